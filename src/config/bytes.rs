@@ -1,0 +1,106 @@
+//! A number of bytes that people read and write as `64KiB`.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{fmt, str::FromStr};
+
+/// A number of bytes; written `512`, `512B`, `64KiB`, `1MiB` or `2GiB` (powers of 1024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(usize);
+
+/// The units, largest first, so that a value is shown in the largest that divides it.
+const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+impl ByteSize {
+    pub const fn from_bytes(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn from_kib(kib: usize) -> Self {
+        Self(kib << 10)
+    }
+
+    pub const fn from_mib(mib: usize) -> Self {
+        Self(mib << 20)
+    }
+
+    pub const fn bytes(self) -> usize {
+        self.0
+    }
+}
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("expected a number of bytes such as \"512\", \"64KiB\", \"1MiB\" or \"2GiB\"")]
+pub struct ByteSizeError;
+
+impl FromStr for ByteSize {
+    type Err = ByteSizeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(unit_at);
+        let number: usize = number.parse().map_err(|_| ByteSizeError)?;
+        let unit = match unit.trim() {
+            "" => 1,
+            unit => UNITS.iter().find(|(name, _)| *name == unit).ok_or(ByteSizeError)?.1,
+        };
+        number.checked_mul(unit).map(Self).ok_or(ByteSizeError)
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, size) =
+            UNITS.iter().find(|(_, size)| self.0 >= *size && self.0 % size == 0).unwrap_or(&UNITS[3]);
+        write!(f, "{}{unit}", self.0 / size)
+    }
+}
+
+impl Serialize for ByteSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = ByteSize;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of bytes such as 512, \"64KiB\" or \"1MiB\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteSize, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
+                usize::try_from(bytes).map(ByteSize).map_err(|_| E::custom(ByteSizeError))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_shown_as_it_was_written() {
+        for text in ["0B", "1B", "1000B", "64KiB", "1MiB", "2GiB"] {
+            assert_eq!(text.parse::<ByteSize>().unwrap().to_string(), text);
+        }
+        assert_eq!("512".parse(), Ok(ByteSize::from_bytes(512)));
+    }
+
+    #[test]
+    fn a_size_without_meaning_is_refused() {
+        for text in ["", "KiB", "-1", "1.5MiB", "64kb", "99999999999999999999", "99999999999GiB"] {
+            assert_eq!(text.parse::<ByteSize>(), Err(ByteSizeError), "{text}");
+        }
+    }
+}

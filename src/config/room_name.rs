@@ -1,0 +1,86 @@
+//! What a room may be called: checked once, at the edge.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// The longest name of a room, in bytes.
+pub const MAX_ROOM_NAME: usize = 128;
+
+/// The name of a room: 1 to 128 bytes of ASCII letters, digits and `._~:@-`. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoomName(Arc<str>);
+
+/// Which rule a name breaks.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RoomNameError {
+    #[error("the name of a room must not be empty")]
+    Empty,
+    #[error("the name of a room has at most {MAX_ROOM_NAME} bytes, this one has {0}")]
+    TooLong(usize),
+    #[error("the name of a room consists of letters, digits and ._~:@- only, not {0:?}")]
+    Character(char),
+}
+
+impl RoomName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RoomName {
+    type Err = RoomNameError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._~:@-".contains(c);
+        match name.len() {
+            0 => return Err(RoomNameError::Empty),
+            1..=MAX_ROOM_NAME => {}
+            length => return Err(RoomNameError::TooLong(length)),
+        }
+        match name.chars().find(|c| !allowed(*c)) {
+            Some(c) => Err(RoomNameError::Character(c)),
+            None => Ok(Self(name.into())),
+        }
+    }
+}
+
+impl TryFrom<String> for RoomName {
+    type Error = RoomNameError;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+impl From<RoomName> for String {
+    fn from(name: RoomName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_1_to_128_bytes() {
+        assert_eq!("".parse::<RoomName>(), Err(RoomNameError::Empty));
+        assert!("x".repeat(128).parse::<RoomName>().is_ok());
+        assert_eq!("x".repeat(129).parse::<RoomName>(), Err(RoomNameError::TooLong(129)));
+    }
+
+    #[test]
+    fn a_name_has_only_characters_that_need_no_escape() {
+        assert!("Az09._~:@-".parse::<RoomName>().is_ok());
+        for (name, culprit) in [("a/b", '/'), ("a b", ' '), ("ä", 'ä'), ("a\n", '\n'), ("50%", '%')] {
+            assert_eq!(name.parse::<RoomName>(), Err(RoomNameError::Character(culprit)));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Every key, its meaning, its unit and its one default.
+
+use super::{ByteSize, RoomName};
+use serde::{Deserialize, Serialize};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Everything that can be configured. `config/default.toml` shows the same, for people.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Addresses to listen on; every one serves the page and WebSocket alike.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that hold sessions; 0 means one per core.
+    pub workers: usize,
+    pub page: PageSettings,
+    pub rooms: RoomSettings,
+    pub session: SessionSettings,
+    pub limits: LimitSettings,
+    pub compression: CompressionSettings,
+    pub shutdown: ShutdownSettings,
+    pub log: LogSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 3000)), SocketAddr::from(([127, 0, 0, 1], 8080))],
+            workers: 0,
+            page: Default::default(),
+            rooms: Default::default(),
+            session: Default::default(),
+            limits: Default::default(),
+            compression: Default::default(),
+            shutdown: Default::default(),
+            log: Default::default(),
+        }
+    }
+}
+
+/// `[page]`: the files that a browser gets.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PageSettings {
+    /// Directory of the page; where it does not exist, the copy inside the binary is served.
+    pub directory: PathBuf,
+}
+
+impl Default for PageSettings {
+    fn default() -> Self {
+        Self { directory: "static".into() }
+    }
+}
+
+/// `[rooms]`: what every room does.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoomSettings {
+    /// The room of an address that names none: `/` and `/websocket`.
+    pub default: RoomName,
+    /// What a client hears first, as a text frame; empty for nothing.
+    pub greeting: String,
+    /// Whether the speaker hears itself; a client overrides it with `?echo=true` or `?echo=false`.
+    pub echo: bool,
+}
+
+impl Default for RoomSettings {
+    fn default() -> Self {
+        Self { default: "lobby".parse().expect("the name is allowed"), greeting: "world".into(), echo: true }
+    }
+}
+
+/// `[session]`: what one client may do, and how long the server waits for it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionSettings {
+    /// Largest message a client may send, inflated; a larger one ends the session with 1009.
+    pub max_message: ByteSize,
+    /// Bytes that may wait for one client; more ends its session.
+    pub outbox_bytes: ByteSize,
+    /// Messages that may wait for one client; more ends its session.
+    pub outbox_messages: usize,
+    /// The kernel's send buffer for one client (SO_SNDBUF; Linux doubles it); 0 leaves it to the kernel.
+    pub send_buffer: ByteSize,
+    /// Silence after which a client is pinged.
+    #[serde(with = "super::duration")]
+    pub ping_after: Duration,
+    /// Silence after the ping that ends the session.
+    #[serde(with = "super::duration")]
+    pub pong_within: Duration,
+    /// How long a write may make no progress before the connection is cut.
+    #[serde(with = "super::duration")]
+    pub stalled_write: Duration,
+    /// How long the closing handshake may take.
+    #[serde(with = "super::duration")]
+    pub close_within: Duration,
+    /// How long a client may take over the head of a request, the opening handshake included.
+    #[serde(with = "super::duration")]
+    pub handshake_within: Duration,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            max_message: ByteSize::from_kib(64),
+            outbox_bytes: ByteSize::from_mib(1),
+            outbox_messages: 1024,
+            send_buffer: ByteSize::from_kib(64),
+            ping_after: Duration::from_secs(25),
+            pong_within: Duration::from_secs(10),
+            stalled_write: Duration::from_secs(10),
+            close_within: Duration::from_secs(5),
+            handshake_within: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[limits]`: what all clients together may use.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Sockets that may be open at once, over all listeners.
+    pub connections: usize,
+    /// Bytes of messages between the sockets of their speakers and those of their hearers; at the
+    /// limit, speakers are no longer read until there is room.
+    pub in_flight_bytes: ByteSize,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { connections: 100_000, in_flight_bytes: ByteSize::from_mib(16) }
+    }
+}
+
+/// `[compression]`: permessage-deflate (RFC 7692).
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompressionSettings {
+    /// Whether compression is negotiated with clients that offer it.
+    pub enabled: bool,
+    /// 1 (fast) to 9 (small).
+    pub level: u32,
+    /// Messages below this size go out plain.
+    pub threshold: ByteSize,
+}
+
+impl Default for CompressionSettings {
+    fn default() -> Self {
+        Self { enabled: true, level: 4, threshold: ByteSize::from_bytes(256) }
+    }
+}
+
+/// `[shutdown]`: how the server stops.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShutdownSettings {
+    /// Time over which the sessions are closed, each at a random moment of it.
+    #[serde(with = "super::duration")]
+    pub drain: Duration,
+}
+
+impl Default for ShutdownSettings {
+    fn default() -> Self {
+        Self { drain: Duration::from_secs(10) }
+    }
+}
+
+/// `[log]`: what is written to standard error.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: log::LevelFilter,
+    /// Whether what clients say is logged.
+    pub messages: bool,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: log::LevelFilter::Info, messages: true }
+    }
+}

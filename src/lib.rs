@@ -1,0 +1,3 @@
+//! worldcast, a WebSocket broadcast server.
+
+pub mod config; // what an operator may set
