@@ -1,0 +1,159 @@
+// The page: brings together what a person does, what the connection hears and what is shown.
+
+import { AddressError, addressOfPage, hashOf, readAddress } from './address.js';
+import { Announcer } from './announcer.js';
+import { Composer } from './composer.js';
+import { Connection } from './connection.js';
+import { sayEnding } from './ending.js';
+import { frameOf } from './frame.js';
+import { Ledger } from './ledger.js';
+import { Log } from './log.js';
+import { Presence } from './presence.js';
+import { cut } from './row.js';
+import { Status } from './status.js';
+
+const HELLO = 'from client: hello';
+
+const part = (id) => document.getElementById(id);
+const parts = (...ids) => Object.fromEntries(ids.map((id) => [id, part(id)]));
+
+const announcer = new Announcer(part('announcer'));
+const log = new Log(part('log'), part('rows'), part('earlier'));
+const ledger = new Ledger(part('ledger'), location);
+const status = new Status(parts('state', 'sentence', 'connect', 'close'), announcer);
+const presence = new Presence(showPresence);
+const connection = new Connection({ changed, opened, heard, failed, ended });
+const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog', 'question'), connection, say);
+
+let destination; // what readAddress made of the address
+
+if ('WebSocket' in window) start();
+else giveUp();
+
+function giveUp() {
+  part('unsupported').hidden = false;
+  part('page').hidden = true;
+}
+
+function start() {
+  part('connect-form').addEventListener('submit', connectAsTyped);
+  part('close').addEventListener('click', () => connection.close());
+  addEventListener('hashchange', connectToRoomOfPage);
+  addEventListener('online', () => connection.hurry());
+  leaveWithTheWindow();
+  takeDroppedFiles();
+  connectToRoomOfPage();
+}
+
+function connectToRoomOfPage() {
+  part('address').value = addressOfPage(location);
+  connect();
+}
+
+function connectAsTyped(event) {
+  event.preventDefault();
+  connect();
+}
+
+function connect() {
+  try {
+    destination = readAddress(part('address').value, location);
+    connection.open(destination.url);
+    showDestination();
+    complain('');
+  } catch (error) {
+    if (!(error instanceof AddressError || error instanceof DOMException)) throw error;
+    complain(error.message);
+  }
+}
+
+function complain(sentence) {
+  part('address').ariaInvalid = String(sentence !== '');
+  part('address-error').textContent = sentence;
+}
+
+function showDestination() {
+  const link = location.pathname + hashOf(destination);
+  history.replaceState(null, '', link);
+  part('second-window').href = link;
+  part('room').textContent = destination.room ?? destination.url;
+  document.title = `${part('room').textContent} · worldcast`;
+}
+
+// What the connection tells.
+
+function changed(state) {
+  status.show(state);
+  if (state.name !== 'open') presence.stop();
+}
+
+function opened({ again }) {
+  tell({ lead: 'client: ws connection is open' });
+  ledger.addHandshake();
+  part('compression').hidden = false;
+  part('compression').textContent = isCompressed() ? 'Compression agreed: permessage-deflate' : 'No compression agreed';
+  if (destination.ours && destination.room) presence.watch(destination.room);
+  if (!again) say(HELLO); // a crowd that comes back after a restart does not greet itself
+}
+
+function heard(data) {
+  announcer.say(tellMessage('client: received ', data, 'received'));
+}
+
+function failed() {
+  tell({ lead: 'client: ws connection error' });
+}
+
+function ended(ending) {
+  tell({ lead: `client: ws connection is closed (${sayEnding(ending)})` });
+}
+
+// What is said and shown.
+
+function say(data) {
+  connection.say(data);
+  tellMessage('client: sent ', data, 'sent');
+}
+
+function tellMessage(lead, data, direction) {
+  const frame = frameOf(data, direction);
+  ledger.addMessage(frame);
+  return tell({ lead, said: cut(typeof data === 'string' ? data : `${data.byteLength} bytes (binary)`), frame });
+}
+
+/** Tells it on the page and on the console, and returns the line. */
+function tell({ lead, said = '', frame = null }) {
+  const line = lead + said;
+  console.log(line);
+  log.add({ lead, said, frame, compressed: isCompressed() });
+  return line;
+}
+
+function isCompressed() {
+  return connection.extensions.includes('permessage-deflate');
+}
+
+function showPresence(clients) {
+  part('presence').hidden = clients === null;
+  part('presence').textContent = `${clients} in the room`;
+}
+
+// The window.
+
+/** A window that is put aside, not closed, resumes what it left. */
+function leaveWithTheWindow() {
+  let interrupted = false;
+  addEventListener('pagehide', () => {
+    interrupted = connection.isOpen;
+    connection.close();
+  });
+  addEventListener('pageshow', () => interrupted && connect());
+}
+
+function takeDroppedFiles() {
+  addEventListener('dragover', (event) => event.preventDefault());
+  addEventListener('drop', (event) => {
+    event.preventDefault();
+    composer.sayFiles([...event.dataTransfer.files]);
+  });
+}

@@ -1,0 +1,98 @@
+// What a person says: words and files, with a question before what may end the connection.
+
+import { count } from './element.js';
+import { byteLength } from './frame.js';
+
+const USUAL_LIMIT = 64 * 1024; // bytes in one message that a worldcast server takes unless told otherwise
+const MUCH_UNSENT = 1024 * 1024; // bytes that the socket has not taken yet
+
+export class Composer {
+  #parts;
+  #connection;
+  #say;
+  #askedAboutNothing = false;
+
+  /** `parts` are the elements `composer`, `words`, `file`, `hint`, `dialog` and `question`; `say` takes what may go. */
+  constructor(parts, connection, say) {
+    this.#parts = parts;
+    this.#connection = connection;
+    this.#say = say;
+    parts.composer.addEventListener('submit', (event) => this.#submitted(event));
+    parts.words.addEventListener('keydown', (event) => this.#pressed(event));
+    parts.words.addEventListener('input', () => this.#hint(''));
+    parts.file.addEventListener('change', () => this.#sayFiles());
+  }
+
+  /** Says each of `files` as one binary message. */
+  async sayFiles(files) {
+    for (const file of files) await this.#sayIfSafe(file.size, () => file.arrayBuffer());
+  }
+
+  async #sayFiles() {
+    const { file } = this.#parts;
+    await this.sayFiles([...file.files]);
+    file.value = ''; // so that the same file can be chosen again
+  }
+
+  /** Enter sends, Shift+Enter begins a line; the Enter that ends a composed character does neither. */
+  #pressed(event) {
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) this.#submitted(event);
+  }
+
+  async #submitted(event) {
+    event.preventDefault();
+    const { words } = this.#parts;
+    const text = words.value;
+    if (text === '' && !this.#meansNothing()) return;
+    if (await this.#sayIfSafe(byteLength(text), () => text)) words.value = '';
+  }
+
+  /** An empty message is allowed, but only when it is asked for twice. */
+  #meansNothing() {
+    if (this.#askedAboutNothing) return true;
+    this.#hint('Nothing is typed. Send once more to say just that: a frame may be empty.');
+    this.#askedAboutNothing = true;
+    return false;
+  }
+
+  /** Whether it was said. `read` gives the text or the bytes when they are wanted. */
+  async #sayIfSafe(size, read) {
+    try {
+      if (!(await this.#confirmed(size))) return false;
+      const said = await read();
+      if (!this.#connection.isOpen) return this.#refuse('Not connected, so nothing was sent.');
+      this.#say(said);
+      this.#hint('');
+      return true;
+    } catch (error) {
+      return this.#refuse(`The file could not be read: ${error.message}`);
+    }
+  }
+
+  async #confirmed(size) {
+    const risk = riskOf(size, this.#connection.unsent);
+    if (!risk || !this.#connection.isOpen) return true;
+    const { dialog, question } = this.#parts;
+    question.textContent = risk;
+    dialog.returnValue = '';
+    dialog.showModal();
+    await new Promise((closed) => dialog.addEventListener('close', closed, { once: true }));
+    return dialog.returnValue === 'send';
+  }
+
+  #refuse(sentence) {
+    this.#hint(sentence);
+    return false;
+  }
+
+  #hint(sentence) {
+    this.#askedAboutNothing = false;
+    this.#parts.hint.textContent = sentence;
+  }
+}
+
+function riskOf(size, unsent) {
+  if (unsent + size > MUCH_UNSENT) return `${count(size, 'byte')} to send, and ${unsent.toLocaleString('en')} from before still wait for the network.`;
+  if (size > USUAL_LIMIT) return `${count(size, 'byte')} in one message. A server of this kind takes ${USUAL_LIMIT.toLocaleString('en')} unless it is told otherwise, and ends the connection (1009) at more.`;
+  return '';
+}

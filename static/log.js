@@ -1,0 +1,101 @@
+// The log on the page: the newest lines, drawn once per picture of the screen, however many arrive.
+
+import { count } from './element.js';
+import { Row } from './row.js';
+
+const MOST_ROWS = 200;
+const NEAR_THE_END = 48; // px
+
+export class Log {
+  #region;
+  #list;
+  #earlier;
+  #waiting = [];
+  #rows = [];
+  #forgotten = 0;
+  #unfolded = null;
+  #following = true; // the newest frame is the unfolded one, until someone picks another
+  #tabStop = null; // the one button of the log that Tab reaches; the arrow keys reach the others
+
+  /** `region` scrolls, `list` gets the rows, `earlier` says how many are no longer there. */
+  constructor(region, list, earlier) {
+    this.#region = region;
+    this.#list = list;
+    this.#earlier = earlier;
+    list.addEventListener('click', ({ target }) => this.#pressed(target.closest('button')));
+    list.addEventListener('keydown', (event) => this.#walk(event));
+  }
+
+  /** Adds a line, of what `Row` takes. It appears with the next picture; a hidden page draws none. */
+  add(entry) {
+    if (this.#waiting.length === 0) requestAnimationFrame(() => this.#draw());
+    this.#waiting.push({ ...entry, at: new Date() });
+    if (this.#waiting.length > MOST_ROWS) this.#forgotten += this.#waiting.splice(0, 1).length;
+  }
+
+  #draw() {
+    const wasAtEnd = this.#isAtEnd();
+    const hadFocus = this.#list.contains(document.activeElement);
+    this.#append(this.#waiting.splice(0).map((entry) => new Row(entry)));
+    this.#forgetOldest();
+    this.#follow();
+    if (wasAtEnd) this.#region.scrollTop = this.#region.scrollHeight;
+    if (hadFocus && !this.#list.contains(document.activeElement)) this.#tabStop?.focus();
+  }
+
+  #append(rows) {
+    this.#rows.push(...rows);
+    this.#list.append(...rows.map((row) => row.element));
+  }
+
+  #forgetOldest() {
+    const oldest = this.#rows.splice(0, this.#rows.length - MOST_ROWS);
+    oldest.forEach((row) => row.element.remove());
+    this.#forgotten += oldest.length;
+    this.#earlier.hidden = this.#forgotten === 0;
+    this.#earlier.textContent = `${count(this.#forgotten, 'earlier line')} counted, no longer shown`;
+  }
+
+  #follow() {
+    const newest = this.#rows.findLast((row) => row.button);
+    if (!this.#rows.includes(this.#unfolded)) this.#following ||= this.#unfolded !== null;
+    if (this.#following && newest) this.#unfold(newest);
+    if (!this.#list.contains(document.activeElement)) this.#stopAt(newest?.button);
+  }
+
+  #pressed(button) {
+    if (!button) return;
+    const row = this.#rows.find((row) => row.button === button);
+    this.#following = row === this.#rows.findLast((row) => row.button) && !row.isUnfolded;
+    this.#stopAt(button);
+    this.#unfold(row.isUnfolded ? null : row);
+  }
+
+  #unfold(row) {
+    if (row === this.#unfolded) return;
+    this.#unfolded?.fold();
+    row?.unfold();
+    this.#unfolded = row;
+  }
+
+  #walk(event) {
+    const buttons = this.#rows.flatMap((row) => row.button ?? []);
+    const here = buttons.indexOf(event.target);
+    const there = { ArrowUp: here - 1, ArrowDown: here + 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (here < 0 || !buttons[there]) return;
+    event.preventDefault();
+    this.#stopAt(buttons[there]);
+    buttons[there].focus();
+  }
+
+  #stopAt(button = null) {
+    if (this.#tabStop) this.#tabStop.tabIndex = -1;
+    if (button) button.tabIndex = 0;
+    this.#tabStop = button;
+  }
+
+  #isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#region;
+    return scrollHeight - scrollTop - clientHeight < NEAR_THE_END;
+  }
+}

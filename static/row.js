@@ -1,0 +1,64 @@
+// One line of the log: when, what, and the frame that carried it, which unfolds into the large drawing.
+
+import { describe, drawing, strip } from './drawing.js';
+import { element } from './element.js';
+
+const LONGEST = 1_000; // characters of one message that are shown
+
+export class Row {
+  #frame;
+  #compressed;
+  #button = null;
+  #drawing = null;
+
+  /** `lead` are our words, `said` are theirs; `frame` is null for what no message caused. */
+  constructor({ lead, said, frame, compressed, at }) {
+    this.#frame = frame;
+    this.#compressed = compressed;
+    const line = element('p', 'line', element('span', 'lead', lead), element('span', 'words', said));
+    this.element = element('li', frame ? frame.direction : 'event', clock(at), line);
+    if (frame) this.#addButton();
+  }
+
+  /** What a person presses to see the frame; null where there is none. */
+  get button() {
+    return this.#button;
+  }
+
+  get isUnfolded() {
+    return this.#drawing !== null;
+  }
+
+  unfold() {
+    this.#drawing ??= drawing(this.#frame, this.#compressed);
+    this.element.append(this.#drawing);
+    this.#button.ariaExpanded = 'true';
+  }
+
+  fold() {
+    this.#drawing?.remove();
+    this.#drawing = null;
+    this.#button.ariaExpanded = 'false';
+  }
+
+  #addButton() {
+    this.#button = element('button', 'frame', strip(this.#frame));
+    this.#button.type = 'button';
+    this.#button.tabIndex = -1;
+    this.#button.ariaLabel = describe(this.#frame);
+    this.#button.ariaExpanded = 'false';
+    this.element.append(this.#button);
+  }
+}
+
+/** `text`, or its beginning and how much is left out. */
+export function cut(text) {
+  if (text.length <= LONGEST) return text;
+  return `${text.slice(0, LONGEST)} … ${(text.length - LONGEST).toLocaleString('en')} more characters`;
+}
+
+function clock(at) {
+  const time = element('time', '', at.toLocaleTimeString('en-GB'));
+  time.dateTime = at.toISOString();
+  return time;
+}
