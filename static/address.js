@@ -2,7 +2,7 @@
 
 const DEFAULT_ROOM = 'lobby';
 const ROOM_NAME = /^[A-Za-z0-9._~:@-]{1,128}$/;
-const ROOM_PATH = /^\/(?:websocket(?:\/([^/]*))?)?$/;
+const ROOM_PATH = /^\/(?:websocket(?:\/(.*))?)?$/;
 
 /** Why an address cannot be used, as a sentence for the person who typed it. */
 export class AddressError extends Error {}
@@ -15,39 +15,46 @@ export function addressOfPage({ protocol, host, hash }) {
 }
 
 /**
- * Reads a typed address: `{ url, room, ours }`. `room` is null where the path names none;
- * `ours` says that the page came from the same host. Throws an AddressError.
+ * Reads a typed address: `{ url, room, ours }`. `ours` says that the page came from the same host;
+ * `room` is null where another host's path names none. Throws an AddressError.
  */
 export function readAddress(typed, page) {
-  const url = parse(typed.trim(), page);
-  const path = ROOM_PATH.exec(url.pathname);
-  return { url: url.href, room: path && roomName(path[1]), ours: url.host === page.host };
+  const url = parse(typed.trim(), addressOfPage(page));
+  const ours = url.host === page.host;
+  const room = roomOf(url);
+  if (ours && !room) throw new AddressError('The path is /websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -');
+  return { url: url.href, room, ours };
 }
 
 /** The end of a link to the room: nothing for the default room. */
 export function hashOf({ room, ours }) {
-  return ours && room && room !== DEFAULT_ROOM ? `#${room}` : '';
+  return ours && room !== DEFAULT_ROOM ? `#${room}` : '';
 }
 
-function parse(typed, page) {
-  if (!URL.canParse(typed, addressOfPage(page))) throw new AddressError('This is not an address. One looks like ws://localhost:8080/websocket.');
-  const url = new URL(typed, addressOfPage(page));
-  if (!['ws:', 'wss:'].includes(url.protocol)) throw new AddressError('An address begins with ws:// or, encrypted, with wss://.');
+function parse(typed, base) {
+  const url = absolute(typed, base);
+  if (!['ws:', 'wss:'].includes(url.protocol)) throw new AddressError('An address begins with ws:// or, encrypted, with wss://');
   url.hash = ''; // a WebSocket address has none
   return url;
 }
 
-function roomName(encoded) {
-  if (encoded === undefined) return DEFAULT_ROOM;
-  const name = decoded(encoded);
-  if (!ROOM_NAME.test(name)) throw new AddressError('The name of a room has 1 to 128 letters, digits or . _ ~ : @ -');
-  return name;
+function absolute(typed, base) {
+  try {
+    return new URL(typed, base);
+  } catch {
+    throw new AddressError('This is no address. One looks like ws://localhost:8080/websocket');
+  }
+}
+
+function roomOf({ pathname }) {
+  const [path, name = DEFAULT_ROOM] = ROOM_PATH.exec(pathname) ?? [];
+  return path && ROOM_NAME.test(decoded(name)) ? decoded(name) : null;
 }
 
 function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return '';
+    return text;
   }
 }

@@ -19,7 +19,7 @@ const parts = (...ids) => Object.fromEntries(ids.map((id) => [id, part(id)]));
 
 const announcer = new Announcer(part('announcer'));
 const log = new Log(part('log'), part('rows'), part('earlier'));
-const ledger = new Ledger(part('ledger'), location);
+const ledger = new Ledger(part('cost'), location);
 const status = new Status(parts('state', 'sentence', 'connect', 'close'), announcer);
 const presence = new Presence(showPresence);
 const connection = new Connection({ changed, opened, heard, failed, ended });
@@ -151,8 +151,10 @@ function leaveWithTheWindow() {
 }
 
 function takeDroppedFiles() {
-  addEventListener('dragover', (event) => event.preventDefault());
+  const hasFiles = ({ dataTransfer }) => dataTransfer.types.includes('Files');
+  addEventListener('dragover', (event) => hasFiles(event) && event.preventDefault());
   addEventListener('drop', (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     composer.sayFiles([...event.dataTransfer.files]);
   });

@@ -92,7 +92,7 @@ export class Composer {
 }
 
 function riskOf(size, unsent) {
-  if (unsent + size > MUCH_UNSENT) return `${count(size, 'byte')} to send, and ${unsent.toLocaleString('en')} from before still wait for the network.`;
-  if (size > USUAL_LIMIT) return `${count(size, 'byte')} in one message. A server of this kind takes ${USUAL_LIMIT.toLocaleString('en')} unless it is told otherwise, and ends the connection (1009) at more.`;
+  if (size > USUAL_LIMIT) return `This has ${count(size, 'byte')}. Unless told otherwise, the server takes ${count(USUAL_LIMIT, 'byte')} in one message and ends the connection at more (code 1009).`;
+  if (unsent + size > MUCH_UNSENT) return `The network is slow: ${count(unsent, 'byte')} said before this have not left yet.`;
   return '';
 }

@@ -3,8 +3,8 @@
 import { count, element } from './element.js';
 import { TEXT, hex, overheadOf } from './frame.js';
 
-const KINDS = { [TEXT]: 'text' };
-const kindOf = ({ opcode }) => KINDS[opcode] ?? 'binary';
+const MASKING = ' The browser picks the mask at random, shows it to nobody, and sends the payload XORed with it.';
+const COMPRESSION = ' Compression was agreed on: the real frame may have its first RSV bit set and a shorter payload. No page gets to see that, so this is the frame as it would be uncompressed.';
 
 /** The frame in one line: `81 05` and the size of its payload. */
 export function strip(frame) {
@@ -45,8 +45,8 @@ function tell(drawn, { direction, opcode, header, maskLength, payloadLength }) {
 function firstByte(frame) {
   const bits = bitsOf(frame.header[0]);
   return box('header', hex(frame.header.slice(0, 1)), [
-    ['FIN', bits.slice(0, 1), 'last piece'],
-    ['RSV', bits.slice(1, 4), 'reserved'],
+    ['FIN', bits.slice(0, 1), 'complete'],
+    ['RSV', bits.slice(1, 4), 'unused'],
     ['opcode', bits.slice(4), kindOf(frame)],
   ]);
 }
@@ -54,7 +54,7 @@ function firstByte(frame) {
 function secondByte({ header }) {
   const bits = bitsOf(header[1]);
   const length = header[1] & 0x7f;
-  const meaning = { 126: '126: see 2 bytes', 127: '127: see 8 bytes' }[length] ?? count(length, 'byte');
+  const meaning = { 126: '126: next 2 bytes', 127: '127: next 8 bytes' }[length] ?? count(length, 'byte');
   return box('header', hex(header.slice(1, 2)), [
     ['MASK', bits.slice(0, 1), bits[0] === '1' ? 'masked' : 'plain'],
     ['length', bits.slice(1), meaning],
@@ -62,36 +62,39 @@ function secondByte({ header }) {
 }
 
 function longLength({ header, payloadLength }) {
-  return box('header', spaced(header.slice(2)), [['length', `${(header.length - 2) * 8} bits`, count(payloadLength, 'byte')]]);
+  const bytes = header.slice(2);
+  return box('header', spaced(bytes), [['length', `${bytes.length} bytes`, payloadLength.toLocaleString('en')]]);
 }
 
 function mask({ maskLength }) {
-  return box('mask', Array(maskLength).fill('··').join(' '), [['mask', `×${maskLength}`, 'random, unseen']]);
+  return box('mask', Array(maskLength).fill('··').join(' '), [['mask', `×${maskLength}`, 'random']]);
 }
 
 function payload({ beginning, payloadLength }) {
-  const rest = payloadLength - beginning.length;
-  const bytes = Array.from(beginning, (byte) => element('span', 'said', hex([byte]), element('i', '', glyph(byte))));
-  const box = element('div', 'box payload', element('div', 'row', ...bytes));
-  if (rest) box.append(element('span', 'more', `… ${rest.toLocaleString('en')} more`));
-  box.append(element('span', 'name', 'payload'));
-  return box;
+  const hidden = payloadLength - beginning.length;
+  const cells = Array.from(beginning, (byte) => element('span', 'cell', element('code', '', hex([byte])), glyph(byte)));
+  if (hidden) cells.push(element('span', 'more', `and ${hidden.toLocaleString('en')} more`));
+  if (!payloadLength) cells.push(element('span', 'more', 'empty'));
+  return element('div', 'box payload', element('div', 'cells', ...cells), element('span', 'name', 'payload'));
 }
 
-function box(className, bytes, fields) {
-  const named = fields.map(([name, bits, meaning]) =>
-    element('span', 'field', element('span', 'bits', bits), element('span', 'name', name), element('span', 'meaning', meaning)));
-  return element('div', `box ${className}`, element('code', '', bytes), element('div', 'row', ...named));
+function box(kind, bytes, fields) {
+  return element('div', `box ${kind}`, element('code', '', bytes), element('div', 'fields', ...fields.map(field)));
+}
+
+function field([name, bits, meaning]) {
+  return element('span', 'field', element('b', '', bits), element('span', 'name', name), element('span', 'meaning', meaning));
 }
 
 function caption(frame, compressed) {
-  const parts = [`${count(frame.header.length, 'byte')} of header`];
-  if (frame.maskLength) parts.push(`${frame.maskLength} of mask`);
-  const sum = `${frame.direction === 'sent' ? 'From browser to server' : 'From server to browser'}: ${parts.join(', ')}, ${frame.payloadLength.toLocaleString('en')} of payload.`;
-  const caption = element('figcaption', '', sum);
-  if (frame.maskLength) caption.append(' The browser draws the mask at random and shows it to nobody; the payload goes out XORed with it.');
-  if (compressed) caption.append(' Compression was agreed: the real frame may set the first RSV bit and be shorter. A browser hides that; this is the frame uncompressed.');
-  return caption;
+  const way = frame.direction === 'sent' ? 'To the server' : 'From the server';
+  const mask = frame.maskLength ? ` and ${frame.maskLength} of mask` : '';
+  const sum = `${way}: ${frame.header.length} bytes of header${mask} for ${frame.payloadLength.toLocaleString('en')} of payload.`;
+  return element('figcaption', '', sum, frame.maskLength ? MASKING : '', compressed ? COMPRESSION : '');
+}
+
+function kindOf({ opcode }) {
+  return opcode === TEXT ? 'text' : 'binary';
 }
 
 function bitsOf(byte) {

@@ -5,15 +5,17 @@ import { overheadOf } from './frame.js';
 import { bytesOf, handshake, poll, post } from './request.js';
 
 export class Ledger {
+  #count;
   #rows;
   #costs;
   #messages = 0;
   #bytes = { frames: 0, handshakes: 0, requests: 0 };
   #due = false;
 
-  /** `table` has a row `data-cost` for each sum; requests would go to where `page`, a location, came from. */
-  constructor(table, page) {
-    this.#rows = table.querySelectorAll('[data-cost]');
+  /** `section` has a row `data-cost` for each sum; requests would go to where `page`, a location, came from. */
+  constructor(section, page) {
+    this.#count = section.querySelector('#messages');
+    this.#rows = section.querySelectorAll('[data-cost]');
     this.#costs = { sent: bytesOf(post(page)), received: bytesOf(poll(page)), handshake: bytesOf(handshake(page)) };
   }
 
@@ -36,14 +38,14 @@ export class Ledger {
 
   #show() {
     this.#due = false;
+    this.#count.textContent = count(this.#messages, 'message');
     const most = Math.max(...Object.values(this.#bytes));
     for (const row of this.#rows) this.#showRow(row, this.#bytes[row.dataset.cost], most);
   }
 
   #showRow(row, bytes, most) {
-    const about = row.dataset.cost === 'frames' ? '' : '≈ ';
-    row.querySelector('.sum').textContent = about + count(bytes, 'byte');
+    const about = row.dataset.cost === 'frames' ? '' : 'about ';
+    row.querySelector('.sum').textContent = about + bytes.toLocaleString('en');
     row.querySelector('rect').setAttribute('width', (100 * bytes) / most);
-    row.querySelector('.messages')?.replaceChildren(count(this.#messages, 'message'));
   }
 }

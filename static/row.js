@@ -15,7 +15,7 @@ export class Row {
   constructor({ lead, said, frame, compressed, at }) {
     this.#frame = frame;
     this.#compressed = compressed;
-    const line = element('p', 'line', element('span', 'lead', lead), element('span', 'words', said));
+    const line = element('p', 'line', element('span', 'lead', lead), element('bdi', 'words', said));
     this.element = element('li', frame ? frame.direction : 'event', clock(at), line);
     if (frame) this.#addButton();
   }
@@ -42,10 +42,11 @@ export class Row {
   }
 
   #addButton() {
-    this.#button = element('button', 'frame', strip(this.#frame));
+    const drawn = strip(this.#frame);
+    drawn.ariaHidden = 'true'; // the sentence says it to who cannot see it
+    this.#button = element('button', 'frame', drawn, element('span', 'unseen', describe(this.#frame)));
     this.#button.type = 'button';
     this.#button.tabIndex = -1;
-    this.#button.ariaLabel = describe(this.#frame);
     this.#button.ariaExpanded = 'false';
     this.element.append(this.#button);
   }
