@@ -1,0 +1,181 @@
+//! What is agreed on in the handshake about compression (RFC 7692 §5 and §7.1).
+
+use super::WindowBits;
+
+/// Compression as a client will read and write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// How far back what the client reads may refer.
+    pub window: WindowBits,
+    /// The value of the response's `Sec-WebSocket-Extensions`.
+    pub response: String,
+}
+
+/// Accepts the first offer of permessage-deflate that can be kept, in the values of all
+/// `Sec-WebSocket-Extensions` headers of a request. An offer with a parameter that is malformed, unknown
+/// or there twice is declined (RFC 7692 §7.1), and the next one looked at.
+///
+/// No side remembers anything from message to message: one message is compressed once for all clients, and
+/// a session that does not talk costs nothing. The server may ask the client for that even if it was not
+/// offered (RFC 7692 §7.1.1.2). Any window of the client is fine, so that none is asked for.
+pub fn negotiate<'a>(offers: impl Iterator<Item = &'a str>) -> Option<Agreement> {
+    offers.flat_map(|header| split(header, ',')).find_map(accept)
+}
+
+impl Agreement {
+    fn new(window: Option<WindowBits>) -> Self {
+        let bits = window.map(|window| format!("; server_max_window_bits={}", window.bits()));
+        let response = format!(
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover{}",
+            bits.unwrap_or_default()
+        );
+        Self { window: window.unwrap_or(WindowBits::MAX), response }
+    }
+}
+
+fn accept(offer: &str) -> Option<Agreement> {
+    let mut parts = split(offer, ';');
+    parts.next().filter(|name| *name == "permessage-deflate")?;
+    let (mut seen, mut window) = (Vec::new(), None);
+    for part in parts {
+        let (name, value) = parameter(part)?;
+        if seen.contains(&name) {
+            return None;
+        }
+        seen.push(name);
+        match (name, value.as_deref()) {
+            (
+                "server_no_context_takeover" | "client_no_context_takeover" | "client_max_window_bits",
+                None,
+            ) => {}
+            ("client_max_window_bits", Some(bits)) => drop(window_bits(bits)?),
+            ("server_max_window_bits", Some(bits)) => window = Some(WindowBits::new(window_bits(bits)?)?),
+            _ => return None,
+        }
+    }
+    Some(Agreement::new(window))
+}
+
+/// 8 to 15, without leading zeros (RFC 7692 §7.1.2).
+fn window_bits(value: &str) -> Option<u8> {
+    (8..=15).find(|bits: &u8| bits.to_string() == value)
+}
+
+/// `name`, `name=value` or `name="value"` (RFC 6455 §9.1).
+fn parameter(text: &str) -> Option<(&str, Option<String>)> {
+    let (name, value) = match text.split_once('=') {
+        None => (text, None),
+        Some((name, value)) if value.starts_with('"') => (name, Some(unquoted(value)?)),
+        Some((name, value)) => (name, Some(value.to_owned())),
+    };
+    (is_token(name) && value.as_deref().is_none_or(is_token)).then_some((name, value))
+}
+
+fn unquoted(quoted: &str) -> Option<String> {
+    let mut escaped = quoted.strip_prefix('"')?.strip_suffix('"')?.chars();
+    let mut plain = String::new();
+    while let Some(character) = escaped.next() {
+        plain.push(if character == '\\' { escaped.next()? } else { character });
+    }
+    Some(plain)
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+/// The parts between separators that are not inside quotes, without the space around them.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let ends = move |character| {
+        quoted ^= character == '"' && !escaped;
+        escaped = quoted && character == '\\' && !escaped;
+        character == separator && !quoted
+    };
+    text.split(ends).map(|part| part.trim_matches([' ', '\t']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+
+    fn agreed(offers: &[&str]) -> Option<(u8, String)> {
+        let agreement = negotiate(offers.iter().copied())?;
+        Some((agreement.window.bits(), agreement.response))
+    }
+
+    #[test]
+    fn compression_is_agreed_on_without_memory_between_messages() {
+        let offers = [
+            "permessage-deflate",
+            "permessage-deflate; client_max_window_bits", // browsers
+            "permessage-deflate;client_max_window_bits=10;server_no_context_takeover",
+            " permessage-deflate ; client_no_context_takeover ;\tclient_max_window_bits=\"8\" ",
+        ];
+        for offer in offers {
+            assert_eq!(agreed(&[offer]), Some((15, PLAIN.into())), "{offer}");
+        }
+    }
+
+    #[test]
+    fn the_window_of_the_server_is_as_small_as_the_client_wants() {
+        for bits in 9..=15 {
+            let agreement = Some((bits, format!("{PLAIN}; server_max_window_bits={bits}")));
+            assert_eq!(agreed(&[&format!("permessage-deflate; server_max_window_bits={bits}")]), agreement);
+            assert_eq!(agreed(&[&format!("permessage-deflate; server_max_window_bits = \"{bits}\"")]), None);
+            assert_eq!(
+                agreed(&[&format!("permessage-deflate; server_max_window_bits=\"{bits}\"")]),
+                agreement
+            );
+        }
+        assert_eq!(agreed(&["permessage-deflate; server_max_window_bits=\"1\\2\""]).unwrap().0, 12);
+    }
+
+    #[test]
+    fn the_first_offer_that_can_be_kept_is_accepted() {
+        let offers = [
+            "x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=8",
+            "permessage-bzip2;a=\", permessage-deflate;\", , permessage-deflate; server_max_window_bits=11",
+            "permessage-deflate",
+        ];
+        assert_eq!(agreed(&offers).unwrap().0, 11);
+    }
+
+    #[test]
+    fn an_offer_that_is_malformed_unknown_or_doubled_is_declined() {
+        let parameters = [
+            "unknown",
+            "",
+            "server_no_context_takeover=1",
+            "client_no_context_takeover=true",
+            "server_max_window_bits",
+            "server_max_window_bits=",
+            "server_max_window_bits=8", // zlib cannot
+            "server_max_window_bits=16",
+            "server_max_window_bits=09",
+            "server_max_window_bits=+9",
+            "server_max_window_bits=\"10",
+            "server_max_window_bits=1\"0\"",
+            "server_max_window_bits=\"1\\\\0\"",
+            "client_max_window_bits=7",
+            "client_max_window_bits=\"\"",
+            "client_max_window_bits; client_max_window_bits=9",
+            "server_no_context_takeover; server_no_context_takeover",
+        ];
+        for parameter in parameters {
+            assert_eq!(agreed(&[&format!("permessage-deflate; {parameter}")]), None, "{parameter}");
+        }
+    }
+
+    #[test]
+    fn other_extensions_are_not_agreed_on() {
+        for offer in ["", ",", "permessage-deflate-x", "permessage deflate", "Permessage-Deflate", "\"", "é"]
+        {
+            assert_eq!(agreed(&[offer]), None, "{offer}");
+        }
+    }
+}

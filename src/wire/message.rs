@@ -1,0 +1,112 @@
+//! What has come of a message, unmasked; it grows with what comes, not with what was announced.
+
+use super::{
+    Message, WireError,
+    header::{Kind, Opcode},
+    inflate::inflate,
+    mask::Mask,
+    text::Text,
+};
+use bytes::Bytes;
+
+/// A message some of whose bytes have come.
+#[derive(Debug)]
+pub struct PartialMessage {
+    body: Body,
+    /// Where a compressed message will be inflated to.
+    inflated: Option<Body>,
+    /// Frames that have wholly come of it.
+    pub fragments: usize,
+}
+
+impl PartialMessage {
+    /// The message that begins with a frame of this kind.
+    pub fn new(kind: Kind) -> Self {
+        let bytes = Body::Binary(Vec::new());
+        let plain = if kind.opcode == Opcode::Text { Body::Text(Text::default()) } else { bytes };
+        let (body, inflated) =
+            if kind.rsv1 { (Body::Binary(Vec::new()), Some(plain)) } else { (plain, None) };
+        Self { body, inflated, fragments: 0 }
+    }
+
+    /// Takes what came of a frame that still had to bring `announced` bytes.
+    pub fn push(&mut self, masked: &[u8], mask: Mask, announced: usize) -> Result<(), WireError> {
+        self.body.make_room(masked.len(), announced);
+        mask.unmask(masked, |plain| self.body.push(plain))
+    }
+
+    /// The whole message, of at most `max_message` bytes.
+    pub fn finish(self, max_message: usize) -> Result<Message, WireError> {
+        let (Body::Binary(deflated), Some(mut inflated)) = (&self.body, self.inflated) else {
+            return self.body.finish();
+        };
+        inflate(deflated, max_message, |plain| {
+            inflated.make_room(plain.len(), max_message - inflated.len());
+            inflated.push(plain)
+        })?;
+        inflated.finish()
+    }
+
+    /// Bytes of payload that came on the wire.
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Bytes of memory that the payload takes.
+    pub fn capacity(&self) -> usize {
+        self.body.capacity()
+    }
+}
+
+/// The payload itself, in a buffer of its own: a slice of the read buffer would keep all of that alive.
+#[derive(Debug)]
+enum Body {
+    Text(Text),
+    Binary(Vec<u8>),
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        match self {
+            Self::Text(text) => text.capacity(),
+            Self::Binary(bytes) => bytes.capacity(),
+        }
+    }
+
+    /// Makes room for the `arrived` bytes; doubles it, so that many small steps cost little, but never
+    /// beyond the `announced` bytes that may still come.
+    fn make_room(&mut self, arrived: usize, announced: usize) {
+        let (length, capacity) = (self.len(), self.capacity());
+        if length + arrived <= capacity {
+            return;
+        }
+        let room = (2 * capacity).clamp(length + arrived, length + announced) - length;
+        match self {
+            Self::Text(text) => text.reserve_exact(room),
+            Self::Binary(bytes) => bytes.reserve_exact(room),
+        }
+    }
+
+    fn push(&mut self, plain: &[u8]) -> Result<(), WireError> {
+        match self {
+            Self::Text(text) => text.push(plain)?,
+            Self::Binary(bytes) => bytes.extend_from_slice(plain),
+        }
+        Ok(())
+    }
+
+    /// The boxes give back what was reserved for bytes that came in another frame or not at all.
+    fn finish(self) -> Result<Message, WireError> {
+        Ok(match self {
+            Self::Text(text) => Message::Text(text.finish()?.into_boxed_str().into()),
+            Self::Binary(bytes) => Message::Binary(Bytes::from(bytes.into_boxed_slice())),
+        })
+    }
+}
