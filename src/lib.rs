@@ -1,4 +1,17 @@
-//! worldcast, a WebSocket broadcast server.
+//! worldcast, a WebSocket broadcast server: what one client says in a room, every client of the room
+//! hears, in one order.
+//!
+//! The modules stand in the order of the way of a message; each imports only from those below it.
+//! docs/architecture.md has the picture.
+
+pub mod server; // listeners, threads, stopping
+pub mod http; // requests and the opening handshake
+pub mod session; // one client
+pub mod relay; // one worker thread's clients
+pub mod outbox; // what a client has not taken yet
+pub mod hub; // where order is made
+pub mod room; // who is where
+pub mod wire; // the bytes of frames
 
 pub mod config; // what an operator may set
-pub mod wire; // WebSocket as bytes
+pub mod logging; // what is written to standard error

@@ -49,8 +49,10 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, size) =
-            UNITS.iter().find(|(_, size)| self.0 >= *size && self.0 % size == 0).unwrap_or(&UNITS[3]);
+        let (unit, size) = UNITS
+            .iter()
+            .find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size))
+            .unwrap_or(&UNITS[3]);
         write!(f, "{}{unit}", self.0 / size)
     }
 }

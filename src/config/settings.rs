@@ -98,6 +98,15 @@ pub struct SessionSettings {
     pub handshake_within: Duration,
 }
 
+impl SessionSettings {
+    /// How often sessions are looked at: a quarter of the shortest deadline, at most once a second.
+    pub fn sweep_interval(&self) -> Duration {
+        let deadlines = [self.ping_after, self.pong_within, self.stalled_write, self.close_within];
+        let shortest = deadlines.into_iter().min().unwrap_or_default();
+        (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
+    }
+}
+
 impl Default for SessionSettings {
     fn default() -> Self {
         Self {

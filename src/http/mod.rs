@@ -1,0 +1,98 @@
+//! What HTTP requests get: the page, the opening handshake, facts about rooms, or a refusal.
+
+mod page; // files for the browser
+mod refusal; // why a request is refused
+mod rooms; // facts about rooms
+mod websocket; // the opening handshake
+
+pub use refusal::Refusal;
+
+use crate::{config::Settings, hub::Hub};
+use actix::Addr;
+use actix_service::ServiceFactory;
+use actix_web::{
+    App, Error, HttpRequest, HttpResponse, Resource, Responder,
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::DefaultHeaders,
+    web,
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// What the handlers of one server share.
+pub struct Context {
+    pub settings: Arc<Settings>,
+    pub hub: Addr<Hub>,
+    page: Option<PathBuf>,
+}
+
+impl Context {
+    pub fn new(settings: Arc<Settings>, hub: Addr<Hub>) -> Self {
+        let page = page::directory(&settings.page.directory);
+        Self { settings, hub, page }
+    }
+}
+
+/// Every address that every listener answers.
+pub fn app(context: web::Data<Context>) -> App<impl AppEntry> {
+    App::new()
+        .app_data(context)
+        .service(web::resource("/websocket").to(websocket::default_room))
+        .service(web::resource("/websocket/{room:.*}").to(websocket::room))
+        .service(readable("/rooms/{room}", rooms::describe))
+        .service(
+            web::scope("")
+                .wrap(page_headers())
+                .service(readable("/", page_or_websocket))
+                .service(readable("/{file:.*}", page::file)),
+        )
+}
+
+/// What `App` asks of its entry; the long form that actix-web has no name for.
+pub trait AppEntry:
+    ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>
+{
+}
+
+impl<F> AppEntry for F where
+    F: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>
+{
+}
+
+/// `/` is both: the page for browsers, the default room for WebSocket.
+async fn page_or_websocket(
+    request: HttpRequest,
+    context: web::Data<Context>,
+) -> Result<HttpResponse, Refusal> {
+    match websocket::asks_for_upgrade(&request) {
+        true => websocket::default_room(request, context).await,
+        false => page::file(request, context).await,
+    }
+}
+
+/// An address that can be read and nothing else.
+fn readable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: actix_web::Handler<Args>,
+    F::Output: Responder + 'static,
+    Args: actix_web::FromRequest + 'static,
+{
+    let refuse = || async { Err::<HttpResponse, _>(Refusal::MethodNotAllowed("GET, HEAD")) };
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(refuse))
+}
+
+/// What a browser must know about the page: nothing comes from elsewhere, only sockets go elsewhere,
+/// and a copy is good only after asking whether the file has changed.
+fn page_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ))
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("Referrer-Policy", "no-referrer"))
+        .add(("Cache-Control", "no-cache"))
+}

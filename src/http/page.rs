@@ -1,0 +1,82 @@
+//! The page: files of a directory, or the copy inside the binary where there is none.
+
+use super::{Context, refusal::Refusal};
+use actix_files::{NamedFile, file_extension_to_mime};
+use actix_web::{HttpRequest, HttpResponse, web};
+use rust_embed::Embed;
+use std::{
+    io,
+    path::{Component, Path, PathBuf},
+};
+
+/// The copy.
+#[derive(Embed)]
+#[folder = "static/"]
+struct BuiltIn;
+
+/// `GET /{file}`
+pub async fn file(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {
+    let name = match request.match_info().query("file") {
+        "" => "index.html",
+        name => name,
+    };
+    match &context.page {
+        Some(directory) => from_directory(&request, directory, name),
+        None => built_in(name),
+    }
+}
+
+/// The directory of the page if there is one, with all links in its own path resolved.
+pub fn directory(configured: &Path) -> Option<PathBuf> {
+    configured.canonicalize().ok().filter(|path| path.is_dir())
+}
+
+fn from_directory(request: &HttpRequest, directory: &Path, name: &str) -> Result<HttpResponse, Refusal> {
+    let path = resolve(directory, name).map_err(|_| Refusal::NotFound)?;
+    let file = NamedFile::open(path).map_err(|_| Refusal::NotFound)?;
+    Ok(file.prefer_utf8(true).into_response(request))
+}
+
+/// The file `name` inside `directory`; neither `..`, nor a hidden name, nor a link leads out of it.
+fn resolve(directory: &Path, name: &str) -> io::Result<PathBuf> {
+    let plain = |part: Component| matches!(part, Component::Normal(part) if !part.as_encoded_bytes().starts_with(b"."));
+    if !Path::new(name).components().all(plain) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let path = directory.join(name).canonicalize()?;
+    match path.starts_with(directory) && path.is_file() {
+        true => Ok(path),
+        false => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+fn built_in(name: &str) -> Result<HttpResponse, Refusal> {
+    let file = BuiltIn::get(name).ok_or(Refusal::NotFound)?;
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    Ok(HttpResponse::Ok().content_type(file_extension_to_mime(extension)).body(file.data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::symlink};
+
+    #[test]
+    fn nothing_leads_out_of_the_directory() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "").unwrap();
+        let page = tempfile::tempdir().unwrap();
+        let directory = page.path().canonicalize().unwrap();
+        fs::write(directory.join("index.html"), "").unwrap();
+        fs::write(directory.join(".hidden"), "").unwrap();
+        symlink(outside.path().join("secret"), directory.join("link")).unwrap();
+        symlink(outside.path(), directory.join("folder")).unwrap();
+
+        assert_eq!(resolve(&directory, "index.html").unwrap(), directory.join("index.html"));
+        for name in
+            ["../secret", "/etc/passwd", "link", "folder/secret", ".hidden", ".", "a/../../secret", "missing"]
+        {
+            assert!(resolve(&directory, name).is_err(), "{name}");
+        }
+    }
+}

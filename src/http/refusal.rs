@@ -1,0 +1,80 @@
+//! Why a request is refused: each reason with its status, a stable code and a sentence.
+
+use crate::config::RoomNameError;
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is nothing at this address")]
+    NotFound,
+    #[error("this address answers {0} only")]
+    MethodNotAllowed(&'static str),
+    /// A plain request at an address that speaks WebSocket only.
+    #[error("this address speaks WebSocket: connect with ws:// instead of http://")]
+    UpgradeRequired,
+    /// RFC 6455 §4.4.
+    #[error("only version 13 of the WebSocket protocol is spoken here")]
+    Version,
+    /// RFC 6455 §4.2.1.
+    #[error("no valid WebSocket handshake: {0}")]
+    Handshake(&'static str),
+    #[error("{0}")]
+    RoomName(#[from] RoomNameError),
+    #[error("{0}")]
+    Query(String),
+    #[error("the server is shutting down")]
+    Stopping,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    message: String,
+}
+
+impl Refusal {
+    /// The code that programs may rely on.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::UpgradeRequired => "upgrade_required",
+            Self::Version => "websocket_version",
+            Self::Handshake(_) => "websocket_handshake",
+            Self::RoomName(_) => "room_name",
+            Self::Query(_) => "query",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UpgradeRequired | Self::Version => StatusCode::UPGRADE_REQUIRED,
+            Self::Handshake(_) | Self::RoomName(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
+            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            Self::MethodNotAllowed(allowed) => {
+                response.insert_header((header::ALLOW, *allowed));
+            }
+            Self::UpgradeRequired | Self::Version => {
+                response.insert_header((header::UPGRADE, "websocket"));
+                response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
+            }
+            _ => {}
+        }
+        response.json(Body { error: self.code(), message: self.to_string() })
+    }
+}

@@ -1,0 +1,117 @@
+//! The opening handshake (RFC 6455 §4.2): judged here, carried out by the upgrade service.
+
+use super::{Context, refusal::Refusal};
+use crate::{config::RoomName, session::Terms, wire};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web,
+};
+use actix_web_actors::ws;
+use serde::Deserialize;
+
+/// What a client may ask for in the query of its address.
+#[derive(Deserialize)]
+struct Wishes {
+    /// Whether it wants to hear itself.
+    echo: Option<bool>,
+}
+
+/// `/websocket/{room}`
+pub async fn room(
+    request: HttpRequest,
+    context: web::Data<Context>,
+    room: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    if !asks_for_upgrade(&request) {
+        return Err(plain_request(&request));
+    }
+    admit(&request, &context, room.parse()?)
+}
+
+/// `/websocket`, and `/` with an upgrade
+pub async fn default_room(
+    request: HttpRequest,
+    context: web::Data<Context>,
+) -> Result<HttpResponse, Refusal> {
+    if !asks_for_upgrade(&request) {
+        return Err(plain_request(&request));
+    }
+    admit(&request, &context, context.settings.rooms.default.clone())
+}
+
+/// Whether the request is an attempt at a handshake, good or bad.
+pub fn asks_for_upgrade(request: &HttpRequest) -> bool {
+    *request.method() == Method::GET && request.headers().contains_key(header::UPGRADE)
+}
+
+fn plain_request(request: &HttpRequest) -> Refusal {
+    match *request.method() {
+        Method::GET => Refusal::UpgradeRequired,
+        _ => Refusal::MethodNotAllowed("GET"),
+    }
+}
+
+/// The 101 whose extensions carry what was agreed on to the upgrade service.
+fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<HttpResponse, Refusal> {
+    verify(request)?;
+    let wishes = web::Query::<Wishes>::from_query(request.query_string())
+        .map_err(|_| Refusal::Query("echo must be true or false".to_owned()))?;
+    let compression = negotiate_compression(request, context);
+    let mut response =
+        ws::handshake(request).map_err(|_| Refusal::Handshake("the stock handshake refused it"))?;
+    if let Some(agreement) = &compression {
+        response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, agreement.response.as_str()));
+    }
+    let mut response = response.finish();
+    response.extensions_mut().insert(Terms {
+        room,
+        echo: wishes.echo.unwrap_or(context.settings.rooms.echo),
+        window: compression.map(|agreement| agreement.window),
+        peer: request.peer_addr(),
+    });
+    Ok(response)
+}
+
+/// Stricter than `ws::handshake`, which lets versions 7 and 8, any key and `Upgrade: foo, websocket`
+/// pass, and than `verify_handshake`, which looks for a part of the token.
+fn verify(request: &HttpRequest) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let mut upgrades = headers.get_all(header::UPGRADE);
+    let token = upgrades.next().filter(|token| token.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if token.is_none() || upgrades.next().is_some() {
+        return Err(Refusal::Handshake("the Upgrade header must be `websocket`"));
+    }
+    if request.version() < actix_web::http::Version::HTTP_11 {
+        return Err(Refusal::Handshake("HTTP/1.1 is required"));
+    }
+    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Refusal::Handshake("a handshake has no body"));
+    }
+    if single(headers, header::SEC_WEBSOCKET_KEY).is_none() {
+        return Err(Refusal::Handshake("one Sec-WebSocket-Key header is required"));
+    }
+    actix_http::ws::verify_handshake(request.head()).map_err(refusal_of)
+}
+
+fn single(headers: &header::HeaderMap, name: header::HeaderName) -> Option<&header::HeaderValue> {
+    let mut values = headers.get_all(name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn refusal_of(error: ws::HandshakeError) -> Refusal {
+    use ws::HandshakeError::*;
+    match error {
+        GetMethodRequired => Refusal::MethodNotAllowed("GET"),
+        NoWebsocketUpgrade => Refusal::Handshake("the Upgrade header must be `websocket`"),
+        NoConnectionUpgrade => Refusal::Handshake("the Connection header must contain `Upgrade`"),
+        NoVersionHeader | UnsupportedVersion => Refusal::Version,
+        BadWebsocketKey => Refusal::Handshake("Sec-WebSocket-Key must be 16 bytes in base64"),
+    }
+}
+
+fn negotiate_compression(request: &HttpRequest, context: &Context) -> Option<wire::Agreement> {
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    let enabled = context.settings.compression.enabled;
+    enabled.then(|| wire::negotiate(offers.filter_map(|offer| offer.to_str().ok()))).flatten()
+}

@@ -1,0 +1,85 @@
+//! The log on standard error, and what may be written into it.
+
+use crate::config::LogSettings;
+use std::fmt::{self, Write};
+
+/// The target of every line of ours.
+pub const TARGET: &str = "worldcast";
+
+/// Starts the log; the environment variable `RUST_LOG` has the last word on levels.
+pub fn start(settings: &LogSettings) {
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Warn) // the libraries' own lines
+        .filter_module(TARGET, settings.level)
+        .parse_default_env()
+        .init();
+}
+
+/// How much of a message is logged, in bytes.
+const MAX_LOGGED: usize = 512;
+
+/// What a client said, so that it can neither forge a line nor steer a terminal: control and
+/// formatting characters are escaped, and what is too long is cut.
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.0.floor_char_boundary(MAX_LOGGED);
+        for c in self.0[..end].chars() {
+            if is_plain(c) { f.write_char(c)? } else { write!(f, "{}", c.escape_default())? }
+        }
+        match self.0.len() {
+            length if length > end => write!(f, "… ({length} bytes)"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Neither a control character nor one that breaks lines, is invisible or changes the direction of
+/// reading (Unicode TR 36).
+fn is_plain(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Ends the process when an actor that everything depends on panics: tokio would swallow it, and
+/// messages to the dead are lost in silence.
+pub struct PanicGuard(pub &'static str);
+
+/// The exit code after such a panic (EX_SOFTWARE of sysexits.h).
+pub const EXIT_PANIC: i32 = 70;
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            log::error!(target: TARGET, "the {} panicked; nothing works without it: exiting with code {EXIT_PANIC}", self.0);
+            std::process::exit(EXIT_PANIC);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_logged_as_it_is() {
+        for text in ["hello", "from client: hello", r#"a "quoted" \ text"#, "grüß dich 🌍", ""] {
+            assert_eq!(Escaped(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn no_text_can_forge_a_line_or_steer_a_terminal() {
+        assert_eq!(Escaped("a\nserver: receive connection.").to_string(), "a\\nserver: receive connection.");
+        assert_eq!(Escaped("\x1b[2J\r\0").to_string(), "\\u{1b}[2J\\r\\u{0}");
+        assert_eq!(Escaped("a\u{202e}b\u{2028}\u{85}").to_string(), "a\\u{202e}b\\u{2028}\\u{85}");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(Escaped(&"x".repeat(600)).to_string(), format!("{}… (600 bytes)", "x".repeat(512)));
+        assert_eq!(Escaped(&"ä".repeat(300)).to_string(), format!("{}… (600 bytes)", "ä".repeat(256)));
+        assert_eq!(Escaped(&"x".repeat(512)).to_string(), "x".repeat(512));
+    }
+}

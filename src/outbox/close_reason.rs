@@ -1,0 +1,98 @@
+//! Why the server ends a session: a closed list that clients may rely on.
+
+use crate::wire::{CloseCode, WireError};
+use std::fmt;
+
+/// Each reason with its code (RFC 6455 §7.4, IANA's registry), its sentence, and whether to come back.
+/// docs/protocol.md shows the same list to the people who write clients.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CloseReason {
+    /// The client closed; it is answered with its own code.
+    ClosedByClient(Option<CloseCode>),
+    /// The connection ended without a closing handshake; nothing can be said any more.
+    ConnectionLost,
+    /// The client broke a rule of the wire.
+    Wire(WireError),
+    /// The outbox is full.
+    TooSlow,
+    /// Neither a byte nor a pong came in time.
+    Silent,
+    /// A write made no progress in time; nothing can be said any more.
+    WriteStalled,
+    /// The server had no room for the client's message in time.
+    Overloaded,
+    /// The server stops.
+    Restart,
+    /// The session panicked.
+    Failed,
+}
+
+impl CloseReason {
+    /// The code in the close frame; `None` when the frame carries none or there is no frame.
+    pub fn code(&self) -> Option<CloseCode> {
+        match self {
+            Self::ClosedByClient(code) => *code,
+            Self::ConnectionLost | Self::WriteStalled => None,
+            Self::Wire(error) => Some(error.close_code()),
+            Self::TooSlow | Self::Overloaded => Some(CloseCode::Again),
+            Self::Silent => Some(CloseCode::Away),
+            Self::Restart => Some(CloseCode::Restart),
+            Self::Failed => Some(CloseCode::Error),
+        }
+    }
+
+    /// Whether the same client may expect a better end when it comes back.
+    pub fn come_back(&self) -> bool {
+        !matches!(self, Self::ClosedByClient(_) | Self::Wire(_))
+    }
+
+    /// Whether a close frame can still be sent.
+    pub fn can_be_told(&self) -> bool {
+        !matches!(self, Self::ConnectionLost | Self::WriteStalled)
+    }
+
+    /// Whether an operator should see it: something went wrong on one side or between them.
+    pub fn is_fault(&self) -> bool {
+        !matches!(self, Self::ClosedByClient(_) | Self::ConnectionLost | Self::Restart)
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClosedByClient(_) => f.write_str("closed by the client"),
+            Self::ConnectionLost => f.write_str("connection lost"),
+            Self::Wire(error) => error.fmt(f),
+            Self::TooSlow => {
+                f.write_str("too slow: more was waiting than session.outbox_bytes or outbox_messages allow")
+            }
+            Self::Silent => f.write_str("silent: no answer to a ping within session.pong_within"),
+            Self::WriteStalled => f.write_str("write stalled: nothing was read within session.stalled_write"),
+            Self::Overloaded => f.write_str("overloaded: limits.in_flight_bytes stayed exhausted"),
+            Self::Restart => f.write_str("the server restarts"),
+            Self::Failed => f.write_str("the session failed inside the server"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_sent_away_by_the_server_is_told_whether_to_come_back() {
+        let may_return =
+            [CloseReason::TooSlow, CloseReason::Silent, CloseReason::Overloaded, CloseReason::Restart];
+        assert!(may_return.iter().all(|reason| reason.come_back() && reason.code().is_some()));
+        assert!(!CloseReason::ClosedByClient(Some(CloseCode::Normal)).come_back());
+    }
+
+    #[test]
+    fn a_sentence_fits_into_a_close_frame() {
+        for reason in
+            [CloseReason::TooSlow, CloseReason::Silent, CloseReason::Overloaded, CloseReason::Restart]
+        {
+            assert!(reason.to_string().len() <= 123, "RFC 6455 §5.5: {reason}");
+        }
+    }
+}

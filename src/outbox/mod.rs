@@ -1,0 +1,240 @@
+//! The bounded queue in front of one socket: the only place where a slow client can make the server
+//! remember anything.
+//!
+//! A push tries the socket first; only what the kernel did not take is queued. The session's input
+//! stream drives the rest: it flushes, closes and ends when the outbox says so.
+
+mod close_reason; // why a session ends
+mod phase; // how far the end is
+mod pulse; // the signs of life
+mod queue; // what the kernel did not take
+
+pub use close_reason::CloseReason;
+pub use phase::Phase;
+pub use pulse::Pulse;
+pub use queue::QueueLimits;
+
+use crate::{
+    config::SessionSettings,
+    wire::{self, WindowBits},
+};
+use bytes::Bytes;
+use pulse::Verdict;
+use queue::Queue;
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    io,
+    task::{Context, Poll, Waker, ready},
+    time::{Duration, Instant},
+};
+use tokio::net::TcpStream;
+
+/// The way out of one session, shared by the session and the relay of its thread.
+pub struct Outbox {
+    socket: TcpStream,
+    /// The window for compressed messages, when compression was agreed on.
+    pub window: Option<WindowBits>,
+    pub pulse: Pulse,
+    limits: QueueLimits,
+    queue: RefCell<Queue>,
+    phase: Cell<Phase>,
+    reason: OnceCell<CloseReason>,
+    /// Wakes the session's input stream.
+    waker: RefCell<Option<Waker>>,
+    sent: Cell<Traffic>,
+}
+
+/// What went one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Traffic {
+    pub messages: u64,
+    pub bytes: u64,
+}
+
+impl Traffic {
+    pub fn count(&mut self, messages: usize, bytes: usize) {
+        self.messages += messages as u64;
+        self.bytes += bytes as u64;
+    }
+}
+
+impl Outbox {
+    pub fn new(socket: TcpStream, window: Option<WindowBits>, limits: QueueLimits) -> Self {
+        Self {
+            socket,
+            window,
+            pulse: Pulse::new(Instant::now()),
+            limits,
+            queue: RefCell::default(),
+            phase: Cell::new(Phase::Open),
+            reason: OnceCell::new(),
+            waker: RefCell::default(),
+            sent: Cell::default(),
+        }
+    }
+
+    /// Sends or queues `frames`, which hold `messages` messages; ends the session when there is no
+    /// room. A session that is closing sends nothing any more (RFC 6455 §5.5.1).
+    pub fn push(&self, frames: Bytes, messages: usize) {
+        if !self.phase.get().may_send() {
+            return;
+        }
+        match self.send_or_queue(frames, messages) {
+            Ok(true) => {}
+            Ok(false) => self.end(CloseReason::TooSlow),
+            Err(_) => self.end(CloseReason::ConnectionLost),
+        }
+    }
+
+    /// Begins the closing handshake behind what was queued; of two reasons the first counts.
+    pub fn end(&self, reason: CloseReason) {
+        if !self.phase.get().may_send() || self.reason.set(reason).is_err() {
+            return;
+        }
+        let reason = self.reason.get().expect("it was just set");
+        if *reason == CloseReason::TooSlow {
+            self.queue.borrow_mut().forget_unstarted();
+        }
+        let lost = !reason.can_be_told() || self.send_unbounded(close_frame(reason)).is_err();
+        self.enter(if lost { Phase::Gone } else { Phase::closing_now() });
+    }
+
+    /// Cuts the connection: the peer gets a reset instead of whatever was still to come.
+    pub fn abort(&self, reason: CloseReason) {
+        let _ = self.reason.set(reason); // a reason that was told before stays the reason
+        self.queue.borrow_mut().clear();
+        let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        self.enter(Phase::Gone);
+    }
+
+    /// Stops listening to the client, which still hears what is pushed until it is ended.
+    pub fn stop_listening(&self) {
+        if self.phase.get() == Phase::Open {
+            self.enter(Phase::Departing);
+        }
+    }
+
+    /// Looks for what stayed away too long; called about once a second.
+    pub fn sweep(&self, now: Instant, settings: &SessionSettings) {
+        match self.pulse.judge(now, self.phase.get(), !self.queue.borrow().is_empty(), settings) {
+            Verdict::Fine => {}
+            Verdict::Ping => {
+                self.pulse.pinged();
+                self.push(wire::ping(b""), 1);
+            }
+            Verdict::End(reason) => self.end(reason),
+            Verdict::Abort(reason) => self.abort(reason),
+        }
+    }
+
+    /// Writes what is queued; ready when nothing is.
+    pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.queue.borrow().is_empty() {
+            match self.write_queued() {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_write_ready(cx))?
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Remembers whom to wake when the outbox has news for the input stream.
+    pub fn remember(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Why the session ends, once that is decided.
+    pub fn reason(&self) -> Option<&CloseReason> {
+        self.reason.get()
+    }
+
+    /// Messages and bytes that went out or are queued.
+    pub fn sent(&self) -> Traffic {
+        self.sent.get()
+    }
+
+    pub fn queued_bytes(&self) -> usize {
+        self.queue.borrow().bytes()
+    }
+}
+
+impl Outbox {
+    /// `false`: there was no room.
+    fn send_or_queue(&self, frames: Bytes, messages: usize) -> io::Result<bool> {
+        let has_room = || self.queue.borrow().has_room(frames.len(), messages, self.limits);
+        if !has_room() {
+            would_block_is_zero(self.write_queued())?; // the client may have read since
+            if !has_room() {
+                return Ok(false);
+            }
+        }
+        let mut sent = self.sent.get();
+        sent.count(messages, frames.len());
+        self.sent.set(sent);
+        self.send(frames, messages).map(|()| true)
+    }
+
+    /// The close frame may exceed the bounds by its at most 127 bytes.
+    fn send_unbounded(&self, frame: Bytes) -> io::Result<()> {
+        self.send(frame, 0)
+    }
+
+    fn send(&self, frames: Bytes, messages: usize) -> io::Result<()> {
+        let nothing_waits = self.queue.borrow().is_empty();
+        let written = if nothing_waits { would_block_is_zero(self.socket.try_write(&frames))? } else { 0 };
+        if written < frames.len() {
+            self.queue.borrow_mut().push(frames, messages, written);
+            if nothing_waits {
+                self.pulse.written(); // from now on a write can stall
+                self.wake();
+            }
+        }
+        Ok(())
+    }
+
+    fn write_queued(&self) -> io::Result<usize> {
+        let written = self.queue.borrow_mut().write_with(|slices| self.socket.try_write_vectored(slices))?;
+        self.pulse.written();
+        Ok(written)
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+fn close_frame(reason: &CloseReason) -> Bytes {
+    match (reason, reason.code()) {
+        (CloseReason::ClosedByClient(_), Some(code)) => wire::close(code, ""),
+        (_, Some(code)) => wire::close(code, &reason.to_string()),
+        (_, None) => wire::close_without_code(),
+    }
+}
+
+fn would_block_is_zero(written: io::Result<usize>) -> io::Result<usize> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
+    }
+}

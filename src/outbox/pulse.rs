@@ -1,0 +1,151 @@
+//! The signs of life of one connection, and what their absence means.
+
+use super::{CloseReason, Phase};
+use crate::config::SessionSettings;
+use std::{cell::Cell, time::Instant};
+
+/// When each thing happened last that may not stay away for ever.
+pub struct Pulse {
+    /// Any byte of the peer counts as life.
+    last_heard: Cell<Instant>,
+    /// Whether the silence since then was answered with a ping.
+    pinged: Cell<bool>,
+    /// Since when the client's message waits for room in the server.
+    paused_since: Cell<Option<Instant>>,
+    /// When the kernel last took something, or was last asked to after a time without need.
+    last_written: Cell<Instant>,
+}
+
+/// What to do about a connection.
+#[derive(Debug, PartialEq)]
+pub enum Verdict {
+    Fine,
+    Ping,
+    End(CloseReason),
+    Abort(CloseReason),
+}
+
+impl Pulse {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            last_heard: Cell::new(now),
+            pinged: Cell::new(false),
+            paused_since: Cell::new(None),
+            last_written: Cell::new(now),
+        }
+    }
+
+    pub fn heard(&self) {
+        self.last_heard.set(Instant::now());
+        self.pinged.set(false);
+    }
+
+    pub fn written(&self) {
+        self.last_written.set(Instant::now());
+    }
+
+    pub fn paused(&self) {
+        if self.paused_since.get().is_none() {
+            self.paused_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// The pause was ours: the client's silence counts from its end.
+    pub fn resumed(&self) {
+        if self.paused_since.take().is_some() {
+            self.heard();
+        }
+    }
+
+    /// Remembers that the verdict `Ping` was carried out.
+    pub fn pinged(&self) {
+        self.pinged.set(true);
+    }
+
+    /// Judges the connection at `now`; `waiting` says whether bytes wait to be written.
+    pub fn judge(&self, now: Instant, phase: Phase, waiting: bool, limits: &SessionSettings) -> Verdict {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        match phase {
+            Phase::Gone => return Verdict::Fine,
+            Phase::Closing { since: then } if since(then) >= limits.close_within => {
+                return Verdict::Abort(CloseReason::ConnectionLost);
+            }
+            Phase::Closing { .. } => return Verdict::Fine,
+            Phase::Open | Phase::Departing => {}
+        }
+        if waiting && since(self.last_written.get()) >= limits.stalled_write {
+            return Verdict::Abort(CloseReason::WriteStalled);
+        }
+        if let Some(paused) = self.paused_since.get() {
+            let too_long = since(paused) >= limits.stalled_write;
+            return if too_long { Verdict::End(CloseReason::Overloaded) } else { Verdict::Fine };
+        }
+        match since(self.last_heard.get()) {
+            silence if silence >= limits.ping_after + limits.pong_within => Verdict::End(CloseReason::Silent),
+            silence if silence >= limits.ping_after && !self.pinged.get() => Verdict::Ping,
+            _ => Verdict::Fine,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn judge(pulse: &Pulse, after: Duration, phase: Phase, waiting: bool) -> Verdict {
+        let now = pulse.last_heard.get().max(pulse.last_written.get()) + after;
+        pulse.judge(now, phase, waiting, &SessionSettings::default())
+    }
+
+    #[test]
+    fn silence_is_pinged_once_and_then_ends_the_session() {
+        let pulse = Pulse::new(Instant::now());
+        let open = |pulse: &Pulse, seconds| judge(pulse, Duration::from_secs(seconds), Phase::Open, false);
+        assert_eq!(open(&pulse, 24), Verdict::Fine);
+        assert_eq!(open(&pulse, 25), Verdict::Ping);
+        pulse.pinged();
+        assert_eq!(open(&pulse, 34), Verdict::Fine);
+        assert_eq!(open(&pulse, 35), Verdict::End(CloseReason::Silent));
+        pulse.heard();
+        assert_eq!(open(&pulse, 25), Verdict::Ping, "any byte is life");
+    }
+
+    #[test]
+    fn a_client_that_waits_for_us_is_not_silent_but_does_not_wait_for_ever() {
+        let pulse = Pulse::new(Instant::now());
+        pulse.paused();
+        let later = |seconds| pulse.paused_since.get().unwrap() + Duration::from_secs(seconds);
+        let judge = |now| {
+            pulse.judge(
+                now,
+                Phase::Open,
+                false,
+                &SessionSettings { stalled_write: Duration::from_secs(60), ..Default::default() },
+            )
+        };
+        assert_eq!(judge(later(59)), Verdict::Fine);
+        assert_eq!(judge(later(60)), Verdict::End(CloseReason::Overloaded));
+    }
+
+    #[test]
+    fn a_write_without_progress_cuts_the_connection() {
+        let pulse = Pulse::new(Instant::now());
+        assert_eq!(judge(&pulse, Duration::from_secs(9), Phase::Open, true), Verdict::Fine);
+        assert_eq!(
+            judge(&pulse, Duration::from_secs(10), Phase::Departing, true),
+            Verdict::Abort(CloseReason::WriteStalled)
+        );
+    }
+
+    #[test]
+    fn a_closing_handshake_has_a_deadline() {
+        let pulse = Pulse::new(Instant::now());
+        let closing = Phase::Closing { since: pulse.last_heard.get() };
+        assert_eq!(judge(&pulse, Duration::from_secs(4), closing, true), Verdict::Fine);
+        assert_eq!(
+            judge(&pulse, Duration::from_secs(5), closing, true),
+            Verdict::Abort(CloseReason::ConnectionLost)
+        );
+    }
+}

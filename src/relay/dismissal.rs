@@ -1,0 +1,67 @@
+//! Who is sent away when, while the server drains: at random over the time there is, so that those
+//! who come back do not come back at once.
+
+use crate::hub::SessionId;
+use std::time::{Duration, Instant};
+
+pub struct Dismissals {
+    until: Instant,
+    /// The last to go first.
+    departures: Vec<(Instant, SessionId)>,
+}
+
+impl Dismissals {
+    /// Gives each of `sessions` a moment within `over` from `now`.
+    pub fn spread(sessions: Vec<SessionId>, over: Duration, now: Instant) -> Self {
+        let until = now + over;
+        let mut departures: Vec<_> =
+            sessions.into_iter().map(|session| (moment(now, until), session)).collect();
+        departures.sort_unstable_by(|a, b| b.cmp(a));
+        Self { until, departures }
+    }
+
+    /// One more that came in late.
+    pub fn add(&mut self, session: SessionId) {
+        let departure = (moment(Instant::now(), self.until), session);
+        let at = self.departures.partition_point(|other| *other > departure);
+        self.departures.insert(at, departure);
+    }
+
+    /// Takes out those whose time has come.
+    pub fn due(&mut self, now: Instant) -> Vec<SessionId> {
+        let first_due = self.departures.partition_point(|(moment, _)| *moment > now);
+        self.departures.split_off(first_due).into_iter().rev().map(|(_, session)| session).collect()
+    }
+}
+
+fn moment(from: Instant, until: Instant) -> Instant {
+    from + until.saturating_duration_since(from).mul_f64(fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_departs_once_spread_over_the_time_there_is() {
+        let now = Instant::now();
+        let sessions: Vec<_> = (0..1000).map(|_| SessionId::next()).collect();
+        let mut dismissals = Dismissals::spread(sessions.clone(), Duration::from_secs(10), now);
+        let mut departed = Vec::new();
+        for second in 1..=10 {
+            let due = dismissals.due(now + Duration::from_secs(second));
+            assert!((40..200).contains(&due.len()), "second {second}: {} of 1000", due.len());
+            departed.extend(due);
+        }
+        departed.sort_unstable();
+        assert_eq!(departed, sessions);
+    }
+
+    #[test]
+    fn without_time_everybody_departs_at_once() {
+        let now = Instant::now();
+        let mut dismissals = Dismissals::spread(vec![SessionId::next()], Duration::ZERO, now);
+        dismissals.add(SessionId::next());
+        assert_eq!(dismissals.due(Instant::now()).len(), 2);
+    }
+}

@@ -1,0 +1,168 @@
+//! The relay of one worker thread: takes the hub's turns and hands each session its part, once.
+
+mod batch; // one room's messages as bytes
+mod dismissal; // who is sent away when
+mod roster; // who is in which room
+
+pub use roster::Roster;
+
+use crate::{
+    config::Settings,
+    hub::{Depart, Event, Hub, Load, RelayStarted, SessionId, Turn, TurnLimits},
+    logging::PanicGuard,
+    outbox::CloseReason,
+    room::RelayId,
+    wire::Compression,
+};
+use actix::prelude::*;
+use dismissal::Dismissals;
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// What the sessions of a thread share with its relay.
+pub struct Desk {
+    pub relay: RelayId,
+    pub hub: Addr<Hub>,
+    pub settings: Arc<Settings>,
+    pub roster: RefCell<Roster>,
+}
+
+pub struct Relay {
+    desk: Rc<Desk>,
+    gathered: Load,
+    turn_limits: TurnLimits,
+    flush_is_near: bool,
+    dismissals: Option<Dismissals>,
+    _guard: PanicGuard,
+}
+
+/// How often departures are looked for while the server drains.
+const DISMISSAL_INTERVAL: Duration = Duration::from_millis(20);
+
+impl Relay {
+    /// Starts a relay on this thread, makes it known to the hub, and returns what it shares.
+    pub fn start_here(hub: Addr<Hub>, settings: Arc<Settings>) -> Rc<Desk> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let relay = RelayId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let compression = Compression {
+            level: settings.compression.level,
+            threshold: settings.compression.threshold.bytes(),
+        };
+        let turn_limits = TurnLimits::of(&settings);
+        let desk = Rc::new(Desk { relay, hub, settings, roster: RefCell::new(Roster::new(compression)) });
+        let relay = Self {
+            desk: desk.clone(),
+            gathered: Load::default(),
+            turn_limits,
+            flush_is_near: false,
+            dismissals: None,
+            _guard: PanicGuard("relay"),
+        };
+        relay.start();
+        desk
+    }
+
+    fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
+        match event {
+            Event::Said { room, publication } => {
+                let bytes = publication.message.payload().as_bytes().len();
+                if self.gathered.is_full(bytes, self.turn_limits) {
+                    self.flush();
+                    ctx.wait(tokio::task::yield_now().into_actor(self)); // sockets are looked after between turns
+                }
+                self.gathered.add(bytes);
+                self.desk.roster.borrow_mut().say(room, publication);
+            }
+            Event::Admitted { session, room, greeting } => {
+                let mut roster = self.desk.roster.borrow_mut();
+                let Some(outbox) = roster.admit(session, room) else { return };
+                if let Some(greeting) = greeting {
+                    outbox.push(greeting.message.plain().clone(), 1);
+                }
+                if let Some(dismissals) = &mut self.dismissals {
+                    dismissals.add(session);
+                }
+            }
+            Event::Dismissed { session } => self.dismiss(session),
+            Event::Draining { over } => self.drain(over, ctx),
+        }
+    }
+
+    fn flush_soon(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.flush_is_near, true) {
+            return;
+        }
+        let others_go_first = tokio::task::yield_now().into_actor(self);
+        ctx.spawn(others_go_first.map(|(), relay, _| {
+            relay.flush_is_near = false;
+            relay.flush();
+        }));
+    }
+
+    fn flush(&mut self) {
+        self.gathered = Load::default();
+        self.desk.roster.borrow_mut().flush();
+    }
+
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        for outbox in self.desk.roster.borrow().outboxes() {
+            outbox.sweep(now, &self.desk.settings.session);
+        }
+    }
+
+    fn drain(&mut self, over: Duration, ctx: &mut Context<Self>) {
+        let sessions = self.desk.roster.borrow().sessions().collect();
+        self.dismissals = Some(Dismissals::spread(sessions, over, Instant::now()));
+        ctx.run_interval(DISMISSAL_INTERVAL, |relay, _| relay.let_depart());
+        self.let_depart();
+    }
+
+    /// Whoever's time has come is no longer listened to, and is dismissed when the hub has passed on
+    /// everything that was said before.
+    fn let_depart(&mut self) {
+        let Some(dismissals) = &mut self.dismissals else { return };
+        let Desk { relay, hub, roster, .. } = &*self.desk;
+        for session in dismissals.due(Instant::now()) {
+            if let Some(outbox) = roster.borrow().outbox(session) {
+                outbox.stop_listening();
+                hub.do_send(Depart { session, relay: *relay }); // once for each session
+            }
+        }
+    }
+
+    fn dismiss(&mut self, session: SessionId) {
+        self.flush(); // what was said before comes first
+        if let Some(outbox) = self.desk.roster.borrow().outbox(session) {
+            outbox.end(CloseReason::Restart);
+        }
+    }
+}
+
+impl Actor for Relay {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let started = RelayStarted { relay: self.desk.relay, turns: ctx.address().recipient() };
+        self.desk.hub.do_send(started); // the first thing that this thread tells the hub
+        ctx.run_interval(self.desk.settings.session.sweep_interval(), |relay, _| relay.sweep());
+    }
+}
+
+impl Handler<Turn> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, Turn(events): Turn, ctx: &mut Self::Context) {
+        for event in events {
+            self.take(event, ctx);
+        }
+        self.flush_soon(ctx);
+    }
+}

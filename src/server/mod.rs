@@ -1,0 +1,100 @@
+//! The running server: listeners, worker threads, the hub's thread, and how they stop.
+
+mod listener; // sockets that accept
+mod service; // what answers on them
+mod signals; // who asks to stop
+mod upgrade; // from a request to a session
+
+use crate::{
+    config::Settings,
+    hub::{Drain, Hub},
+    logging::TARGET,
+};
+use actix::prelude::*;
+use actix_server::ServerHandle;
+use log::info;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+pub use signals::EXIT_SECOND_SIGNAL;
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address}: {cause}{}", listener::remedy(.cause))]
+    Listen { address: SocketAddr, cause: io::Error },
+    #[error("cannot start the worker threads")]
+    Workers(#[source] io::Error),
+}
+
+/// A server that accepts clients. Needs a running actix `System`.
+pub struct Server {
+    running: actix_server::Server,
+    addresses: Vec<SocketAddr>,
+    stop: Stop,
+}
+
+/// Stops the server; cheap to clone.
+#[derive(Clone)]
+pub struct Stop {
+    workers: ServerHandle,
+    hub: Addr<Hub>,
+    drain: Duration,
+}
+
+impl Server {
+    /// Binds every listener and starts the threads behind them.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let settings = Arc::new(settings);
+        let listeners = listener::bind_all(&settings)?;
+        let addresses = listeners.iter().map(|(_, address)| *address).collect();
+        let hub = start_hub(&settings);
+        let running = service::serve(listeners, &settings, &hub).map_err(StartError::Workers)?;
+        let stop = Stop { workers: running.handle(), hub, drain: settings.shutdown.drain };
+        Ok(Self { running, addresses, stop })
+    }
+
+    /// The addresses that are listened to, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub fn stop_handle(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Serves until somebody calls [`Stop::gracefully`].
+    pub async fn run(self) -> io::Result<()> {
+        self.running.await
+    }
+
+    /// Serves until SIGINT or SIGTERM; a second signal ends the process at once.
+    pub async fn run_until_stopped(self) -> io::Result<()> {
+        let mut signals = signals::Signals::listen()?;
+        let stop = self.stop_handle();
+        actix_rt::spawn(async move {
+            let signal = signals.next().await;
+            info!(target: TARGET, "{signal}: no new clients; sending everybody away over {:?}", stop.drain);
+            signals.exit_at_next();
+            stop.gracefully().await;
+        });
+        self.run().await?;
+        info!(target: TARGET, "stopped");
+        Ok(())
+    }
+}
+
+impl Stop {
+    /// Stops accepting, delivers what was accepted, closes every session with 1012 at a random
+    /// moment of `shutdown.drain`, and resolves when all have ended.
+    pub async fn gracefully(&self) {
+        let workers_stop = self.workers.stop(true); // the listeners close now
+        self.hub.do_send(Drain { over: self.drain }); // once
+        workers_stop.await;
+    }
+}
+
+/// The hub has a thread of its own: no session delays it.
+fn start_hub(settings: &Settings) -> Addr<Hub> {
+    let hub = Hub::new(settings);
+    Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
+}

@@ -1,0 +1,139 @@
+//! The input stream of one session: drives its socket and yields whole messages.
+//!
+//! The socket is read only when everything read before was taken in, and a message is yielded only
+//! when the server has room for it: a full server stops reading, it does not grow.
+
+use super::budget::Budget;
+use crate::{
+    outbox::{Outbox, Phase},
+    wire::{Decoder, Message, WireError},
+};
+use bytes::{Buf, BytesMut};
+use futures_util::Stream;
+use std::{
+    cell::RefCell,
+    io,
+    net::Shutdown,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+pub struct Intake {
+    outbox: Rc<Outbox>,
+    budget: Rc<Budget>,
+    decoder: Decoder,
+    /// Read, but not yet decoded; empty at rest.
+    unread: BytesMut,
+    /// Decoded, waits for room in the server.
+    waiting: Option<Message>,
+    half_closed: bool,
+}
+
+impl Intake {
+    /// `unread` is what came behind the request's head.
+    pub fn new(outbox: Rc<Outbox>, budget: Rc<Budget>, decoder: Decoder, unread: BytesMut) -> Self {
+        Self { outbox, budget, decoder, unread, waiting: None, half_closed: false }
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, WireError>>> {
+        loop {
+            if let Some(message) = &self.waiting {
+                ready!(self.poll_room(cx, message));
+                return Poll::Ready(self.waiting.take().map(Ok));
+            }
+            match self.decode() {
+                Ok(Some(message)) => self.waiting = Some(message),
+                Ok(None) => match ready!(self.poll_read(cx)) {
+                    Ok(0) | Err(_) => return Poll::Ready(None),
+                    Ok(_) => {}
+                },
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+    }
+
+    /// Ready when the server has room for `message`; control frames need none.
+    fn poll_room(&self, cx: &mut Context<'_>, message: &Message) -> Poll<()> {
+        let bytes = match message {
+            Message::Text(text) => text.len(),
+            Message::Binary(bytes) => bytes.len(),
+            _ => return Poll::Ready(()),
+        };
+        if self.budget.poll_reserve(cx, bytes).is_pending() {
+            self.outbox.pulse.paused();
+            return Poll::Pending;
+        }
+        self.outbox.pulse.resumed();
+        Poll::Ready(())
+    }
+
+    fn decode(&mut self) -> Result<Option<Message>, WireError> {
+        let mut rest = &self.unread[..];
+        let message = self.decoder.decode(&mut rest);
+        let taken = self.unread.len() - rest.len();
+        self.unread.advance(taken);
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new(); // an idle session holds no buffer
+        }
+        message
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Self { outbox, unread, .. } = self;
+        poll_read(outbox, cx, |bytes| unread.extend_from_slice(bytes))
+    }
+
+    /// The closing handshake: everything queued goes out, then our FIN; what still comes is thrown
+    /// away until the peer's FIN. Dropping it unread would reset the connection, and the peer might
+    /// never see the close frame (RFC 6455 §7.1.1).
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let flushed = self.outbox.poll_flush(cx);
+        if flushed.is_ready() && !std::mem::replace(&mut self.half_closed, true) {
+            let _ = socket2::SockRef::from(self.outbox.socket()).shutdown(Shutdown::Write);
+        }
+        while let Ok(1..) = ready!(poll_read(&self.outbox, cx, |_| ())) {}
+        Poll::Ready(())
+    }
+}
+
+impl Stream for Intake {
+    type Item = Result<Message, WireError>;
+
+    /// Ends when the connection is of no use any more.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.outbox.remember(cx);
+        match self.outbox.phase() {
+            Phase::Gone => Poll::Ready(None),
+            Phase::Closing { .. } => self.poll_farewell(cx).map(|()| None),
+            phase => match self.outbox.poll_flush(cx) {
+                Poll::Ready(Err(_)) => Poll::Ready(None),
+                _ if phase == Phase::Departing => Poll::Pending, // until the outbox is ended
+                _ => self.poll_message(cx),
+            },
+        }
+    }
+}
+
+/// Reads once, into a buffer that all sessions of a thread share, and hands over what came; ready
+/// with 0 at the end of the stream.
+fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
+    const READ_SIZE: usize = 16 << 10;
+    thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]));
+
+    BUFFER.with_borrow_mut(|buffer| {
+        loop {
+            ready!(outbox.socket().poll_read_ready(cx))?; // yields by itself when a peer floods
+            match outbox.socket().try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                read => {
+                    if let Ok(length @ 1..) = read {
+                        outbox.pulse.heard();
+                        take(&buffer[..length]);
+                    }
+                    return Poll::Ready(read);
+                }
+            }
+        }
+    })
+}
