@@ -49,13 +49,20 @@ fn session(Settings { session, .. }: &Settings) -> Vec<Rule> {
         bound(!session.stalled_write.is_zero(), "session.stalled_write", SOME_TIME),
         bound(!session.close_within.is_zero(), "session.close_within", SOME_TIME),
         bound(!session.handshake_within.is_zero(), "session.handshake_within", SOME_TIME),
+        bound(!session.burst.is_zero(), "session.burst", SOME_TIME),
     ]
 }
 
-fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Rule> {
+fn rest(Settings { limits, origins, compression, .. }: &Settings) -> Vec<Rule> {
     let level = 1..=9;
     vec![
         bound(limits.connections > 0, "limits.connections", SOME),
+        bound(limits.rooms > 0, "limits.rooms", SOME),
+        bound(
+            origins.allowed.iter().all(|origin| is_origin(origin)),
+            "origins.allowed",
+            "must list origins such as \"https://example.org\", without a path, or \"*\"",
+        ),
         bound(level.contains(&compression.level), "compression.level", "must be 1 (fast) to 9 (small)"),
     ]
 }
@@ -76,12 +83,24 @@ fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule>
             "session.max_message",
         ),
         pair(
+            limits.outbox_bytes_total >= session.outbox_bytes,
+            "limits.outbox_bytes_total",
+            "must be enough for one outbox",
+            "session.outbox_bytes",
+        ),
+        pair(
             message >= rooms.greeting.len(),
             "session.max_message",
             "must be enough for the greeting",
             "rooms.greeting",
         ),
     ]
+}
+
+/// `*`, or a scheme and a host, perhaps with a port (RFC 6454, section 6.2).
+fn is_origin(origin: &str) -> bool {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
 }
 
 fn bound(holds: bool, key: &'static str, sentence: &'static str) -> Rule {
