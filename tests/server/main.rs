@@ -5,3 +5,5 @@ mod support; // a server, clients, patience
 mod broadcast; // everybody hears the same
 mod messages; // what was said is what is heard
 mod rooms; // who hears whom
+mod handshake; // who may come in
+mod page; // what a browser gets

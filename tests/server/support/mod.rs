@@ -1,11 +1,13 @@
 //! The words that the tests are written in: a server, clients, and patience that ends.
 
+mod app; // answers without a socket
 mod client; // a client by a library that nobody here wrote
 mod host; // what every server can be asked
 mod raw; // a client of bare bytes
 mod server; // a server in this process
 
-pub use client::Client;
+pub use app::{Answer, answer, answer_with};
+pub use client::{Client, End};
 pub use host::Host;
 pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
