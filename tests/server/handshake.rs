@@ -167,6 +167,19 @@ async fn a_wish_that_is_not_understood_is_refused() {
 }
 
 #[actix_web::test]
+async fn a_refusal_arrives_on_a_real_socket_with_its_reason() {
+    let server = TestServer::start().await;
+    let Err(tungstenite::Error::Http(refusal)) =
+        Client::try_connect(server.address(), "/websocket/not%20a%20room").await
+    else {
+        panic!("the name has a space in it");
+    };
+    assert_eq!(refusal.status(), 400);
+    let body = String::from_utf8(refusal.body().clone().unwrap()).unwrap();
+    assert!(body.contains(r#""error":"room_name""#), "{body}");
+}
+
+#[actix_web::test]
 async fn a_refusal_arrives_although_the_client_talks_on() {
     let server = TestServer::start().await;
     let hello = text("a client that takes its admission for granted").repeat(1000);
