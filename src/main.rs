@@ -1,8 +1,37 @@
-fn main() -> anyhow::Result<()> {
-    let settings = worldcast::config::Settings::default();
-    worldcast::logging::start(&settings.log);
-    actix_web::rt::System::new().block_on(async {
-        let server = worldcast::server::Server::start(settings)?;
-        Ok(server.run_until_stopped().await?)
-    })
+//! The `worldcast` command.
+
+mod cli; // what can be asked for
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+use worldcast::{
+    config::{DEFAULTS, Settings},
+    logging,
+    server::Server,
+};
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worldcast: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    let config = cli.config.as_deref();
+    match cli.command() {
+        Command::Serve => serve(Settings::load(config)?.settings)?,
+        Command::Check => print!("{}", Settings::load(config)?),
+        Command::Defaults => print!("{DEFAULTS}"),
+    }
+    Ok(())
+}
+
+fn serve(settings: Settings) -> anyhow::Result<()> {
+    logging::start(&settings.log);
+    actix_rt::System::new().block_on(async { Ok(Server::start(settings)?.run_until_stopped().await?) })
 }

@@ -10,6 +10,11 @@ pub struct ByteSize(usize);
 /// The units, largest first, so that a value is shown in the largest that divides it.
 const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
+/// More than any machine has, and far from where sums of sizes overflow.
+const LARGEST: usize = usize::MAX >> 4;
+
+const EXPECTED: &str = "a number of bytes such as 512, \"64KiB\", \"1MiB\" or \"2GiB\"";
+
 impl ByteSize {
     pub const fn from_bytes(bytes: usize) -> Self {
         Self(bytes)
@@ -29,7 +34,7 @@ impl ByteSize {
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("expected a number of bytes such as \"512\", \"64KiB\", \"1MiB\" or \"2GiB\"")]
+#[error("expected {EXPECTED}")]
 pub struct ByteSizeError;
 
 impl FromStr for ByteSize {
@@ -43,7 +48,7 @@ impl FromStr for ByteSize {
             "" => 1,
             unit => UNITS.iter().find(|(name, _)| *name == unit).ok_or(ByteSizeError)?.1,
         };
-        number.checked_mul(unit).map(Self).ok_or(ByteSizeError)
+        number.checked_mul(unit).filter(|bytes| *bytes <= LARGEST).map(Self).ok_or(ByteSizeError)
     }
 }
 
@@ -71,7 +76,7 @@ impl<'de> Deserialize<'de> for ByteSize {
             type Value = ByteSize;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of bytes such as 512, \"64KiB\" or \"1MiB\"")
+                f.write_str(EXPECTED)
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteSize, E> {
@@ -79,7 +84,7 @@ impl<'de> Deserialize<'de> for ByteSize {
             }
 
             fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
-                usize::try_from(bytes).map(ByteSize).map_err(|_| E::custom(ByteSizeError))
+                self.visit_str(&bytes.to_string())
             }
         }
 
@@ -101,7 +106,9 @@ mod tests {
 
     #[test]
     fn a_size_without_meaning_is_refused() {
-        for text in ["", "KiB", "-1", "1.5MiB", "64kb", "99999999999999999999", "99999999999GiB"] {
+        for text in
+            ["", "KiB", "-1", "1.5MiB", "64kb", "99999999999999999999", "99999999999GiB", "1073741824GiB"]
+        {
             assert_eq!(text.parse::<ByteSize>(), Err(ByteSizeError), "{text}");
         }
     }

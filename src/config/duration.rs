@@ -1,14 +1,19 @@
 //! A duration that people read and write as `25s`.
 
-use serde::{Deserialize, Deserializer, Serializer, de};
+use super::text::Text;
+use serde::{Deserializer, Serializer};
 use std::time::Duration;
+
+/// The longest duration: in milliseconds it fits the 32 bits that the kernel has for one.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_duration(*duration))
 }
 
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map_err(|_| de::Error::custom("expected a duration such as \"500ms\", \"25s\" or \"2m\""))
+    deserializer.deserialize_str(Text {
+        expected: "a duration such as \"500ms\", \"25s\" or \"2m\", at most \"30days\"",
+        parse: |text| humantime::parse_duration(text).ok().filter(|duration| *duration <= LONGEST),
+    })
 }

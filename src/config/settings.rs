@@ -9,6 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Addresses to listen on; every one serves the page and WebSocket alike.
+    #[serde(with = "super::address")]
     pub listen: Vec<SocketAddr>,
     /// Threads that hold sessions; 0 means one per core.
     pub workers: usize,
@@ -178,6 +179,7 @@ impl Default for ShutdownSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    #[serde(with = "super::level")]
     pub level: log::LevelFilter,
     /// Whether what clients say is logged.
     pub messages: bool,

@@ -70,6 +70,7 @@ impl Server {
     /// Serves until SIGINT or SIGTERM; a second signal ends the process at once.
     pub async fn run_until_stopped(self) -> io::Result<()> {
         let mut signals = signals::Signals::listen()?;
+        info!(target: TARGET, "{}", where_to_click(&self.addresses));
         let stop = self.stop_handle();
         actix_rt::spawn(async move {
             let signal = signals.next().await;
@@ -91,6 +92,13 @@ impl Stop {
         self.hub.do_send(Drain { over: self.drain }); // once
         workers_stop.await;
     }
+}
+
+/// The first listener is for people, the last for programs; all serve both.
+fn where_to_click(addresses: &[SocketAddr]) -> String {
+    let page = addresses.first().map(|address| format!("page at http://{address}/"));
+    let websocket = addresses.last().map(|address| format!("WebSocket at ws://{address}/websocket"));
+    page.into_iter().chain(websocket).collect::<Vec<_>>().join(" · ")
 }
 
 /// The hub has a thread of its own: no session delays it.

@@ -1,0 +1,25 @@
+//! The addresses of listeners: numbers only, since a name may stand for several.
+
+use super::text::Text;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::net::SocketAddr;
+
+struct Address(SocketAddr);
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text {
+            expected: "an IP address and a port such as \"127.0.0.1:8080\", \"0.0.0.0:80\" or \"[::1]:8080\"",
+            parse: |text| text.parse().ok().map(Address),
+        })
+    }
+}
+
+pub fn serialize<S: Serializer>(addresses: &[SocketAddr], serializer: S) -> Result<S::Ok, S::Error> {
+    addresses.serialize(serializer)
+}
+
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
+    let addresses = Vec::<Address>::deserialize(deserializer)?;
+    Ok(addresses.into_iter().map(|Address(address)| address).collect())
+}

@@ -1,0 +1,73 @@
+//! A file's text, taken apart into the keys that it sets.
+
+use super::{
+    key::Key,
+    mistake::{Mistake, Problem},
+    nearest::nearest,
+    origin::Source,
+    reading::{Assignment, Reading},
+    syntax, tree,
+};
+use std::path::Path;
+use toml::{
+    Spanned, Table, Value,
+    de::{DeTable, DeValue},
+};
+
+/// Reads `text`, whose keys must be among those of `defaults`; goes on after a mistake, to find them all.
+pub fn read<'i>(path: &'i Path, text: &'i str, defaults: &Value) -> Reading<'i> {
+    let source = Source::File { path, text };
+    let (file, errors) = DeTable::parse_recoverable(text);
+    let mut reader = Reader { source, defaults, reading: Reading::default() };
+    if let Value::Table(known) = defaults {
+        reader.section(&Key::root(), file.get_ref(), known);
+    }
+    let mut reading = reader.reading;
+    let syntax: Vec<_> = errors.iter().filter_map(|error| syntax::mistake(error, source, &reading)).collect();
+    reading.mistakes.extend(syntax);
+    reading
+}
+
+struct Reader<'i, 'd> {
+    source: Source<'i>,
+    defaults: &'d Value,
+    reading: Reading<'i>,
+}
+
+impl<'i> Reader<'i, '_> {
+    /// Walks a section of the file and the same section of the defaults side by side.
+    fn section(&mut self, at: &Key, section: &DeTable<'i>, known: &Table) {
+        for (name, value) in section {
+            let key = at.child(name.get_ref());
+            match (known.get(name.get_ref().as_ref()), value.get_ref()) {
+                (Some(Value::Table(known)), DeValue::Table(section)) => self.section(&key, section, known),
+                (Some(Value::Table(_)), _) => self.mistake(value.span().start, Problem::Section(key)),
+                (Some(_), _) => self.assignment(key, value),
+                (None, unknown) => {
+                    let what =
+                        if unknown.is_table() { format!("section [{key}]") } else { format!("key {key}") };
+                    let remedy = self.remedy(&key, known);
+                    self.mistake(name.span().start, Problem::Unknown { what, remedy });
+                }
+            }
+        }
+    }
+
+    fn assignment(&mut self, key: Key, value: &Spanned<DeValue<'i>>) {
+        self.reading.assignments.push(Assignment { key, value: value.clone(), source: self.source });
+    }
+
+    fn mistake(&mut self, at: usize, problem: Problem) {
+        self.reading.mistakes.push(Mistake { origin: self.source.origin(at), problem });
+    }
+
+    /// What was meant; or else what there is in the place where the unknown name stands.
+    fn remedy(&self, unknown: &Key, known: &Table) -> String {
+        let (keys, sections) = (tree::keys(self.defaults), tree::sections(self.defaults));
+        match nearest(unknown, keys.into_iter().chain(sections.clone())) {
+            Some(section) if sections.contains(&section) => format!("did you mean [{section}]?"),
+            Some(key) => format!("did you mean {key}?"),
+            None => format!("here are known: {}", known.keys().cloned().collect::<Vec<_>>().join(", ")),
+        }
+    }
+}

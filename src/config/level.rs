@@ -1,0 +1,16 @@
+//! How much is logged, written in lower case.
+
+use super::text::Text;
+use log::LevelFilter;
+use serde::{Deserializer, Serializer};
+
+pub fn serialize<S: Serializer>(level: &LevelFilter, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&level.as_str().to_lowercase())
+}
+
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LevelFilter, D::Error> {
+    deserializer.deserialize_str(Text {
+        expected: "\"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+        parse: |text| text.parse().ok(),
+    })
+}

@@ -1,0 +1,66 @@
+//! What can be wrong in a configuration, and how an operator is told.
+
+use super::{
+    key::Key,
+    origin::{Origin, Source},
+    secret,
+};
+use toml::de::Error;
+
+/// One thing that is wrong, and where.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("{origin}: {problem}")]
+pub struct Mistake {
+    pub origin: Origin,
+    pub problem: Problem,
+}
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum Problem {
+    #[error("not TOML: {0}")]
+    Syntax(String),
+    #[error("unknown {what}; {remedy}")]
+    Unknown { what: String, remedy: String },
+    #[error("{0} is a section: write [{0}] and its keys below it")]
+    Section(Key),
+    #[error("{key} = {found}: {reason}")]
+    Value { key: Key, found: String, reason: String },
+    #[error("{0}")]
+    Rule(String),
+    #[error("{key} = {found}: expected quotes: \"{found}\"")]
+    Quotes { key: Key, found: String },
+}
+
+impl Mistake {
+    /// The value of `key` is not what it should be, or `error` says which part of it is not.
+    pub fn value(key: &Key, error: &Error, source: Source) -> Self {
+        let (origin, found) = source.excerpt(error.span());
+        Self { origin, problem: Problem::value(key, &found, expectation(error.message())) }
+    }
+}
+
+impl Problem {
+    pub fn value(key: &Key, found: &str, reason: &str) -> Self {
+        Self::Value { key: key.clone(), found: secret::masked_text(key, found), reason: reason.to_owned() }
+    }
+
+    pub fn quotes(key: &Key, found: &str) -> Self {
+        Self::Quotes { key: key.clone(), found: secret::masked_text(key, found) }
+    }
+}
+
+/// The names that serde has for what it expects, and what an operator calls the same.
+const WORDS: [(&str, &str); 6] = [
+    ("expected usize", "expected a whole number, 0 or more"),
+    ("expected u32", "expected a whole number, 0 or more"),
+    ("expected a boolean", "expected true or false"),
+    ("expected a string", "expected text in quotes"),
+    ("expected path string", "expected a path in quotes"),
+    ("expected a sequence", "expected a list in brackets"),
+];
+
+/// What was expected: serde says first what it found, which is shown already.
+fn expectation(message: &str) -> &str {
+    let expected = message.rfind("expected ").map_or(message, |at| &message[at..]);
+    WORDS.iter().find(|(serde, _)| *serde == expected).map_or(expected, |(_, ours)| ours)
+}

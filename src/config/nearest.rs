@@ -1,0 +1,55 @@
+//! Which key was meant.
+
+use super::key::Key;
+use strsim::damerau_levenshtein as distance;
+
+/// The candidate most like `wrong`: in its whole path, or in its name when only the section is wrong.
+pub fn nearest(wrong: &Key, candidates: impl IntoIterator<Item = Key>) -> Option<Key> {
+    candidates
+        .into_iter()
+        .map(|candidate| (likeness(wrong, &candidate), candidate))
+        .min()
+        .filter(|((changes, _), _)| *changes <= tolerated(wrong))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Changed letters, the fewer the better; the wrong section counts as one; the path decides between equals.
+fn likeness(wrong: &Key, candidate: &Key) -> (usize, usize) {
+    let path = distance(&wrong.to_string(), &candidate.to_string());
+    (path.min(distance(wrong.name(), candidate.name()) + 1), path)
+}
+
+/// A third of a name may be wrong; with more, a suggestion would be a guess.
+fn tolerated(wrong: &Key) -> usize {
+    wrong.name().len().div_ceil(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant(wrong: &str) -> Option<String> {
+        let keys = ["listen", "admin.listen", "session.max_message", "limits.connections", "log.message"];
+        nearest(&wrong.into(), keys.map(Key::from)).map(|key| key.to_string())
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised() {
+        assert_eq!(meant("session.max_mesage").unwrap(), "session.max_message");
+        assert_eq!(meant("lisetn").unwrap(), "listen");
+        assert_eq!(meant("admin.lisetn").unwrap(), "admin.listen");
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_section_is_recognised() {
+        assert_eq!(meant("max_message").unwrap(), "session.max_message");
+        assert_eq!(meant("session.connections").unwrap(), "limits.connections");
+        assert_eq!(meant("session_max_message").unwrap(), "session.max_message");
+        assert_eq!(meant("session.max.message").unwrap(), "session.max_message");
+    }
+
+    #[test]
+    fn nothing_is_suggested_for_what_resembles_nothing() {
+        assert_eq!(meant("colour"), None);
+    }
+}

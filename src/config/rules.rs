@@ -1,0 +1,114 @@
+//! What no type can say: values out of bounds, and values that cannot work together.
+
+use super::{ByteSize, Settings};
+
+/// The longest header of a frame (RFC 6455, section 5.2): 2 bytes, 8 of length, 4 of mask.
+const FRAME_HEADER: usize = 14;
+
+/// actix-server panics with more.
+const MOST_WORKERS: usize = 512;
+
+/// A message's bytes are counted in 32 bits; a quarter of that still leaves room for sums.
+const LARGEST_MESSAGE: ByteSize = ByteSize::from_mib(1024);
+
+const SOME: &str = "must be at least 1";
+const SOME_TIME: &str = "must be longer than 0s";
+
+/// What must be true of the value of `key`, given that of `other`.
+pub struct Rule {
+    holds: bool,
+    pub key: &'static str,
+    pub sentence: &'static str,
+    pub other: Option<&'static str>,
+}
+
+/// The rules that the settings break.
+pub fn broken(settings: &Settings) -> Vec<Rule> {
+    let rules = [top, session, rest, combinations].into_iter().flat_map(|rules| rules(settings));
+    rules.filter(|rule| !rule.holds).collect()
+}
+
+fn top(Settings { listen, workers, page, .. }: &Settings) -> Vec<Rule> {
+    // Port 0 is a new port each time.
+    let twice = |at: usize| listen[at].port() != 0 && listen[..at].contains(&listen[at]);
+    vec![
+        bound(!listen.is_empty(), "listen", "must name an address"),
+        bound(!(0..listen.len()).any(twice), "listen", "must name each address once"),
+        bound(*workers <= MOST_WORKERS, "workers", "must be at most 512"),
+        bound(!page.directory.as_os_str().is_empty(), "page.directory", "must name a directory"),
+    ]
+}
+
+fn session(Settings { session, .. }: &Settings) -> Vec<Rule> {
+    vec![
+        bound(session.max_message.bytes() > 0, "session.max_message", SOME),
+        bound(session.max_message <= LARGEST_MESSAGE, "session.max_message", "must be at most 1GiB"),
+        bound(session.outbox_messages > 0, "session.outbox_messages", SOME),
+        bound(!session.ping_after.is_zero(), "session.ping_after", SOME_TIME),
+        bound(!session.pong_within.is_zero(), "session.pong_within", SOME_TIME),
+        bound(!session.stalled_write.is_zero(), "session.stalled_write", SOME_TIME),
+        bound(!session.close_within.is_zero(), "session.close_within", SOME_TIME),
+        bound(!session.handshake_within.is_zero(), "session.handshake_within", SOME_TIME),
+    ]
+}
+
+fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Rule> {
+    let level = 1..=9;
+    vec![
+        bound(limits.connections > 0, "limits.connections", SOME),
+        bound(level.contains(&compression.level), "compression.level", "must be 1 (fast) to 9 (small)"),
+    ]
+}
+
+fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule> {
+    let message = session.max_message.bytes();
+    vec![
+        pair(
+            session.outbox_bytes.bytes() >= message + FRAME_HEADER,
+            "session.outbox_bytes",
+            "must hold one message and 14 bytes of header",
+            "session.max_message",
+        ),
+        pair(
+            limits.in_flight_bytes.bytes() >= message,
+            "limits.in_flight_bytes",
+            "must hold one message",
+            "session.max_message",
+        ),
+        pair(
+            message >= rooms.greeting.len(),
+            "session.max_message",
+            "must be enough for the greeting",
+            "rooms.greeting",
+        ),
+    ]
+}
+
+fn bound(holds: bool, key: &'static str, sentence: &'static str) -> Rule {
+    Rule { holds, key, sentence, other: None }
+}
+
+fn pair(holds: bool, key: &'static str, sentence: &'static str, other: &'static str) -> Rule {
+    Rule { holds, key, sentence, other: Some(other) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree;
+
+    #[test]
+    fn the_defaults_break_no_rule() {
+        assert!(broken(&Settings::default()).is_empty());
+    }
+
+    #[test]
+    fn every_rule_is_about_keys_that_exist() {
+        let settings = Settings::default();
+        let keys = tree::keys(&tree::tree(&settings));
+        for rule in [top, session, rest, combinations].into_iter().flat_map(|rules| rules(&settings)) {
+            assert!(keys.contains(&rule.key.into()), "{}", rule.key);
+            assert!(rule.other.is_none_or(|other| keys.contains(&other.into())), "{:?}", rule.other);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Values that nobody may read over an operator's shoulder.
+
+use super::key::Key;
+use toml::Value;
+
+const SECRETS: [&str; 5] = ["key", "keys", "secret", "token", "password"];
+const MASK: &str = "***";
+
+/// The value as it may be shown.
+pub fn masked(key: &Key, value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(masked_text(key, text)),
+        Value::Array(items) => Value::Array(items.iter().map(|item| masked(key, item)).collect()),
+        Value::Table(section) => {
+            let inner = |(name, value): (&String, &Value)| (name.clone(), masked(&key.child(name), value));
+            Value::Table(section.iter().map(inner).collect())
+        }
+        number => number.clone(),
+    }
+}
+
+/// The text as it may be shown; nothing is hidden when there is nothing.
+pub fn masked_text(key: &Key, text: &str) -> String {
+    let is_secret = |name: &str| name.split('_').any(|word| SECRETS.contains(&word));
+    match text {
+        "" => String::new(),
+        _ if key.names().any(is_secret) => MASK.to_owned(),
+        _ => without_password(text).unwrap_or_else(|| text.to_owned()),
+    }
+}
+
+/// `redis://user:password@host` with its password masked, up to the last `@`, which a password may contain.
+fn without_password(url: &str) -> Option<String> {
+    let user = url.find("://")? + "://".len();
+    let host = url.rfind('@').filter(|at| *at > user)?;
+    let password = user + url[user..host].find(':')? + 1;
+    Some(format!("{}{MASK}{}", &url[..password], &url[host..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(key: &str, value: &str) -> String {
+        masked(&key.into(), &value.parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn keys_secrets_tokens_and_passwords_are_masked() {
+        assert_eq!(shown("publish.keys", r#"["abc", "def"]"#), r#"["***", "***"]"#);
+        assert_eq!(shown("admin.password", r#""abc""#), r#""***""#);
+        assert_eq!(shown("admin.auth_token", r#""abc""#), r#""***""#);
+        assert_eq!(shown("publish", r#"{ key = "abc", name = "x" }"#), r#"{ key = "***", name = "x" }"#);
+    }
+
+    #[test]
+    fn only_the_password_of_an_address_is_masked() {
+        assert_eq!(shown("backplane.url", r#""redis://u:p@s:s@host/0""#), r#""redis://u:***@host/0""#);
+        assert_eq!(shown("backplane.url", r#""redis://:pass@host""#), r#""redis://:***@host""#);
+        assert_eq!(shown("backplane.url", r#""redis://host:6379""#), r#""redis://host:6379""#);
+        assert_eq!(shown("origins.allowed", r#"["https://a:8080"]"#), r#"["https://a:8080"]"#);
+    }
+
+    #[test]
+    fn what_is_empty_is_shown_empty() {
+        assert_eq!(shown("publish.keys", "[]"), "[]");
+        assert_eq!(shown("admin.password", r#""""#), r#""""#);
+    }
+
+    #[test]
+    fn other_words_are_no_secrets() {
+        assert_eq!(shown("rooms.keyboard", r#""abc""#), r#""abc""#);
+    }
+}

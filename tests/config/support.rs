@@ -1,0 +1,86 @@
+//! An operator: a directory with files, the program, and what it says.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// Somebody in a directory of their own, in an environment without our variables.
+pub struct Operator {
+    home: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Operator {
+    pub fn new() -> Self {
+        Self { home: TempDir::new().unwrap(), variables: Vec::new() }
+    }
+
+    /// Somebody who has written `text` into `worldcast.toml`.
+    pub fn with_file(text: &str) -> Self {
+        Self::new().writes("worldcast.toml", text)
+    }
+
+    pub fn writes(self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) -> Self {
+        let path = self.home.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    pub fn sets(mut self, variable: &str, value: &str) -> Self {
+        self.variables.push((variable.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn runs(&self, arguments: &[&str]) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_worldcast"));
+        command.args(arguments).current_dir(&self.home).env_clear();
+        Answer::from(command.envs(self.variables.clone()).output().unwrap())
+    }
+
+    /// Checks `worldcast.toml`, which is expected to be fine, and returns what would run.
+    pub fn checks(&self) -> String {
+        let answer = self.runs(&["check", "--config", "worldcast.toml"]);
+        assert_eq!((answer.code, answer.said.as_str()), (Some(0), ""));
+        answer.printed
+    }
+
+    /// Checks `worldcast.toml`, which is expected to be refused, and returns what the operator is told.
+    pub fn is_told(&self) -> String {
+        let answer = self.runs(&["check", "--config", "worldcast.toml"]);
+        assert_eq!((answer.code, answer.printed.as_str()), (Some(1), ""), "{}", answer.said);
+        answer.said
+    }
+}
+
+/// How the program ended, what it printed (standard output) and what it said (standard error).
+pub struct Answer {
+    pub code: Option<i32>,
+    pub printed: String,
+    pub said: String,
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            printed: String::from_utf8(output.stdout).unwrap(),
+            said: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// The setting and the origin that `check` printed for a key.
+pub fn shown<'t>(printed: &'t str, key: &str) -> (&'t str, &'t str) {
+    let (section, name) = key.split_once('.').unwrap_or(("", key));
+    let body = match section {
+        "" => printed,
+        section => printed.split_once(&format!("[{section}]\n")).unwrap().1,
+    };
+    let line = body.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
+    let (setting, origin) = line.split_once(" # ").unwrap();
+    (setting.trim_end(), origin)
+}
