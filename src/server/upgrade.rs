@@ -100,13 +100,13 @@ async fn write(
     if !admitted {
         head.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     }
-    http.send(Message::Item((head, size))).await?;
     if admitted {
-        return Ok(());
+        return http.send(Message::Item((head, size))).await;
     }
+    http.feed(Message::Item((head, size))).await?; // many libraries show only what comes along with the head
     let mut body = pin!(body);
     while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-        http.send(Message::Chunk(Some(chunk.map_err(other)?))).await?;
+        http.feed(Message::Chunk(Some(chunk.map_err(other)?))).await?;
     }
     http.send(Message::Chunk(None)).await
 }

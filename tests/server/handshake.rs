@@ -1,0 +1,206 @@
+//! Who may open a session, and what everybody else is told (RFC 6455 §4.2).
+
+use crate::support::{Answer, Client, Host, Raw, TestServer, answer, handshake as flawless, text};
+use actix_web::{
+    http::{Method, Version, header::HeaderMap},
+    test::TestRequest,
+};
+
+/// A flawless handshake (the key of RFC 6455 §1.3).
+fn handshake(path: &str) -> TestRequest {
+    TestRequest::get()
+        .uri(path)
+        .insert_header(("Upgrade", "websocket"))
+        .insert_header(("Connection", "keep-alive, Upgrade"))
+        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+        .insert_header(("Sec-WebSocket-Version", "13"))
+}
+
+/// The flawless handshake, but for one header.
+async fn answer_to(name: &'static str, value: &'static str) -> Answer {
+    answer(handshake("/websocket").insert_header((name, value))).await
+}
+
+async fn answer_without(missing: &str) -> Answer {
+    let mut request = handshake("/websocket").to_request();
+    let mut headers: HeaderMap = std::mem::take(request.headers_mut());
+    headers.remove(missing);
+    let all = headers.into_iter();
+    answer(all.fold(TestRequest::get().uri("/websocket"), |request, header| request.append_header(header)))
+        .await
+}
+
+#[actix_web::test]
+async fn the_handshake_of_rfc_6455_is_answered_with_its_key() {
+    for path in ["/", "/websocket", "/websocket/news", "/websocket?echo=false"] {
+        let answer = answer(handshake(path)).await;
+        assert_eq!(answer.status, 101, "{path}");
+        assert_eq!(answer.header("upgrade"), "websocket");
+        assert_eq!(answer.header("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}
+
+#[actix_web::test]
+async fn the_words_of_a_handshake_may_be_of_any_case() {
+    assert_eq!(answer_to("Upgrade", "WebSocket").await.status, 101);
+    assert_eq!(answer_to("Connection", "UPGRADE").await.status, 101);
+}
+
+#[actix_web::test]
+async fn a_plain_request_at_an_address_for_sockets_is_told_to_upgrade() {
+    for path in ["/websocket", "/websocket/news", "/websocket/not%20a%20room"] {
+        let answer = answer(TestRequest::get().uri(path)).await;
+        let (status, code, message) = answer.refusal();
+        assert_eq!((status, code.as_str()), (426, "upgrade_required"), "{path}");
+        assert_eq!(answer.header("upgrade"), "websocket");
+        assert_eq!(answer.header("sec-websocket-version"), "13");
+        assert!(message.contains("ws://"), "{message}");
+    }
+}
+
+#[actix_web::test]
+async fn a_session_begins_with_get_alone() {
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS] {
+        for path in ["/websocket", "/websocket/news"] {
+            let answer = answer(handshake(path).method(method.clone())).await;
+            let (status, code, _) = answer.refusal();
+            assert_eq!((status, code.as_str()), (405, "method_not_allowed"), "{method} {path}");
+            assert_eq!(answer.header("allow"), "GET");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn only_version_13_is_spoken_and_whoever_speaks_another_is_told() {
+    for version in ["7", "8", "12", "14", "thirteen", ""] {
+        let answer = answer_to("Sec-WebSocket-Version", version).await;
+        let (status, code, _) = answer.refusal();
+        assert_eq!((status, code.as_str()), (426, "websocket_version"), "{version}");
+        assert_eq!(answer.header("sec-websocket-version"), "13");
+    }
+    let (status, code, _) = answer_without("sec-websocket-version").await.refusal();
+    assert_eq!((status, code.as_str()), (426, "websocket_version"));
+}
+
+#[actix_web::test]
+async fn a_handshake_that_breaks_a_rule_is_refused_with_the_rule() {
+    let cases = [
+        ("Upgrade", "foo, websocket", "the Upgrade header must be `websocket`"),
+        ("Upgrade", "websockets", "the Upgrade header must be `websocket`"),
+        ("Upgrade", "h2c", "the Upgrade header must be `websocket`"),
+        ("Connection", "close", "the Connection header must contain `Upgrade`"),
+        ("Connection", "not-an-upgrade", "the Connection header must contain `Upgrade`"),
+        ("Content-Length", "5", "a handshake has no body"),
+        ("Transfer-Encoding", "chunked", "a handshake has no body"),
+        ("Sec-WebSocket-Key", "", "Sec-WebSocket-Key must be 16 bytes in base64"),
+        ("Sec-WebSocket-Key", "c2hvcnQ=", "Sec-WebSocket-Key must be 16 bytes in base64"),
+        ("Sec-WebSocket-Key", "not base64 but 24 bytes!", "Sec-WebSocket-Key must be 16 bytes in base64"),
+    ];
+    for (name, value, rule) in cases {
+        let (status, code, message) = answer_to(name, value).await.refusal();
+        assert_eq!((status, code.as_str()), (400, "websocket_handshake"), "{name}: {value}");
+        assert!(message.ends_with(rule), "{name}: {value}: {message}");
+    }
+}
+
+#[actix_web::test]
+async fn a_handshake_without_one_of_its_headers_is_refused() {
+    for (missing, rule) in [
+        ("connection", "the Connection header must contain `Upgrade`"),
+        ("sec-websocket-key", "one Sec-WebSocket-Key header is required"),
+    ] {
+        let (status, code, message) = answer_without(missing).await.refusal();
+        assert_eq!((status, code.as_str()), (400, "websocket_handshake"), "{missing}");
+        assert!(message.ends_with(rule), "{missing}: {message}");
+    }
+}
+
+#[actix_web::test]
+async fn what_must_be_said_once_may_not_be_said_twice() {
+    for (name, value) in [("Upgrade", "websocket"), ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")] {
+        let answer = answer(handshake("/websocket").append_header((name, value))).await;
+        let (status, code, _) = answer.refusal();
+        assert_eq!((status, code.as_str()), (400, "websocket_handshake"), "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn http_1_0_cannot_be_upgraded() {
+    let (status, code, message) = answer(handshake("/websocket").version(Version::HTTP_10)).await.refusal();
+    assert_eq!((status, code.as_str()), (400, "websocket_handshake"));
+    assert!(message.ends_with("HTTP/1.1 is required"), "{message}");
+}
+
+#[actix_web::test]
+async fn a_name_that_breaks_a_rule_is_refused_with_the_rule() {
+    let too_long = format!("/websocket/{}", "x".repeat(129));
+    let encoded_too_long = format!("/websocket/{}", "%78".repeat(129));
+    let cases = [
+        ("/websocket/", "must not be empty"),
+        (&too_long, "at most 128 bytes, this one has 129"),
+        (&encoded_too_long, "at most 128 bytes, this one has 129"),
+        ("/websocket/a/b", "not '/'"),
+        ("/websocket/a%2Fb", "not '/'"),
+        ("/websocket/a%20b", "not ' '"),
+        ("/websocket/a+b", "not '+'"),
+        ("/websocket/100%25", "not '%'"),
+        ("/websocket/%252e", "not '%'"),
+        ("/websocket/caf%C3%A9", "not 'é'"),
+        ("/websocket/%00", r"not '\0'"),
+        ("/websocket/a%0Ab", r"not '\n'"),
+        ("/websocket/%FF", "not '\u{fffd}'"),
+    ];
+    for (path, rule) in cases {
+        let (status, code, message) = answer(handshake(path)).await.refusal();
+        assert_eq!((status, code.as_str()), (400, "room_name"), "{path}");
+        assert!(message.ends_with(rule), "{path}: {message}");
+    }
+}
+
+#[actix_web::test]
+async fn a_wish_that_is_not_understood_is_refused() {
+    for path in ["/websocket?echo=maybe", "/websocket?echo=", "/websocket/news?echo=0", "/?echo=yes"] {
+        let (status, code, message) = answer(handshake(path)).await.refusal();
+        assert_eq!((status, code.as_str()), (400, "query"), "{path}");
+        assert_eq!(message, "echo must be true or false");
+    }
+}
+
+#[actix_web::test]
+async fn a_refusal_arrives_on_a_real_socket_with_its_reason() {
+    let server = TestServer::start().await;
+    let Err(tungstenite::Error::Http(refusal)) =
+        Client::try_connect(server.address(), "/websocket/not%20a%20room").await
+    else {
+        panic!("the name has a space in it");
+    };
+    assert_eq!(refusal.status(), 400);
+    let body = String::from_utf8(refusal.body().clone().unwrap()).unwrap();
+    assert!(body.contains(r#""error":"room_name""#), "{body}");
+}
+
+#[actix_web::test]
+async fn a_refusal_arrives_although_the_client_talks_on() {
+    let server = TestServer::start().await;
+    let hello = text("a client that takes its admission for granted").repeat(1000);
+    for _ in 0..20 {
+        let mut anna = Raw::connect(server.address()).await;
+        anna.sends(&[flawless("/websocket/not%20a%20room").as_bytes(), &hello].concat()).await;
+        anna.sends(&hello).await;
+        anna.half_closes().await;
+        let answer = String::from_utf8(anna.reads_to_the_end().await).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains(r#""error":"room_name""#), "{answer}");
+    }
+}
+
+#[actix_web::test]
+async fn a_handshake_may_come_byte_by_byte() {
+    let server = TestServer::start().await;
+    let mut anna = Raw::connect(server.address()).await;
+    for byte in flawless("/websocket/news").as_bytes() {
+        anna.sends(&[*byte]).await;
+    }
+    assert!(anna.reads_head().await.starts_with("HTTP/1.1 101 "));
+    anna.receives("81 05 77 6f 72 6c 64").await;
+}

@@ -1,0 +1,9 @@
+//! What the server promises to clients, one file for each subject; the name of a test is the promise.
+
+mod support; // a server, clients, patience
+
+mod broadcast; // everybody hears the same
+mod messages; // what was said is what is heard
+mod rooms; // who hears whom
+mod handshake; // who may come in
+mod page; // what a browser gets

@@ -1,0 +1,115 @@
+//! A room is an address; a message reaches its room and no other.
+
+use crate::support::{Host, TestServer};
+
+#[actix_web::test]
+async fn a_message_reaches_only_its_room() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("news").await;
+    let mut bert = server.join("sport").await;
+
+    anna.says("hello").await;
+    assert_eq!(anna.hears().await, "hello");
+    bert.says("goal").await;
+
+    assert_eq!(bert.hears().await, "goal"); // "hello" would have come first
+}
+
+#[actix_web::test]
+async fn addresses_without_a_room_lead_to_the_default_room() {
+    let server = TestServer::start().await;
+    let mut clients = Vec::new();
+    for path in ["/", "/websocket", "/websocket/lobby"] {
+        let mut client = server.connect(path).await;
+        assert_eq!(client.hears().await, "world");
+        clients.push(client);
+    }
+
+    for speaker in 0..clients.len() {
+        clients[speaker].says(speaker.to_string()).await;
+        for client in &mut clients {
+            assert_eq!(client.hears().await, speaker.to_string());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_default_room_is_the_operators_choice() {
+    let server = TestServer::with(|settings| settings.rooms.default = "hall".parse().unwrap()).await;
+    let mut anna = server.join("hall").await;
+    let mut bert = server.connect("/").await;
+    assert_eq!(bert.hears().await, "world");
+
+    bert.says("hello").await;
+    assert_eq!(anna.hears().await, "hello");
+}
+
+#[actix_web::test]
+async fn a_name_is_one_room_however_it_is_encoded() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("~anna:1@home").await;
+    let mut bert = server.join("%7eanna%3A1%40home").await;
+
+    anna.says("hello").await;
+    assert_eq!(bert.hears().await, "hello");
+}
+
+#[actix_web::test]
+async fn a_name_of_128_bytes_is_a_room() {
+    let server = TestServer::start().await;
+    let name = "x".repeat(128);
+    let mut anna = server.join(&name).await;
+
+    anna.says("hello").await;
+    assert_eq!(anna.hears().await, "hello");
+    assert_eq!(server.clients_in(&name).await, 1);
+}
+
+#[actix_web::test]
+async fn names_differ_by_case_and_dots_stay_what_they_are() {
+    let server = TestServer::start().await;
+    let mut clients = Vec::new();
+    for room in ["News", "news", "news.", "...", "a..b"] {
+        clients.push((room, server.join(room).await));
+    }
+    for (room, client) in &mut clients {
+        client.says(*room).await;
+    }
+    for (room, client) in &mut clients {
+        assert_eq!(client.hears().await, *room);
+        assert_eq!(server.clients_in(room).await, 1);
+    }
+}
+
+#[actix_web::test]
+async fn a_room_tells_how_many_are_in_it() {
+    let server = TestServer::start().await;
+    assert_eq!(server.clients_in("news").await, 0);
+    let anna = server.join("news").await;
+    let bert = server.join("news").await;
+    let _carl = server.join("sport").await;
+    assert_eq!(server.clients_in("news").await, 2);
+
+    drop(anna);
+    server.comes_to("news", 1).await;
+    bert.closes(1000).await;
+    server.comes_to("news", 0).await;
+    assert_eq!(server.clients_in("sport").await, 1);
+}
+
+#[actix_web::test]
+async fn the_greeting_is_the_operators_choice() {
+    let server = TestServer::with(|settings| settings.rooms.greeting = "grüß dich".into()).await;
+    let mut anna = server.connect("/websocket/news").await;
+
+    assert_eq!(anna.hears().await, "grüß dich");
+}
+
+#[actix_web::test]
+async fn without_a_greeting_a_client_hears_nothing_until_somebody_speaks() {
+    let server = TestServer::with(|settings| settings.rooms.greeting = String::new()).await;
+    let mut anna = server.connect("/websocket/news").await;
+
+    anna.says("hello").await;
+    assert_eq!(anna.hears().await, "hello"); // a greeting, even an empty one, would have come first
+}

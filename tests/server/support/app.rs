@@ -1,0 +1,55 @@
+//! The server's `App` alone: requests in, answers out, without a socket.
+
+use actix::{Actor, Arbiter};
+use actix_web::{
+    body::to_bytes,
+    dev::{Service, ServiceResponse},
+    http::{StatusCode, header::HeaderMap},
+    test::{TestRequest, init_service},
+    web,
+};
+use serde_json::Value;
+use std::sync::Arc;
+use worldcast::{config::Settings, http, hub::Hub};
+
+/// A whole answer.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+/// What a server with the default settings answers.
+pub async fn answer(request: TestRequest) -> Answer {
+    answer_with(|_| (), request).await
+}
+
+pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestRequest) -> Answer {
+    let mut settings = Settings::default();
+    adjust(&mut settings);
+    let (hub, thread) = (Hub::new(&settings), Arbiter::new()); // apart, for it outlives no panic
+    let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
+    let context = web::Data::new(http::Context::new(Arc::new(settings), hub));
+    let app = init_service(http::app(context)).await;
+    let answer: ServiceResponse = app.call(request.to_request()).await.expect("an answer");
+    thread.stop();
+
+    let (head, body) = answer.into_parts().1.into_parts();
+    let (status, headers) = (head.status(), head.headers().clone());
+    Answer { status, headers, body: to_bytes(body).await.expect("a body").to_vec() }
+}
+
+impl Answer {
+    /// The header of this name, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// The status, the code that programs rely on, and the sentence for people.
+    pub fn refusal(&self) -> (u16, String, String) {
+        assert_eq!(self.header("content-type"), "application/json");
+        let body: Value = serde_json::from_slice(&self.body).expect("JSON");
+        let text = |key: &str| body[key].as_str().expect(key).to_owned();
+        (self.status.as_u16(), text("error"), text("message"))
+    }
+}

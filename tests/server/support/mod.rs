@@ -1,0 +1,26 @@
+//! The words that the tests are written in: a server, clients, and patience that ends.
+
+mod app; // answers without a socket
+mod client; // a client by a library that nobody here wrote
+mod host; // what every server can be asked
+mod raw; // a client of bare bytes
+mod server; // a server in this process
+
+pub use app::{Answer, answer, answer_with};
+pub use client::{Client, End};
+pub use host::Host;
+pub use raw::{Raw, frame, handshake, hex, text};
+pub use server::TestServer;
+
+use std::{fmt::Display, future::Future, time::Duration};
+
+/// How long anything may take that is to happen at all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for `event`, or panics with the name of `what` did not happen.
+pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, event).await {
+        Ok(happened) => happened,
+        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+    }
+}
