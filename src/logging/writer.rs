@@ -68,7 +68,7 @@ pub fn finish() {
 
 /// A log that cannot be written has nobody who could be told.
 fn write_all(waiting: &Receiver<Line>, mut log: impl Write) {
-    let mut said = dropped();
+    let mut said = 0;
     for line in waiting {
         match line {
             Line::Text(text) => {
