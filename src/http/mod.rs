@@ -43,7 +43,7 @@ impl Context {
         Self {
             crowd: Crowd::new(settings.limits.clone(), metrics.clone()),
             origins: Origins::new(&settings.origins.allowed, listeners),
-            page: page::directory(&settings.page.directory),
+            page: page::directory(&settings.page),
             metrics,
             settings,
             hub,

@@ -1,8 +1,10 @@
 //! The page: files of a directory, or the copy inside the binary where there is none.
 
 use super::{Context, refusal::Refusal};
+use crate::{config::PageSettings, logging::TARGET};
 use actix_files::{NamedFile, file_extension_to_mime};
 use actix_web::{HttpRequest, HttpResponse, web};
+use log::warn;
 use rust_embed::Embed;
 use std::{
     io,
@@ -27,8 +29,13 @@ pub async fn file(request: HttpRequest, context: web::Data<Context>) -> Result<H
 }
 
 /// The directory of the page if there is one, with all links in its own path resolved.
-pub fn directory(configured: &Path) -> Option<PathBuf> {
-    configured.canonicalize().ok().filter(|path| path.is_dir())
+pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
+    let configured = &settings.directory;
+    let found = configured.canonicalize().ok().filter(|path| path.is_dir());
+    if found.is_none() && *settings != PageSettings::default() {
+        warn!(target: TARGET, "page.directory {configured:?} is no directory: serving the page inside the program");
+    }
+    found
 }
 
 fn from_directory(request: &HttpRequest, directory: &Path, name: &str) -> Result<HttpResponse, Refusal> {

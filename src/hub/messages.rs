@@ -44,7 +44,8 @@ pub struct Leave {
     pub room: RoomName,
 }
 
-/// Relay → hub: this client is no longer listened to; dismiss it behind everything that was said.
+/// Session or relay → hub: this client is no longer listened to; dismiss it behind everything that
+/// was said before, by itself too.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Depart {

@@ -89,17 +89,33 @@ impl Outbox {
         }
     }
 
-    /// Begins the closing handshake behind what was queued; of two reasons the first counts.
+    /// Stops listening to the client, which still hears what was said before; [`Outbox::dismiss`]
+    /// ends it then.
+    pub fn depart(&self, reason: CloseReason) {
+        if self.phase.get() == Phase::Open && self.reason.set(reason).is_ok() {
+            self.enter(Phase::Departing);
+        }
+    }
+
+    /// The client that departs has heard everything.
+    pub fn dismiss(&self) {
+        if let Some(reason) = self.reason.get() {
+            self.end(reason.clone());
+        }
+    }
+
+    /// Begins the closing handshake behind what is queued; of two reasons the first is told.
     pub fn end(&self, reason: CloseReason) {
-        if !self.phase.get().may_send() || self.reason.set(reason).is_err() {
+        if !self.phase.get().may_send() {
             return;
         }
-        let reason = self.reason.get().expect("it was just set");
-        if *reason == CloseReason::TooSlow {
+        if reason == CloseReason::TooSlow {
             self.queue.borrow_mut().forget_unstarted();
         }
-        let lost = !reason.can_be_told() || self.send_unbounded(close_frame(reason)).is_err();
-        self.enter(if lost { Phase::Gone } else { Phase::closing_now() });
+        let can_be_told = reason.can_be_told();
+        let frame = close_frame(self.reason.get_or_init(|| reason));
+        let told = can_be_told && self.send(frame, 0).is_ok(); // may exceed the bounds by its at most 127 bytes
+        self.enter(if told { Phase::closing_now() } else { Phase::Gone });
     }
 
     /// Cuts the connection: the peer gets a reset instead of whatever was still to come.
@@ -108,13 +124,6 @@ impl Outbox {
         self.queue.borrow_mut().clear();
         let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
         self.enter(Phase::Gone);
-    }
-
-    /// Stops listening to the client, which still hears what is pushed until it is ended.
-    pub fn stop_listening(&self) {
-        if self.phase.get() == Phase::Open {
-            self.enter(Phase::Departing);
-        }
     }
 
     /// Looks for what stayed away too long; called about once a second.
@@ -185,11 +194,6 @@ impl Outbox {
         sent.count(messages, frames.len());
         self.sent.set(sent);
         self.send(frames, messages).map(|()| true)
-    }
-
-    /// The close frame may exceed the bounds by its at most 127 bytes.
-    fn send_unbounded(&self, frame: Bytes) -> io::Result<()> {
-        self.send(frame, 0)
     }
 
     fn send(&self, frames: Bytes, messages: usize) -> io::Result<()> {

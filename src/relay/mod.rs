@@ -11,7 +11,7 @@ use crate::{
     hub::{Depart, Event, Hub, Load, RelayStarted, SessionId, Turn, TurnLimits},
     logging::PanicGuard,
     metrics::Metrics,
-    outbox::{CloseReason, Pool},
+    outbox::{CloseReason, Outbox, Pool},
     room::RelayId,
 };
 use actix::prelude::*;
@@ -83,8 +83,10 @@ impl Relay {
                     dismissals.add(session);
                 }
             }
-            Event::Refused { session } => self.end(session, CloseReason::TooManyRooms),
-            Event::Dismissed { session } => self.end(session, CloseReason::Restart),
+            Event::Refused { session } => {
+                self.part_from(session, |outbox| outbox.end(CloseReason::TooManyRooms))
+            }
+            Event::Dismissed { session } => self.part_from(session, Outbox::dismiss),
             Event::Draining { over } => self.drain(over, ctx),
         }
     }
@@ -126,16 +128,16 @@ impl Relay {
         let Desk { relay, hub, roster, .. } = &*self.desk;
         for session in dismissals.due(Instant::now()) {
             if let Some(outbox) = roster.borrow().outbox(session) {
-                outbox.stop_listening();
+                outbox.depart(CloseReason::Restart);
                 hub.do_send(Depart { session, relay: *relay }); // once for each session
             }
         }
     }
 
-    fn end(&mut self, session: SessionId, reason: CloseReason) {
+    fn part_from(&mut self, session: SessionId, end: impl FnOnce(&Outbox)) {
         self.flush(); // what was said before comes first
         if let Some(outbox) = self.desk.roster.borrow().outbox(session) {
-            outbox.end(reason);
+            end(outbox);
         }
     }
 }

@@ -30,7 +30,7 @@ impl Readiness {
 
 /// The admin listener while it runs.
 pub struct Admin {
-    server: ServerHandle,
+    server: Option<ServerHandle>,
     addresses: Vec<SocketAddr>,
 }
 
@@ -45,16 +45,19 @@ impl Admin {
                 .route("/ready", web::get().to(ready))
                 .route("/metrics", web::get().to(metrics))
         };
+        let listeners = listener::bind_admin(settings)?;
+        if listeners.is_empty() {
+            return Ok(Self { server: None, addresses: Vec::new() });
+        }
+        let addresses = listeners.iter().map(|(_, address)| *address).collect();
         let mut server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
-        let mut addresses = Vec::new();
-        for (listener, address) in listener::bind_admin(settings)? {
+        for (listener, _) in listeners {
             server = server.listen(listener).map_err(StartError::Workers)?;
-            addresses.push(address);
         }
         let server = server.run();
         let handle = server.handle();
         actix_rt::spawn(server);
-        Ok(Self { server: handle, addresses })
+        Ok(Self { server: Some(handle), addresses })
     }
 
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -62,7 +65,9 @@ impl Admin {
     }
 
     pub async fn stop(self) {
-        self.server.stop(true).await;
+        if let Some(server) = self.server {
+            server.stop(true).await;
+        }
     }
 }
 

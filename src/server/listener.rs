@@ -16,17 +16,21 @@ pub type Bound = (TcpListener, SocketAddr);
 
 /// The listeners of `listen`.
 pub fn bind_all(settings: &Settings) -> Result<Vec<Bound>, StartError> {
-    bind_each(&settings.listen, settings)
+    bind_each("listen", &settings.listen, settings)
 }
 
 /// The listeners of `admin.listen`.
 pub fn bind_admin(settings: &Settings) -> Result<Vec<Bound>, StartError> {
-    bind_each(&settings.admin.listen, settings)
+    bind_each("admin.listen", &settings.admin.listen, settings)
 }
 
-fn bind_each(addresses: &[SocketAddr], settings: &Settings) -> Result<Vec<Bound>, StartError> {
+fn bind_each(
+    key: &'static str,
+    addresses: &[SocketAddr],
+    settings: &Settings,
+) -> Result<Vec<Bound>, StartError> {
     let bind = |address: &SocketAddr| {
-        bind(*address, settings).map_err(|cause| StartError::Listen { address: *address, cause })
+        bind(*address, settings).map_err(|cause| StartError::Listen { address: *address, key, cause })
     };
     addresses.iter().map(bind).collect()
 }
@@ -52,16 +56,16 @@ fn set_inherited_options(socket: &Socket, settings: &Settings) -> io::Result<()>
     }
 }
 
-/// What an operator can do about `cause`.
-pub fn remedy(cause: &io::Error) -> &'static str {
+/// What an operator can do about `cause`, with the setting `key`.
+pub fn remedy(cause: &io::Error, key: &str) -> String {
     match cause.kind() {
         io::ErrorKind::AddrInUse => {
-            "; stop the program that uses it, or choose another address with `listen`"
+            format!("; stop the program that listens there, or choose another address with `{key}`")
         }
-        io::ErrorKind::AddrNotAvailable => "; `listen` must name an address of this machine",
+        io::ErrorKind::AddrNotAvailable => format!("; `{key}` must name an address of this machine"),
         io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need CAP_NET_BIND_SERVICE: choose another with `listen`"
+            format!("; ports below 1024 need CAP_NET_BIND_SERVICE, or choose another with `{key}`")
         }
-        _ => "",
+        _ => String::new(),
     }
 }

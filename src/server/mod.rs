@@ -25,8 +25,8 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on {address}: {cause}{}", listener::remedy(.cause))]
-    Listen { address: SocketAddr, cause: io::Error },
+    #[error("cannot listen on {address}: {}{}", .cause.kind(), listener::remedy(.cause, .key))]
+    Listen { address: SocketAddr, key: &'static str, cause: io::Error },
     #[error("cannot start the worker threads")]
     Workers(#[source] io::Error),
 }

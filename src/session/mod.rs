@@ -9,7 +9,7 @@ pub use budget::in_flight;
 pub use crowd::{Crowd, Crowded, Place};
 
 use crate::{
-    hub::{Audience, Join, Leave, Publish, SessionId},
+    hub::{Audience, Depart, Join, Leave, Publish, SessionId},
     logging::TARGET,
     metrics::CloseLabels,
     outbox::{CloseReason, Outbox, QueueLimits, Traffic},
@@ -87,6 +87,12 @@ impl Session {
         });
     }
 
+    /// Ends the session behind what it said itself, which is on its way.
+    fn depart(&self, reason: CloseReason) {
+        self.outbox.depart(reason);
+        self.desk.hub.do_send(Depart { session: self.id, relay: self.desk.relay }); // once: nothing is read after it
+    }
+
     fn count_end(&self, reason: &CloseReason) {
         // 1005 and 1006 stand for no code and no frame (RFC 6455 §7.4.1).
         let code = reason.code().map_or(if reason.can_be_told() { 1005 } else { 1006 }, u16::from);
@@ -146,10 +152,10 @@ impl StreamHandler<Result<Message, WireError>> for Session {
             Ok(Message::Binary(bytes)) => self.say(Payload::Binary(bytes)),
             Ok(Message::Ping(payload)) => self.outbox.push(wire::pong(&payload), 1),
             Ok(Message::Close(frame)) => {
-                self.outbox.end(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
+                self.depart(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
             }
             Ok(Message::Pong(_) | Message::Continuation(_) | Message::Nop) => {} // that it came is all it says
-            Err(error) => self.outbox.end(CloseReason::Wire(error)),
+            Err(error) => self.depart(CloseReason::Wire(error)),
         }
     }
 }
