@@ -199,7 +199,7 @@ async fn a_handshake_may_come_byte_by_byte() {
     let server = TestServer::start().await;
     let mut anna = Raw::connect(server.address()).await;
     for byte in flawless("/websocket/news").as_bytes() {
-        anna.sends(&[*byte]).await;
+        anna.sends([*byte]).await;
     }
     assert!(anna.reads_head().await.starts_with("HTTP/1.1 101 "));
     anna.receives("81 05 77 6f 72 6c 64").await;

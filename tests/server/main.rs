@@ -7,3 +7,4 @@ mod messages; // what was said is what is heard
 mod rooms; // who hears whom
 mod handshake; // who may come in
 mod page; // what a browser gets
+mod closing; // how a session ends

@@ -9,7 +9,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use tungstenite::{
     Error, Message,
     handshake::client::Response,
-    protocol::{CloseFrame, frame::coding::CloseCode},
+    protocol::{CloseFrame, Role, frame::coding::CloseCode},
 };
 
 pub struct Client {
@@ -32,6 +32,12 @@ impl Client {
     /// A client at `path`, which has heard nothing yet.
     pub async fn connect(address: SocketAddr, path: &str) -> Self {
         Self::try_connect(address, path).await.unwrap_or_else(|error| panic!("{path}: {error}")).0
+    }
+
+    /// A client on a connection whose opening handshake is over.
+    pub async fn on(socket: TcpStream) -> Self {
+        let socket = WebSocketStream::from_raw_socket(socket, Role::Client, None).await;
+        Self { socket, path: "a room".to_owned() }
     }
 
     /// The answer to the opening handshake beside the client, or why there is none.

@@ -1,0 +1,92 @@
+//! The program itself, as an operator runs it.
+
+use super::{Host, within};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{fs, net::SocketAddr, process::Stdio};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStderr, Command},
+    sync::mpsc,
+};
+
+pub struct Binary {
+    process: Child,
+    address: SocketAddr,
+    log: mpsc::UnboundedReceiver<String>,
+}
+
+/// The variables that every test of the program begins with.
+const VARIABLES: [(&str, &str); 3] =
+    [("WORLDCAST_LISTEN", "127.0.0.1:0"), ("WORLDCAST_WORKERS", "2"), ("WORLDCAST_SHUTDOWN__DRAIN", "0s")];
+
+impl Binary {
+    /// The program with these variables in its environment, when it has said where it listens.
+    pub async fn start(variables: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_worldcast"))
+            .env_clear()
+            .envs(VARIABLES)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let (lines, log) = mpsc::unbounded_channel();
+        actix_web::rt::spawn(pass_on(process.stderr.take().expect("a pipe"), lines));
+        let mut binary = Self { process, address: ([0, 0, 0, 0], 0).into(), log };
+        binary.address = binary.says_where().await;
+        binary
+    }
+
+    /// `page at http://127.0.0.1:3000/ · WebSocket at …`
+    async fn says_where(&mut self) -> SocketAddr {
+        let line = self.logs().await;
+        let page = line.split_once("page at http://").and_then(|(_, rest)| rest.split_once('/'));
+        page.unwrap_or_else(|| panic!("{line}")).0.parse().expect("an address")
+    }
+
+    /// The next line of the log.
+    pub async fn logs(&mut self) -> String {
+        within("a line of the log", self.log.recv()).await.expect("a line before the end of the log")
+    }
+
+    /// What the log says until the program ends, and the code with which it ends.
+    pub async fn ends(&mut self) -> (Vec<String>, Option<i32>) {
+        let mut lines = Vec::new();
+        within("the end of the log", async {
+            while let Some(line) = self.log.recv().await {
+                lines.push(line);
+            }
+        })
+        .await;
+        let status = within("the end of the program", self.process.wait()).await.expect("a child of ours");
+        (lines, status.code())
+    }
+
+    pub fn gets(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a child of ours");
+    }
+
+    /// How many descriptors the program holds.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a child of ours").count()
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.process.id().expect("it runs");
+        Pid::from_raw(id.try_into().expect("a process id")).expect("a process id")
+    }
+}
+
+impl Host for Binary {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn pass_on(pipe: ChildStderr, lines: mpsc::UnboundedSender<String>) {
+    let mut pipe = BufReader::new(pipe).lines();
+    while let Ok(Some(line)) = pipe.next_line().await {
+        let _ = lines.send(line); // nobody may be interested any more
+    }
+}
