@@ -96,9 +96,9 @@ impl Raw {
         linger.expect("a socket");
     }
 
-    /// Lets the kernel keep as little as it can of what is not read.
+    /// Lets the kernel keep little of what is not read, 64 KiB instead of megabytes.
     pub fn has_a_small_buffer(&self) {
-        let size = socket2::SockRef::from(self.socket.get_ref()).set_recv_buffer_size(1);
+        let size = socket2::SockRef::from(self.socket.get_ref()).set_recv_buffer_size(32 << 10);
         size.expect("a socket");
     }
 

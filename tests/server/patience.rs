@@ -1,0 +1,177 @@
+//! How long the server waits for a client, and how much it keeps for it meanwhile.
+
+use crate::support::{End, Host, Raw, TestServer, frame, handshake, text};
+use futures_util::future::join_all;
+use std::time::Duration;
+use worldcast::config::{ByteSize, Settings};
+
+const BRIEF: Duration = Duration::from_millis(100);
+
+#[actix_web::test]
+async fn a_silent_client_is_pinged_and_then_sent_away() {
+    let server = TestServer::with(|settings| {
+        settings.session.ping_after = BRIEF;
+        settings.session.pong_within = BRIEF;
+    })
+    .await;
+    let mut anna = server.join_raw("news").await;
+
+    anna.receives("89 00").await;
+    assert_eq!(anna.becomes_a_client().await.ended_with().await, End::Code(1001));
+    server.comes_to("news", 0).await;
+}
+
+#[actix_web::test]
+async fn a_client_that_answers_every_ping_stays() {
+    let server = TestServer::with(|settings| settings.session.ping_after = BRIEF / 10).await;
+    let mut anna = server.join_raw("news").await;
+
+    for _ in 0..20 {
+        anna.receives("89 00").await;
+        anna.sends(frame(0x8a, b"")).await;
+    }
+    anna.sends(text("here")).await;
+    anna.receives("81 04 68 65 72 65").await;
+}
+
+#[actix_web::test]
+async fn any_byte_counts_as_life() {
+    let server = TestServer::with(|settings| settings.session.ping_after = BRIEF / 10).await;
+    let mut anna = server.join_raw("news").await;
+
+    for byte in text("slowly") {
+        anna.receives("89 00").await;
+        anna.sends([byte]).await;
+    }
+    anna.receives("81 06 73 6c 6f 77 6c 79").await;
+}
+
+#[actix_web::test]
+async fn a_client_that_never_reads_ends_as_too_slow_while_others_hear_everything() {
+    let server = TestServer::start().await;
+    let mut speaker = server.join("news").await;
+    let mut bert = server.join("news").await;
+    let mut deaf = Raw::connect(server.address()).await;
+    deaf.has_a_small_buffer();
+    deaf.joins("news").await;
+
+    for number in 0..100 {
+        let message = format!("{number} {}", "x".repeat(60_000));
+        speaker.says(message.clone()).await;
+        assert!(bert.hears().await == message, "message {number}");
+        assert!(speaker.hears().await == message, "message {number}");
+    }
+    let mut deaf = deaf.becomes_a_client().await;
+    assert_eq!(deaf.ended_with().await, End::Code(1013), "with the code that means: come back");
+    drop(deaf);
+    server.comes_to("news", 2).await;
+}
+
+#[actix_web::test]
+async fn messages_are_bounded_as_well_as_bytes() {
+    let server = TestServer::with(|settings| settings.session.outbox_messages = 16).await;
+    let mut speaker = server.connect("/websocket/news?echo=false").await;
+    assert_eq!(speaker.hears().await, "world");
+    let mut deaf = Raw::connect(server.address()).await;
+    deaf.has_a_small_buffer();
+    deaf.joins("news").await;
+
+    for _ in 0..100 {
+        speaker.says("x".repeat(10_000)).await; // all together less than outbox_bytes
+    }
+    assert_eq!(deaf.becomes_a_client().await.ended_with().await, End::Code(1013));
+}
+
+#[actix_web::test]
+async fn a_client_that_never_reads_again_is_cut_off() {
+    let server = TestServer::with(|settings| {
+        settings.session.stalled_write = BRIEF;
+        settings.session.close_within = BRIEF;
+    })
+    .await;
+    let mut speaker = server.join("news").await;
+    let mut deaf = Raw::connect(server.address()).await;
+    deaf.has_a_small_buffer();
+    deaf.joins("news").await;
+
+    for _ in 0..10 {
+        speaker.says("x".repeat(60_000)).await; // too little to be too slow
+        speaker.hears().await;
+    }
+    server.comes_to("news", 1).await;
+    assert!(deaf.tries_to_read_to_the_end().await.is_err(), "a reset, for nothing of it would arrive");
+}
+
+#[actix_web::test]
+async fn a_full_server_lets_speakers_wait_and_loses_nothing() {
+    let server = TestServer::with(barely_room_for_a_message).await;
+    let mut listener = server.join("news").await;
+    let mut speakers = server.join_many("news", 20).await;
+
+    let talk = speakers.iter_mut().enumerate().map(async |(name, speaker)| {
+        for number in 0..50 {
+            speaker.says(format!("{name:02} {number:02} {}", "x".repeat(900))).await;
+        }
+        speaker.hears_many(1000).await
+    });
+    let heard = join_all(talk).await;
+
+    let order = listener.hears_many(1000).await;
+    assert!(heard.iter().all(|heard| *heard == order));
+    for name in 0..20 {
+        let own = order.iter().filter_map(|message| message.strip_prefix(&format!("{name:02} ")));
+        let numbers: Vec<_> = own.map(|message| message[..2].parse::<u32>().unwrap()).collect();
+        assert!(numbers.into_iter().eq(0..50), "speaker {name}");
+    }
+}
+
+fn barely_room_for_a_message(settings: &mut Settings) {
+    settings.session.max_message = ByteSize::from_kib(1);
+    settings.limits.in_flight_bytes = ByteSize::from_kib(1);
+}
+
+#[actix_web::test]
+async fn a_flood_does_not_delay_what_others_say_for_ever() {
+    let server = TestServer::start().await;
+    let mut bert = server.connect("/websocket/news?echo=false").await;
+    assert_eq!(bert.hears().await, "world");
+    let mut listener = server.join("news").await;
+    let flood = server.join_raw("elsewhere").await.into_socket();
+    let flood = actix_web::rt::spawn(pours(flood, frame(0x82, &[0; 1000]).repeat(60)));
+
+    for number in 0..50 {
+        bert.says(number.to_string()).await;
+        assert_eq!(listener.hears().await, number.to_string());
+    }
+    flood.abort();
+}
+
+/// Says the same for ever, and throws away what comes back.
+async fn pours(mut socket: tokio::net::TcpStream, frames: Vec<u8>) {
+    use tokio::io::{AsyncWriteExt, copy, sink};
+    let (mut reader, mut writer) = socket.split();
+    let says = async { while writer.write_all(&frames).await.is_ok() {} };
+    let mut nowhere = sink();
+    let _ = tokio::join!(says, copy(&mut reader, &mut nowhere));
+}
+
+#[actix_web::test]
+async fn a_head_that_never_ends_is_not_waited_for() {
+    let server = TestServer::with(|settings| settings.session.handshake_within = BRIEF).await;
+    for begun in ["", "G", "GET / HTTP/1.1\r\nHost: loc", handshake("/").trim_end()] {
+        let mut slow = Raw::connect(server.address()).await;
+        slow.sends(begun).await;
+        let _ = slow.tries_to_read_to_the_end().await; // an answer or none, but an end
+    }
+}
+
+#[actix_web::test]
+async fn a_connection_gets_one_answer_and_no_time_for_a_second_head() {
+    let server = TestServer::start().await;
+    let mut slow = Raw::connect(server.address()).await;
+
+    slow.sends("GET /rooms/a HTTP/1.1\r\nHost: localhost\r\n\r\nGET /rooms/b HTTP/1.1\r\n").await;
+    let answers = String::from_utf8(slow.reads_to_the_end().await).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    assert!(answers.to_lowercase().contains("\r\nconnection: close\r\n"), "{answers}");
+}
