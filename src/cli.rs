@@ -21,7 +21,7 @@ pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// The configuration to read
+    /// The configuration to read [default: config/default.toml, if there is one]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

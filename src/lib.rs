@@ -14,4 +14,5 @@ pub mod room; // who is where
 pub mod wire; // the bytes of frames
 
 pub mod config; // what an operator may set
+pub mod metrics; // what the server counts
 pub mod logging; // what is written to standard error

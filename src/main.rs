@@ -33,5 +33,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 
 fn serve(settings: Settings) -> anyhow::Result<()> {
     logging::start(&settings.log);
-    actix_rt::System::new().block_on(async { Ok(Server::start(settings)?.run_until_stopped().await?) })
+    let stopped =
+        actix_rt::System::new().block_on(async { Ok(Server::start(settings)?.run_until_stopped().await?) });
+    logging::finish();
+    stopped
 }

@@ -85,12 +85,12 @@ function showDestination() {
 function changed(state) {
   status.show(state);
   if (state.name !== 'open') presence.stop();
+  part('compression').hidden = state.name !== 'open';
 }
 
 function opened({ again }) {
   tell({ lead: 'client: ws connection is open' });
   ledger.addHandshake();
-  part('compression').hidden = false;
   part('compression').textContent = isCompressed() ? 'Compression agreed: permessage-deflate' : 'No compression agreed';
   if (destination.ours && destination.room) presence.watch(destination.room);
   if (!again) say(HELLO); // a crowd that comes back after a restart does not greet itself
@@ -123,10 +123,8 @@ function tellMessage(lead, data, direction) {
 
 /** Tells it on the page and on the console, and returns the line. */
 function tell({ lead, said = '', frame = null }) {
-  const line = lead + said;
-  console.log(line);
   log.add({ lead, said, frame, compressed: isCompressed() });
-  return line;
+  return lead + said;
 }
 
 function isCompressed() {

@@ -1,17 +1,18 @@
 // Draws a frame as boxes of bytes: small for a row of the log, large to read every bit.
 
-import { count, element } from './element.js';
+import { count, digits, element } from './element.js';
 import { TEXT, hex, overheadOf } from './frame.js';
 
 const MASKING = ' The browser picks the mask at random, shows it to nobody, and sends the payload XORed with it.';
 const COMPRESSION = ' Compression was agreed on: the real frame may have its first RSV bit set and a shorter payload. No page gets to see that, so this is the frame as it would be uncompressed.';
 
-/** The frame in one line: `81 05` and the size of its payload. */
+/** The frame in one line, such as `81 05` and the size of its payload. */
 export function strip(frame) {
-  const boxes = element('span', 'strip');
-  boxes.append(...Array.from(frame.header, (byte) => element('b', 'byte header', hex([byte]))));
-  if (frame.maskLength) boxes.append(element('b', 'byte mask', `mask ×${frame.maskLength}`));
-  boxes.append(element('b', 'byte payload', frame.payloadLength.toLocaleString('en')));
+  const [first, second, ...longLength] = frame.header;
+  const boxes = element('span', 'strip', small('header', hex([first])), small('header', hex([second])));
+  if (longLength.length) boxes.append(small('header', `+${longLength.length}`));
+  if (frame.maskLength) boxes.append(small('mask', `mask ×${frame.maskLength}`));
+  boxes.append(small('payload', digits(frame.payloadLength)));
   return tell(boxes, frame);
 }
 
@@ -27,7 +28,7 @@ export function drawing(frame, compressed) {
 /** What a sentence says about the frame: `text, 18 bytes in a frame of 24`. */
 export function describe(frame) {
   const whole = frame.payloadLength + overheadOf(frame);
-  return `${kindOf(frame)}, ${count(frame.payloadLength, 'byte')} in a frame of ${whole.toLocaleString('en')}`;
+  return `${kindOf(frame)}, ${count(frame.payloadLength, 'byte')} in a frame of ${digits(whole)}`;
 }
 
 function tell(drawn, { direction, opcode, header, maskLength, payloadLength }) {
@@ -40,6 +41,10 @@ function tell(drawn, { direction, opcode, header, maskLength, payloadLength }) {
     payloadLength,
   });
   return drawn;
+}
+
+function small(kind, bytes) {
+  return element('b', `byte ${kind}`, bytes);
 }
 
 function firstByte(frame) {
@@ -63,7 +68,7 @@ function secondByte({ header }) {
 
 function longLength({ header, payloadLength }) {
   const bytes = header.slice(2);
-  return box('header', spaced(bytes), [['length', `${bytes.length} bytes`, payloadLength.toLocaleString('en')]]);
+  return box('header', spaced(bytes), [['length', `${bytes.length} bytes`, digits(payloadLength)]]);
 }
 
 function mask({ maskLength }) {
@@ -73,7 +78,7 @@ function mask({ maskLength }) {
 function payload({ beginning, payloadLength }) {
   const hidden = payloadLength - beginning.length;
   const cells = Array.from(beginning, (byte) => element('span', 'cell', element('code', '', hex([byte])), glyph(byte)));
-  if (hidden) cells.push(element('span', 'more', `and ${hidden.toLocaleString('en')} more`));
+  if (hidden) cells.push(element('span', 'more', `and ${digits(hidden)} more`));
   if (!payloadLength) cells.push(element('span', 'more', 'empty'));
   return element('div', 'box payload', element('div', 'cells', ...cells), element('span', 'name', 'payload'));
 }
@@ -89,7 +94,7 @@ function field([name, bits, meaning]) {
 function caption(frame, compressed) {
   const way = frame.direction === 'sent' ? 'To the server' : 'From the server';
   const mask = frame.maskLength ? ` and ${frame.maskLength} of mask` : '';
-  const sum = `${way}: ${frame.header.length} bytes of header${mask} for ${frame.payloadLength.toLocaleString('en')} of payload.`;
+  const sum = `${way}: ${frame.header.length} bytes of header${mask} for ${digits(frame.payloadLength)} of payload.`;
   return element('figcaption', '', sum, frame.maskLength ? MASKING : '', compressed ? COMPRESSION : '');
 }
 
@@ -107,5 +112,6 @@ function spaced(bytes) {
 
 /** Printable ASCII as itself, anything else as a dot. */
 function glyph(byte) {
+  if (byte === 0x20) return '␣';
   return byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '·';
 }

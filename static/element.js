@@ -1,4 +1,6 @@
-// Makes elements. Strings become text nodes, so what others say is only ever text.
+// Makes elements and words. Strings become text nodes, so what others say is only ever text.
+
+const { format } = new Intl.NumberFormat('en');
 
 export function element(tag, className, ...children) {
   const made = document.createElement(tag);
@@ -7,6 +9,12 @@ export function element(tag, className, ...children) {
   return made;
 }
 
-export function count(number, one, many = `${one}s`) {
-  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+/** `65,536` */
+export function digits(number) {
+  return format(number);
+}
+
+/** `1 byte`, `65,536 bytes` */
+export function count(number, noun) {
+  return `${format(number)} ${noun}${number === 1 ? '' : 's'}`;
 }

@@ -8,7 +8,7 @@ const FIN = 0x80;
 const MASKED = 0x80;
 const LENGTH_IN_2_BYTES = 126;
 const LENGTH_IN_8_BYTES = 127;
-const BYTES_TO_SHOW = 12;
+const BYTES_TO_SHOW = 8;
 
 const utf8 = new TextEncoder();
 

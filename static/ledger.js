@@ -1,6 +1,6 @@
 // Counts what headers cost: as frames, and had every message been an HTTP request.
 
-import { count } from './element.js';
+import { count, digits } from './element.js';
 import { overheadOf } from './frame.js';
 import { bytesOf, handshake, poll, post } from './request.js';
 
@@ -45,7 +45,7 @@ export class Ledger {
 
   #showRow(row, bytes, most) {
     const about = row.dataset.cost === 'frames' ? '' : 'about ';
-    row.querySelector('.sum').textContent = about + bytes.toLocaleString('en');
+    row.querySelector('.sum').textContent = about + digits(bytes);
     row.querySelector('rect').setAttribute('width', (100 * bytes) / most);
   }
 }

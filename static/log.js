@@ -1,9 +1,11 @@
-// The log on the page: the newest lines, drawn once per picture of the screen, however many arrive.
+// The log, on the page and on the console: the newest lines, however many arrive between two pictures of the screen.
 
 import { count } from './element.js';
 import { Row } from './row.js';
 
 const MOST_ROWS = 200;
+const MOST_PRINTED = 50; // lines on the console at a time: it is slower than the page
+const HIDDEN_PACE = 250; // ms between drawings where nobody looks
 const NEAR_THE_END = 48; // px
 
 export class Log {
@@ -11,6 +13,7 @@ export class Log {
   #list;
   #earlier;
   #waiting = [];
+  #skipped = 0; // lines that came and went between two pictures
   #rows = [];
   #forgotten = 0;
   #unfolded = null;
@@ -26,21 +29,24 @@ export class Log {
     list.addEventListener('keydown', (event) => this.#walk(event));
   }
 
-  /** Adds a line, of what `Row` takes. It appears with the next picture; a hidden page draws none. */
+  /** Adds a line, of what `Row` takes; it appears with the next picture. */
   add(entry) {
-    if (this.#waiting.length === 0) requestAnimationFrame(() => this.#draw());
+    if (this.#waiting.length === 0) soon(() => this.#draw());
     this.#waiting.push({ ...entry, at: new Date() });
-    if (this.#waiting.length > MOST_ROWS) this.#forgotten += this.#waiting.splice(0, 1).length;
+    if (this.#waiting.length > MOST_ROWS) this.#skipped += this.#waiting.splice(0, 1).length;
   }
 
   #draw() {
+    const entries = this.#waiting.splice(0);
     const wasAtEnd = this.#isAtEnd();
     const hadFocus = this.#list.contains(document.activeElement);
-    this.#append(this.#waiting.splice(0).map((entry) => new Row(entry)));
+    this.#append(entries.map((entry) => new Row(entry)));
     this.#forgetOldest();
     this.#follow();
     if (wasAtEnd) this.#region.scrollTop = this.#region.scrollHeight;
     if (hadFocus && !this.#list.contains(document.activeElement)) this.#tabStop?.focus();
+    print(entries, this.#skipped);
+    this.#skipped = 0;
   }
 
   #append(rows) {
@@ -51,7 +57,7 @@ export class Log {
   #forgetOldest() {
     const oldest = this.#rows.splice(0, this.#rows.length - MOST_ROWS);
     oldest.forEach((row) => row.element.remove());
-    this.#forgotten += oldest.length;
+    this.#forgotten += oldest.length + this.#skipped;
     this.#earlier.hidden = this.#forgotten === 0;
     this.#earlier.textContent = `${count(this.#forgotten, 'earlier line')} counted, no longer shown`;
   }
@@ -69,6 +75,7 @@ export class Log {
     this.#following = row === this.#rows.findLast((row) => row.button) && !row.isUnfolded;
     this.#stopAt(button);
     this.#unfold(row.isUnfolded ? null : row);
+    row.element.classList.toggle('picked', row.isUnfolded);
   }
 
   #unfold(row) {
@@ -98,4 +105,16 @@ export class Log {
     const { scrollHeight, scrollTop, clientHeight } = this.#region;
     return scrollHeight - scrollTop - clientHeight < NEAR_THE_END;
   }
+}
+
+function print(entries, skipped) {
+  const unprinted = skipped + Math.max(0, entries.length - MOST_PRINTED);
+  if (unprinted) console.log(`client: ${count(unprinted, 'line')} not printed here`);
+  for (const { lead, said } of entries.slice(-MOST_PRINTED)) console.log(lead + said);
+}
+
+/** With the next picture; a hidden page has none. */
+function soon(draw) {
+  if (document.hidden) setTimeout(draw, HIDDEN_PACE);
+  else requestAnimationFrame(draw);
 }

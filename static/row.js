@@ -1,7 +1,7 @@
 // One line of the log: when, what, and the frame that carried it, which unfolds into the large drawing.
 
 import { describe, drawing, strip } from './drawing.js';
-import { element } from './element.js';
+import { digits, element } from './element.js';
 
 const LONGEST = 1_000; // characters of one message that are shown
 
@@ -36,6 +36,7 @@ export class Row {
   }
 
   fold() {
+    this.element.classList.remove('picked');
     this.#drawing?.remove();
     this.#drawing = null;
     this.#button.ariaExpanded = 'false';
@@ -55,7 +56,7 @@ export class Row {
 /** `text`, or its beginning and how much is left out. */
 export function cut(text) {
   if (text.length <= LONGEST) return text;
-  return `${text.slice(0, LONGEST)} … ${(text.length - LONGEST).toLocaleString('en')} more characters`;
+  return `${text.slice(0, LONGEST)} … ${digits(text.length - LONGEST)} more characters`;
 }
 
 function clock(at) {

@@ -9,7 +9,7 @@ use super::{
     origin::Origin,
     reading::{Assignment, Reading},
     rules::{self, Rule},
-    secret, tree,
+    tree,
 };
 use serde::Deserialize;
 use std::{collections::BTreeMap, iter};
@@ -40,14 +40,13 @@ impl Draft {
 
     /// The settings, or everything that is wrong with them.
     pub fn finish(mut self) -> Result<Loaded, Mistakes> {
-        let settings = Settings::deserialize(self.values.clone()).expect("each value was accepted alone");
-        let broken = rules::broken(&settings).into_iter().filter(|rule| !self.is_in_doubt(rule));
-        let broken: Vec<_> = broken.map(|rule| self.breach(&rule)).collect();
-        self.mistakes.extend(broken);
-        match self.mistakes.is_empty() {
-            true => Ok(Loaded { settings, origins: self.origins }),
-            false => Err(Mistakes::new(self.mistakes)),
-        }
+        let settings = Settings::deserialize(self.values).expect("each value was accepted alone");
+        let loaded = Loaded { settings, origins: self.origins };
+        let broken = rules::broken(&loaded.settings).into_iter();
+        let told = broken.filter(|rule| !is_in_doubt(rule, &self.mistakes)).map(|rule| rule.breach(&loaded));
+        let told: Vec<_> = told.collect();
+        self.mistakes.extend(told);
+        if self.mistakes.is_empty() { Ok(loaded) } else { Err(Mistakes::new(self.mistakes)) }
     }
 
     fn set(&mut self, Assignment { key, value, source }: Assignment) {
@@ -62,35 +61,6 @@ impl Draft {
                 self.mistakes.extend(errors.map(|error| Mistake::value(&key, &error, source)));
             }
         }
-    }
-
-    /// Whether the rule compares a default that stands in for a value that was refused.
-    fn is_in_doubt(&self, rule: &Rule) -> bool {
-        let mut refused = self.mistakes.iter().filter_map(|mistake| match &mistake.problem {
-            Problem::Value { key, .. } => Some(key),
-            _ => None,
-        });
-        refused.any(|key| *key == rule.key.into() || rule.other.is_some_and(|other| *key == other.into()))
-    }
-
-    /// Tells of a broken rule at the place that was written last, which probably broke it.
-    fn breach(&self, rule: &Rule) -> Mistake {
-        let (text, origin) = self.shown(&rule.key.into());
-        let Some(other) = rule.other else {
-            return Mistake { origin, problem: Problem::Rule(format!("{text} {}", rule.sentence)) };
-        };
-        let (other, others) = self.shown(&other.into());
-        let breach = format!(
-            "{text} ({origin}) {}, but {other} ({others}): raise the one or reduce the other",
-            rule.sentence
-        );
-        Mistake { origin: origin.max(others), problem: Problem::Rule(breach) }
-    }
-
-    fn shown(&self, key: &Key) -> (String, Origin) {
-        let value = secret::masked(key, tree::value(&self.values, key));
-        let origin = self.origins.get(key).cloned().unwrap_or(Origin::Default);
-        (format!("{key} = {value}"), origin)
     }
 }
 
@@ -114,4 +84,12 @@ fn elements<'i>(value: Spanned<DeValue<'i>>) -> impl Iterator<Item = Spanned<DeV
     elements
         .into_iter()
         .map(move |element| Spanned::new(span.clone(), DeValue::Array(iter::once(element).collect())))
+}
+
+/// Whether the rule judges a default that stands in for a value that was refused.
+fn is_in_doubt(rule: &Rule, mistakes: &[Mistake]) -> bool {
+    mistakes.iter().any(|mistake| match &mistake.problem {
+        Problem::Value { key, .. } => rule.is_about(key),
+        _ => false,
+    })
 }

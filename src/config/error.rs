@@ -37,20 +37,22 @@ impl Mistakes {
     pub fn new(mut mistakes: Vec<Mistake>) -> Self {
         mistakes.sort_by(|one, other| one.origin.cmp(&other.origin).then(rank(one).cmp(&rank(other))));
         mistakes.dedup();
-        mistakes.dedup_by(|later, first| {
-            let follows = matches!(first.problem, Problem::Syntax(_))
-                || matches!(later.problem, Problem::Quotes { .. });
-            follows && later.origin == first.origin
-        });
+        mistakes.dedup_by(|later, first| later.origin == first.origin && follows(later, first));
         Self(mistakes)
     }
 }
 
-/// A line that is not TOML is misread below; a word without quotes may be no text at all (`echo = yes`).
+/// Where something is not TOML, the rest of the line is misread; without quotes, a word may be a wrong value
+/// anyway (`echo = yes`).
+fn follows(later: &Mistake, first: &Mistake) -> bool {
+    use Problem::{Quotes, Syntax, Value};
+    matches!((&first.problem, &later.problem), (Syntax(_), _) | (Value { .. }, Quotes(_)))
+}
+
 fn rank(mistake: &Mistake) -> usize {
     match mistake.problem {
         Problem::Syntax(_) => 0,
-        Problem::Quotes { .. } => 2,
+        Problem::Quotes(_) => 2,
         _ => 1,
     }
 }

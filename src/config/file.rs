@@ -17,13 +17,15 @@ use toml::{
 /// Reads `text`, whose keys must be among those of `defaults`; goes on after a mistake, to find them all.
 pub fn read<'i>(path: &'i Path, text: &'i str, defaults: &Value) -> Reading<'i> {
     let source = Source::File { path, text };
-    let (file, errors) = DeTable::parse_recoverable(text);
+    let (mut file, errors) = DeTable::parse_recoverable(text);
+    let unquoted = syntax::unquoted(file.get_mut(), &errors, text);
     let mut reader = Reader { source, defaults, reading: Reading::default() };
     if let Value::Table(known) = defaults {
         reader.section(&Key::root(), file.get_ref(), known);
     }
     let mut reading = reader.reading;
-    let syntax: Vec<_> = errors.iter().filter_map(|error| syntax::mistake(error, source, &reading)).collect();
+    let syntax = errors.iter().map(|error| syntax::mistake(error, source, &unquoted, &reading));
+    let syntax: Vec<_> = syntax.collect();
     reading.mistakes.extend(syntax);
     reading
 }
@@ -44,8 +46,8 @@ impl<'i> Reader<'i, '_> {
                 (Some(Value::Table(_)), _) => self.mistake(value.span().start, Problem::Section(key)),
                 (Some(_), _) => self.assignment(key, value),
                 (None, unknown) => {
-                    let what =
-                        if unknown.is_table() { format!("section [{key}]") } else { format!("key {key}") };
+                    let kind = if unknown.is_table() { "section" } else { "key" };
+                    let what = format!("{kind} {}", written(&key, unknown.is_table()));
                     let remedy = self.remedy(&key, known);
                     self.mistake(name.span().start, Problem::Unknown { what, remedy });
                 }
@@ -64,10 +66,15 @@ impl<'i> Reader<'i, '_> {
     /// What was meant; or else what there is in the place where the unknown name stands.
     fn remedy(&self, unknown: &Key, known: &Table) -> String {
         let (keys, sections) = (tree::keys(self.defaults), tree::sections(self.defaults));
-        match nearest(unknown, keys.into_iter().chain(sections.clone())) {
-            Some(section) if sections.contains(&section) => format!("did you mean [{section}]?"),
-            Some(key) => format!("did you mean {key}?"),
-            None => format!("here are known: {}", known.keys().cloned().collect::<Vec<_>>().join(", ")),
+        if let Some(meant) = nearest(unknown, keys.into_iter().chain(sections.clone())) {
+            return format!("did you mean {}?", written(&meant, sections.contains(&meant)));
         }
+        let known = known.iter().map(|(name, value)| written(&name.as_str().into(), value.is_table()));
+        format!("known here: {}", known.collect::<Vec<_>>().join(", "))
     }
+}
+
+/// The name of a section in brackets, as in a file.
+fn written(key: &Key, is_section: bool) -> String {
+    if is_section { format!("[{key}]") } else { key.to_string() }
 }

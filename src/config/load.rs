@@ -1,7 +1,13 @@
 //! From a file and the environment to settings.
 
 use super::{
-    Settings, draft::Draft, environment::Environment, error::ConfigError, file, loaded::Loaded, tree,
+    Settings,
+    draft::Draft,
+    environment::Environment,
+    error::{ConfigError, Mistakes},
+    file,
+    loaded::Loaded,
+    tree,
 };
 use std::{fs, io, path::Path};
 
@@ -23,9 +29,44 @@ fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, Config
         Err(cause) if file.is_none() && cause.kind() == io::ErrorKind::NotFound => String::new(),
         text => text.map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?,
     };
+    Ok(judge(path, &text, environment)?)
+}
+
+fn judge(path: &Path, text: &str, environment: &Environment) -> Result<Loaded, Mistakes> {
     let defaults = tree::tree(&Settings::default());
     let mut draft = Draft::new(defaults.clone());
-    draft.take(file::read(path, &text, &defaults));
+    draft.take(file::read(path, text, &defaults));
     draft.take(environment.read(&defaults));
-    Ok(draft.finish()?)
+    draft.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DEFAULTS, rules};
+    use proptest::{prelude::*, sample::Index};
+
+    proptest! {
+        /// Our reading, which goes on after a mistake, against serde's, which stops at the first.
+        #[test]
+        fn exactly_what_serde_reads_is_accepted(edits in prop::collection::vec(edit(), 1..6)) {
+            let text = edits.iter().fold(DEFAULTS.to_owned(), |text, edit| edited(&text, edit));
+            let sound = toml::from_str::<Settings>(&text).ok().filter(|sound| rules::broken(sound).is_empty());
+            let accepted = judge(Path::new("x"), &text, &Environment::new([])).ok();
+            prop_assert_eq!(accepted.map(|loaded| loaded.settings), sound, "{}", text);
+        }
+    }
+
+    /// Replaces some letters at a place by others.
+    type Edit = (Index, usize, String);
+
+    fn edit() -> impl Strategy<Value = Edit> {
+        (any::<Index>(), 0..4_usize, "[\\[\\]{}=\"'.,#\\\\\na1s_ ü-]{0,3}")
+    }
+
+    fn edited(text: &str, (place, removed, added): &Edit) -> String {
+        let letters: Vec<_> = text.chars().collect();
+        let (before, after) = letters.split_at(place.index(letters.len()));
+        before.iter().copied().chain(added.chars()).chain(after.iter().skip(*removed).copied()).collect()
+    }
 }

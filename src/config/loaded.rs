@@ -3,7 +3,7 @@
 use super::{
     Settings,
     key::Key,
-    origin::Origin,
+    origin::{Origin, excerpt},
     secret,
     tree::{self, leaves},
 };
@@ -18,6 +18,18 @@ pub struct Loaded {
     pub(super) origins: BTreeMap<Key, Origin>,
 }
 
+impl Loaded {
+    /// `key = value` as a message can show it, and where the value comes from.
+    pub(super) fn setting(&self, key: &Key) -> (String, Origin) {
+        let value = secret::masked(key, tree::value(&tree::tree(&self.settings), key));
+        (format!("{key} = {}", excerpt(&value.to_string())), self.origin(key))
+    }
+
+    fn origin(&self, key: &Key) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+}
+
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut section = Key::root();
@@ -27,7 +39,7 @@ impl fmt::Display for Loaded {
                 writeln!(f, "\n[{section}]")?;
             }
             let line = format!("{} = {}", key.name(), secret::masked(&key, value));
-            writeln!(f, "{line:<48} # {}", self.origins.get(&key).unwrap_or(&Origin::Default))?;
+            writeln!(f, "{line:<48} # {}", self.origin(&key))?;
         }
         Ok(())
     }

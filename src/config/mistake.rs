@@ -27,14 +27,14 @@ pub enum Problem {
     Value { key: Key, found: String, reason: String },
     #[error("{0}")]
     Rule(String),
-    #[error("{key} = {found}: expected quotes: \"{found}\"")]
-    Quotes { key: Key, found: String },
+    #[error("{0}")]
+    Quotes(String),
 }
 
 impl Mistake {
     /// The value of `key` is not what it should be, or `error` says which part of it is not.
     pub fn value(key: &Key, error: &Error, source: Source) -> Self {
-        let (origin, found) = source.excerpt(error.span());
+        let (origin, found) = source.excerpt(error.span().unwrap_or_default());
         Self { origin, problem: Problem::value(key, &found, expectation(error.message())) }
     }
 }
@@ -44,19 +44,23 @@ impl Problem {
         Self::Value { key: key.clone(), found: secret::masked_text(key, found), reason: reason.to_owned() }
     }
 
-    pub fn quotes(key: &Key, found: &str) -> Self {
-        Self::Quotes { key: key.clone(), found: secret::masked_text(key, found) }
+    /// A text without quotes; where the key is unknown, so is whether the text is a secret.
+    pub fn quotes(key: Option<&Key>, found: &str) -> Self {
+        let Some(key) = key else { return Self::Quotes("text must stand in quotes".to_owned()) };
+        let found = secret::masked_text(key, found);
+        Self::Quotes(format!("{key} = {found}: expected quotes: \"{found}\""))
     }
 }
 
 /// The names that serde has for what it expects, and what an operator calls the same.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 7] = [
     ("expected usize", "expected a whole number, 0 or more"),
     ("expected u32", "expected a whole number, 0 or more"),
     ("expected a boolean", "expected true or false"),
     ("expected a string", "expected text in quotes"),
     ("expected path string", "expected a path in quotes"),
-    ("expected a sequence", "expected a list in brackets"),
+    ("expected a sequence", "expected a list such as [\"one\", \"two\"]"),
+    ("integer number overflowed", "expected a whole number below 2^64"),
 ];
 
 /// What was expected: serde says first what it found, which is shown already.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Letters of a value that a message shows at most.
+/// The most letters of a value that a message shows.
 const EXCERPT: usize = 80;
 
 /// Where a value comes from; later ones win over earlier ones.
@@ -46,12 +46,19 @@ impl Source<'_> {
         }
     }
 
-    /// The origin of a part of the text, and so much of the part as fits into a line of a message.
-    pub fn excerpt(self, part: Option<Range<usize>>) -> (Origin, String) {
-        let part = part.unwrap_or_default();
+    /// The origin of a part of the text, and the part as a message can show it.
+    pub fn excerpt(self, part: Range<usize>) -> (Origin, String) {
         let (Self::File { text, .. } | Self::Variable { text, .. }) = self;
-        let line = text.get(part.clone()).unwrap_or_default().trim().lines().next().unwrap_or_default();
-        let printable = line.chars().filter(|letter| !letter.is_control());
-        (self.origin(part.start), printable.take(EXCERPT).collect())
+        (self.origin(part.start), excerpt(text.get(part).unwrap_or_default()))
     }
+}
+
+/// So much of a value as fits into a line of a message.
+pub fn excerpt(value: &str) -> String {
+    let line = value.trim().lines().next().unwrap_or_default();
+    let mut shown: String = line.chars().filter(|letter| !letter.is_control()).take(EXCERPT).collect();
+    if shown.len() < value.trim().len() {
+        shown.push('…');
+    }
+    shown
 }

@@ -9,10 +9,11 @@ pub struct Reading<'i> {
     pub mistakes: Vec<Mistake>,
 }
 
-impl<'i> Reading<'i> {
-    /// The assignment whose value contains a byte of the source.
-    pub fn assigned(&self, at: usize) -> Option<&Assignment<'i>> {
-        self.assignments.iter().find(|assignment| assignment.value.span().contains(&at))
+impl Reading<'_> {
+    /// The key whose value a byte of the source belongs to.
+    pub fn key_at(&self, byte: usize) -> Option<&Key> {
+        let around = self.assignments.iter().find(|assignment| assignment.value.span().contains(&byte));
+        around.map(|assignment| &assignment.key)
     }
 }
 

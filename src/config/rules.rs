@@ -1,6 +1,11 @@
 //! What no type can say: values out of bounds, and values that cannot work together.
 
-use super::{ByteSize, Settings};
+use super::{
+    ByteSize, Settings,
+    key::Key,
+    loaded::Loaded,
+    mistake::{Mistake, Problem},
+};
 
 /// The longest header of a frame (RFC 6455, section 5.2): 2 bytes, 8 of length, 4 of mask.
 const FRAME_HEADER: usize = 14;
@@ -17,15 +22,35 @@ const SOME_TIME: &str = "must be longer than 0s";
 /// What must be true of the value of `key`, given that of `other`.
 pub struct Rule {
     holds: bool,
-    pub key: &'static str,
-    pub sentence: &'static str,
-    pub other: Option<&'static str>,
+    key: &'static str,
+    sentence: &'static str,
+    other: Option<&'static str>,
 }
 
 /// The rules that the settings break.
 pub fn broken(settings: &Settings) -> Vec<Rule> {
     let rules = [top, session, rest, combinations].into_iter().flat_map(|rules| rules(settings));
     rules.filter(|rule| !rule.holds).collect()
+}
+
+impl Rule {
+    pub fn is_about(&self, key: &Key) -> bool {
+        *key == self.key.into() || self.other.is_some_and(|other| *key == other.into())
+    }
+
+    /// Tells that the rule is broken, at the place that was written last, which probably broke it.
+    pub fn breach(&self, loaded: &Loaded) -> Mistake {
+        let (setting, origin) = loaded.setting(&self.key.into());
+        let Some(other) = self.other else {
+            return Mistake { origin, problem: Problem::Rule(format!("{setting} {}", self.sentence)) };
+        };
+        let (other, others_origin) = loaded.setting(&other.into());
+        let problem = Problem::Rule(format!(
+            "{setting} ({origin}) {}, but {other} ({others_origin}): raise the one or reduce the other",
+            self.sentence
+        ));
+        Mistake { origin: origin.max(others_origin), problem }
+    }
 }
 
 fn top(Settings { listen, workers, page, .. }: &Settings) -> Vec<Rule> {
@@ -49,13 +74,20 @@ fn session(Settings { session, .. }: &Settings) -> Vec<Rule> {
         bound(!session.stalled_write.is_zero(), "session.stalled_write", SOME_TIME),
         bound(!session.close_within.is_zero(), "session.close_within", SOME_TIME),
         bound(!session.handshake_within.is_zero(), "session.handshake_within", SOME_TIME),
+        bound(!session.burst.is_zero(), "session.burst", SOME_TIME),
     ]
 }
 
-fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Rule> {
+fn rest(Settings { limits, origins, compression, .. }: &Settings) -> Vec<Rule> {
     let level = 1..=9;
     vec![
         bound(limits.connections > 0, "limits.connections", SOME),
+        bound(limits.rooms > 0, "limits.rooms", SOME),
+        bound(
+            origins.allowed.iter().all(|origin| is_origin(origin)),
+            "origins.allowed",
+            "must list origins such as \"https://example.org\", without a path, or \"*\"",
+        ),
         bound(level.contains(&compression.level), "compression.level", "must be 1 (fast) to 9 (small)"),
     ]
 }
@@ -76,12 +108,24 @@ fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule>
             "session.max_message",
         ),
         pair(
+            limits.outbox_bytes_total >= session.outbox_bytes,
+            "limits.outbox_bytes_total",
+            "must be enough for one outbox",
+            "session.outbox_bytes",
+        ),
+        pair(
             message >= rooms.greeting.len(),
             "session.max_message",
             "must be enough for the greeting",
             "rooms.greeting",
         ),
     ]
+}
+
+/// `*`, or a scheme and a host, perhaps with a port (RFC 6454, section 6.2).
+fn is_origin(origin: &str) -> bool {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
 }
 
 fn bound(holds: bool, key: &'static str, sentence: &'static str) -> Rule {

@@ -17,9 +17,11 @@ pub struct Settings {
     pub rooms: RoomSettings,
     pub session: SessionSettings,
     pub limits: LimitSettings,
+    pub origins: OriginSettings,
     pub compression: CompressionSettings,
     pub shutdown: ShutdownSettings,
     pub log: LogSettings,
+    pub admin: AdminSettings,
 }
 
 impl Default for Settings {
@@ -31,9 +33,11 @@ impl Default for Settings {
             rooms: Default::default(),
             session: Default::default(),
             limits: Default::default(),
+            origins: Default::default(),
             compression: Default::default(),
             shutdown: Default::default(),
             log: Default::default(),
+            admin: Default::default(),
         }
     }
 }
@@ -97,6 +101,13 @@ pub struct SessionSettings {
     /// How long a client may take over the head of a request, the opening handshake included.
     #[serde(with = "super::duration")]
     pub handshake_within: Duration,
+    /// Messages a second that are read from one client; above it, reading pauses. 0 is no limit.
+    pub messages_per_second: u32,
+    /// Bytes a second, likewise.
+    pub bytes_per_second: ByteSize,
+    /// How much of both may be saved up while the client says less.
+    #[serde(with = "super::duration")]
+    pub burst: Duration,
 }
 
 impl SessionSettings {
@@ -120,6 +131,9 @@ impl Default for SessionSettings {
             stalled_write: Duration::from_secs(10),
             close_within: Duration::from_secs(5),
             handshake_within: Duration::from_secs(10),
+            messages_per_second: 0,
+            bytes_per_second: ByteSize::from_bytes(0),
+            burst: Duration::from_secs(2),
         }
     }
 }
@@ -128,17 +142,41 @@ impl Default for SessionSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
-    /// Sockets that may be open at once, over all listeners.
+    /// Sessions that may be open at once, over all listeners; more are refused with 503.
     pub connections: usize,
+    /// Sessions that may be open at once from one IP address; more are refused with 429. 0 is no limit.
+    pub connections_per_ip: usize,
+    /// Sessions that may begin in one second; more are refused with 503. 0 is no limit.
+    pub connections_per_second: u32,
+    /// Rooms that may exist at once; whoever would begin one more is sent away with 1013.
+    pub rooms: usize,
     /// Bytes of messages between the sockets of their speakers and those of their hearers; at the
     /// limit, speakers are no longer read until there is room.
     pub in_flight_bytes: ByteSize,
+    /// Bytes that may wait in all outboxes together; past it, whoever needs more and holds more than
+    /// its fair share is too slow.
+    pub outbox_bytes_total: ByteSize,
 }
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { connections: 100_000, in_flight_bytes: ByteSize::from_mib(16) }
+        Self {
+            connections: 100_000,
+            connections_per_ip: 0,
+            connections_per_second: 0,
+            rooms: 100_000,
+            in_flight_bytes: ByteSize::from_mib(16),
+            outbox_bytes_total: ByteSize::from_mib(1024),
+        }
     }
+}
+
+/// `[origins]`: the web pages that may connect.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OriginSettings {
+    /// Origins beside our own, such as `https://example.org`; `*` allows every page.
+    pub allowed: Vec<String>,
 }
 
 /// `[compression]`: permessage-deflate (RFC 7692).
@@ -188,5 +226,20 @@ pub struct LogSettings {
 impl Default for LogSettings {
     fn default() -> Self {
         Self { level: log::LevelFilter::Info, messages: true }
+    }
+}
+
+/// `[admin]`: the listener for operators.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminSettings {
+    /// Addresses that serve `/health`, `/ready` and `/metrics`; none switches them off.
+    #[serde(with = "super::address")]
+    pub listen: Vec<SocketAddr>,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 8081))] }
     }
 }

@@ -5,23 +5,61 @@ use super::{
     origin::Source,
     reading::Reading,
 };
-use toml::de::Error;
+use std::ops::Range;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, Error},
+};
 
-/// What the parser complains about when text has no quotes, the commonest slip: `25s`, `info` (as in `inf`).
-const WITHOUT_QUOTES: [&str; 4] =
-    ["string values must be quoted", "invalid float", "invalid boolean", "invalid integer"];
+/// How the parser's messages begin, and what helps an operator more.
+const WORDS: [(&str, &str); 5] = [
+    ("string values must be quoted", "a value is missing"), // where there is none to be quoted
+    ("key with no value", "expected key = value"),
+    ("invalid basic string", "the closing quote is missing"),
+    ("too few unicode", "\\ in double quotes begins an escape: use single quotes"),
+    ("missing escaped", "\\ in double quotes begins an escape: use single quotes"),
+];
 
-/// The mistake behind the parser's `error`; none in the value of an unknown key, which is reported anyway.
-pub fn mistake(error: &Error, source: Source, reading: &Reading) -> Option<Mistake> {
-    let (origin, found) = source.excerpt(error.span());
-    let message = error.message();
-    let without_quotes = WITHOUT_QUOTES.iter().any(|start| message.starts_with(start));
-    let problem = match (without_quotes, found.as_str()) {
-        (true, "") => Problem::Syntax("a value is missing".to_owned()),
-        (true, text) => Problem::quotes(&reading.assigned(error.span()?.start)?.key, text),
+/// Makes texts of the values that lack quotes, the commonest slip, whatever the parser takes them for
+/// (`info` for `inf`, a number); and says where they are.
+pub fn unquoted<'i>(file: &mut DeTable<'i>, errors: &[Error], text: &'i str) -> Vec<Range<usize>> {
+    file.iter_mut().flat_map(|(_, value)| unquoted_in(value, errors, text)).collect()
+}
+
+fn unquoted_in<'i>(value: &mut Spanned<DeValue<'i>>, errors: &[Error], text: &'i str) -> Vec<Range<usize>> {
+    let span = value.span();
+    match value.get_mut() {
+        DeValue::Table(table) => unquoted(table, errors, text),
+        DeValue::Array(items) => items.iter_mut().flat_map(|item| unquoted_in(item, errors, text)).collect(),
+        _ if text[span.clone()].starts_with(['"', '\'']) => vec![],
+        scalar if errors.iter().any(|error| span.contains(&start(error))) => {
+            *scalar = DeValue::String(text[span.clone()].into());
+            vec![span]
+        }
+        _ => vec![],
+    }
+}
+
+/// The mistake behind the parser's `error`, given what could be read in spite of it.
+pub fn mistake(error: &Error, source: Source, unquoted: &[Range<usize>], reading: &Reading) -> Mistake {
+    if let Some(value) = unquoted.iter().find(|value| value.contains(&start(error))) {
+        let (origin, found) = source.excerpt(value.clone());
+        return Mistake { origin, problem: Problem::quotes(reading.key_at(value.start), &found) };
+    }
+    let (origin, found) = source.excerpt(error.span().unwrap_or_default());
+    let problem = match error.message() {
         // Only names are shown: a value may be a secret.
-        (false, name) if message == "duplicate key" => Problem::Syntax(format!("{message}: {name}")),
-        _ => Problem::Syntax(message.to_owned()),
+        message @ "duplicate key" => Problem::Syntax(format!("{message}: {found}")),
+        message => Problem::Syntax(in_our_words(message).to_owned()),
     };
-    Some(Mistake { origin, problem })
+    Mistake { origin, problem }
+}
+
+fn start(error: &Error) -> usize {
+    error.span().unwrap_or_default().start
+}
+
+fn in_our_words(message: &str) -> &str {
+    let ours = WORDS.iter().find(|(start, _)| message.starts_with(start)).map(|(_, ours)| *ours);
+    ours.unwrap_or_else(|| message.trim_end_matches(", expected nothing"))
 }

@@ -1,5 +1,7 @@
 //! What HTTP requests get: the page, the opening handshake, facts about rooms, or a refusal.
 
+mod guard; // what every request passes
+mod origin; // which pages may connect
 mod page; // files for the browser
 mod refusal; // why a request is refused
 mod rooms; // facts about rooms
@@ -7,35 +9,54 @@ mod websocket; // the opening handshake
 
 pub use refusal::Refusal;
 
-use crate::{config::Settings, hub::Hub};
+use crate::{config::Settings, hub::Hub, metrics::Metrics, session::Crowd};
 use actix::Addr;
 use actix_service::ServiceFactory;
 use actix_web::{
     App, Error, HttpRequest, HttpResponse, Resource, Responder,
     dev::{ServiceRequest, ServiceResponse},
-    middleware::DefaultHeaders,
+    middleware::{DefaultHeaders, from_fn},
     web,
 };
-use std::{path::PathBuf, sync::Arc};
+use guard::Listener;
+use origin::Origins;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// What the handlers of one server share.
 pub struct Context {
-    pub settings: Arc<Settings>,
-    pub hub: Addr<Hub>,
+    settings: Arc<Settings>,
+    hub: Addr<Hub>,
+    crowd: Arc<Crowd>,
+    metrics: Arc<Metrics>,
+    origins: Origins,
     page: Option<PathBuf>,
 }
 
 impl Context {
-    pub fn new(settings: Arc<Settings>, hub: Addr<Hub>) -> Self {
-        let page = page::directory(&settings.page.directory);
-        Self { settings, hub, page }
+    /// `listeners` are the addresses that are really listened to.
+    pub fn new(
+        settings: Arc<Settings>,
+        hub: Addr<Hub>,
+        metrics: Arc<Metrics>,
+        listeners: &[SocketAddr],
+    ) -> Self {
+        Self {
+            crowd: Crowd::new(settings.limits.clone(), metrics.clone()),
+            origins: Origins::new(&settings.origins.allowed, listeners),
+            page: page::directory(&settings.page.directory),
+            metrics,
+            settings,
+            hub,
+        }
     }
 }
 
-/// Every address that every listener answers.
-pub fn app(context: web::Data<Context>) -> App<impl AppEntry> {
+/// Every address that every listener answers; `listener` is the one that this app answers for.
+pub fn app(context: web::Data<Context>, listener: SocketAddr) -> App<impl AppEntry> {
     App::new()
         .app_data(context)
+        .app_data(Listener(listener))
+        .wrap(from_fn(guard::guard))
         .service(web::resource("/websocket").to(websocket::default_room))
         .service(web::resource("/websocket/{room:.*}").to(websocket::room))
         .service(readable("/rooms/{room}", rooms::describe))

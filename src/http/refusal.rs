@@ -1,6 +1,6 @@
 //! Why a request is refused: each reason with its status, a stable code and a sentence.
 
-use crate::config::RoomNameError;
+use crate::{config::RoomNameError, session::Crowded};
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
@@ -26,6 +26,15 @@ pub enum Refusal {
     RoomName(#[from] RoomNameError),
     #[error("{0}")]
     Query(String),
+    /// RFC 6455 §10.2.
+    #[error("a page of {0:?} may not connect here; `origins.allowed` would let it")]
+    Origin(String),
+    #[error(
+        "this listener answers to names of this machine only, not to {0:?}; `origins.allowed` would add one"
+    )]
+    Host(String),
+    #[error("{}", sentence(*.0))]
+    Crowded(Crowded),
     #[error("the server is shutting down")]
     Stopping,
 }
@@ -38,7 +47,7 @@ struct Body<'a> {
 
 impl Refusal {
     /// The code that programs may rely on.
-    fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
@@ -47,6 +56,11 @@ impl Refusal {
             Self::Handshake(_) => "websocket_handshake",
             Self::RoomName(_) => "room_name",
             Self::Query(_) => "query",
+            Self::Origin(_) => "origin",
+            Self::Host(_) => "host",
+            Self::Crowded(Crowded::Connections) => "connections",
+            Self::Crowded(Crowded::ConnectionsPerIp) => "connections_per_ip",
+            Self::Crowded(Crowded::ConnectionsPerSecond) => "connections_per_second",
             Self::Stopping => "stopping",
         }
     }
@@ -59,7 +73,9 @@ impl ResponseError for Refusal {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::UpgradeRequired | Self::Version => StatusCode::UPGRADE_REQUIRED,
             Self::Handshake(_) | Self::RoomName(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
-            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
+            Self::Crowded(Crowded::ConnectionsPerIp) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Crowded(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -73,8 +89,27 @@ impl ResponseError for Refusal {
                 response.insert_header((header::UPGRADE, "websocket"));
                 response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
             }
+            Self::Crowded(crowded) => {
+                response.insert_header((header::RETRY_AFTER, retry_after(*crowded)));
+            }
             _ => {}
         }
         response.json(Body { error: self.code(), message: self.to_string() })
+    }
+}
+
+fn sentence(crowded: Crowded) -> &'static str {
+    match crowded {
+        Crowded::Connections => "the server is full (limits.connections)",
+        Crowded::ConnectionsPerIp => "too many connections from this address (limits.connections_per_ip)",
+        Crowded::ConnectionsPerSecond => "too many connections at once (limits.connections_per_second)",
+    }
+}
+
+/// Seconds after which it is worth to try again.
+fn retry_after(crowded: Crowded) -> &'static str {
+    match crowded {
+        Crowded::ConnectionsPerSecond => "1",
+        Crowded::Connections | Crowded::ConnectionsPerIp => "10",
     }
 }

@@ -1,6 +1,6 @@
 //! The opening handshake (RFC 6455 §4.2): judged here, carried out by the upgrade service.
 
-use super::{Context, refusal::Refusal};
+use super::{Context, guard::check_origin, refusal::Refusal};
 use crate::{config::RoomName, session::Terms, wire};
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -9,6 +9,7 @@ use actix_web::{
 };
 use actix_web_actors::ws;
 use serde::Deserialize;
+use std::time::Instant;
 
 /// What a client may ask for in the query of its address.
 #[derive(Deserialize)]
@@ -55,6 +56,7 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 /// The 101 whose extensions carry what was agreed on to the upgrade service.
 fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
+    check_origin(request)?;
     let wishes = web::Query::<Wishes>::from_query(request.query_string())
         .map_err(|_| Refusal::Query("echo must be true or false".to_owned()))?;
     let compression = negotiate_compression(request, context);
@@ -63,12 +65,15 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     if let Some(agreement) = &compression {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, agreement.response.as_str()));
     }
+    let peer = request.peer_addr();
+    let place = context.crowd.enter(peer.map(|peer| peer.ip()), Instant::now()).map_err(Refusal::Crowded)?;
     let mut response = response.finish();
     response.extensions_mut().insert(Terms {
+        place,
+        peer,
         room,
         echo: wishes.echo.unwrap_or(context.settings.rooms.echo),
         window: compression.map(|agreement| agreement.window),
-        peer: request.peer_addr(),
     });
     Ok(response)
 }

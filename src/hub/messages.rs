@@ -39,6 +39,7 @@ pub struct Publish {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Leave {
+    pub session: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
 }
@@ -84,6 +85,8 @@ pub enum Event {
     Admitted { session: SessionId, room: RoomSlot, greeting: Option<Arc<Publication>> },
     /// Something was said in the room.
     Said { room: RoomSlot, publication: Arc<Publication> },
+    /// The session's room would be one more than there may be.
+    Refused { session: SessionId },
     /// The session has heard all that it was to hear.
     Dismissed { session: SessionId },
     /// The relay is to dismiss its sessions, spread over this time.

@@ -15,16 +15,21 @@ pub use turn::{Load, TurnLimits};
 use crate::{
     config::Settings,
     logging::{Escaped, PanicGuard, TARGET},
+    metrics::Metrics,
     room::Rooms,
     wire::Payload,
 };
 use actix::prelude::*;
 use log::info;
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 use turn::Turns;
 
 pub struct Hub {
     rooms: Rooms,
+    max_rooms: usize,
+    /// Sessions that were not let into their room, until they leave.
+    refused: HashSet<SessionId>,
+    metrics: Arc<Metrics>,
     turns: Turns,
     load: Load,
     turn_limits: TurnLimits,
@@ -36,9 +41,12 @@ pub struct Hub {
 }
 
 impl Hub {
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
             rooms: Rooms::default(),
+            max_rooms: settings.limits.rooms,
+            refused: HashSet::new(),
+            metrics,
             turns: Turns::default(),
             load: Load::default(),
             turn_limits: TurnLimits::of(settings),
@@ -63,8 +71,21 @@ impl Hub {
     }
 
     fn end_turn(&mut self) {
+        if self.load.messages() > 0 {
+            self.metrics.turn_messages.observe(self.load.messages() as f64);
+        }
         self.load = Load::default();
         self.turns.end();
+    }
+
+    fn admit(&mut self, Join { session, relay, room }: Join) -> Event {
+        if self.rooms.find(&room).is_none() && self.rooms.len() >= self.max_rooms {
+            self.refused.insert(session);
+            return Event::Refused { session };
+        }
+        let room = self.rooms.join(room, relay);
+        self.metrics.rooms.set(self.rooms.len() as i64);
+        Event::Admitted { session, room, greeting: self.greeting.clone() }
     }
 }
 
@@ -97,11 +118,11 @@ impl Handler<RelayStarted> for Hub {
 impl Handler<Join> for Hub {
     type Result = ();
 
-    fn handle(&mut self, Join { session, relay, room }: Join, ctx: &mut Self::Context) {
+    fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
         info!(target: TARGET, "server: receive connection.");
-        let room = self.rooms.join(room, relay);
-        let greeting = self.greeting.clone();
-        self.turns.add(relay, Event::Admitted { session, room, greeting }); // behind everything that was said before
+        let relay = join.relay;
+        let event = self.admit(join);
+        self.turns.add(relay, event); // behind everything that was said before
         self.end_turn_soon(ctx);
     }
 }
@@ -129,8 +150,12 @@ impl Handler<Publish> for Hub {
 impl Handler<Leave> for Hub {
     type Result = ();
 
-    fn handle(&mut self, Leave { relay, room }: Leave, _: &mut Self::Context) {
+    fn handle(&mut self, Leave { session, relay, room }: Leave, _: &mut Self::Context) {
+        if self.refused.remove(&session) {
+            return;
+        }
         self.rooms.leave(&room, relay);
+        self.metrics.rooms.set(self.rooms.len() as i64);
     }
 }
 

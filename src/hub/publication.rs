@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -50,12 +51,14 @@ pub type Permit = OwnedSemaphorePermit;
 pub struct Publication {
     pub message: Prepared,
     pub audience: Audience,
+    /// When the hub took it.
+    pub taken: Instant,
     /// Comes back when every relay has handed the message to its outboxes.
     _permit: Option<Permit>,
 }
 
 impl Publication {
     pub fn new(payload: Payload, audience: Audience, permit: Option<Permit>) -> Arc<Self> {
-        Arc::new(Self { message: Prepared::new(payload), audience, _permit: permit })
+        Arc::new(Self { message: Prepared::new(payload), audience, taken: Instant::now(), _permit: permit })
     }
 }

@@ -28,6 +28,10 @@ impl Load {
         self.bytes += bytes;
         self.messages += 1;
     }
+
+    pub fn messages(&self) -> usize {
+        self.messages
+    }
 }
 
 /// The relays with what each is to be told at the end of the turn.

@@ -21,6 +21,8 @@ pub enum CloseReason {
     WriteStalled,
     /// The server had no room for the client's message in time.
     Overloaded,
+    /// The client's room would be one more than there may be.
+    TooManyRooms,
     /// The server stops.
     Restart,
     /// The session panicked.
@@ -34,10 +36,26 @@ impl CloseReason {
             Self::ClosedByClient(code) => *code,
             Self::ConnectionLost | Self::WriteStalled => None,
             Self::Wire(error) => Some(error.close_code()),
-            Self::TooSlow | Self::Overloaded => Some(CloseCode::Again),
+            Self::TooSlow | Self::Overloaded | Self::TooManyRooms => Some(CloseCode::Again),
             Self::Silent => Some(CloseCode::Away),
             Self::Restart => Some(CloseCode::Restart),
             Self::Failed => Some(CloseCode::Error),
+        }
+    }
+
+    /// One word for metrics and for programs that read the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ClosedByClient(_) => "closed_by_client",
+            Self::ConnectionLost => "connection_lost",
+            Self::Wire(_) => "wire",
+            Self::TooSlow => "too_slow",
+            Self::Silent => "silent",
+            Self::WriteStalled => "write_stalled",
+            Self::Overloaded => "overloaded",
+            Self::TooManyRooms => "too_many_rooms",
+            Self::Restart => "restart",
+            Self::Failed => "failed",
         }
     }
 
@@ -69,6 +87,7 @@ impl fmt::Display for CloseReason {
             Self::Silent => f.write_str("silent: no answer to a ping within session.pong_within"),
             Self::WriteStalled => f.write_str("write stalled: nothing was read within session.stalled_write"),
             Self::Overloaded => f.write_str("overloaded: limits.in_flight_bytes stayed exhausted"),
+            Self::TooManyRooms => f.write_str("no room for another room: limits.rooms is reached"),
             Self::Restart => f.write_str("the server restarts"),
             Self::Failed => f.write_str("the session failed inside the server"),
         }

@@ -6,11 +6,13 @@
 
 mod close_reason; // why a session ends
 mod phase; // how far the end is
+mod pool; // all outboxes together
 mod pulse; // the signs of life
 mod queue; // what the kernel did not take
 
 pub use close_reason::CloseReason;
 pub use phase::Phase;
+pub use pool::Pool;
 pub use pulse::Pulse;
 pub use queue::QueueLimits;
 
@@ -24,6 +26,7 @@ use queue::Queue;
 use std::{
     cell::{Cell, OnceCell, RefCell},
     io,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
@@ -59,13 +62,13 @@ impl Traffic {
 }
 
 impl Outbox {
-    pub fn new(socket: TcpStream, window: Option<WindowBits>, limits: QueueLimits) -> Self {
+    pub fn new(socket: TcpStream, window: Option<WindowBits>, limits: QueueLimits, pool: Arc<Pool>) -> Self {
         Self {
             socket,
             window,
             pulse: Pulse::new(Instant::now()),
             limits,
-            queue: RefCell::default(),
+            queue: RefCell::new(Queue::new(pool)),
             phase: Cell::new(Phase::Open),
             reason: OnceCell::new(),
             waker: RefCell::default(),
@@ -166,10 +169,6 @@ impl Outbox {
     /// Messages and bytes that went out or are queued.
     pub fn sent(&self) -> Traffic {
         self.sent.get()
-    }
-
-    pub fn queued_bytes(&self) -> usize {
-        self.queue.borrow().bytes()
     }
 }
 

@@ -10,10 +10,19 @@ pub struct Pulse {
     last_heard: Cell<Instant>,
     /// Whether the silence since then was answered with a ping.
     pinged: Cell<bool>,
-    /// Since when the client's message waits for room in the server.
-    paused_since: Cell<Option<Instant>>,
+    /// Why and since when the client is not read.
+    paused: Cell<Option<Pause>>,
     /// When the kernel last took something, or was last asked to after a time without need.
     last_written: Cell<Instant>,
+}
+
+/// A time in which silence says nothing, since the socket is not read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Pause {
+    /// The server has no room for the client's message.
+    Full { since: Instant },
+    /// The client is faster than it may be.
+    TooFast,
 }
 
 /// What to do about a connection.
@@ -30,7 +39,7 @@ impl Pulse {
         Self {
             last_heard: Cell::new(now),
             pinged: Cell::new(false),
-            paused_since: Cell::new(None),
+            paused: Cell::new(None),
             last_written: Cell::new(now),
         }
     }
@@ -44,15 +53,22 @@ impl Pulse {
         self.last_written.set(Instant::now());
     }
 
-    pub fn paused(&self) {
-        if self.paused_since.get().is_none() {
-            self.paused_since.set(Some(Instant::now()));
+    /// The server has no room for what the client said; `true` when that is news.
+    pub fn paused_for_room(&self) -> bool {
+        let news = !matches!(self.paused.get(), Some(Pause::Full { .. }));
+        if news {
+            self.paused.set(Some(Pause::Full { since: Instant::now() }));
         }
+        news
+    }
+
+    pub fn paused_for_pace(&self) {
+        self.paused.set(Some(Pause::TooFast));
     }
 
     /// The pause was ours: the client's silence counts from its end.
     pub fn resumed(&self) {
-        if self.paused_since.take().is_some() {
+        if self.paused.take().is_some() {
             self.heard();
         }
     }
@@ -76,9 +92,12 @@ impl Pulse {
         if waiting && since(self.last_written.get()) >= limits.stalled_write {
             return Verdict::Abort(CloseReason::WriteStalled);
         }
-        if let Some(paused) = self.paused_since.get() {
-            let too_long = since(paused) >= limits.stalled_write;
-            return if too_long { Verdict::End(CloseReason::Overloaded) } else { Verdict::Fine };
+        match self.paused.get() {
+            Some(Pause::Full { since: then }) if since(then) >= limits.stalled_write => {
+                return Verdict::End(CloseReason::Overloaded);
+            }
+            Some(_) => return Verdict::Fine,
+            None => {}
         }
         match since(self.last_heard.get()) {
             silence if silence >= limits.ping_after + limits.pong_within => Verdict::End(CloseReason::Silent),
@@ -114,18 +133,22 @@ mod tests {
     #[test]
     fn a_client_that_waits_for_us_is_not_silent_but_does_not_wait_for_ever() {
         let pulse = Pulse::new(Instant::now());
-        pulse.paused();
-        let later = |seconds| pulse.paused_since.get().unwrap() + Duration::from_secs(seconds);
-        let judge = |now| {
-            pulse.judge(
-                now,
-                Phase::Open,
-                false,
-                &SessionSettings { stalled_write: Duration::from_secs(60), ..Default::default() },
-            )
-        };
-        assert_eq!(judge(later(59)), Verdict::Fine);
-        assert_eq!(judge(later(60)), Verdict::End(CloseReason::Overloaded));
+        assert!(pulse.paused_for_room());
+        assert!(!pulse.paused_for_room(), "a pause begins once");
+        let limits = SessionSettings { stalled_write: Duration::from_secs(60), ..Default::default() };
+        let judge =
+            |seconds| pulse.judge(Instant::now() + Duration::from_secs(seconds), Phase::Open, false, &limits);
+        assert_eq!(judge(59), Verdict::Fine);
+        assert_eq!(judge(60), Verdict::End(CloseReason::Overloaded));
+    }
+
+    #[test]
+    fn a_client_that_is_slowed_down_is_not_silent() {
+        let pulse = Pulse::new(Instant::now());
+        pulse.paused_for_pace();
+        assert_eq!(judge(&pulse, Duration::from_secs(3600), Phase::Open, false), Verdict::Fine);
+        pulse.resumed();
+        assert_eq!(judge(&pulse, Duration::from_secs(25), Phase::Open, false), Verdict::Ping);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What the kernel did not take yet, in order and bounded.
 
+use super::Pool;
 use crate::config::SessionSettings;
 use bytes::{Buf, Bytes};
-use std::{collections::VecDeque, io::IoSlice};
+use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
 /// How much may wait for one client.
 #[derive(Clone, Copy, Debug)]
@@ -18,11 +19,11 @@ impl QueueLimits {
 }
 
 /// Frames in order; costs no heap while it is empty.
-#[derive(Default)]
 pub struct Queue {
     chunks: VecDeque<Chunk>,
     bytes: usize,
     messages: usize,
+    pool: Arc<Pool>,
 }
 
 /// Whole frames, or what is left of them.
@@ -36,22 +37,25 @@ struct Chunk {
 const MAX_SLICES: usize = 16;
 
 impl Queue {
+    pub fn new(pool: Arc<Pool>) -> Self {
+        Self { chunks: VecDeque::new(), bytes: 0, messages: 0, pool }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Whether `bytes` in `messages` frames still fit.
     pub fn has_room(&self, bytes: usize, messages: usize, limits: QueueLimits) -> bool {
-        self.bytes + bytes <= limits.bytes && self.messages + messages <= limits.messages
+        self.bytes + bytes <= limits.bytes
+            && self.messages + messages <= limits.messages
+            && self.pool.has_room(self.bytes, bytes)
     }
 
     /// Queues the frames in `bytes`, of which the first `written` bytes were already sent.
     pub fn push(&mut self, mut bytes: Bytes, messages: usize, written: usize) {
         bytes.advance(written);
+        self.pool.add(bytes.len());
         self.bytes += bytes.len();
         self.messages += messages;
         self.chunks.push_back(Chunk { bytes, messages, started: written > 0 });
@@ -76,17 +80,24 @@ impl Queue {
     /// another frame may follow.
     pub fn forget_unstarted(&mut self) {
         self.chunks.retain(|chunk| chunk.started);
-        self.bytes = self.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
-        self.messages = self.chunks.iter().map(|chunk| chunk.messages).sum();
         self.chunks.shrink_to_fit();
+        let left = self.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        self.pool.remove(self.bytes - left);
+        self.bytes = left;
+        self.messages = self.chunks.iter().map(|chunk| chunk.messages).sum();
     }
 
+    /// Forgets everything and gives its memory back.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        self.pool.remove(self.bytes);
+        self.bytes = 0;
+        self.messages = 0;
+        self.chunks = VecDeque::new();
     }
 
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
+        self.pool.remove(written);
         while let Some(first) = self.chunks.front_mut() {
             if written < first.bytes.len() {
                 first.bytes.advance(written);
@@ -97,7 +108,13 @@ impl Queue {
             self.messages -= first.messages;
             self.chunks.pop_front();
         }
-        self.clear(); // gives the memory of the chunks' list back
+        self.clear(); // gives the memory of the list back
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -118,7 +135,7 @@ mod tests {
     }
 
     fn queue(texts: &[&'static str]) -> Queue {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Pool::new(usize::MAX, Arc::default()));
         texts.iter().for_each(|text| queue.push(Bytes::from_static(text.as_bytes()), 1, 0));
         queue
     }

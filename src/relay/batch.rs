@@ -37,7 +37,7 @@ impl<'a> Batch<'a> {
         hearer: SessionId,
         first: usize,
         window: Option<WindowBits>,
-        push: impl Fn(Bytes, usize),
+        mut push: impl FnMut(Bytes, usize),
     ) {
         let said = self.said;
         let joined = self.joined(window);
@@ -93,7 +93,6 @@ fn concatenated<'b>(forms: impl Iterator<Item = &'b Bytes>, length: usize) -> By
 mod tests {
     use super::*;
     use crate::{hub::Audience, wire::Payload};
-    use std::cell::RefCell;
 
     const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
 
@@ -130,11 +129,8 @@ mod tests {
             ("c", Audience::EveryoneBut(SessionId::next())),
         ]);
         let mut batch = Batch::new(&said, &PLAIN);
-        let heard = RefCell::new(Vec::new());
-        batch.parts_for(me, 1, None, |part, count| heard.borrow_mut().push((part, count)));
-        assert_eq!(
-            *heard.borrow(),
-            [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]
-        );
+        let mut heard = Vec::new();
+        batch.parts_for(me, 1, None, |part, count| heard.push((part, count)));
+        assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
     }
 }

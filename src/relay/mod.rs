@@ -10,27 +10,30 @@ use crate::{
     config::Settings,
     hub::{Depart, Event, Hub, Load, RelayStarted, SessionId, Turn, TurnLimits},
     logging::PanicGuard,
-    outbox::CloseReason,
+    metrics::Metrics,
+    outbox::{CloseReason, Pool},
     room::RelayId,
-    wire::Compression,
 };
 use actix::prelude::*;
 use dismissal::Dismissals;
 use std::{
     cell::RefCell,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::Semaphore;
 
 /// What the sessions of a thread share with its relay.
 pub struct Desk {
     pub relay: RelayId,
     pub hub: Addr<Hub>,
     pub settings: Arc<Settings>,
+    pub metrics: Arc<Metrics>,
+    /// Bytes of messages that may be under way.
+    pub in_flight: Arc<Semaphore>,
+    /// What all outboxes hold together.
+    pub pool: Arc<Pool>,
     pub roster: RefCell<Roster>,
 }
 
@@ -47,26 +50,16 @@ pub struct Relay {
 const DISMISSAL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Relay {
-    /// Starts a relay on this thread, makes it known to the hub, and returns what it shares.
-    pub fn start_here(hub: Addr<Hub>, settings: Arc<Settings>) -> Rc<Desk> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let relay = RelayId(NEXT.fetch_add(1, Ordering::Relaxed));
-        let compression = Compression {
-            level: settings.compression.level,
-            threshold: settings.compression.threshold.bytes(),
-        };
-        let turn_limits = TurnLimits::of(&settings);
-        let desk = Rc::new(Desk { relay, hub, settings, roster: RefCell::new(Roster::new(compression)) });
-        let relay = Self {
-            desk: desk.clone(),
+    /// The relay of this thread, behind `desk`.
+    pub fn new(desk: Rc<Desk>) -> Self {
+        Self {
+            turn_limits: TurnLimits::of(&desk.settings),
+            desk,
             gathered: Load::default(),
-            turn_limits,
             flush_is_near: false,
             dismissals: None,
             _guard: PanicGuard("relay"),
-        };
-        relay.start();
-        desk
+        }
     }
 
     fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
@@ -90,7 +83,8 @@ impl Relay {
                     dismissals.add(session);
                 }
             }
-            Event::Dismissed { session } => self.dismiss(session),
+            Event::Refused { session } => self.end(session, CloseReason::TooManyRooms),
+            Event::Dismissed { session } => self.end(session, CloseReason::Restart),
             Event::Draining { over } => self.drain(over, ctx),
         }
     }
@@ -108,7 +102,7 @@ impl Relay {
 
     fn flush(&mut self) {
         self.gathered = Load::default();
-        self.desk.roster.borrow_mut().flush();
+        self.desk.roster.borrow_mut().flush(&self.desk.metrics);
     }
 
     fn sweep(&mut self) {
@@ -138,10 +132,10 @@ impl Relay {
         }
     }
 
-    fn dismiss(&mut self, session: SessionId) {
+    fn end(&mut self, session: SessionId, reason: CloseReason) {
         self.flush(); // what was said before comes first
         if let Some(outbox) = self.desk.roster.borrow().outbox(session) {
-            outbox.end(CloseReason::Restart);
+            outbox.end(reason);
         }
     }
 }

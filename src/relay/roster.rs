@@ -2,11 +2,14 @@
 
 use super::batch::Batch;
 use crate::{
+    config::CompressionSettings,
     hub::{Publication, SessionId},
-    outbox::Outbox,
+    metrics::Metrics,
+    outbox::{Outbox, Traffic},
     room::RoomSlot,
     wire::Compression,
 };
+use bytes::Bytes;
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 /// Shared by the relay and the sessions of its thread; no lock, since no other thread sees it.
@@ -41,7 +44,8 @@ struct Member {
 }
 
 impl Roster {
-    pub fn new(compression: Compression) -> Self {
+    pub fn new(settings: &CompressionSettings) -> Self {
+        let compression = Compression { level: settings.level, threshold: settings.threshold.bytes() };
         Self { sessions: HashMap::new(), rooms: Vec::new(), stirred: Vec::new(), compression }
     }
 
@@ -98,9 +102,9 @@ impl Roster {
     }
 
     /// Sends every member what was said in its room since the last flush, at once.
-    pub fn flush(&mut self) {
+    pub fn flush(&mut self, metrics: &Metrics) {
         for room in std::mem::take(&mut self.stirred) {
-            self.rooms[room.index()].flush(&self.compression);
+            self.rooms[room.index()].flush(&self.compression, metrics);
         }
     }
 
@@ -132,20 +136,34 @@ impl Members {
         }
     }
 
-    fn flush(&mut self, compression: &Compression) {
+    fn flush(&mut self, compression: &Compression, metrics: &Metrics) {
         let said = std::mem::take(&mut self.said);
         let mut batch = Batch::new(&said, compression);
+        let mut sent = Traffic::default();
         for member in &mut self.members {
-            let outbox = &member.outbox;
-            if std::mem::take(&mut member.hears_gaps) {
-                batch.parts_for(member.session, member.hears_from, outbox.window, |part, count| {
-                    outbox.push(part, count)
-                });
-            } else {
-                let (part, count) = batch.from(member.hears_from, outbox.window);
-                outbox.push(part, count);
-            }
-            member.hears_from = 0;
+            member.hear(&mut batch, &mut sent);
         }
+        metrics.messages_sent.inc_by(sent.messages);
+        metrics.bytes_sent.inc_by(sent.bytes);
+        if let Some(oldest) = said.first() {
+            metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
+        }
+    }
+}
+
+impl Member {
+    fn hear(&mut self, batch: &mut Batch, sent: &mut Traffic) {
+        let Self { session, outbox, hears_from, hears_gaps } = self;
+        let mut push = |part: Bytes, messages| {
+            sent.count(messages, part.len());
+            outbox.push(part, messages);
+        };
+        if std::mem::take(hears_gaps) {
+            batch.parts_for(*session, *hears_from, outbox.window, push);
+        } else {
+            let (part, messages) = batch.from(*hears_from, outbox.window);
+            push(part, messages);
+        }
+        *hears_from = 0;
     }
 }

@@ -11,14 +11,27 @@ use std::{
 /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
 
-pub fn bind_all(settings: &Settings) -> Result<Vec<(TcpListener, SocketAddr)>, StartError> {
+/// A listener, and where it really listens when the configuration leaves the port open.
+pub type Bound = (TcpListener, SocketAddr);
+
+/// The listeners of `listen`.
+pub fn bind_all(settings: &Settings) -> Result<Vec<Bound>, StartError> {
+    bind_each(&settings.listen, settings)
+}
+
+/// The listeners of `admin.listen`.
+pub fn bind_admin(settings: &Settings) -> Result<Vec<Bound>, StartError> {
+    bind_each(&settings.admin.listen, settings)
+}
+
+fn bind_each(addresses: &[SocketAddr], settings: &Settings) -> Result<Vec<Bound>, StartError> {
     let bind = |address: &SocketAddr| {
         bind(*address, settings).map_err(|cause| StartError::Listen { address: *address, cause })
     };
-    settings.listen.iter().map(bind).collect()
+    addresses.iter().map(bind).collect()
 }
 
-fn bind(address: SocketAddr, settings: &Settings) -> io::Result<(TcpListener, SocketAddr)> {
+fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?; // a restart need not wait for TIME_WAIT
     set_inherited_options(&socket, settings)?;

@@ -1,21 +1,26 @@
 //! The running server: listeners, worker threads, the hub's thread, and how they stop.
 
+mod admin; // what operators ask
+mod descriptors; // one for each client
 mod listener; // sockets that accept
 mod service; // what answers on them
 mod signals; // who asks to stop
 mod upgrade; // from a request to a session
 
+pub use signals::EXIT_SECOND_SIGNAL;
+
 use crate::{
     config::Settings,
     hub::{Drain, Hub},
     logging::TARGET,
+    metrics::Metrics,
 };
 use actix::prelude::*;
 use actix_server::ServerHandle;
-use log::info;
+use admin::{Admin, Readiness};
+use log::{info, warn};
+use service::Node;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-
-pub use signals::EXIT_SECOND_SIGNAL;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +35,7 @@ pub enum StartError {
 pub struct Server {
     running: actix_server::Server,
     addresses: Vec<SocketAddr>,
+    admin: Admin,
     stop: Stop,
 }
 
@@ -38,24 +44,36 @@ pub struct Server {
 pub struct Stop {
     workers: ServerHandle,
     hub: Addr<Hub>,
+    readiness: Readiness,
     drain: Duration,
 }
 
 impl Server {
     /// Binds every listener and starts the threads behind them.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let settings = Arc::new(settings);
+        descriptors::raise_limit(&settings);
+        warn_of_danger(&settings);
+        let (settings, metrics) = (Arc::new(settings), Arc::new(Metrics::new()));
         let listeners = listener::bind_all(&settings)?;
-        let addresses = listeners.iter().map(|(_, address)| *address).collect();
-        let hub = start_hub(&settings);
-        let running = service::serve(listeners, &settings, &hub).map_err(StartError::Workers)?;
-        let stop = Stop { workers: running.handle(), hub, drain: settings.shutdown.drain };
-        Ok(Self { running, addresses, stop })
+        let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
+        let hub = start_hub(&settings, &metrics);
+        let node = Node::new(settings.clone(), hub.clone(), metrics, &addresses);
+        let readiness = Readiness::default();
+        let admin = Admin::start(&settings, node.clone(), readiness.clone())?;
+        let running = service::serve(listeners, &node).map_err(StartError::Workers)?;
+        readiness.set(true);
+        let stop = Stop { workers: running.handle(), hub, readiness, drain: settings.shutdown.drain };
+        Ok(Self { running, addresses, admin, stop })
     }
 
     /// The addresses that are listened to, in the order of the configuration.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses for operators.
+    pub fn admin_addresses(&self) -> &[SocketAddr] {
+        self.admin.addresses()
     }
 
     pub fn stop_handle(&self) -> Stop {
@@ -64,7 +82,9 @@ impl Server {
 
     /// Serves until somebody calls [`Stop::gracefully`].
     pub async fn run(self) -> io::Result<()> {
-        self.running.await
+        let result = self.running.await;
+        self.admin.stop().await;
+        result
     }
 
     /// Serves until SIGINT or SIGTERM; a second signal ends the process at once.
@@ -88,10 +108,27 @@ impl Stop {
     /// Stops accepting, delivers what was accepted, closes every session with 1012 at a random
     /// moment of `shutdown.drain`, and resolves when all have ended.
     pub async fn gracefully(&self) {
+        self.readiness.set(false);
         let workers_stop = self.workers.stop(true); // the listeners close now
         self.hub.do_send(Drain { over: self.drain }); // once
         workers_stop.await;
     }
+}
+
+/// What an operator may have set without knowing what it means.
+fn warn_of_danger(settings: &Settings) {
+    if settings.origins.allowed.iter().any(|origin| origin == "*") {
+        warn!(
+            target: TARGET,
+            "origins.allowed has \"*\": every page of the web may connect and act for whoever visits it"
+        );
+    }
+}
+
+/// The hub has a thread of its own: no session delays it.
+fn start_hub(settings: &Settings, metrics: &Arc<Metrics>) -> Addr<Hub> {
+    let hub = Hub::new(settings, metrics.clone());
+    Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
 }
 
 /// The first listener is for people, the last for programs; all serve both.
@@ -99,10 +136,4 @@ fn where_to_click(addresses: &[SocketAddr]) -> String {
     let page = addresses.first().map(|address| format!("page at http://{address}/"));
     let websocket = addresses.last().map(|address| format!("WebSocket at ws://{address}/websocket"));
     page.into_iter().chain(websocket).collect::<Vec<_>>().join(" · ")
-}
-
-/// The hub has a thread of its own: no session delays it.
-fn start_hub(settings: &Settings) -> Addr<Hub> {
-    let hub = Hub::new(settings);
-    Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
 }

@@ -5,21 +5,27 @@ use crate::{
     config::Settings,
     http::{self, Context},
     hub::Hub,
-    relay::{Desk, Relay},
+    metrics::Metrics,
+    outbox::Pool,
+    relay::{Desk, Relay, Roster},
+    room::RelayId,
     session,
 };
-use actix::Addr;
+use actix::{Actor, Addr};
 use actix_http::{HttpService, KeepAlive};
 use actix_server::{Server, ServerBuilder};
 use actix_service::map_config;
 use actix_web::{dev::AppConfig, web};
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     io,
     net::{SocketAddr, TcpListener},
     num::NonZero,
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread::available_parallelism,
 };
 use tokio::sync::Semaphore;
@@ -29,37 +35,62 @@ use tokio::sync::Semaphore;
 pub struct Node {
     pub settings: Arc<Settings>,
     pub hub: Addr<Hub>,
+    pub metrics: Arc<Metrics>,
     /// Bytes of messages that may be under way.
     pub in_flight: Arc<Semaphore>,
+    /// What all outboxes hold together.
+    pub pool: Arc<Pool>,
     pub context: web::Data<Context>,
+    relays: Arc<AtomicU32>,
 }
 
 impl Node {
-    fn new(settings: &Arc<Settings>, hub: &Addr<Hub>) -> Self {
-        let context = web::Data::new(Context::new(settings.clone(), hub.clone()));
-        let in_flight = session::in_flight(settings.limits.in_flight_bytes.bytes());
-        Self { settings: settings.clone(), hub: hub.clone(), in_flight, context }
+    pub fn new(
+        settings: Arc<Settings>,
+        hub: Addr<Hub>,
+        metrics: Arc<Metrics>,
+        listeners: &[SocketAddr],
+    ) -> Self {
+        let context = Context::new(settings.clone(), hub.clone(), metrics.clone(), listeners);
+        Self {
+            context: web::Data::new(context),
+            in_flight: session::in_flight(settings.limits.in_flight_bytes.bytes()),
+            pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
+            relays: Arc::default(),
+            settings,
+            hub,
+            metrics,
+        }
     }
 
-    /// This thread's relay; the first listener that comes to a thread starts it.
+    /// What the sessions of this thread share with its relay; the first listener that comes to a
+    /// thread starts the relay.
     pub fn desk(&self) -> Rc<Desk> {
         thread_local!(static DESK: OnceCell<Rc<Desk>> = const { OnceCell::new() });
-        DESK.with(|desk| {
-            desk.get_or_init(|| Relay::start_here(self.hub.clone(), self.settings.clone())).clone()
-        })
+        DESK.with(|desk| desk.get_or_init(|| self.start_relay()).clone())
+    }
+
+    fn start_relay(&self) -> Rc<Desk> {
+        let desk = Rc::new(Desk {
+            relay: RelayId(self.relays.fetch_add(1, Ordering::Relaxed)),
+            hub: self.hub.clone(),
+            settings: self.settings.clone(),
+            metrics: self.metrics.clone(),
+            in_flight: self.in_flight.clone(),
+            pool: self.pool.clone(),
+            roster: RefCell::new(Roster::new(&self.settings.compression)),
+        });
+        Relay::new(desk.clone()).start();
+        desk
     }
 }
 
 /// Serves all listeners on the configured number of worker threads.
-pub fn serve(
-    listeners: Vec<(TcpListener, SocketAddr)>,
-    settings: &Arc<Settings>,
-    hub: &Addr<Hub>,
-) -> io::Result<Server> {
-    let node = Node::new(settings, hub);
+pub fn serve(listeners: Vec<(TcpListener, SocketAddr)>, node: &Node) -> io::Result<Server> {
+    let settings = &node.settings;
     let mut server = Server::build()
         .workers(workers(settings.workers))
-        .max_concurrent_connections(settings.limits.connections) // for each worker; its own cap would be 25,000, silently
+        .max_concurrent_connections(usize::MAX) // we refuse with a reason; its own cap would be 25,000 for each worker, silently
         .shutdown_timeout(shutdown_timeout(settings))
         .disable_signals();
     for (listener, address) in listeners {
@@ -75,13 +106,13 @@ fn add_listener(
     node: Node,
 ) -> io::Result<ServerBuilder> {
     server.listen(address.to_string(), listener, move || {
-        let app = http::app(node.context.clone());
+        let app = http::app(node.context.clone(), address);
         let session = &node.settings.session;
         HttpService::build()
             .client_request_timeout(session.handshake_within)
             .client_disconnect_timeout(session.close_within)
             .keep_alive(KeepAlive::Disabled) // the head of a second request would have no deadline
-            .upgrade(upgrade::factory(node.clone()))
+            .upgrade(upgrade::factory(node.clone(), address))
             .h1(map_config(app, |()| AppConfig::default()))
             .tcp()
     })

@@ -1,6 +1,6 @@
 //! The signals that ask the server to stop.
 
-use crate::logging::TARGET;
+use crate::logging::{TARGET, finish};
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -30,6 +30,7 @@ impl Signals {
         actix_rt::spawn(async move {
             let signal = self.next().await;
             log::warn!(target: TARGET, "{signal} again: stopping at once; whoever is still connected is cut off");
+            finish();
             std::process::exit(EXIT_SECOND_SIGNAL);
         });
     }

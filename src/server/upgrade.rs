@@ -21,7 +21,7 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_facto
 use actix_web::dev::{AppConfig, ServiceResponse};
 use bytes::BytesMut;
 use futures_util::SinkExt;
-use std::{future::poll_fn, io, pin::pin, rc::Rc};
+use std::{future::poll_fn, io, net::SocketAddr, pin::pin, rc::Rc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -36,19 +36,19 @@ type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
 struct Gate {
     app: App,
     desk: Rc<Desk>,
-    node: Node,
 }
 
 /// Makes the service that takes over every connection whose request asks for an upgrade.
 pub fn factory(
     node: Node,
+    listener: SocketAddr,
 ) -> impl ServiceFactory<Connection, Config = (), Response = (), Error = Error, InitError = Error> {
     fn_factory(move || {
         let node = node.clone();
         async move {
-            let app = map_config(http::app(node.context.clone()), |()| AppConfig::default());
+            let app = map_config(http::app(node.context.clone(), listener), |()| AppConfig::default());
             let app = app.into_factory().new_service(()).await.map_err(|()| broken())?;
-            let gate = Rc::new(Gate { app: boxed::rc_service(app), desk: node.desk(), node });
+            let gate = Rc::new(Gate { app: boxed::rc_service(app), desk: node.desk() });
             Ok::<_, Error>(fn_service(move |connection| take_over(gate.clone(), connection)))
         }
     })
@@ -73,7 +73,7 @@ impl Gate {
         let response = self.app.call(request).await.map_err(other)?;
         let mut response: Response<BoxBody> = response.into();
         let terms = response.extensions_mut().remove::<Terms>();
-        let patience = self.node.settings.session.handshake_within;
+        let patience = self.desk.settings.session.handshake_within;
         match timeout(patience, write(&mut http, response, terms.is_some())).await?? {
             () if terms.is_none() => {
                 let _ = timeout(patience, part(http)).await;
@@ -86,7 +86,7 @@ impl Gate {
     fn start_session(&self, http: Framed<TcpStream, Codec>, terms: Terms) -> oneshot::Receiver<()> {
         let parts = http.into_parts();
         let unread = BytesMut::from(&parts.read_buf[..]); // the buffer itself is larger and would stay
-        Session::start(self.desk.clone(), self.node.in_flight.clone(), terms, parts.io, unread)
+        Session::start(self.desk.clone(), terms, parts.io, unread)
     }
 }
 

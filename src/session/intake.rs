@@ -3,8 +3,9 @@
 //! The socket is read only when everything read before was taken in, and a message is yielded only
 //! when the server has room for it: a full server stops reading, it does not grow.
 
-use super::budget::Budget;
+use super::{budget::Budget, pace::Pace};
 use crate::{
+    metrics::Metrics,
     outbox::{Outbox, Phase},
     wire::{Decoder, Message, WireError},
 };
@@ -16,13 +17,20 @@ use std::{
     net::Shutdown,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
+    time::Instant,
 };
+use tokio::time::{Sleep, sleep};
 
 pub struct Intake {
     outbox: Rc<Outbox>,
     budget: Rc<Budget>,
+    metrics: Arc<Metrics>,
     decoder: Decoder,
+    pace: Option<Box<Pace>>,
+    /// Until the client may speak again, when it was too fast.
+    rest: Option<Pin<Box<Sleep>>>,
     /// Read, but not yet decoded; empty at rest.
     unread: BytesMut,
     /// Decoded, waits for room in the server.
@@ -32,16 +40,28 @@ pub struct Intake {
 
 impl Intake {
     /// `unread` is what came behind the request's head.
-    pub fn new(outbox: Rc<Outbox>, budget: Rc<Budget>, decoder: Decoder, unread: BytesMut) -> Self {
-        Self { outbox, budget, decoder, unread, waiting: None, half_closed: false }
+    pub fn new(
+        outbox: Rc<Outbox>,
+        budget: Rc<Budget>,
+        metrics: Arc<Metrics>,
+        decoder: Decoder,
+        pace: Option<Pace>,
+        unread: BytesMut,
+    ) -> Self {
+        let pace = pace.map(Box::new);
+        Self { outbox, budget, metrics, decoder, pace, rest: None, unread, waiting: None, half_closed: false }
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, WireError>>> {
         loop {
-            if let Some(message) = &self.waiting {
-                ready!(self.poll_room(cx, message));
-                return Poll::Ready(self.waiting.take().map(Ok));
+            if let Some(message) = self.waiting.take() {
+                if self.poll_pass(cx, &message).is_pending() {
+                    self.waiting = Some(message);
+                    return Poll::Pending;
+                }
+                return Poll::Ready(Some(Ok(message)));
             }
+            ready!(self.poll_rest(cx));
             match self.decode() {
                 Ok(Some(message)) => self.waiting = Some(message),
                 Ok(None) => match ready!(self.poll_read(cx)) {
@@ -54,16 +74,32 @@ impl Intake {
     }
 
     /// Ready when the server has room for `message`; control frames need none.
-    fn poll_room(&self, cx: &mut Context<'_>, message: &Message) -> Poll<()> {
+    fn poll_pass(&mut self, cx: &mut Context<'_>, message: &Message) -> Poll<()> {
         let bytes = match message {
             Message::Text(text) => text.len(),
             Message::Binary(bytes) => bytes.len(),
             _ => return Poll::Ready(()),
         };
         if self.budget.poll_reserve(cx, bytes).is_pending() {
-            self.outbox.pulse.paused();
+            if self.outbox.pulse.paused_for_room() {
+                self.metrics.pauses.inc();
+            }
             return Poll::Pending;
         }
+        self.outbox.pulse.resumed();
+        let wait = self.pace.as_mut().map(|pace| pace.spend(bytes, Instant::now()));
+        self.rest = wait.filter(|wait| !wait.is_zero()).map(|wait| Box::pin(sleep(wait)));
+        Poll::Ready(())
+    }
+
+    /// Ready when the client may speak; until then nothing is read, and TCP makes it wait.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(rest) = &mut self.rest else { return Poll::Ready(()) };
+        if rest.as_mut().poll(cx).is_pending() {
+            self.outbox.pulse.paused_for_pace();
+            return Poll::Pending;
+        }
+        self.rest = None;
         self.outbox.pulse.resumed();
         Poll::Ready(())
     }

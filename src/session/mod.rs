@@ -1,13 +1,17 @@
 //! One client: an actor that hears its frames as a stream and tells the hub what it said.
 
 mod budget; // room in the server for what it says
+mod crowd; // how many there may be
 mod intake; // the stream of what it says
+mod pace; // how fast it may speak
 
 pub use budget::in_flight;
+pub use crowd::{Crowd, Crowded, Place};
 
 use crate::{
     hub::{Audience, Join, Leave, Publish, SessionId},
     logging::TARGET,
+    metrics::CloseLabels,
     outbox::{CloseReason, Outbox, QueueLimits, Traffic},
     relay::Desk,
     room::RoomName,
@@ -17,15 +21,14 @@ use actix::prelude::*;
 use budget::Budget;
 use bytes::BytesMut;
 use intake::Intake;
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
-use tokio::{
-    net::TcpStream,
-    sync::{Semaphore, oneshot},
-};
+use pace::Pace;
+use std::{net::SocketAddr, rc::Rc, time::Instant};
+use tokio::{net::TcpStream, sync::oneshot};
 
 /// What was agreed on in the opening handshake.
-#[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
+    /// The client's place among all clients.
+    pub place: Place,
     pub room: RoomName,
     /// Whether the client hears itself.
     pub echo: bool,
@@ -49,20 +52,22 @@ pub struct Session {
 impl Session {
     /// Starts a session on `socket`, behind whose opening handshake `unread` came; the receiver
     /// resolves when it has ended.
-    pub fn start(
-        desk: Rc<Desk>,
-        in_flight: Arc<Semaphore>,
-        terms: Terms,
-        socket: TcpStream,
-        unread: BytesMut,
-    ) -> oneshot::Receiver<()> {
+    pub fn start(desk: Rc<Desk>, terms: Terms, socket: TcpStream, unread: BytesMut) -> oneshot::Receiver<()> {
         let (ended, when_ended) = oneshot::channel();
         let settings = &desk.settings.session;
-        let outbox = Rc::new(Outbox::new(socket, terms.window, QueueLimits::of(settings)));
-        let budget = Rc::new(Budget::new(in_flight));
+        let outbox = Rc::new(Outbox::new(socket, terms.window, QueueLimits::of(settings), desk.pool.clone()));
+        let budget = Rc::new(Budget::new(desk.in_flight.clone()));
         let decoder = Decoder::new(settings.max_message.bytes(), terms.window.is_some());
+        let pace = Pace::of(settings, Instant::now());
         Self::create(|ctx| {
-            ctx.add_stream(Intake::new(outbox.clone(), budget.clone(), decoder, unread));
+            ctx.add_stream(Intake::new(
+                outbox.clone(),
+                budget.clone(),
+                desk.metrics.clone(),
+                decoder,
+                pace,
+                unread,
+            ));
             let (id, said) = (SessionId::next(), Traffic::default());
             Self { id, terms, outbox, budget, desk, said, began: Instant::now(), _ended: ended }
         });
@@ -70,7 +75,10 @@ impl Session {
     }
 
     fn say(&mut self, payload: Payload) {
-        self.said.count(1, payload.as_bytes().len());
+        let bytes = payload.as_bytes().len();
+        self.said.count(1, bytes);
+        self.desk.metrics.messages_received.inc();
+        self.desk.metrics.bytes_received.inc_by(bytes as u64);
         self.desk.hub.do_send(Publish {
             room: self.terms.room.clone(),
             payload,
@@ -79,8 +87,13 @@ impl Session {
         });
     }
 
-    fn log_end(&self) {
-        let reason = self.outbox.reason().unwrap_or(&CloseReason::ConnectionLost);
+    fn count_end(&self, reason: &CloseReason) {
+        // 1005 and 1006 stand for no code and no frame (RFC 6455 §7.4.1).
+        let code = reason.code().map_or(if reason.can_be_told() { 1005 } else { 1006 }, u16::from);
+        self.desk.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();
+    }
+
+    fn log_end(&self, reason: &CloseReason) {
         let level = if reason.is_fault() { log::Level::Info } else { log::Level::Debug };
         if level > log::max_level() {
             return;
@@ -107,7 +120,8 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        let Desk { relay, hub, roster, .. } = &*self.desk;
+        let Desk { relay, hub, roster, metrics, .. } = &*self.desk;
+        metrics.sessions_begun.inc();
         roster.borrow_mut().enter(self.id, self.outbox.clone());
         hub.do_send(Join { session: self.id, relay: *relay, room: self.terms.room.clone() }); // once
     }
@@ -118,8 +132,10 @@ impl Actor for Session {
         }
         let Desk { relay, hub, roster, .. } = &*self.desk;
         roster.borrow_mut().leave(self.id);
-        hub.do_send(Leave { relay: *relay, room: self.terms.room.clone() }); // once
-        self.log_end();
+        hub.do_send(Leave { session: self.id, relay: *relay, room: self.terms.room.clone() }); // once
+        let reason = self.outbox.reason().unwrap_or(&CloseReason::ConnectionLost);
+        self.count_end(reason);
+        self.log_end(reason);
     }
 }
 

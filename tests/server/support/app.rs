@@ -10,7 +10,7 @@ use actix_web::{
 };
 use serde_json::Value;
 use std::sync::Arc;
-use worldcast::{config::Settings, http, hub::Hub};
+use worldcast::{config::Settings, http, hub::Hub, metrics::Metrics};
 
 /// A whole answer.
 pub struct Answer {
@@ -27,10 +27,12 @@ pub async fn answer(request: TestRequest) -> Answer {
 pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestRequest) -> Answer {
     let mut settings = Settings::default();
     adjust(&mut settings);
-    let (hub, thread) = (Hub::new(&settings), Arbiter::new()); // apart, for it outlives no panic
+    let metrics = Arc::new(Metrics::new());
+    let (hub, thread) = (Hub::new(&settings, metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
     let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
-    let context = web::Data::new(http::Context::new(Arc::new(settings), hub));
-    let app = init_service(http::app(context)).await;
+    let listener = settings.listen[0];
+    let context = http::Context::new(Arc::new(settings), hub, metrics, &[listener]);
+    let app = init_service(http::app(web::Data::new(context), listener)).await;
     let answer: ServiceResponse = app.call(request.to_request()).await.expect("an answer");
     thread.stop();
 

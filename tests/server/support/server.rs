@@ -25,6 +25,7 @@ impl TestServer {
     pub async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
         let mut settings =
             Settings { listen: vec![([127, 0, 0, 1], 0).into()], workers: 2, ..Settings::default() };
+        settings.admin.listen = vec![([127, 0, 0, 1], 0).into()];
         settings.shutdown.drain = Duration::ZERO;
         adjust(&mut settings);
 

@@ -1,19 +1,6 @@
-//! The log on standard error, and what may be written into it.
+//! What clients say, made safe for a log.
 
-use crate::config::LogSettings;
 use std::fmt::{self, Write};
-
-/// The target of every line of ours.
-pub const TARGET: &str = "worldcast";
-
-/// Starts the log; the environment variable `RUST_LOG` has the last word on levels.
-pub fn start(settings: &LogSettings) {
-    env_logger::Builder::new()
-        .filter_level(log::LevelFilter::Warn) // the libraries' own lines
-        .filter_module(TARGET, settings.level)
-        .parse_default_env()
-        .init();
-}
 
 /// How much of a message is logged, in bytes.
 const MAX_LOGGED: usize = 512;
@@ -40,22 +27,6 @@ impl fmt::Display for Escaped<'_> {
 fn is_plain(c: char) -> bool {
     !c.is_control()
         && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Ends the process when an actor that everything depends on panics: tokio would swallow it, and
-/// messages to the dead are lost in silence.
-pub struct PanicGuard(pub &'static str);
-
-/// The exit code after such a panic (EX_SOFTWARE of sysexits.h).
-pub const EXIT_PANIC: i32 = 70;
-
-impl Drop for PanicGuard {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            log::error!(target: TARGET, "the {} panicked; nothing works without it: exiting with code {EXIT_PANIC}", self.0);
-            std::process::exit(EXIT_PANIC);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,49 @@
+//! The log on standard error, and what may be written into it.
+
+mod escape; // what clients say, made safe
+mod writer; // the thread that writes
+
+pub use escape::Escaped;
+pub use writer::{dropped, finish};
+
+use crate::config::LogSettings;
+use env_logger::{Target, WriteStyle};
+use log::LevelFilter;
+use std::io::IsTerminal;
+
+/// The target of every line of ours.
+pub const TARGET: &str = "worldcast";
+
+/// Starts the log; the environment variable `RUST_LOG` has the last word on levels.
+pub fn start(settings: &LogSettings) {
+    env_logger::Builder::new()
+        .filter_level(LevelFilter::Warn) // the libraries' own lines
+        .filter_module(TARGET, settings.level)
+        .parse_default_env()
+        .target(Target::Pipe(Box::new(writer::Writer::start())))
+        .write_style(style())
+        .init();
+}
+
+/// Colours are for people: only on a terminal, and not where they are unwanted (no-color.org).
+fn style() -> WriteStyle {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted && std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never }
+}
+
+/// Ends the process when an actor that everything depends on panics: tokio would swallow it, and
+/// messages to the dead are lost in silence.
+pub struct PanicGuard(pub &'static str);
+
+/// The exit code after such a panic (EX_SOFTWARE of sysexits.h).
+pub const EXIT_PANIC: i32 = 70;
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            log::error!(target: TARGET, "the {} panicked; nothing works without it: exiting with code {EXIT_PANIC}", self.0);
+            finish();
+            std::process::exit(EXIT_PANIC);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What the server counts, for Prometheus. docs/operations.md says what each means and when to worry.
+//!
+//! Imported by every module; imports none of them.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+        info::Info,
+    },
+    registry::{Registry, Unit},
+};
+use std::fmt;
+
+/// All counters of one server. Adding to them takes no lock, but for the histograms, which are
+/// touched once for many messages.
+pub struct Metrics {
+    registry: Registry,
+    /// Sessions that are open.
+    pub sessions: Gauge,
+    /// Sessions that began.
+    pub sessions_begun: Counter,
+    /// Sessions that ended, by the code of the close frame.
+    pub closes: Family<CloseLabels, Counter>,
+    /// Requests that were refused, by the code in the answer.
+    pub refusals: Family<RefusalLabels, Counter>,
+    pub messages_received: Counter,
+    pub bytes_received: Counter,
+    /// One message to one client each.
+    pub messages_sent: Counter,
+    pub bytes_sent: Counter,
+    /// Bytes that the kernel did not take yet.
+    pub outbox_bytes: Gauge,
+    /// Bytes of messages between speakers and hearers.
+    pub in_flight_bytes: Gauge,
+    pub rooms: Gauge,
+    /// From the moment when the hub took a message to the moment when the relay had written the last copy.
+    pub delivery_seconds: Histogram,
+    /// Messages that travelled as one.
+    pub turn_messages: Histogram,
+    /// Times that a session was not read because the server had no room.
+    pub pauses: Counter,
+    pub log_lines_dropped: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct CloseLabels {
+    pub code: u16,
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RefusalLabels {
+    pub reason: &'static str,
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("worldcast");
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that runs", version);
+        let r = &mut registry;
+        let metrics = Self {
+            sessions: register(r, "sessions", "Sessions that are open"),
+            sessions_begun: register(r, "sessions_begun", "Sessions that began"),
+            closes: register(r, "closes", "Sessions that ended, by code and reason"),
+            refusals: register(r, "refusals", "Requests that were refused, by reason"),
+            messages_received: register(r, "messages_received", "Messages that clients said"),
+            bytes_received: register(r, "received_bytes", "Bytes of the messages that clients said"),
+            messages_sent: register(r, "messages_sent", "Messages to clients, each client counted"),
+            bytes_sent: register(r, "sent_bytes", "Bytes of frames to clients"),
+            outbox_bytes: register(r, "outbox_bytes", "Bytes that wait for clients"),
+            in_flight_bytes: register(r, "in_flight_bytes", "Bytes between speakers and hearers"),
+            rooms: register(r, "rooms", "Rooms that have members"),
+            delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
+            turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
+            pauses: register(r, "pauses", "Times that a session was not read for want of room"),
+            log_lines_dropped: register(r, "log_lines_dropped", "Log lines that the reader was too slow for"),
+            registry: Registry::default(),
+        };
+        let help = "From hub to the last write of a message";
+        r.register_with_unit("delivery", help, Unit::Seconds, metrics.delivery_seconds.clone());
+        r.register("turn_messages", "Messages that travelled as one", metrics.turn_messages.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// The OpenMetrics text that Prometheus reads.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn register<M: prometheus_client::registry::Metric + Clone + Default>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_shown_under_its_name() {
+        let metrics = Metrics::new();
+        metrics.sessions.inc();
+        metrics.closes.get_or_create(&CloseLabels { code: 1013, reason: "too_slow" }).inc();
+        metrics.delivery_seconds.observe(0.001);
+        let text = metrics.text().unwrap();
+        for line in [
+            "worldcast_sessions 1",
+            "worldcast_closes_total{code=\"1013\",reason=\"too_slow\"} 1",
+            "worldcast_delivery_seconds_count 1",
+            concat!("worldcast_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The listener for operators: is it alive, is it ready, what does it count.
+//!
+//! A server of its own, with a thread of its own: it answers while the workers are busy, and stops last.
+
+use super::listener;
+use crate::{config::Settings, logging, server::StartError, server::service::Node};
+use actix_server::ServerHandle;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Whether a load balancer should send clients here.
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The admin listener while it runs.
+pub struct Admin {
+    server: ServerHandle,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Admin {
+    /// Serves on `admin.listen`; on nothing when that is empty.
+    pub fn start(settings: &Settings, node: Node, readiness: Readiness) -> Result<Self, StartError> {
+        let app = move || {
+            App::new()
+                .app_data(web::Data::new(node.clone()))
+                .app_data(web::Data::new(readiness.clone()))
+                .route("/health", web::get().to(health))
+                .route("/ready", web::get().to(ready))
+                .route("/metrics", web::get().to(metrics))
+        };
+        let mut server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
+        let mut addresses = Vec::new();
+        for (listener, address) in listener::bind_admin(settings)? {
+            server = server.listen(listener).map_err(StartError::Workers)?;
+            addresses.push(address);
+        }
+        let server = server.run();
+        let handle = server.handle();
+        actix_rt::spawn(server);
+        Ok(Self { server: handle, addresses })
+    }
+
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub async fn stop(self) {
+        self.server.stop(true).await;
+    }
+}
+
+/// Alive: this answer came.
+async fn health() -> &'static str {
+    "ok\n"
+}
+
+async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
+    match readiness.get() {
+        true => HttpResponse::Ok().body("ready\n"),
+        false => HttpResponse::ServiceUnavailable().body("not ready\n"),
+    }
+}
+
+async fn metrics(node: web::Data<Node>) -> Result<HttpResponse, actix_web::Error> {
+    let all = node.settings.limits.in_flight_bytes.bytes();
+    let free = node.in_flight.available_permits();
+    node.metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
+    node.metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
+    let text = node.metrics.text().map_err(actix_web::error::ErrorInternalServerError)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(text))
+}

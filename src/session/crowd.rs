@@ -1,0 +1,153 @@
+//! How many sessions there are and may be; each holds a place that is free again when it is dropped.
+
+use crate::{config::LimitSettings, metrics::Metrics};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+pub struct Crowd {
+    limits: LimitSettings,
+    metrics: Arc<Metrics>,
+    count: Mutex<Count>,
+}
+
+#[derive(Default)]
+struct Count {
+    all: usize,
+    by_ip: HashMap<IpAddr, usize>,
+    /// The second that `begun` counts, and how many began in it.
+    second: Option<Instant>,
+    begun: u32,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Crowded {
+    Connections,
+    ConnectionsPerIp,
+    ConnectionsPerSecond,
+}
+
+/// One session's place. Dropping it is the only way to give it back, so none is ever lost.
+pub struct Place {
+    crowd: Arc<Crowd>,
+    ip: Option<IpAddr>,
+}
+
+impl Crowd {
+    pub fn new(limits: LimitSettings, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { limits, metrics, count: Mutex::default() })
+    }
+
+    /// A place for a client from `ip`.
+    pub fn enter(self: &Arc<Self>, ip: Option<IpAddr>, now: Instant) -> Result<Place, Crowded> {
+        let ip = ip.filter(|_| self.limits.connections_per_ip > 0);
+        self.count().enter(ip, now, &self.limits)?;
+        self.metrics.sessions.inc();
+        Ok(Place { crowd: self.clone(), ip })
+    }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Count {
+    fn enter(&mut self, ip: Option<IpAddr>, now: Instant, limits: &LimitSettings) -> Result<(), Crowded> {
+        if self.all >= limits.connections {
+            return Err(Crowded::Connections);
+        }
+        if ip.is_some_and(|ip| self.by_ip.get(&ip).is_some_and(|count| *count >= limits.connections_per_ip)) {
+            return Err(Crowded::ConnectionsPerIp);
+        }
+        self.begin(now, limits.connections_per_second)?;
+        self.all += 1;
+        if let Some(ip) = ip {
+            *self.by_ip.entry(ip).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Instant, most: u32) -> Result<(), Crowded> {
+        if most == 0 {
+            return Ok(());
+        }
+        if self.second.is_none_or(|second| now.saturating_duration_since(second).as_secs() >= 1) {
+            self.second = Some(now);
+            self.begun = 0;
+        }
+        if self.begun >= most {
+            return Err(Crowded::ConnectionsPerSecond);
+        }
+        self.begun += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self, ip: Option<IpAddr>) {
+        self.all -= 1;
+        let Some(ip) = ip else { return };
+        if let Some(count) = self.by_ip.get_mut(&ip) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_ip.remove(&ip);
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.crowd.count().leave(self.ip);
+        self.crowd.metrics.sessions.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const IP: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+
+    fn crowd(limits: LimitSettings) -> Arc<Crowd> {
+        Crowd::new(limits, Arc::default())
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_session_is_gone() {
+        let crowd = crowd(LimitSettings { connections: 2, ..Default::default() });
+        let now = Instant::now();
+        let first = crowd.enter(IP, now).unwrap();
+        let _second = crowd.enter(None, now).unwrap();
+        assert_eq!(crowd.enter(IP, now).err(), Some(Crowded::Connections));
+        assert_eq!(crowd.metrics.sessions.get(), 2);
+        drop(first);
+        assert!(crowd.enter(IP, now).is_ok());
+        assert_eq!(crowd.metrics.sessions.get(), 1);
+    }
+
+    #[test]
+    fn one_address_takes_no_more_than_its_share() {
+        let crowd = crowd(LimitSettings { connections_per_ip: 1, ..Default::default() });
+        let now = Instant::now();
+        let place = crowd.enter(IP, now).unwrap();
+        assert_eq!(crowd.enter(IP, now).err(), Some(Crowded::ConnectionsPerIp));
+        assert!(crowd.enter(Some([10, 0, 0, 1].into()), now).is_ok());
+        drop(place);
+        assert!(crowd.count().by_ip.is_empty(), "an address that left is forgotten");
+        assert!(crowd.enter(IP, now).is_ok());
+    }
+
+    #[test]
+    fn a_crowd_comes_in_one_second_after_the_other() {
+        let crowd = crowd(LimitSettings { connections_per_second: 2, ..Default::default() });
+        let now = Instant::now();
+        let places: Vec<_> = (0..2).map(|_| crowd.enter(IP, now)).collect();
+        assert!(places.iter().all(Result::is_ok));
+        assert_eq!(crowd.enter(IP, now).err(), Some(Crowded::ConnectionsPerSecond));
+        assert!(crowd.enter(IP, now + Duration::from_secs(1)).is_ok());
+    }
+}

@@ -1,0 +1,92 @@
+//! How fast one client is read, as plain data.
+
+use crate::config::SessionSettings;
+use std::time::{Duration, Instant};
+
+/// Two token buckets that may go into debt: what a message costs is paid for afterwards, so that one
+/// larger than a bucket passes too.
+pub struct Pace {
+    messages: Bucket,
+    bytes: Bucket,
+}
+
+struct Bucket {
+    per_second: f64,
+    most: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Pace {
+    /// `None` when there is nothing to limit.
+    pub fn of(settings: &SessionSettings, now: Instant) -> Option<Self> {
+        let (messages, bytes) = (settings.messages_per_second, settings.bytes_per_second.bytes());
+        (messages > 0 || bytes > 0).then(|| Self {
+            messages: Bucket::new(f64::from(messages), settings.burst, now),
+            bytes: Bucket::new(bytes as f64, settings.burst, now),
+        })
+    }
+
+    /// Counts a message of `bytes`, and says how long the client must rest now.
+    pub fn spend(&mut self, bytes: usize, now: Instant) -> Duration {
+        self.messages.spend(1.0, now).max(self.bytes.spend(bytes as f64, now))
+    }
+}
+
+impl Bucket {
+    fn new(per_second: f64, burst: Duration, now: Instant) -> Self {
+        let most = per_second * burst.as_secs_f64();
+        Self { per_second, most, tokens: most, filled: now }
+    }
+
+    /// How long until nothing is owed any more.
+    fn spend(&mut self, cost: f64, now: Instant) -> Duration {
+        if self.per_second == 0.0 {
+            return Duration::ZERO;
+        }
+        let since = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.tokens = (self.tokens + since * self.per_second).min(self.most) - cost;
+        self.filled = now;
+        Duration::from_secs_f64((-self.tokens / self.per_second).max(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ByteSize;
+
+    fn pace(messages_per_second: u32, bytes_per_second: usize, now: Instant) -> Pace {
+        let bytes_per_second = ByteSize::from_bytes(bytes_per_second);
+        let burst = Duration::from_secs(2);
+        let settings = SessionSettings { messages_per_second, bytes_per_second, burst, ..Default::default() };
+        Pace::of(&settings, now).unwrap()
+    }
+
+    #[test]
+    fn without_limits_there_is_no_pace() {
+        assert!(Pace::of(&SessionSettings::default(), Instant::now()).is_none());
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate_holds() {
+        let start = Instant::now();
+        let mut pace = pace(10, 0, start);
+        let at_once = |pace: &mut Pace, at| (0..1000).take_while(|_| pace.spend(1, at).is_zero()).count();
+        assert_eq!(at_once(&mut pace, start), 20, "two seconds' worth");
+        assert_eq!(at_once(&mut pace, start + Duration::from_millis(1100)), 10, "what is owed is paid first");
+        assert_eq!(
+            at_once(&mut pace, start + Duration::from_secs(60)),
+            20,
+            "no more than the burst is saved up"
+        );
+    }
+
+    #[test]
+    fn a_message_larger_than_a_burst_passes_and_is_paid_for() {
+        let start = Instant::now();
+        let mut pace = pace(0, 1000, start);
+        assert_eq!(pace.spend(12_000, start), Duration::from_secs(10));
+        assert_eq!(pace.spend(0, start + Duration::from_secs(10)), Duration::ZERO);
+    }
+}
