@@ -1,7 +1,6 @@
 //! A client that vanishes, in whatever way, leaves nothing behind.
 
 use crate::support::{Binary, End, Host, Raw, frame, handshake, within};
-use futures_util::future::join_all;
 use std::time::Duration;
 
 const ROUNDS: usize = 125;

@@ -11,3 +11,5 @@ mod patience; // how long the server waits, how much it keeps
 mod closing; // how a session ends
 mod leaving; // what a vanished client leaves behind
 mod crowds; // many rooms and large rooms
+mod stopping; // how the server ends
+mod program; // what an operator sees

@@ -16,12 +16,23 @@ pub struct Binary {
 }
 
 /// The variables that every test of the program begins with.
-const VARIABLES: [(&str, &str); 3] =
-    [("WORLDCAST_LISTEN", "127.0.0.1:0"), ("WORLDCAST_WORKERS", "2"), ("WORLDCAST_SHUTDOWN__DRAIN", "0s")];
+const VARIABLES: [(&str, &str); 4] = [
+    ("WORLDCAST_LISTEN", "127.0.0.1:0"),
+    ("WORLDCAST_ADMIN__LISTEN", "127.0.0.1:0"),
+    ("WORLDCAST_WORKERS", "2"),
+    ("WORLDCAST_SHUTDOWN__DRAIN", "0s"),
+];
 
 impl Binary {
     /// The program with these variables in its environment, when it has said where it listens.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
+        let mut binary = Self::spawn(variables);
+        binary.address = binary.says_where().await;
+        binary
+    }
+
+    /// The program, whatever becomes of it.
+    pub fn spawn(variables: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_worldcast"))
             .env_clear()
             .envs(VARIABLES)
@@ -33,20 +44,29 @@ impl Binary {
             .expect("the program starts");
         let (lines, log) = mpsc::unbounded_channel();
         actix_web::rt::spawn(pass_on(process.stderr.take().expect("a pipe"), lines));
-        let mut binary = Self { process, address: ([0, 0, 0, 0], 0).into(), log };
-        binary.address = binary.says_where().await;
-        binary
+        Self { process, address: ([0, 0, 0, 0], 0).into(), log }
     }
 
-    /// `page at http://127.0.0.1:3000/ · WebSocket at …`
+    /// `page at http://127.0.0.1:3000/ · WebSocket at …`, behind whatever warnings there are.
     async fn says_where(&mut self) -> SocketAddr {
-        let line = self.logs().await;
-        let page = line.split_once("page at http://").and_then(|(_, rest)| rest.split_once('/'));
-        page.unwrap_or_else(|| panic!("{line}")).0.parse().expect("an address")
+        loop {
+            let line = self.writes().await;
+            let page = line.split_once("page at http://").and_then(|(_, rest)| rest.split_once('/'));
+            if let Some((address, _)) = page {
+                return address.parse().expect("an address");
+            }
+        }
     }
 
-    /// The next line of the log.
+    /// What the next line of the log says, at level info.
     pub async fn logs(&mut self) -> String {
+        let line = self.writes().await;
+        let (_, message) = line.split_once(" INFO  worldcast] ").unwrap_or_else(|| panic!("{line}"));
+        message.to_owned()
+    }
+
+    /// The next line of the log, whole.
+    async fn writes(&mut self) -> String {
         within("a line of the log", self.log.recv()).await.expect("a line before the end of the log")
     }
 
