@@ -182,7 +182,7 @@ async fn a_refusal_arrives_on_a_real_socket_with_its_reason() {
 #[actix_web::test]
 async fn a_refusal_arrives_although_the_client_talks_on() {
     let server = TestServer::start().await;
-    let hello = text("a client that takes its admission for granted").repeat(1000);
+    let hello = text("a client that takes its admission for granted").repeat(40_000);
     for _ in 0..20 {
         let mut anna = Raw::connect(server.address()).await;
         anna.sends(&[flawless("/websocket/not%20a%20room").as_bytes(), &hello].concat()).await;

@@ -1,8 +1,13 @@
 //! How long the server waits for a client, and how much it keeps for it meanwhile.
 
 use crate::support::{End, Host, Raw, TestServer, frame, handshake, text};
+use actix_web::rt::spawn;
 use futures_util::future::join_all;
 use std::time::Duration;
+use tokio::{
+    io::{AsyncWriteExt, copy, sink},
+    net::TcpStream,
+};
 use worldcast::config::{ByteSize, Settings};
 
 const BRIEF: Duration = Duration::from_millis(100);
@@ -128,25 +133,25 @@ fn barely_room_for_a_message(settings: &mut Settings) {
 }
 
 #[actix_web::test]
-async fn a_flood_does_not_delay_what_others_say_for_ever() {
-    let server = TestServer::start().await;
-    let mut bert = server.connect("/websocket/news?echo=false").await;
-    assert_eq!(bert.hears().await, "world");
-    let mut listener = server.join("news").await;
-    let flood = server.join_raw("elsewhere").await.into_socket();
-    let flood = actix_web::rt::spawn(pours(flood, frame(0x82, &[0; 1000]).repeat(60)));
+async fn a_full_server_gives_everybody_a_turn() {
+    let server = TestServer::with(barely_room_for_a_message).await;
+    let mut anna = server.join("news").await;
+    let mut floods = Vec::new();
+    for room in 0..10 {
+        let flood = server.join_raw(&format!("elsewhere-{room}")).await.into_socket();
+        floods.push(spawn(pours(flood, frame(0x82, &[0; 900]).repeat(60))));
+    }
 
     for number in 0..50 {
-        bert.says(number.to_string()).await;
-        assert_eq!(listener.hears().await, number.to_string());
+        anna.says(number.to_string()).await;
+        assert_eq!(anna.hears().await, number.to_string());
     }
-    flood.abort();
+    floods.iter().for_each(|flood| flood.abort());
 }
 
 /// Says the same for ever, and throws away what comes back.
-async fn pours(mut socket: tokio::net::TcpStream, frames: Vec<u8>) {
-    use tokio::io::{AsyncWriteExt, copy, sink};
-    let (mut reader, mut writer) = socket.split();
+async fn pours(socket: TcpStream, frames: Vec<u8>) {
+    let (mut reader, mut writer) = socket.into_split();
     let says = async { while writer.write_all(&frames).await.is_ok() {} };
     let mut nowhere = sink();
     let _ = tokio::join!(says, copy(&mut reader, &mut nowhere));

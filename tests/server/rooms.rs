@@ -1,6 +1,7 @@
 //! A room is an address; a message reaches its room and no other.
 
 use crate::support::{Host, TestServer};
+use std::collections::VecDeque;
 
 #[actix_web::test]
 async fn a_message_reaches_only_its_room() {
@@ -78,6 +79,28 @@ async fn names_differ_by_case_and_dots_stay_what_they_are() {
     for (room, client) in &mut clients {
         assert_eq!(client.hears().await, *room);
         assert_eq!(server.clients_in(room).await, 1);
+    }
+}
+
+#[actix_web::test]
+async fn rooms_that_come_and_go_never_mix() {
+    let server = TestServer::start().await;
+    let mut rooms = VecDeque::new();
+    for round in 0..30 {
+        let name = format!("room-{round}");
+        rooms.push_back((name.clone(), server.join_many(&name, 2).await));
+        if round % 3 == 2 {
+            let (name, _) = rooms.pop_front().unwrap();
+            server.comes_to(&name, 0).await;
+        }
+        for (name, clients) in &mut rooms {
+            clients[0].says(name.as_str()).await;
+        }
+        for (name, clients) in &mut rooms {
+            for client in clients {
+                assert_eq!(client.hears().await, *name); // anything of another room would come first, or next time
+            }
+        }
     }
 }
 
