@@ -1,7 +1,6 @@
 //! A client that vanishes, in whatever way, leaves nothing behind.
 
 use crate::support::{Binary, End, Host, Raw, frame, handshake, within};
-use std::time::Duration;
 
 const ROUNDS: usize = 125;
 
@@ -23,6 +22,7 @@ async fn a_thousand_clients_that_vanish_in_any_way_leave_nothing_behind() {
         assert_eq!(staying.hears().await, round.to_string());
     }
     server.comes_to("news", 1).await;
+    server.comes_to("quiet", 0).await;
     staying.closes(1000).await;
     server.comes_to("news", 0).await;
     comes_to_descriptors(&server, before).await;
@@ -88,10 +88,7 @@ async fn dies_before_the_handshake_is_answered(server: &Binary) {
 }
 
 async fn comes_to_descriptors(server: &Binary, count: usize) {
-    let back = async {
-        while server.descriptors() > count {
-            tokio::time::sleep(Duration::from_millis(1)).await; // asks the kernel, which nothing wakes us for
-        }
-    };
-    within(format!("{count} descriptors, not {}", server.descriptors()), back).await;
+    let what = format!("{count} descriptors, not {}", server.descriptors());
+    within(what, async { while server.descriptors() > count && server.clients_in("news").await == 0 {} })
+        .await;
 }

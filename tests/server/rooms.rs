@@ -1,6 +1,7 @@
 //! A room is an address; a message reaches its room and no other.
 
-use crate::support::{Host, TestServer};
+use crate::support::{Host, TestServer, answer};
+use actix_web::test::TestRequest;
 use std::collections::VecDeque;
 
 #[actix_web::test]
@@ -118,6 +119,21 @@ async fn a_room_tells_how_many_are_in_it() {
     bert.closes(1000).await;
     server.comes_to("news", 0).await;
     assert_eq!(server.clients_in("sport").await, 1);
+}
+
+#[actix_web::test]
+async fn facts_about_a_room_are_json_and_never_kept() {
+    let facts = answer(TestRequest::get().uri("/rooms/news")).await;
+    assert_eq!((facts.status.as_u16(), facts.header("content-type")), (200, "application/json"));
+    assert_eq!(facts.header("cache-control"), "no-store");
+    assert_eq!(facts.body, br#"{"room":"news","clients":0}"#);
+}
+
+#[actix_web::test]
+async fn facts_about_what_is_no_room_are_refused() {
+    let (status, code, message) = answer(TestRequest::get().uri("/rooms/not%20a%20room")).await.refusal();
+    assert_eq!((status, code.as_str()), (400, "room_name"));
+    assert!(message.ends_with("not ' '"), "{message}");
 }
 
 #[actix_web::test]
