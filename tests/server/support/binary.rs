@@ -2,7 +2,7 @@
 
 use super::{Host, within};
 use rustix::process::{Pid, Signal, kill_process};
-use std::{fs, net::SocketAddr, process::Stdio};
+use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf, process::Stdio};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStderr, Command},
@@ -87,9 +87,11 @@ impl Binary {
         kill_process(self.pid(), signal).expect("a child of ours");
     }
 
-    /// How many descriptors the program holds.
-    pub fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a child of ours").count()
+    /// The sockets that the program holds: those of its clients, its listeners, and a few of its own.
+    pub fn sockets(&self) -> BTreeSet<PathBuf> {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a child of ours");
+        let open = descriptors.filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok());
+        open.filter(|file| file.to_string_lossy().starts_with("socket:")).collect()
     }
 
     fn pid(&self) -> Pid {
