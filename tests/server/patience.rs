@@ -19,20 +19,22 @@ async fn a_silent_client_is_pinged_and_then_sent_away() {
         settings.session.pong_within = BRIEF;
     })
     .await;
-    let mut anna = server.join_raw("news").await;
+    let mut anna = server.connect_raw("news").await;
 
-    anna.receives("89 00").await;
-    assert_eq!(anna.becomes_a_client().await.ended_with().await, End::Code(1001));
+    anna.is_pinged().await;
+    let farewell = anna.reads_to_the_end().await;
+    assert_eq!((farewell[0], &farewell[2..4]), (0x88, &1001_u16.to_be_bytes()[..]));
+    drop(anna);
     server.comes_to("news", 0).await;
 }
 
 #[actix_web::test]
 async fn a_client_that_answers_every_ping_stays() {
     let server = TestServer::with(|settings| settings.session.ping_after = BRIEF / 10).await;
-    let mut anna = server.join_raw("news").await;
+    let mut anna = server.connect_raw("news").await;
 
     for _ in 0..20 {
-        anna.receives("89 00").await;
+        anna.is_pinged().await;
         anna.sends(frame(0x8a, b"")).await; // only who is heard is pinged again
     }
 }
@@ -40,10 +42,10 @@ async fn a_client_that_answers_every_ping_stays() {
 #[actix_web::test]
 async fn any_byte_counts_as_life() {
     let server = TestServer::with(|settings| settings.session.ping_after = BRIEF / 10).await;
-    let mut anna = server.join_raw("news").await;
+    let mut anna = server.connect_raw("news").await;
 
     for byte in text("slowly") {
-        anna.receives("89 00").await;
+        anna.is_pinged().await;
         anna.sends([byte]).await; // only who is heard is pinged again
     }
 }
@@ -71,15 +73,19 @@ async fn a_client_that_never_reads_ends_as_too_slow_while_others_hear_everything
 
 #[actix_web::test]
 async fn messages_are_bounded_as_well_as_bytes() {
-    let server = TestServer::with(|settings| settings.session.outbox_messages = 16).await;
-    let mut speaker = server.connect("/websocket/news?echo=false").await;
-    assert_eq!(speaker.hears().await, "world");
+    let server = TestServer::with(|settings| {
+        settings.session.outbox_messages = 16;
+        settings.workers = 1; // what the last to come hears, the deaf one was offered before
+    })
+    .await;
     let mut deaf = Raw::connect(server.address()).await;
     deaf.has_a_small_buffer();
     deaf.joins("news").await;
+    let mut speaker = server.join("news").await;
 
     for _ in 0..100 {
         speaker.says("x".repeat(10_000)).await; // all together less than outbox_bytes
+        speaker.hears().await;
     }
     assert_eq!(deaf.becomes_a_client().await.ended_with().await, End::Code(1013));
 }

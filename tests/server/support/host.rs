@@ -1,6 +1,6 @@
 //! What can be asked of a server, whichever process it runs in.
 
-use super::{Client, Raw, within};
+use super::{Client, Raw, handshake, within};
 use serde_json::Value;
 use std::net::SocketAddr;
 
@@ -30,8 +30,16 @@ pub trait Host {
 
     /// A client of bare bytes in `room` that has heard the greeting.
     async fn join_raw(&self, room: &str) -> Raw {
+        let mut raw = self.connect_raw(room).await;
+        raw.is_greeted().await;
+        raw
+    }
+
+    /// A client of bare bytes that is let into `room`; the greeting is still to come.
+    async fn connect_raw(&self, room: &str) -> Raw {
         let mut raw = Raw::connect(self.address()).await;
-        raw.joins(room).await;
+        raw.sends(handshake(&format!("/websocket/{room}"))).await;
+        raw.is_let_in().await;
         raw
     }
 

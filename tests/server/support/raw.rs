@@ -27,12 +27,17 @@ impl Raw {
     /// The opening handshake, and the greeting behind it.
     pub async fn joins(&mut self, room: &str) {
         self.sends(handshake(&format!("/websocket/{room}"))).await;
-        self.is_admitted().await;
+        self.is_let_in().await;
+        self.is_greeted().await;
     }
 
-    pub async fn is_admitted(&mut self) {
+    /// The answer that opens a session; the greeting comes behind it.
+    pub async fn is_let_in(&mut self) {
         let head = self.reads_head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    }
+
+    pub async fn is_greeted(&mut self) {
         self.receives(GREETING).await;
     }
 
@@ -49,19 +54,30 @@ impl Raw {
         assert_eq!(bytes, hex(expected));
     }
 
-    /// The next message is this text of less than 126 bytes.
+    /// The next frame is this text of less than 126 bytes.
     pub async fn hears(&mut self, text: &str) {
         assert_eq!(self.hears_text().await, text);
     }
 
-    /// The next message, a text of less than 126 bytes.
+    /// The next frame, a text of less than 126 bytes.
     pub async fn hears_text(&mut self) -> String {
+        let (first, payload) = self.reads_frame().await;
+        assert_eq!(first, 0x81, "a whole text message");
+        String::from_utf8(payload).expect("text")
+    }
+
+    /// Reads on until a ping comes.
+    pub async fn is_pinged(&mut self) {
+        while self.reads_frame().await.0 != 0x89 {}
+    }
+
+    /// The first byte and the payload, of less than 126 bytes, of the next frame.
+    async fn reads_frame(&mut self) -> (u8, Vec<u8>) {
         let mut header = [0; 2];
         within("a frame", self.socket.read_exact(&mut header)).await.expect("a frame");
-        assert_eq!(header[0], 0x81, "a whole text message");
-        let mut text = vec![0; header[1].into()];
-        within("the text of a frame", self.socket.read_exact(&mut text)).await.expect("a text");
-        String::from_utf8(text).expect("text")
+        let mut payload = vec![0; header[1].into()];
+        within("the payload of a frame", self.socket.read_exact(&mut payload)).await.expect("a payload");
+        (header[0], payload)
     }
 
     /// The head of an answer, up to its empty line.
