@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Descriptors of this process that crowds leave to everybody else.
-const RESERVE: usize = 1000;
+const RESERVE: usize = 400;
 
 /// How many clients connect at the same time.
 const AT_ONCE: usize = 64;
