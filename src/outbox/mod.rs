@@ -128,7 +128,8 @@ impl Outbox {
 
     /// Looks for what stayed away too long; called about once a second.
     pub fn sweep(&self, now: Instant, settings: &SessionSettings) {
-        match self.pulse.judge(now, self.phase.get(), !self.queue.borrow().is_empty(), settings) {
+        let waiting = !self.queue.borrow().is_empty(); // borrowed no longer than this: every verdict may write
+        match self.pulse.judge(now, self.phase.get(), waiting, settings) {
             Verdict::Fine => {}
             Verdict::Ping => {
                 self.pulse.pinged();

@@ -167,3 +167,114 @@ impl Member {
         *hears_from = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Settings,
+        hub::Audience,
+        outbox::{Pool, QueueLimits},
+        room::{RelayId, Rooms},
+        wire::Payload,
+    };
+    use std::{
+        io::Read,
+        net::{TcpListener, TcpStream},
+    };
+
+    /// The other end of a session's socket.
+    struct Client(SessionId, TcpStream);
+
+    impl Client {
+        /// A client whose session exists, in no room yet.
+        async fn enters(roster: &mut Roster) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (socket, _) = listener.accept().unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let socket = tokio::net::TcpStream::from_std(socket).unwrap();
+            socket.writable().await.unwrap();
+            let limits = QueueLimits::of(&Settings::default().session);
+            let outbox = Outbox::new(socket, None, limits, Pool::new(usize::MAX, Arc::default()));
+            let session = SessionId::next();
+            roster.enter(session, Rc::new(outbox));
+            Self(session, client)
+        }
+
+        /// All that it ever heard; its session is over.
+        fn heard(mut self) -> Vec<u8> {
+            let mut heard = Vec::new();
+            self.1.read_to_end(&mut heard).unwrap();
+            heard
+        }
+    }
+
+    fn roster() -> (Roster, RoomSlot) {
+        let news = Rooms::default().join("news".parse().unwrap(), RelayId(0));
+        (Roster::new(&Settings::default().compression), news)
+    }
+
+    fn said(text: &str) -> Arc<Publication> {
+        Publication::new(Payload::Text(text.into()), Audience::Everyone, None)
+    }
+
+    fn flush(roster: &mut Roster) {
+        roster.flush(&Metrics::new());
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_hears_nothing_of_what_was_said_before_it_came() {
+        let (mut roster, news) = roster();
+        let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
+        roster.admit(anna.0, news);
+        roster.say(news, said("a"));
+        roster.admit(bert.0, news);
+        roster.say(news, said("b"));
+        flush(&mut roster);
+        roster.say(news, said("c"));
+        flush(&mut roster);
+
+        drop(roster);
+        assert_eq!(anna.heard(), b"\x81\x01a\x81\x01b\x81\x01c");
+        assert_eq!(bert.heard(), b"\x81\x01b\x81\x01c");
+    }
+
+    #[tokio::test]
+    async fn who_has_left_hears_nothing_more_and_everybody_else_does() {
+        let (mut roster, news) = roster();
+        let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
+        roster.admit(anna.0, news);
+        roster.admit(bert.0, news);
+        roster.say(news, said("a"));
+        roster.leave(anna.0);
+        assert_eq!(anna.heard(), b"", "its outbox is gone with it");
+        flush(&mut roster);
+
+        roster.leave(bert.0);
+        assert_eq!(bert.heard(), b"\x81\x01a");
+    }
+
+    #[tokio::test]
+    async fn an_admission_that_comes_too_late_is_ignored() {
+        let (mut roster, news) = roster();
+        let anna = Client::enters(&mut roster).await;
+        roster.leave(anna.0);
+        assert!(roster.admit(anna.0, news).is_none());
+    }
+
+    #[tokio::test]
+    async fn the_next_room_in_the_same_place_hears_nothing_of_the_last() {
+        let (mut roster, place) = roster();
+        let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
+        roster.admit(anna.0, place);
+        roster.say(place, said("a"));
+        roster.leave(anna.0);
+        roster.admit(bert.0, place);
+        roster.say(place, said("b"));
+        flush(&mut roster);
+
+        drop(roster);
+        assert_eq!(bert.heard(), b"\x81\x01b");
+    }
+}

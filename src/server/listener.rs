@@ -69,3 +69,39 @@ pub fn remedy(cause: &io::Error, key: &str) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ByteSize;
+    use socket2::SockRef;
+    use std::{net::TcpStream, time::Duration};
+
+    /// A socket that such a listener accepted.
+    fn accepted(settings: &Settings) -> TcpStream {
+        let (listener, address) = bind(([127, 0, 0, 1], 0).into(), settings).unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        listener.accept().unwrap().0
+    }
+
+    #[test]
+    fn an_accepted_socket_has_the_options_of_its_listener() {
+        let mut settings = Settings::default();
+        settings.session.send_buffer = ByteSize::from_kib(100);
+        settings.session.stalled_write = Duration::from_secs(7);
+        let socket = accepted(&settings);
+        let socket = SockRef::from(&socket);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(7)));
+        assert_eq!(socket.send_buffer_size().unwrap(), 200 << 10, "Linux doubles it");
+    }
+
+    #[test]
+    fn the_send_buffer_can_be_left_to_the_kernel() {
+        let mut settings = Settings::default();
+        settings.session.send_buffer = ByteSize::from_bytes(0);
+        let socket = accepted(&settings);
+        let usual = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap().send_buffer_size().unwrap();
+        assert!(SockRef::from(&socket).send_buffer_size().unwrap() >= usual);
+    }
+}

@@ -21,6 +21,7 @@ use admin::{Admin, Readiness};
 use log::{info, warn};
 use service::Node;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,7 @@ pub struct Stop {
     hub: Addr<Hub>,
     readiness: Readiness,
     drain: Duration,
+    close_within: Duration,
 }
 
 impl Server {
@@ -62,7 +64,8 @@ impl Server {
         let admin = Admin::start(&settings, node.clone(), readiness.clone())?;
         let running = service::serve(listeners, &node).map_err(StartError::Workers)?;
         readiness.set(true);
-        let stop = Stop { workers: running.handle(), hub, readiness, drain: settings.shutdown.drain };
+        let (drain, close_within) = (settings.shutdown.drain, settings.session.close_within);
+        let stop = Stop { workers: running.handle(), hub, readiness, drain, close_within };
         Ok(Self { running, addresses, admin, stop })
     }
 
@@ -92,13 +95,16 @@ impl Server {
         let mut signals = signals::Signals::listen()?;
         info!(target: TARGET, "{}", where_to_click(&self.addresses));
         let stop = self.stop_handle();
-        actix_rt::spawn(async move {
+        let stopped = async move {
             let signal = signals.next().await;
             info!(target: TARGET, "{signal}: no new clients; sending everybody away over {:?}", stop.drain);
             signals.exit_at_next();
             stop.gracefully().await;
-        });
-        self.run().await?;
+        };
+        tokio::select! {
+            ended = self.run() => ended?,
+            () = stopped => {}
+        }
         info!(target: TARGET, "stopped");
         Ok(())
     }
@@ -106,12 +112,13 @@ impl Server {
 
 impl Stop {
     /// Stops accepting, delivers what was accepted, closes every session with 1012 at a random
-    /// moment of `shutdown.drain`, and resolves when all have ended.
+    /// moment of `shutdown.drain`, and resolves when all have ended, or at the latest when the last of
+    /// them had its `session.close_within`.
     pub async fn gracefully(&self) {
         self.readiness.set(false);
         let workers_stop = self.workers.stop(true); // the listeners close now
         self.hub.do_send(Drain { over: self.drain }); // once
-        workers_stop.await;
+        let _ = timeout(self.drain + self.close_within, workers_stop).await; // actix looks but once a second
     }
 }
 

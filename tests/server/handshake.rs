@@ -182,7 +182,7 @@ async fn a_refusal_arrives_on_a_real_socket_with_its_reason() {
 #[actix_web::test]
 async fn a_refusal_arrives_although_the_client_talks_on() {
     let server = TestServer::start().await;
-    let hello = text("a client that takes its admission for granted").repeat(1000);
+    let hello = text("a client that takes its admission for granted").repeat(40_000);
     for _ in 0..20 {
         let mut anna = Raw::connect(server.address()).await;
         anna.sends(&[flawless("/websocket/not%20a%20room").as_bytes(), &hello].concat()).await;
@@ -199,7 +199,7 @@ async fn a_handshake_may_come_byte_by_byte() {
     let server = TestServer::start().await;
     let mut anna = Raw::connect(server.address()).await;
     for byte in flawless("/websocket/news").as_bytes() {
-        anna.sends(&[*byte]).await;
+        anna.sends([*byte]).await;
     }
     assert!(anna.reads_head().await.starts_with("HTTP/1.1 101 "));
     anna.receives("81 05 77 6f 72 6c 64").await;

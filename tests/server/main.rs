@@ -7,3 +7,9 @@ mod messages; // what was said is what is heard
 mod rooms; // who hears whom
 mod handshake; // who may come in
 mod page; // what a browser gets
+mod patience; // how long the server waits, how much it keeps
+mod closing; // how a session ends
+mod leaving; // what a vanished client leaves behind
+mod crowds; // many rooms and large rooms
+mod stopping; // how the server ends
+mod program; // what an operator sees

@@ -42,13 +42,13 @@ async fn fragments_arrive_as_one_message_whatever_comes_between_them() {
     let mut bert = server.join("news").await;
     let mut anna = server.join_raw("news").await;
 
-    anna.sends(&frame(0x01, b"hel")).await;
-    anna.sends(&frame(0x89, b"a ping")).await;
+    anna.sends(frame(0x01, b"hel")).await;
+    anna.sends(frame(0x89, b"a ping")).await;
     anna.receives("8a 06 61 20 70 69 6e 67").await; // answered before the message is whole
-    anna.sends(&frame(0x00, b"l")).await;
-    anna.sends(&frame(0x8a, b"a pong that nobody asked for")).await;
-    anna.sends(&frame(0x00, b"")).await;
-    anna.sends(&frame(0x80, b"o")).await;
+    anna.sends(frame(0x00, b"l")).await;
+    anna.sends(frame(0x8a, b"a pong that nobody asked for")).await;
+    anna.sends(frame(0x00, b"")).await;
+    anna.sends(frame(0x80, b"o")).await;
 
     anna.receives("81 05 68 65 6c 6c 6f").await;
     assert_eq!(bert.hears().await, "hello");
@@ -69,7 +69,7 @@ async fn bytes_may_come_one_by_one() {
     let mut anna = server.join_raw("news").await;
 
     for byte in [text("hello"), hex("82 84 01 02 03 04 00 00 00 00"), text("bye")].concat() {
-        anna.sends(&[byte]).await;
+        anna.sends([byte]).await;
     }
     anna.receives("81 05 68 65 6c 6c 6f 82 04 01 02 03 04 81 03 62 79 65").await;
 }

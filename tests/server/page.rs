@@ -2,7 +2,8 @@
 
 use crate::support::{Answer, Host, Raw, TestServer, answer, answer_with};
 use actix_web::{http::Method, test::TestRequest};
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, net::SocketAddr, os::unix::fs::symlink};
+use worldcast::config::Settings;
 
 async fn get(path: &str) -> Answer {
     answer(TestRequest::get().uri(path)).await
@@ -111,7 +112,7 @@ async fn head_is_get_without_the_body() {
         assert!(!body.is_empty(), "{path}");
 
         let mut raw = Raw::connect(server.address()).await;
-        raw.sends(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+        raw.sends(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
         let head = String::from_utf8(raw.reads_to_the_end().await).unwrap();
         assert_eq!(sorted(head.trim_end()), sorted(head_of_get), "{path}");
         assert!(head.ends_with("\r\n\r\n"), "{path}");
@@ -180,6 +181,12 @@ async fn nothing_leads_out_of_the_directory() {
 }
 
 #[actix_web::test]
+async fn a_newcomer_finds_the_page_on_port_3000_and_programs_sockets_on_8080() {
+    let addresses = Settings::default().listen;
+    assert_eq!(addresses, ["127.0.0.1:3000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap()]);
+}
+
+#[actix_web::test]
 async fn every_listener_serves_the_page_and_sockets_alike() {
     let server = TestServer::with(|settings| settings.listen = vec![([127, 0, 0, 1], 0).into(); 2]).await;
     let [first, second] = [0, 1].map(|at| Listener(server.addresses[at]));
@@ -193,25 +200,10 @@ async fn every_listener_serves_the_page_and_sockets_alike() {
     assert_eq!(bert.hears().await, "hello");
 }
 
-struct Listener(std::net::SocketAddr);
+struct Listener(SocketAddr);
 
 impl Host for Listener {
-    fn address(&self) -> std::net::SocketAddr {
+    fn address(&self) -> SocketAddr {
         self.0
     }
-}
-
-#[actix_web::test]
-async fn facts_about_a_room_are_json_and_never_kept() {
-    let facts = get("/rooms/news").await;
-    assert_eq!((facts.status.as_u16(), facts.header("content-type")), (200, "application/json"));
-    assert_eq!(facts.header("cache-control"), "no-store");
-    assert_eq!(facts.body, br#"{"room":"news","clients":0}"#);
-}
-
-#[actix_web::test]
-async fn facts_about_what_is_no_room_are_refused() {
-    let (status, code, message) = get("/rooms/not%20a%20room").await.refusal();
-    assert_eq!((status, code.as_str()), (400, "room_name"));
-    assert!(message.ends_with("not ' '"), "{message}");
 }

@@ -1,6 +1,8 @@
 //! A room is an address; a message reaches its room and no other.
 
-use crate::support::{Host, TestServer};
+use crate::support::{Host, TestServer, answer};
+use actix_web::test::TestRequest;
+use std::collections::VecDeque;
 
 #[actix_web::test]
 async fn a_message_reaches_only_its_room() {
@@ -82,6 +84,28 @@ async fn names_differ_by_case_and_dots_stay_what_they_are() {
 }
 
 #[actix_web::test]
+async fn rooms_that_come_and_go_never_mix() {
+    let server = TestServer::start().await;
+    let mut rooms = VecDeque::new();
+    for round in 0..30 {
+        let name = format!("room-{round}");
+        rooms.push_back((name.clone(), server.join_many(&name, 2).await));
+        if round % 3 == 2 {
+            let (name, _) = rooms.pop_front().unwrap();
+            server.comes_to(&name, 0).await;
+        }
+        for (name, clients) in &mut rooms {
+            clients[0].says(name.as_str()).await;
+        }
+        for (name, clients) in &mut rooms {
+            for client in clients {
+                assert_eq!(client.hears().await, *name); // anything of another room would come first, or next time
+            }
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_room_tells_how_many_are_in_it() {
     let server = TestServer::start().await;
     assert_eq!(server.clients_in("news").await, 0);
@@ -95,6 +119,21 @@ async fn a_room_tells_how_many_are_in_it() {
     bert.closes(1000).await;
     server.comes_to("news", 0).await;
     assert_eq!(server.clients_in("sport").await, 1);
+}
+
+#[actix_web::test]
+async fn facts_about_a_room_are_json_and_never_kept() {
+    let facts = answer(TestRequest::get().uri("/rooms/news")).await;
+    assert_eq!((facts.status.as_u16(), facts.header("content-type")), (200, "application/json"));
+    assert_eq!(facts.header("cache-control"), "no-store");
+    assert_eq!(facts.body, br#"{"room":"news","clients":0}"#);
+}
+
+#[actix_web::test]
+async fn facts_about_what_is_no_room_are_refused() {
+    let (status, code, message) = answer(TestRequest::get().uri("/rooms/not%20a%20room")).await.refusal();
+    assert_eq!((status, code.as_str()), (400, "room_name"));
+    assert!(message.ends_with("not ' '"), "{message}");
 }
 
 #[actix_web::test]

@@ -9,7 +9,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use tungstenite::{
     Error, Message,
     handshake::client::Response,
-    protocol::{CloseFrame, frame::coding::CloseCode},
+    protocol::{CloseFrame, Role, frame::coding::CloseCode},
 };
 
 pub struct Client {
@@ -32,6 +32,12 @@ impl Client {
     /// A client at `path`, which has heard nothing yet.
     pub async fn connect(address: SocketAddr, path: &str) -> Self {
         Self::try_connect(address, path).await.unwrap_or_else(|error| panic!("{path}: {error}")).0
+    }
+
+    /// A client on a connection whose opening handshake is over.
+    pub async fn on(socket: TcpStream) -> Self {
+        let socket = WebSocketStream::from_raw_socket(socket, Role::Client, None).await;
+        Self { socket, path: "a room".to_owned() }
     }
 
     /// The answer to the opening handshake beside the client, or why there is none.
@@ -98,20 +104,32 @@ impl Client {
         self.ended_with().await
     }
 
+    /// Frames are taken in their order: the answer to a ping says that all before it was taken.
+    pub async fn knows_that_all_was_accepted(&mut self) {
+        self.sends(Message::Ping("all of it?".into())).await;
+        while !self.hears_message().await.is_pong() {}
+    }
+
     /// Reads on until the session ends; everything heard on the way is let pass.
     pub async fn ended_with(&mut self) -> End {
-        let mut end = End::Lost;
+        self.hears_until_the_end().await.1
+    }
+
+    /// All text that is still to come, and how the session ends.
+    pub async fn hears_until_the_end(&mut self) -> (Vec<String>, End) {
+        let (mut heard, mut end) = (Vec::new(), End::Lost);
         let what = format!("the end of a session in {}", self.path);
-        let last_words = async {
+        within(what, async {
             while let Some(Ok(message)) = self.socket.next().await {
                 match message {
+                    Message::Text(text) => heard.push(text.to_string()),
                     Message::Close(Some(CloseFrame { code, .. })) => end = End::Code(code.into()),
                     Message::Close(None) => end = End::NoCode,
                     _ => {}
                 }
             }
-        };
-        within(what, last_words).await;
-        end
+        })
+        .await;
+        (heard, end)
     }
 }

@@ -1,6 +1,6 @@
 //! What can be asked of a server, whichever process it runs in.
 
-use super::{Client, Raw, within};
+use super::{Client, Raw, handshake, within};
 use serde_json::Value;
 use std::net::SocketAddr;
 
@@ -30,15 +30,23 @@ pub trait Host {
 
     /// A client of bare bytes in `room` that has heard the greeting.
     async fn join_raw(&self, room: &str) -> Raw {
+        let mut raw = self.connect_raw(room).await;
+        raw.is_greeted().await;
+        raw
+    }
+
+    /// A client of bare bytes that is let into `room`; the greeting is still to come.
+    async fn connect_raw(&self, room: &str) -> Raw {
         let mut raw = Raw::connect(self.address()).await;
-        raw.joins(room).await;
+        raw.sends(handshake(&format!("/websocket/{room}"))).await;
+        raw.is_let_in().await;
         raw
     }
 
     /// The whole answer to a plain request.
     async fn get(&self, path: &str) -> String {
         let mut raw = Raw::connect(self.address()).await;
-        raw.sends(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await;
+        raw.sends(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
         String::from_utf8(raw.reads_to_the_end().await).expect("text")
     }
 

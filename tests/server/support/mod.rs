@@ -1,17 +1,20 @@
 //! The words that the tests are written in: a server, clients, and patience that ends.
 
 mod app; // answers without a socket
+mod binary; // the program itself
 mod client; // a client by a library that nobody here wrote
 mod host; // what every server can be asked
 mod raw; // a client of bare bytes
 mod server; // a server in this process
 
 pub use app::{Answer, answer, answer_with};
+pub use binary::Binary;
 pub use client::{Client, End};
 pub use host::Host;
 pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{fmt::Display, future::Future, time::Duration};
 
 /// How long anything may take that is to happen at all.
@@ -23,4 +26,11 @@ pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T 
         Ok(happened) => happened,
         Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
     }
+}
+
+/// Lets this process and its children hold as many descriptors as the system allows, and says how many.
+pub fn raise_descriptor_limit() -> usize {
+    let allowed = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: allowed.maximum, ..allowed }).expect("the limit may rise");
+    allowed.maximum.map_or(usize::MAX, |limit| limit as usize)
 }

@@ -1,36 +1,49 @@
 //! A client of bare bytes, for everything that a library would not do.
 
-use super::within;
+use super::{Client, within};
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
 
 pub struct Raw {
-    pub socket: TcpStream,
+    socket: BufReader<TcpStream>,
 }
 
 /// The greeting as it comes: the text frame `world`.
 const GREETING: &str = "81 05 77 6f 72 6c 64";
 
+/// Small, for there may be thousands of these clients.
+const BUFFER: usize = 512;
+
 impl Raw {
     pub async fn connect(address: SocketAddr) -> Self {
         let socket = within("a connection", TcpStream::connect(address)).await.expect("a connection");
         socket.set_nodelay(true).expect("a socket");
-        Self { socket }
+        Self { socket: BufReader::with_capacity(BUFFER, socket) }
     }
 
     /// The opening handshake, and the greeting behind it.
     pub async fn joins(&mut self, room: &str) {
-        self.sends(handshake(&format!("/websocket/{room}")).as_bytes()).await;
+        self.sends(handshake(&format!("/websocket/{room}"))).await;
+        self.is_let_in().await;
+        self.is_greeted().await;
+    }
+
+    /// The answer that opens a session; the greeting comes behind it.
+    pub async fn is_let_in(&mut self) {
         let head = self.reads_head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    }
+
+    pub async fn is_greeted(&mut self) {
         self.receives(GREETING).await;
     }
 
-    pub async fn sends(&mut self, bytes: &[u8]) {
-        within("the server to take some bytes", self.socket.write_all(bytes)).await.expect("a connection");
+    pub async fn sends(&mut self, bytes: impl AsRef<[u8]>) {
+        let sent = within("the server to take some bytes", self.socket.write_all(bytes.as_ref())).await;
+        sent.expect("a connection");
     }
 
     /// The next bytes are these, in hex.
@@ -41,16 +54,43 @@ impl Raw {
         assert_eq!(bytes, hex(expected));
     }
 
-    /// The head of an answer, up to its empty line.
-    pub async fn reads_head(&mut self) -> String {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(within("the head of an answer", self.socket.read_u8()).await.expect("a head"));
-        }
-        String::from_utf8(head).expect("text")
+    /// The next frame is this text of less than 126 bytes.
+    pub async fn hears(&mut self, text: &str) {
+        assert_eq!(self.hears_text().await, text);
     }
 
-    /// All that comes until the server closes.
+    /// The next frame, a text of less than 126 bytes.
+    pub async fn hears_text(&mut self) -> String {
+        let (first, payload) = self.reads_frame().await;
+        assert_eq!(first, 0x81, "a whole text message");
+        String::from_utf8(payload).expect("text")
+    }
+
+    /// Reads on until a ping comes.
+    pub async fn is_pinged(&mut self) {
+        while self.reads_frame().await.0 != 0x89 {}
+    }
+
+    /// The first byte and the payload, of less than 126 bytes, of the next frame.
+    async fn reads_frame(&mut self) -> (u8, Vec<u8>) {
+        let mut header = [0; 2];
+        within("a frame", self.socket.read_exact(&mut header)).await.expect("a frame");
+        let mut payload = vec![0; header[1].into()];
+        within("the payload of a frame", self.socket.read_exact(&mut payload)).await.expect("a payload");
+        (header[0], payload)
+    }
+
+    /// The head of an answer, up to its empty line.
+    pub async fn reads_head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let line = within("the head of an answer", self.socket.read_line(&mut head)).await;
+            assert_ne!(line.expect("text"), 0, "the head ended after {head:?}");
+        }
+        head
+    }
+
+    /// All that comes until the server closes in good order.
     pub async fn reads_to_the_end(&mut self) -> Vec<u8> {
         self.tries_to_read_to_the_end().await.expect("an orderly end")
     }
@@ -66,10 +106,27 @@ impl Raw {
         self.socket.shutdown().await.expect("a connection");
     }
 
-    /// The RST of a process that was killed with unread input, or of a machine that came back.
+    /// The RST of a machine that has forgotten the connection.
     pub fn resets(self) {
-        let linger = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        let linger = socket2::SockRef::from(self.socket.get_ref()).set_linger(Some(Duration::ZERO));
         linger.expect("a socket");
+    }
+
+    /// Lets the kernel keep little of what is not read, 64 KiB instead of megabytes.
+    pub fn has_a_small_buffer(&self) {
+        let size = socket2::SockRef::from(self.socket.get_ref()).set_recv_buffer_size(32 << 10);
+        size.expect("a socket");
+    }
+
+    /// From here on the library reads and writes.
+    pub async fn becomes_a_client(self) -> Client {
+        assert!(self.socket.buffer().is_empty(), "nothing may be lost");
+        Client::on(self.socket.into_inner()).await
+    }
+
+    pub fn into_socket(self) -> TcpStream {
+        assert!(self.socket.buffer().is_empty(), "nothing may be lost");
+        self.socket.into_inner()
     }
 }
 
@@ -83,18 +140,12 @@ pub fn handshake(path: &str) -> String {
 
 /// A client's frame (RFC 6455 §5.2) whose first byte is `first`, under a mask of zeros.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        short @ ..126 => frame.push(0x80 | short as u8),
-        medium @ ..0x1_0000 => {
-            frame.push(0x80 | 126);
-            frame.extend((medium as u16).to_be_bytes());
-        }
-        long => {
-            frame.push(0x80 | 127);
-            frame.extend((long as u64).to_be_bytes());
-        }
-    }
+    let length = payload.len();
+    let mut frame = match length {
+        ..126 => vec![first, 0x80 | length as u8],
+        126..0x1_0000 => [&[first, 0x80 | 126][..], &(length as u16).to_be_bytes()].concat(),
+        _ => [&[first, 0x80 | 127][..], &(length as u64).to_be_bytes()].concat(),
+    };
     frame.extend([0; 4]);
     frame.extend(payload);
     frame

@@ -1,0 +1,67 @@
+//! Many rooms and large rooms.
+
+use crate::support::{Binary, Host, Raw, raise_descriptor_limit};
+use futures_util::{StreamExt, stream};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Descriptors of this process that crowds leave to everybody else.
+const RESERVE: usize = 400;
+
+/// How many clients connect at the same time.
+const AT_ONCE: usize = 64;
+
+/// A server, and the right to be the only crowd; `clients`, or as many as the system allows.
+async fn server_for(clients: usize) -> (Binary, usize, MutexGuard<'static, ()>) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let alone = ONE_AT_A_TIME.lock().await;
+    let possible = raise_descriptor_limit().saturating_sub(RESERVE);
+    if possible < clients {
+        eprintln!("{possible} clients instead of {clients}: the limit of descriptors allows no more");
+    }
+    (Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]).await, clients.min(possible), alone)
+}
+
+#[actix_web::test]
+async fn five_thousand_rooms_of_two() {
+    let (server, clients, _alone) = server_for(10_000).await;
+    let rooms = clients / 2;
+    let mut left = join(&server, (0..rooms).map(|room| format!("room-{room}"))).await;
+    let mut right = join(&server, (0..rooms).map(|room| format!("room-{room}"))).await;
+
+    for round in ["a", "b"] {
+        for (room, client) in left.iter_mut().enumerate() {
+            client.sends(crate::support::text(&format!("{round} {room}"))).await;
+        }
+        for clients in [&mut left, &mut right] {
+            for (room, client) in clients.iter_mut().enumerate() {
+                client.hears(&format!("{round} {room}")).await; // anything of another room would have come first
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn one_room_of_ten_thousand() {
+    let (server, count, _alone) = server_for(10_000).await;
+    let mut clients = join(&server, (0..count).map(|_| "stadium".to_owned())).await;
+    assert_eq!(server.clients_in("stadium").await, count as u64);
+
+    for number in 0..10 {
+        clients[number * count / 10].sends(crate::support::text(&format!("wave {number}"))).await;
+    }
+    let mut order = Vec::new();
+    for _ in 0..10 {
+        order.push(clients[0].hears_text().await);
+    }
+    for client in &mut clients[1..] {
+        for wave in &order {
+            client.hears(wave).await;
+        }
+    }
+}
+
+/// A client for each name, in their order.
+async fn join(server: &Binary, rooms: impl Iterator<Item = String>) -> Vec<Raw> {
+    let clients = stream::iter(rooms).map(async |room| server.join_raw(&room).await);
+    clients.buffered(AT_ONCE).collect().await
+}

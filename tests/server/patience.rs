@@ -1,0 +1,185 @@
+//! How long the server waits for a client, and how much it keeps for it meanwhile.
+
+use crate::support::{End, Host, Raw, TestServer, frame, handshake, text};
+use actix_web::rt::spawn;
+use futures_util::future::join_all;
+use std::time::Duration;
+use tokio::{
+    io::{AsyncWriteExt, copy, sink},
+    net::TcpStream,
+};
+use worldcast::config::{ByteSize, Settings};
+
+const BRIEF: Duration = Duration::from_millis(100);
+
+#[actix_web::test]
+async fn a_silent_client_is_pinged_and_then_sent_away() {
+    let server = TestServer::with(|settings| {
+        settings.session.ping_after = BRIEF;
+        settings.session.pong_within = BRIEF;
+    })
+    .await;
+    let mut anna = server.connect_raw("news").await;
+
+    anna.is_pinged().await;
+    let farewell = anna.reads_to_the_end().await;
+    assert_eq!((farewell[0], &farewell[2..4]), (0x88, &1001_u16.to_be_bytes()[..]));
+    drop(anna);
+    server.comes_to("news", 0).await;
+}
+
+#[actix_web::test]
+async fn a_client_that_answers_every_ping_stays() {
+    let server = TestServer::with(|settings| settings.session.ping_after = BRIEF / 10).await;
+    let mut anna = server.connect_raw("news").await;
+
+    for _ in 0..20 {
+        anna.is_pinged().await;
+        anna.sends(frame(0x8a, b"")).await; // only who is heard is pinged again
+    }
+}
+
+#[actix_web::test]
+async fn any_byte_counts_as_life() {
+    let server = TestServer::with(|settings| settings.session.ping_after = BRIEF / 10).await;
+    let mut anna = server.connect_raw("news").await;
+
+    for byte in text("slowly") {
+        anna.is_pinged().await;
+        anna.sends([byte]).await; // only who is heard is pinged again
+    }
+}
+
+#[actix_web::test]
+async fn a_client_that_never_reads_ends_as_too_slow_while_others_hear_everything() {
+    let server = TestServer::start().await;
+    let mut speaker = server.join("news").await;
+    let mut bert = server.join("news").await;
+    let mut deaf = Raw::connect(server.address()).await;
+    deaf.has_a_small_buffer();
+    deaf.joins("news").await;
+
+    for number in 0..100 {
+        let message = format!("{number} {}", "x".repeat(60_000));
+        speaker.says(message.clone()).await;
+        assert!(bert.hears().await == message, "message {number}");
+        assert!(speaker.hears().await == message, "message {number}");
+    }
+    let mut deaf = deaf.becomes_a_client().await;
+    assert_eq!(deaf.ended_with().await, End::Code(1013), "with the code that means: come back");
+    drop(deaf);
+    server.comes_to("news", 2).await;
+}
+
+#[actix_web::test]
+async fn messages_are_bounded_as_well_as_bytes() {
+    let server = TestServer::with(|settings| {
+        settings.session.outbox_messages = 16;
+        settings.workers = 1; // what the last to come hears, the deaf one was offered before
+    })
+    .await;
+    let mut deaf = Raw::connect(server.address()).await;
+    deaf.has_a_small_buffer();
+    deaf.joins("news").await;
+    let mut speaker = server.join("news").await;
+
+    for _ in 0..100 {
+        speaker.says("x".repeat(10_000)).await; // all together less than outbox_bytes
+        speaker.hears().await;
+    }
+    assert_eq!(deaf.becomes_a_client().await.ended_with().await, End::Code(1013));
+}
+
+#[actix_web::test]
+async fn a_client_that_never_reads_again_is_cut_off() {
+    let server = TestServer::with(|settings| {
+        settings.session.stalled_write = BRIEF;
+        settings.session.close_within = BRIEF;
+    })
+    .await;
+    let mut speaker = server.join("news").await;
+    let mut deaf = Raw::connect(server.address()).await;
+    deaf.has_a_small_buffer();
+    deaf.joins("news").await;
+
+    for _ in 0..10 {
+        speaker.says("x".repeat(60_000)).await; // too little to be too slow
+        speaker.hears().await;
+    }
+    server.comes_to("news", 1).await;
+    assert!(deaf.tries_to_read_to_the_end().await.is_err(), "a reset, for nothing of it would arrive");
+}
+
+#[actix_web::test]
+async fn a_full_server_lets_speakers_wait_and_loses_nothing() {
+    let server = TestServer::with(barely_room_for_a_message).await;
+    let mut listener = server.join("news").await;
+    let mut speakers = server.join_many("news", 20).await;
+
+    let talk = speakers.iter_mut().enumerate().map(async |(name, speaker)| {
+        for number in 0..50 {
+            speaker.says(format!("{name:02} {number:02} {}", "x".repeat(900))).await;
+        }
+        speaker.hears_many(1000).await
+    });
+    let heard = join_all(talk).await;
+
+    let order = listener.hears_many(1000).await;
+    assert!(heard.iter().all(|heard| *heard == order));
+    for name in 0..20 {
+        let own = order.iter().filter_map(|message| message.strip_prefix(&format!("{name:02} ")));
+        let numbers: Vec<_> = own.map(|message| message[..2].parse::<u32>().unwrap()).collect();
+        assert!(numbers.into_iter().eq(0..50), "speaker {name}");
+    }
+}
+
+fn barely_room_for_a_message(settings: &mut Settings) {
+    settings.session.max_message = ByteSize::from_kib(1);
+    settings.limits.in_flight_bytes = ByteSize::from_kib(1);
+}
+
+#[actix_web::test]
+async fn a_full_server_gives_everybody_a_turn() {
+    let server = TestServer::with(barely_room_for_a_message).await;
+    let mut anna = server.join("news").await;
+    let mut floods = Vec::new();
+    for room in 0..10 {
+        let flood = server.join_raw(&format!("elsewhere-{room}")).await.into_socket();
+        floods.push(spawn(pours(flood, frame(0x82, &[0; 900]).repeat(60))));
+    }
+
+    for number in 0..50 {
+        anna.says(number.to_string()).await;
+        assert_eq!(anna.hears().await, number.to_string());
+    }
+    floods.iter().for_each(|flood| flood.abort());
+}
+
+/// Says the same for ever, and throws away what comes back.
+async fn pours(socket: TcpStream, frames: Vec<u8>) {
+    let (mut reader, mut writer) = socket.into_split();
+    let says = async { while writer.write_all(&frames).await.is_ok() {} };
+    let mut nowhere = sink();
+    let _ = tokio::join!(says, copy(&mut reader, &mut nowhere));
+}
+
+#[actix_web::test]
+async fn a_head_that_never_ends_is_not_waited_for() {
+    let server = TestServer::with(|settings| settings.session.handshake_within = BRIEF).await;
+    for begun in ["", "G", "GET / HTTP/1.1\r\nHost: loc", handshake("/").trim_end()] {
+        let mut slow = Raw::connect(server.address()).await;
+        slow.sends(begun).await;
+        let _ = slow.tries_to_read_to_the_end().await; // an answer or none, but an end
+    }
+}
+
+#[actix_web::test]
+async fn a_connection_gets_one_answer_and_no_time_for_a_second_head() {
+    let server = TestServer::start().await;
+    let mut slow = Raw::connect(server.address()).await;
+
+    slow.sends("GET /rooms/a HTTP/1.1\r\nHost: localhost\r\n\r\nGET /rooms/b HTTP/1.1\r\n").await;
+    let answers = String::from_utf8(slow.reads_to_the_end().await).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    assert!(answers.to_lowercase().contains("\r\nconnection: close\r\n"), "{answers}");
+}

@@ -1,0 +1,134 @@
+//! The program as an operator sees it: what it logs, and how it reacts to signals.
+
+use crate::support::{Binary, End, Host};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+const SAYS_CONNECTION: &str = "server: receive connection.";
+
+#[actix_web::test]
+async fn the_log_says_who_comes_and_what_is_heard() {
+    let mut program = Binary::start(&[]).await;
+    let mut anna = program.join("news").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+
+    anna.says("from client: hello").await;
+    assert_eq!(program.logs().await, "server: received: from client: hello");
+    anna.says_binary(vec![0, 10, 255]).await;
+    assert_eq!(program.logs().await, "server: received: 3 bytes (binary)");
+    anna.says("").await;
+    assert_eq!(program.logs().await, "server: received: ");
+    program.join("sport").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+}
+
+#[actix_web::test]
+async fn nothing_that_a_client_says_forges_a_line() {
+    let mut program = Binary::start(&[]).await;
+    let mut anna = program.join("news").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+
+    anna.says("a\n[2030-01-01T00:00:00Z INFO  worldcast] server: receive connection.\r\u{1b}[2J").await;
+    assert_eq!(
+        program.logs().await,
+        r"server: received: a\n[2030-01-01T00:00:00Z INFO  worldcast] server: receive connection.\r\u{1b}[2J"
+    );
+}
+
+#[actix_web::test]
+async fn a_long_message_is_cut_in_the_log_and_nowhere_else() {
+    let mut program = Binary::start(&[]).await;
+    let mut anna = program.join("news").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+
+    anna.says("x".repeat(60_000)).await;
+    let cut = format!("server: received: {}… (60000 bytes)", "x".repeat(512));
+    assert_eq!(program.logs().await, cut);
+    assert_eq!(anna.hears().await.len(), 60_000);
+}
+
+#[actix_web::test]
+async fn what_clients_say_is_not_logged_where_the_operator_does_not_want_it() {
+    let mut program = Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]).await;
+    let mut anna = program.join("news").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+
+    anna.says("a secret").await;
+    assert_eq!(anna.hears().await, "a secret");
+    program.join("news").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION); // "a secret" would have come first
+}
+
+#[actix_web::test]
+async fn either_signal_sends_everybody_away_and_ends_with_0() {
+    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
+        let mut program = Binary::start(&[]).await;
+        let mut clients = program.join_many("news", 3).await;
+
+        program.gets(signal);
+        for client in &mut clients {
+            assert_eq!(client.ended_with().await, End::Code(1012));
+        }
+        drop(clients);
+        let (log, code) = program.ends().await;
+        assert_eq!(code, Some(0), "{name}: {log:#?}");
+        assert!(log.iter().any(|line| line.contains(name)), "{log:#?}");
+        assert!(log.last().unwrap().ends_with("stopped"), "{log:#?}");
+    }
+}
+
+#[actix_web::test]
+async fn what_was_accepted_before_a_signal_is_heard() {
+    let program = Binary::start(&[]).await;
+    let mut listener = program.join("news").await;
+    let mut speaker = program.join("news").await;
+    for _ in 0..500 {
+        speaker.says("hello").await;
+    }
+    speaker.knows_that_all_was_accepted().await;
+
+    program.gets(Signal::TERM);
+    assert!(listener.hears_many(500).await.iter().all(|heard| heard == "hello"));
+    assert_eq!(listener.ended_with().await, End::Code(1012));
+}
+
+#[actix_web::test]
+async fn a_client_that_does_not_answer_delays_the_end_no_longer_than_close_within() {
+    let close_within = Duration::from_millis(1100);
+    let mut program = Binary::start(&[("WORLDCAST_SESSION__CLOSE_WITHIN", "1100ms")]).await;
+    let _deaf_and_dumb = program.join_raw("news").await;
+
+    let began = Instant::now();
+    program.gets(Signal::TERM);
+    assert_eq!(program.ends().await.1, Some(0));
+    assert!(began.elapsed() < close_within + Duration::from_millis(800), "{:?}", began.elapsed());
+}
+
+#[actix_web::test]
+async fn a_second_signal_ends_at_once_with_130() {
+    for second in [Signal::TERM, Signal::INT] {
+        let mut program = Binary::start(&[("WORLDCAST_SHUTDOWN__DRAIN", "1h")]).await;
+        let mut clients = program.join_many("news", 3).await;
+
+        program.gets(Signal::TERM);
+        while !program.logs().await.starts_with("SIGTERM: ") {}
+        program.gets(second);
+
+        let (log, code) = program.ends().await;
+        assert_eq!(code, Some(130), "{log:#?}");
+        for client in &mut clients {
+            assert_eq!(client.ended_with().await, End::Lost);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_address_in_use_is_told_and_ends_with_1() {
+    let first = Binary::start(&[]).await;
+    let address = first.address().to_string();
+    let mut second = Binary::spawn(&[("WORLDCAST_LISTEN", &address)]);
+
+    let (log, code) = second.ends().await;
+    assert_eq!(code, Some(1), "{log:#?}");
+    assert!(log.last().unwrap().contains(&format!("cannot listen on {address}: ")), "{log:#?}");
+}

@@ -1,0 +1,135 @@
+//! How the server stops: nothing that it accepted is lost, and everybody is told to come back.
+
+use crate::support::{Client, End, Host, Raw, TestServer, within};
+use actix_web::rt::spawn;
+use futures_util::future::join_all;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+
+const RESTART: End = End::Code(1012);
+
+#[actix_web::test]
+async fn everybody_is_sent_away_with_the_code_that_means_come_back() {
+    let server = TestServer::start().await;
+    let clients = server.join_many("news", 20).await;
+    let stop = server.stop.clone();
+
+    let stopped = spawn(async move { stop.gracefully().await });
+
+    for mut client in clients {
+        assert_eq!(client.ended_with().await, RESTART);
+    }
+    within("the stop", stopped).await.unwrap();
+    server.ends().await;
+}
+
+#[actix_web::test]
+async fn what_was_said_before_is_heard_by_everybody() {
+    let server = TestServer::start().await;
+    let listeners = server.join_many("news", 10).await;
+    let mut speakers = server.join_many("news", 5).await;
+    let stop = server.stop.clone();
+
+    join_all(speakers.iter_mut().map(async |speaker| {
+        for number in 0..100 {
+            speaker.says(number.to_string()).await;
+        }
+        speaker.knows_that_all_was_accepted().await;
+    }))
+    .await;
+    let stopped = spawn(async move { stop.gracefully().await });
+
+    for mut listener in listeners {
+        listener.hears_many(500).await;
+        assert_eq!(listener.ended_with().await, RESTART);
+    }
+    drop(speakers);
+    within("the stop", stopped).await.unwrap();
+}
+
+#[actix_web::test]
+async fn while_clients_leave_one_by_one_those_who_stay_hear_everything() {
+    let server = TestServer::with(|settings| settings.shutdown.drain = Duration::from_millis(500)).await;
+    let listeners = server.join_many("news", 30).await;
+    let speakers = server.join_many("news", 5).await;
+
+    let talk = spawn(join_all(speakers.into_iter().zip(0..).map(talks_until_the_end)));
+    let listen = listeners.into_iter().map(async |mut client| client.hears_until_the_end().await);
+    let listen = spawn(join_all(listen));
+    server.stop.gracefully().await;
+
+    let mut heard = within("all to leave", listen).await.unwrap();
+    within("the speakers to leave", talk).await.unwrap();
+    heard.sort_by_key(|(messages, _)| messages.len());
+    for pair in heard.windows(2) {
+        assert!(pair[1].0.starts_with(&pair[0].0), "who stayed longer heard the same, and more");
+        assert_eq!(pair[0].1, RESTART);
+    }
+}
+
+/// Says one thing after the other, each when it has heard the one before.
+async fn talks_until_the_end((mut speaker, name): (Client, u32)) {
+    for number in 0.. {
+        speaker.says(format!("{name} {number}")).await;
+        if !speaker.hears_message().await.is_text() {
+            return;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn clients_are_sent_away_spread_over_the_drain() {
+    let drain = Duration::from_secs(2);
+    let server = TestServer::with(|settings| settings.shutdown.drain = drain).await;
+    let clients = server.join_many("news", 30).await;
+    let stop = server.stop.clone();
+    let stopped = spawn(async move { stop.gracefully().await });
+
+    let leave = clients.into_iter().map(async |mut client| {
+        assert_eq!(client.ended_with().await, RESTART);
+        Instant::now()
+    });
+    let moments = join_all(leave).await;
+
+    let spread = *moments.iter().max().unwrap() - *moments.iter().min().unwrap();
+    assert!(spread > drain / 4, "{spread:?}"); // at random, it is that small once in 10^16 times
+    within("the stop", stopped).await.unwrap();
+}
+
+#[actix_web::test]
+async fn nobody_new_comes_in() {
+    let server = TestServer::with(|settings| settings.shutdown.drain = Duration::from_secs(3600)).await;
+    let mut anna = server.join("news").await;
+    let stop = server.stop.clone();
+    spawn(async move { stop.gracefully().await });
+
+    let refused = async { while TcpStream::connect(server.address()).await.is_ok() {} };
+    within("connections to be refused", refused).await;
+
+    anna.says("still here").await; // for an hour, at random
+    assert_eq!(anna.hears().await, "still here");
+}
+
+#[actix_web::test]
+async fn a_client_that_does_not_answer_delays_the_end_no_longer_than_close_within() {
+    let close_within = Duration::from_millis(1100);
+    let server = TestServer::with(|settings| settings.session.close_within = close_within).await;
+    let _deaf_and_dumb = server.join_raw("news").await;
+
+    let began = Instant::now();
+    server.stop.gracefully().await;
+    assert!(began.elapsed() < close_within + Duration::from_millis(800), "{:?}", began.elapsed());
+}
+
+#[actix_web::test]
+async fn a_handshake_that_never_ends_does_not_delay_the_end() {
+    let close_within = Duration::from_millis(100);
+    let server = TestServer::with(|settings| settings.session.close_within = close_within).await;
+    let mut slow = Raw::connect(server.address()).await;
+    slow.sends("GET / HTTP/1.1\r\n").await;
+    server.get("/rooms/news").await; // by now the slow one is accepted
+
+    let began = Instant::now();
+    server.stop.gracefully().await;
+    assert!(began.elapsed() < close_within + Duration::from_millis(800), "{:?}", began.elapsed());
+}

@@ -1,0 +1,114 @@
+//! The program itself, as an operator runs it.
+
+use super::{Host, within};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf, process::Stdio};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStderr, Command},
+    sync::mpsc,
+};
+
+pub struct Binary {
+    process: Child,
+    address: SocketAddr,
+    log: mpsc::UnboundedReceiver<String>,
+}
+
+/// The variables that every test of the program begins with.
+const VARIABLES: [(&str, &str); 4] = [
+    ("WORLDCAST_LISTEN", "127.0.0.1:0"),
+    ("WORLDCAST_ADMIN__LISTEN", "127.0.0.1:0"),
+    ("WORLDCAST_WORKERS", "2"),
+    ("WORLDCAST_SHUTDOWN__DRAIN", "0s"),
+];
+
+impl Binary {
+    /// The program with these variables in its environment, when it has said where it listens.
+    pub async fn start(variables: &[(&str, &str)]) -> Self {
+        let mut binary = Self::spawn(variables);
+        binary.address = binary.says_where().await;
+        binary
+    }
+
+    /// The program, whatever becomes of it.
+    pub fn spawn(variables: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_worldcast"))
+            .env_clear()
+            .envs(VARIABLES)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let (lines, log) = mpsc::unbounded_channel();
+        actix_web::rt::spawn(pass_on(process.stderr.take().expect("a pipe"), lines));
+        Self { process, address: ([0, 0, 0, 0], 0).into(), log }
+    }
+
+    /// `page at http://127.0.0.1:3000/ · WebSocket at …`, behind whatever warnings there are.
+    async fn says_where(&mut self) -> SocketAddr {
+        loop {
+            let line = self.writes().await;
+            let page = line.split_once("page at http://").and_then(|(_, rest)| rest.split_once('/'));
+            if let Some((address, _)) = page {
+                return address.parse().expect("an address");
+            }
+        }
+    }
+
+    /// What the next line of the log says, at level info.
+    pub async fn logs(&mut self) -> String {
+        let line = self.writes().await;
+        let (_, message) = line.split_once(" INFO  worldcast] ").unwrap_or_else(|| panic!("{line}"));
+        message.to_owned()
+    }
+
+    /// The next line of the log, whole.
+    async fn writes(&mut self) -> String {
+        within("a line of the log", self.log.recv()).await.expect("a line before the end of the log")
+    }
+
+    /// What the log says until the program ends, and the code with which it ends.
+    pub async fn ends(&mut self) -> (Vec<String>, Option<i32>) {
+        let mut lines = Vec::new();
+        within("the end of the log", async {
+            while let Some(line) = self.log.recv().await {
+                lines.push(line);
+            }
+        })
+        .await;
+        let status = within("the end of the program", self.process.wait()).await.expect("a child of ours");
+        (lines, status.code())
+    }
+
+    pub fn gets(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a child of ours");
+    }
+
+    /// The sockets that the program holds: those of its clients, its listeners, and a few of its own.
+    pub fn sockets(&self) -> BTreeSet<PathBuf> {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a child of ours");
+        let open = descriptors.filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok());
+        open.filter(|file| file.to_string_lossy().starts_with("socket:")).collect()
+    }
+
+    fn pid(&self) -> Pid {
+        let id = self.process.id().expect("it runs");
+        Pid::from_raw(id.try_into().expect("a process id")).expect("a process id")
+    }
+}
+
+impl Host for Binary {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn pass_on(pipe: ChildStderr, lines: mpsc::UnboundedSender<String>) {
+    let mut pipe = BufReader::new(pipe).lines();
+    while let Ok(Some(line)) = pipe.next_line().await {
+        let _ = lines.send(line); // nobody may be interested any more
+    }
+}
