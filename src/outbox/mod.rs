@@ -119,7 +119,8 @@ impl Outbox {
 
     /// Looks for what stayed away too long; called about once a second.
     pub fn sweep(&self, now: Instant, settings: &SessionSettings) {
-        match self.pulse.judge(now, self.phase.get(), !self.queue.borrow().is_empty(), settings) {
+        let waiting = !self.queue.borrow().is_empty(); // a borrow within the match would last to its end
+        match self.pulse.judge(now, self.phase.get(), waiting, settings) {
             Verdict::Fine => {}
             Verdict::Ping => {
                 self.pulse.pinged();
