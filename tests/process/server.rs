@@ -1,6 +1,6 @@
 //! The process: started on ports of its own, looked at from outside, stopped by a signal.
 
-use super::{Metrics, log::Log};
+use super::{Metrics, handshake, log::Log};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},
@@ -9,7 +9,11 @@ use std::{
     process::{ExitStatus, Stdio},
     time::Duration,
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::{Child, Command},
+};
 
 /// How the program is to be started.
 pub struct Launch {
@@ -33,9 +37,12 @@ pub struct Server {
 impl Launch {
     /// With these settings, named as in the configuration: `("session.ping_after", "2s")`.
     pub fn with<V: ToString>(settings: &[(&str, V)]) -> Self {
-        let open = |key: &str| (key.to_owned(), "127.0.0.1:0".to_owned());
+        let open = |key: &str, addresses: &str| (key.to_owned(), addresses.to_owned());
         let given = settings.iter().map(|(key, value)| ((*key).to_owned(), value.to_string()));
-        let settings = [open("listen"), open("admin.listen")].into_iter().chain(given).collect();
+        let settings = [open("listen", "127.0.0.1:0,127.0.0.1:0"), open("admin.listen", "127.0.0.1:0")]
+            .into_iter()
+            .chain(given)
+            .collect();
         Self { settings, descriptors: None, log_is_read: true }
     }
 
@@ -80,7 +87,7 @@ impl Launch {
         };
         let variable = |key: &str| format!("WORLDCAST_{}", key.to_uppercase().replace('.', "__"));
         command.env_clear().envs(self.settings.iter().map(|(key, value)| (variable(key), value)));
-        command.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
 }
@@ -88,6 +95,16 @@ impl Launch {
 impl Server {
     pub async fn metrics(&self) -> Metrics {
         Metrics::read(self.admin).await.expect("the admin listener answers")
+    }
+
+    /// Lets the process open and allocate what it does once, and waits until those who made it do so are gone.
+    pub async fn warms_up(&self) {
+        for listener in self.listeners.iter().cycle().take(16) {
+            let mut socket = TcpStream::connect(listener).await.expect("it listens");
+            socket.write_all(handshake("/websocket", "").as_bytes()).await.expect("it reads");
+            socket.read_u8().await.expect("it answers");
+        }
+        while !self.metrics().await.left().is_empty() {}
     }
 
     /// Bytes of memory that the process has in use (RSS).

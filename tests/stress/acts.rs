@@ -4,15 +4,13 @@ use crate::{
     clients::visits,
     model::{Breach, Promise, Verdict},
     plan::Plan,
-    process::{Server, handshake},
+    process::Server,
     settings,
     stage::Stage,
     watch::{AtRest, STOPPED_WITHIN, received_last},
 };
 use std::{pin::pin, rc::Rc, time::Duration};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -36,7 +34,7 @@ pub async fn play(plan: Plan, length: Duration) -> (Rc<Stage>, Verdict) {
 }
 
 async fn both_acts(plan: &Plan, length: Duration, server: &mut Server, first: &Rc<Stage>) -> Verdict {
-    warms_up(server).await;
+    server.warms_up().await;
     let at_rest = AtRest::of(server);
     let broken = first.broken.clone();
     tokio::select! {
@@ -125,16 +123,4 @@ async fn everybody_has_left(mut crowd: JoinSet<()>) -> Verdict {
     }
     let found = format!("{} clients whose connections have not", crowd.len());
     Err(Breach::of(Promise::RightEnd, "everybody", "connections that end", found))
-}
-
-/// Lets the server open whatever it opens once.
-async fn warms_up(server: &Server) {
-    for listener in &server.listeners {
-        for _ in 0..8 {
-            let mut socket = TcpStream::connect(listener).await.expect("it listens");
-            socket.write_all(handshake("/websocket", "").as_bytes()).await.expect("it reads");
-            socket.read_u8().await.expect("it answers");
-        }
-    }
-    while !server.metrics().await.left().is_empty() {}
 }

@@ -3,7 +3,7 @@
 //! `cargo test --test stress` plays for some seconds; `cargo test --release --test stress -- --minutes 30`
 //! for longer. The seed that is printed brings the same crowd again: `-- --seed N`.
 
-#[allow(dead_code, reason = "shared by test targets that each use a part of it")]
+#[allow(dead_code, unused_imports, reason = "shared by test targets that each use a part of it")]
 #[path = "../process/mod.rs"]
 mod process; // the program in a process of its own
 
