@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     };
     println!("stress: seed {seed}, {length:?} of talk");
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let play = acts::play(Plan::new(seed, length), length);
+    let play = acts::play(Plan::new(seed, length));
     let (stage, verdict) = LocalSet::new().block_on(&runtime, play);
     println!("{}", stage.report());
     let Some(breach) = verdict.err().or(stage.breach()) else { return ExitCode::SUCCESS };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How long everybody talks in the ordinary test run.
-const SHORT: Duration = Duration::from_secs(9);
+const SHORT: Duration = Duration::from_secs(8);
 
 pub struct Options {
     pub seed: u64,

@@ -3,6 +3,8 @@
 use crate::{
     clients::{End, Kind},
     model::Model,
+    process::Metrics,
+    settings,
 };
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -40,6 +42,15 @@ impl Report {
 
     pub fn comes_in(&mut self) {
         self.came_in += 1;
+    }
+
+    /// What the server counts and holds now; `at_rest`: what it held before anybody came.
+    pub fn sees(&mut self, metrics: &Metrics, memory: usize, at_rest: usize) {
+        self.clients_at_once = self.clients_at_once.max(metrics.value("sessions") as usize);
+        self.pauses = metrics.value("pauses_total");
+        self.memory.at_rest = at_rest;
+        self.memory.most = self.memory.most.max(memory);
+        self.memory.bound = settings::most_memory(at_rest, self.clients_at_once);
     }
 
     pub fn counts(&mut self, model: &Model) {

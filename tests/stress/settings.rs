@@ -15,10 +15,13 @@ pub const PONG_WITHIN: Duration = Duration::from_secs(4);
 pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 pub const DRAIN: Duration = Duration::from_millis(1500);
 
-pub fn launch(workers: usize) -> Launch {
+/// `pace`: bytes that are read from one client in a second.
+pub fn launch(workers: usize, pace: usize) -> Launch {
     let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
     Launch::with(&[
         ("workers", workers.to_string()),
+        ("session.bytes_per_second", pace.to_string()),
+        ("session.burst", "1s".to_owned()),
         ("session.max_message", MAX_MESSAGE.to_string()),
         ("session.outbox_bytes", OUTBOX.to_string()),
         ("session.outbox_messages", "65536".to_owned()), // bytes decide

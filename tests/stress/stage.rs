@@ -48,8 +48,8 @@ impl Stage {
     }
 
     /// The same stage for the next act.
-    pub fn next_act(&self) -> Self {
-        Self {
+    pub fn next_act(&self) -> Rc<Self> {
+        Rc::new(Self {
             listeners: self.listeners.clone(),
             silence: CancellationToken::new(),
             farewell: CancellationToken::new(),
@@ -58,7 +58,7 @@ impl Stage {
             model: self.model.clone(),
             report: self.report.clone(),
             breach: self.breach.clone(),
-        }
+        })
     }
 
     pub fn model(&self) -> RefMut<'_, Model> {
@@ -104,7 +104,8 @@ impl Stage {
     /// Judges how a visit ended.
     pub fn sees_end(&self, visit: &Visit, end: End) {
         self.report().sees_end(visit.kind, end);
-        let expected = visit.kind.ends(self.stopping.get());
+        let (kind, stopping) = (visit.kind, self.stopping.get());
+        let expected = if stopping { kind.ends_when_stopping() } else { kind.ends() };
         if !expected.contains(&end) {
             let who = format!("{} ({:?}) in {}", visit.client, visit.kind, visit.room);
             let expected = expected.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
@@ -113,8 +114,8 @@ impl Stage {
     }
 
     /// Waits until somebody is in each of `rooms` and knows what is said there from the beginning.
-    pub async fn has_begun(&self, rooms: &[RoomId]) {
-        while !rooms.iter().all(|room| self.model.borrow().has_begun(*room)) {
+    pub async fn has_begun(&self, rooms: impl Iterator<Item = RoomId> + Clone) {
+        while !rooms.clone().all(|room| self.model.borrow().has_begun(room)) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -122,6 +123,7 @@ impl Stage {
     /// Waits until everybody has heard everything.
     pub async fn settles(&self) -> Verdict {
         let settled = async {
+            tokio::time::sleep(Duration::from_millis(50)).await; // what vanished clients said last is on its way
             while self.model.borrow().unsettled().is_some() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }

@@ -1,12 +1,12 @@
 //! Looks at the process while clients play: how much it holds, and what it counts.
 
 use crate::{
-    model::{Breach, Promise},
-    process::Server,
+    model::{Breach, Promise, Verdict},
+    process::{Metrics, Server},
     settings::{self, CLOSE_WITHIN, DRAIN},
     stage::Stage,
 };
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 use tokio::time::{Instant, interval, sleep};
 
 /// How often.
@@ -26,42 +26,51 @@ impl AtRest {
         Self { memory: server.memory(), descriptors: server.descriptors() }
     }
 
-    /// Watches until something is wrong; never ends otherwise.
-    pub async fn watches(&self, server: &Server, stage: &Stage) -> Breach {
+    /// Watches during `act`, and that nothing is left of it afterwards.
+    pub async fn watches(
+        &self,
+        server: &Server,
+        stage: &Stage,
+        act: impl Future<Output = Verdict>,
+    ) -> Verdict {
+        tokio::select! {
+            breach = self.sees_a_breach(server, stage) => Err(breach),
+            verdict = act => verdict,
+        }?;
+        self.is_restored(server).await?;
+        let accepted = stage.model().accepted;
+        is_delivered(server, accepted).await
+    }
+
+    /// Looks again and again; never ends while all is well.
+    async fn sees_a_breach(&self, server: &Server, stage: &Stage) -> Breach {
         let mut next = interval(INTERVAL);
         loop {
             next.tick().await;
             let metrics = server.metrics().await;
-            let clients = metrics.value("sessions") as usize;
-            let memory = server.memory();
-            let mut report = stage.report();
-            report.clients_at_once = report.clients_at_once.max(clients);
-            report.memory.at_rest = self.memory;
-            report.memory.most = report.memory.most.max(memory);
-            report.memory.bound = settings::most_memory(self.memory, report.clients_at_once);
-            report.pauses = metrics.value("pauses_total");
+            stage.report().sees(&metrics, server.memory(), self.memory);
+            let memory = stage.report().memory;
             let bounds = [
-                ("bytes of memory", memory, report.memory.bound),
+                ("bytes of memory", memory.most, memory.bound),
                 ("rooms", metrics.value("rooms") as usize, settings::ROOMS),
                 ("bytes in flight", metrics.value("in_flight_bytes") as usize, settings::IN_FLIGHT + 256),
             ];
-            for (what, found, most) in bounds {
-                if found > most {
-                    return Breach::of(Promise::BoundedMemory, "the server", format!("{most} {what}"), found);
-                }
+            if let Some((what, found, most)) = bounds.into_iter().find(|(_, found, most)| found > most) {
+                let expected = format!("at most {most} {what}");
+                return Breach::of(Promise::BoundedMemory, "the server", expected, found);
             }
         }
     }
 
     /// Waits until everything is as it was before anybody came.
-    pub async fn is_restored(&self, server: &Server, accepted: u64) -> Result<(), Breach> {
+    async fn is_restored(&self, server: &Server) -> Verdict {
         let until = Instant::now() + CLEARED_WITHIN;
         while let Some(left) = self.left(server).await {
             if Instant::now() > until {
                 return Err(Breach::of(Promise::NothingLeft, "the server", "all as before", left));
             }
         }
-        is_delivered(server, accepted).await
+        Ok(())
     }
 
     async fn left(&self, server: &Server) -> Option<String> {
@@ -76,7 +85,7 @@ impl AtRest {
 }
 
 /// Whether everything that the server counts as received has found its way.
-pub async fn is_delivered(server: &Server, accepted: u64) -> Result<(), Breach> {
+async fn is_delivered(server: &Server, accepted: u64) -> Verdict {
     let received = server.metrics().await.value("messages_received_total");
     if received == accepted {
         return Ok(());
@@ -91,9 +100,9 @@ pub async fn is_delivered(server: &Server, accepted: u64) -> Result<(), Breach> 
 }
 
 /// What the server says that it has received, for as long as it says anything.
-pub async fn received_last(admin: std::net::SocketAddr) -> u64 {
+pub async fn received_last(admin: SocketAddr) -> u64 {
     let mut received = 0;
-    while let Ok(metrics) = crate::process::Metrics::read(admin).await {
+    while let Ok(metrics) = Metrics::read(admin).await {
         received = received.max(metrics.value("messages_received_total"));
         sleep(Duration::from_millis(20)).await;
     }

@@ -59,7 +59,7 @@ impl Offence {
 
 /// Says something that must be delivered, and breaks a rule in the same breath.
 pub async fn offends(client: &mut Client, offence: Offence) -> Result<End, End> {
-    client.is_greeted().await?;
+    client.waits_for_greeting().await?;
     client.says(100);
     commits(client, offence);
     if client.rng.bool() {

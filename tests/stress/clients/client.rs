@@ -1,24 +1,15 @@
-//! One client in its room: whatever it hears goes to the model, whatever it says comes from there.
+//! One client in its room: what it says comes from the model.
 
-use super::{
-    compression::{deflated, inflated},
-    end::End,
-    frames::{Frame, Frames, Opcode},
-};
+use super::{compression::deflated, end::End, line::Line};
 use crate::{
-    model::{Breach, ClientId, Parting, Promise, RoomId, Utterance},
+    model::{ClientId, Parting, RoomId, Utterance},
     process::append_frame,
-    settings::MAX_MESSAGE,
     stage::Stage,
 };
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use fastrand::Rng;
-use std::{collections::VecDeque, io, net::Shutdown, rc::Rc, time::Duration};
-use tokio::{
-    io::Interest,
-    net::TcpStream,
-    time::{Instant, timeout, timeout_at},
-};
+use std::{collections::VecDeque, ops::Range, rc::Rc, time::Duration};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How long the server may take for what it has to do at once; much, since the machine has others to serve.
@@ -29,54 +20,41 @@ pub struct Client {
     pub room: RoomId,
     pub rng: Rng,
     pub stage: Rc<Stage>,
+    pub line: Line,
     /// Whether it answers pings and goodbyes.
     pub answers: bool,
     pub compression: bool,
     /// Whether its masks are other than zero, which costs time.
     pub is_masked: bool,
-    socket: TcpStream,
-    frames: Frames,
-    outgoing: Vec<u8>,
-    /// How much of `outgoing` the kernel has taken.
-    sent: usize,
-    pings: VecDeque<Bytes>,
-    is_greeted: bool,
-    said_goodbye: Option<u16>,
-    heard_goodbye: Option<u16>,
+    pub(super) is_greeted: bool,
+    /// Pings that were not answered yet.
+    pub(super) pings: VecDeque<Bytes>,
+    pub(super) said_goodbye: Option<u16>,
+    pub(super) heard_goodbye: Option<u16>,
     has_left: bool,
 }
 
 impl Client {
     /// Behind an opening handshake that went well.
-    pub fn new(
-        stage: Rc<Stage>,
-        id: ClientId,
-        room: RoomId,
-        rng: Rng,
-        socket: TcpStream,
-        frames: Frames,
-    ) -> Self {
+    pub fn new(stage: Rc<Stage>, id: ClientId, room: RoomId, rng: Rng, line: Line) -> Self {
         Self {
             id,
             room,
             rng,
             stage,
+            line,
             answers: true,
             compression: false,
             is_masked: true,
-            socket,
-            frames,
-            outgoing: Vec::new(),
-            sent: 0,
-            pings: VecDeque::new(),
             is_greeted: false,
+            pings: VecDeque::new(),
             said_goodbye: None,
             heard_goodbye: None,
             has_left: false,
         }
     }
 
-    /// Says something of about `length` bytes, unless goodbye was said.
+    /// Says something of about `length` bytes, unless it is time to be silent.
     pub fn says(&mut self, length: usize) {
         if self.may_speak() {
             let utterance = self.utterance(length);
@@ -101,46 +79,30 @@ impl Client {
         }
     }
 
-    pub fn pings(&mut self) {
-        let length = self.rng.usize(..=125);
-        let payload: Bytes = (0..length).map(|_| self.rng.u8(..)).collect();
-        self.sends_frame(0x89, &payload);
-        self.pings.push_back(payload);
-    }
-
     pub fn sends_frame(&mut self, first: u8, payload: &[u8]) {
         let mask = if self.is_masked { self.rng.u32(..).to_be_bytes() } else { [0; 4] };
-        append_frame(&mut self.outgoing, first, mask, payload);
-        self.flush();
+        self.line.sends(|out| append_frame(out, first, mask, payload));
     }
 
     pub fn sends_bytes(&mut self, bytes: &[u8]) {
-        self.outgoing.extend_from_slice(bytes);
-        self.flush();
+        self.line.sends(|out| out.extend_from_slice(bytes));
     }
 
-    /// How much of what it said the kernel has not taken.
-    pub fn unsent(&self) -> usize {
-        self.outgoing.len() - self.sent
+    pub async fn waits_for_greeting(&mut self) -> Result<(), End> {
+        self.listens_while(|client| !client.is_greeted).await
     }
 
-    pub async fn is_greeted(&mut self) -> Result<(), End> {
-        let greeting = async {
-            while !self.is_greeted {
-                self.drives().await?;
-            }
-            Ok(())
-        };
-        timeout(PATIENCE, greeting).await.unwrap_or(Err(End::Never))
+    /// Listens until everything that was said in its room has been heard by somebody.
+    pub async fn listens_until_all_is_heard(&mut self) -> Result<(), End> {
+        self.listens_while(|client| client.stage.unheard_bytes(client.room) > 0).await
     }
 
     pub async fn listens_for(&mut self, time: Duration) -> Result<(), End> {
-        let until = Instant::now() + time;
-        timeout_at(until, self.listens()).await.map_or(Ok(()), Err)
+        timeout(time, self.listens()).await.map_or(Ok(()), Err)
     }
 
     /// Listens for a random number of milliseconds.
-    pub async fn listens_awhile(&mut self, milliseconds: std::ops::Range<u64>) -> Result<(), End> {
+    pub async fn listens_awhile(&mut self, milliseconds: Range<u64>) -> Result<(), End> {
         let time = Duration::from_millis(self.rng.u64(milliseconds));
         self.listens_for(time).await
     }
@@ -152,17 +114,6 @@ impl Client {
         }
     }
 
-    /// Listens until everything that was said in its room has been heard by somebody.
-    pub async fn listens_until_all_is_heard(&mut self) -> Result<(), End> {
-        let heard = async {
-            while self.stage.unheard_bytes(self.room) > 0 {
-                self.drives().await?;
-            }
-            Ok(())
-        };
-        timeout(PATIENCE, heard).await.unwrap_or(Err(End::Never))
-    }
-
     /// Listens until the connection ends, within `patience`.
     pub async fn ends_within(&mut self, patience: Duration) -> End {
         timeout(patience, self.listens()).await.unwrap_or(End::Never)
@@ -170,33 +121,17 @@ impl Client {
 
     /// Says goodbye and waits for the answer.
     pub async fn closes(&mut self) -> End {
-        self.says_goodbye(1000);
+        if self.may_close() {
+            self.said_goodbye = Some(1000);
+            self.sends_frame(0x88, &1000_u16.to_be_bytes());
+        }
         self.ends_within(PATIENCE).await
     }
 
-    /// Reads once, at most so many bytes.
+    /// Reads once, at most so many bytes, and hears what is whole.
     pub fn reads(&mut self, most: usize) -> Result<(), End> {
-        self.frames.unread.reserve(most);
-        match self.socket.try_read_buf(&mut (&mut self.frames.unread).limit(most)) {
-            Ok(0) => Err(self.end()),
-            Ok(_) => {
-                self.hears_frames();
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(_) if self.heard_goodbye.is_some() => Err(self.end()),
-            Err(_) => Err(End::Reset),
-        }
-    }
-
-    /// The FIN of somebody who may still listen.
-    pub fn half_closes(&mut self) {
-        let _ = socket2::SockRef::from(&self.socket).shutdown(Shutdown::Write); // it may be closed already
-    }
-
-    /// From now on a drop resets the connection.
-    pub fn will_reset(&mut self) {
-        let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        let read = self.line.reads(most);
+        self.took_in(read)
     }
 
     /// Tells the model how it ended.
@@ -207,23 +142,41 @@ impl Client {
         }
     }
 
-    /// Waits until the socket has something to read or room to write, and does either.
-    async fn drives(&mut self) -> Result<(), End> {
-        let interest =
-            if self.unsent() > 0 { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        let Ok(ready) = self.socket.ready(interest).await else { return Err(End::Reset) };
-        if ready.is_writable() {
-            self.flush();
-        }
-        if ready.is_readable() { self.reads(16 << 10) } else { Ok(()) }
-    }
-
     async fn listens(&mut self) -> End {
         loop {
-            if let Err(end) = self.drives().await {
+            let moved = self.line.moves().await;
+            if let Err(end) = self.took_in(moved) {
                 return end;
             }
         }
+    }
+
+    async fn listens_while(&mut self, goes_on: impl Fn(&Self) -> bool) -> Result<(), End> {
+        let listens = async {
+            while goes_on(self) {
+                let moved = self.line.moves().await;
+                self.took_in(moved)?;
+            }
+            Ok(())
+        };
+        timeout(PATIENCE, listens).await.unwrap_or(Err(End::Never))
+    }
+
+    /// Hears what has come; the end when nothing will come any more.
+    fn took_in(&mut self, moved: Result<bool, End>) -> Result<(), End> {
+        self.hears_frames();
+        match moved {
+            Ok(true) => Ok(()),
+            Err(end) if self.heard_goodbye.is_none() => Err(end),
+            _ => Err(self.end()),
+        }
+    }
+
+    fn pings(&mut self) {
+        let length = self.rng.usize(..=125);
+        let payload: Bytes = (0..length).map(|_| self.rng.u8(..)).collect();
+        self.sends_frame(0x89, &payload);
+        self.pings.push_back(payload);
     }
 
     fn utterance(&mut self, length: usize) -> Utterance {
@@ -248,105 +201,12 @@ impl Client {
         self.said_goodbye.is_none() && self.heard_goodbye.is_none()
     }
 
-    fn says_goodbye(&mut self, code: u16) {
-        if self.may_close() {
-            self.sends_frame(0x88, &code.to_be_bytes());
-            self.said_goodbye = Some(code);
-        }
-    }
-
-    /// A peer that is gone takes nothing; what it said last is still there to be read.
-    fn flush(&mut self) {
-        while self.unsent() > 0 {
-            match self.socket.try_write(&self.outgoing[self.sent..]) {
-                Ok(written) => self.sent += written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => self.sent = self.outgoing.len(),
-            }
-        }
-        self.outgoing.clear();
-        self.sent = 0;
-    }
-
-    /// Hears what is whole of what was read.
-    pub fn hears_frames(&mut self) {
-        loop {
-            match self.frames.take() {
-                Ok(Some(frame)) => self.hears(frame),
-                Ok(None) => return,
-                Err(wrong) => {
-                    self.frames.unread.clear();
-                    return self.complains(Promise::WellFormed, "whole frames", wrong);
-                }
-            }
-        }
-    }
-
-    fn hears(&mut self, frame: Frame) {
-        if self.heard_goodbye.is_some() {
-            return self.complains(
-                Promise::WellFormed,
-                "nothing behind a goodbye",
-                format!("{:?}", frame.opcode),
-            );
-        }
-        match frame.opcode {
-            Opcode::Text | Opcode::Binary => self.hears_message(frame),
-            Opcode::Ping if self.answers => self.sends_frame(0x8a, &frame.payload),
-            Opcode::Ping => {}
-            Opcode::Pong => self.hears_pong(&frame.payload),
-            Opcode::Close => self.hears_goodbye(&frame.payload),
-        }
-    }
-
-    fn hears_message(&mut self, Frame { opcode, compressed, payload }: Frame) {
-        let payload = match compressed {
-            false => Ok(payload),
-            true if self.compression => inflated(&payload, MAX_MESSAGE).map(Bytes::from),
-            true => Err("a compressed message, which nobody agreed on"),
-        };
-        let heard = match payload {
-            Ok(payload) => Utterance { binary: opcode == Opcode::Binary, payload },
-            Err(wrong) => return self.complains(Promise::WellFormed, "a message", wrong),
-        };
-        if self.is_greeted {
-            let verdict = self.stage.model().hears(self.id, self.room, heard);
-            self.stage.hears(self.room, verdict);
-        } else if !heard.binary && heard.payload == "world" {
-            self.is_greeted = true;
-            self.stage.model().is_greeted(self.id, self.room);
-        } else {
-            self.complains(Promise::WellFormed, "the greeting", heard);
-        }
-    }
-
-    fn hears_pong(&mut self, payload: &Bytes) {
-        let expected = self.pings.pop_front();
-        if expected.as_ref() != Some(payload) {
-            self.complains(Promise::WellFormed, format!("a pong for {expected:?}"), format!("{payload:?}"));
-        }
-    }
-
-    fn hears_goodbye(&mut self, payload: &[u8]) {
-        let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
-        self.heard_goodbye = Some(code);
-        if self.answers && self.said_goodbye.is_none() {
-            self.sends_frame(0x88, &payload[..payload.len().min(2)]);
-            self.half_closes();
-        }
-    }
-
     fn end(&self) -> End {
         match (self.heard_goodbye, self.said_goodbye) {
             (None, _) => End::Lost,
             (heard, said) if heard == said => End::Answered,
             (Some(code), _) => End::Code(code),
         }
-    }
-
-    fn complains(&self, promise: Promise, expected: impl ToString, found: impl ToString) {
-        let who = format!("{} in {}", self.id, self.room);
-        self.stage.judge(Err(Breach::of(promise, who, expected, found)));
     }
 }
 

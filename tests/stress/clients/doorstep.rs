@@ -1,6 +1,6 @@
 //! Coming in, or being refused, or never finishing the request.
 
-use super::{Client, End, PATIENCE, compression::OFFER, frames::Frames};
+use super::{Client, End, PATIENCE, compression::OFFER, frames::Frames, line::Line};
 use crate::{
     model::{ClientId, Entrance, RoomId},
     plan::Visit,
@@ -49,7 +49,7 @@ impl Client {
         };
         match came_in {
             Ok((socket, frames)) => {
-                let mut client = Self::new(stage.clone(), id, room, rng, socket, frames);
+                let mut client = Self::new(stage.clone(), id, room, rng, Line::new(socket, frames));
                 client.compression = visit.compressed;
                 client.hears_frames(); // which may have come along with the answer
                 stage.report().comes_in();

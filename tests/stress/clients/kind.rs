@@ -45,13 +45,17 @@ impl Kind {
             34..40 => Self::Fragmenter,
             40..46 => Self::Flooder { echo: rng.bool() },
             46..60 => Self::Breaker(Offence::draw(rng)),
-            60..76 => Self::Vanisher(Way::draw(rng)),
+            60..76 => Self::vanisher(rng),
             76..80 => Self::SlowReader,
             80..84 => Self::Deaf,
             84..86 => Self::Silent,
             86..96 => Self::Caller(Request::draw(rng)),
             _ => Self::Loris { dribbles: rng.bool() },
         }
+    }
+
+    pub fn vanisher(rng: &mut Rng) -> Self {
+        Self::Vanisher(Way::draw(rng))
     }
 
     pub fn echo(self) -> bool {
@@ -79,10 +83,9 @@ impl Kind {
         })
     }
 
-    /// What such a client may see last; `stopping`: the server was told to stop.
-    pub fn ends(self, stopping: bool) -> Vec<End> {
+    /// What such a client may see last.
+    pub fn ends(self) -> Vec<End> {
         match self {
-            Self::Listener | Self::Talker { .. } | Self::Straggler if stopping => vec![End::Code(1012)],
             Self::Hopper => vec![End::Answered, End::Code(1013)],
             Self::Breaker(offence) => vec![End::Code(offence.code())],
             Self::Vanisher(Way::HalfClosing) => vec![End::Lost],
@@ -94,6 +97,14 @@ impl Kind {
             Self::Caller(request) => vec![End::Refused(request.status())],
             Self::Loris { .. } => vec![End::NotLetIn, End::Refused(408)],
             _ => vec![End::Answered],
+        }
+    }
+
+    /// What it may see last when the server is told to stop meanwhile.
+    pub fn ends_when_stopping(self) -> Vec<End> {
+        match self {
+            Self::Listener | Self::Talker { .. } | Self::Straggler => vec![End::Code(1012)],
+            other => [&[End::Code(1012), End::NotLetIn], &other.ends()[..]].concat(),
         }
     }
 

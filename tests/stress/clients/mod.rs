@@ -1,6 +1,8 @@
 //! The clients: those who behave, and all the others.
 
 mod client; // one of them, in its room
+mod hearing; // what it hears
+mod line; // its connection
 mod compression; // permessage-deflate
 mod end; // what a client sees last
 mod frames; // what the server sends

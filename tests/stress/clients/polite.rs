@@ -21,7 +21,7 @@ pub async fn listens(client: &mut Client) -> Result<End, End> {
 
 /// Says something now and then until nobody says anything any more.
 pub async fn talks(client: &mut Client) -> Result<End, End> {
-    client.is_greeted().await?;
+    client.waits_for_greeting().await?;
     while !client.stage.is_silent() {
         client.listens_awhile(100..600).await?;
         says_something(client);
@@ -32,7 +32,7 @@ pub async fn talks(client: &mut Client) -> Result<End, End> {
 /// Stays for a while and says a little.
 pub async fn passes_by(client: &mut Client) -> Result<End, End> {
     if client.rng.bool() {
-        client.is_greeted().await?;
+        client.waits_for_greeting().await?;
     }
     for _ in 0..client.rng.u8(..6) {
         says_something(client);
@@ -43,7 +43,7 @@ pub async fn passes_by(client: &mut Client) -> Result<End, End> {
 
 /// Says messages in as many pieces as it likes, with pings between them.
 pub async fn speaks_in_pieces(client: &mut Client) -> Result<End, End> {
-    client.is_greeted().await?;
+    client.waits_for_greeting().await?;
     for _ in 0..8 {
         let (length, pieces) = (client.rng.usize(..4000), client.rng.usize(1..20));
         client.says_in_pieces(length, pieces);
@@ -87,7 +87,7 @@ async fn hears_itself(stage: &Rc<Stage>, visit: &Visit, hop: u32, room: RoomId) 
 }
 
 async fn says_one_thing(client: &mut Client) -> Result<End, End> {
-    client.is_greeted().await?;
+    client.waits_for_greeting().await?;
     client.says(50);
     client.listens_until_all_is_heard().await?;
     Ok(client.closes().await)

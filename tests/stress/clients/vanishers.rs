@@ -68,16 +68,16 @@ pub async fn is_gone_at_once(stage: &Stage, way: Way, visit: &Visit) -> End {
 /// Says something and goes.
 pub async fn vanishes(client: &mut Client, way: Way) -> Result<End, End> {
     if client.rng.bool() {
-        client.is_greeted().await?;
+        client.waits_for_greeting().await?;
     }
     (0..client.rng.u8(..4)).for_each(|_| client.says(100));
     match way {
         Way::HalfClosing => {
-            client.half_closes();
+            client.line.half_closes();
             return Ok(client.ends_within(PATIENCE).await);
         }
         Way::WithinAFrame => client.sends_bytes(b"\x81\xfe\x01\0abcdefgh"),
-        Way::Resetting => client.will_reset(),
+        Way::Resetting => client.line.will_reset(),
         Way::Hanging => client.sends_bytes(b"\x88\x82\0\0\0\0\x03\xe8"),
         _ => {}
     }

@@ -111,6 +111,11 @@ impl Model {
         });
     }
 
+    /// Forgets everybody, when all have left.
+    pub fn forgets(&mut self) {
+        self.rooms.clear();
+    }
+
     fn room(&mut self, room: RoomId) -> &mut Room {
         self.rooms.get_mut(&room).expect("the client has entered")
     }
