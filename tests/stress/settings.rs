@@ -12,7 +12,7 @@ pub const ROOMS: usize = 120;
 pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(2);
 pub const PING_AFTER: Duration = Duration::from_millis(1500);
 pub const PONG_WITHIN: Duration = Duration::from_secs(4);
-pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 pub const DRAIN: Duration = Duration::from_millis(1500);
 
 /// `pace`: bytes that are read from one client in a second.

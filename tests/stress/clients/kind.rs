@@ -90,9 +90,8 @@ impl Kind {
             Self::Breaker(offence) => vec![End::Code(offence.code())],
             Self::Vanisher(Way::HalfClosing) => vec![End::Lost],
             Self::Vanisher(_) => vec![End::Vanished],
-            Self::SlowReader | Self::Deaf => {
-                vec![End::Answered, End::Code(1013), End::Code(1001), End::Lost, End::Reset]
-            }
+            Self::SlowReader => vec![End::Answered, End::Code(1013)],
+            Self::Deaf => vec![End::Answered, End::Code(1013), End::Code(1001), End::Lost, End::Reset],
             Self::Silent => vec![End::Code(1001)],
             Self::Caller(request) => vec![End::Refused(request.status())],
             Self::Loris { .. } => vec![End::NotLetIn, End::Refused(408)],

@@ -13,7 +13,7 @@ pub async fn reads_slowly(client: &mut Client) -> Result<End, End> {
     let until = Instant::now() + STUBBORN;
     while Instant::now() < until {
         sleep(Duration::from_millis(20)).await;
-        client.reads(2 << 10)?;
+        client.reads(8 << 10)?;
     }
     Ok(client.closes().await)
 }
