@@ -13,6 +13,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     process::{Child, Command},
+    time::timeout,
 };
 
 /// How the program is to be started.
@@ -104,7 +105,8 @@ impl Server {
             socket.write_all(handshake("/websocket", "").as_bytes()).await.expect("it reads");
             socket.read_u8().await.expect("it answers");
         }
-        while !self.metrics().await.left().is_empty() {}
+        let gone = async { while !self.metrics().await.left().is_empty() {} };
+        let _ = timeout(Duration::from_secs(5), gone).await; // what is left then will be noticed
     }
 
     /// Bytes of memory that the process has in use (RSS).
@@ -132,7 +134,7 @@ impl Server {
 
     /// How the process ended; `None` when it has not within `patience`.
     pub async fn exit(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let ended = tokio::time::timeout(patience, self.process.wait()).await.ok()?;
+        let ended = timeout(patience, self.process.wait()).await.ok()?;
         Some(ended.expect("a child"))
     }
 }

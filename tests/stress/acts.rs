@@ -23,6 +23,9 @@ const LEFT_WITHIN: Duration = Duration::from_secs(20);
 /// How long the last crowd talks before the server is told to stop.
 const LAST_TALK: Duration = Duration::from_millis(1200);
 
+/// How long everything beside the talk may take.
+const REST_WITHIN: Duration = Duration::from_secs(180);
+
 /// How many knock at the same time.
 const KNOCKING_AT_ONCE: usize = 32;
 
@@ -37,12 +40,17 @@ pub async fn play(plan: Plan) -> (Rc<Stage>, Verdict) {
         biased;
         () = stage.broken.cancelled() => Ok(()), // the stage knows what
         verdict = all_acts(&plan, &mut server, &stage) => verdict,
+        () = sleep(plan.length + REST_WITHIN) => Err(takes_too_long()),
     };
     stage.report().counts(&stage.model());
     if verdict.is_err() || stage.broken.is_cancelled() {
         println!("the last lines of the server:\n{}", server.log.text());
     }
     (stage, verdict)
+}
+
+fn takes_too_long() -> Breach {
+    Breach::of(Promise::RightEnd, "everybody", "an end of the run", "somebody who waits for something")
 }
 
 async fn all_acts(plan: &Plan, server: &mut Server, stage: &Stage) -> Verdict {
@@ -85,6 +93,7 @@ async fn stop(plan: &Plan, server: &mut Server, stage: Rc<Stage>) -> Verdict {
     let mut crowd = JoinSet::new();
     founds(&mut crowd, &plan.last_founders, &stage).await;
     comes(&mut crowd, &plan.last_crowd, &stage).await;
+    stage.are_in(plan.last_founders.len() + plan.last_crowd.len()).await;
     let passers_by = async {
         comes(&mut crowd, &plan.last_passers_by, &stage).await;
         everybody_has_left(crowd).await

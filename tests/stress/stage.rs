@@ -120,6 +120,13 @@ impl Stage {
         }
     }
 
+    /// Waits until so many have been greeted.
+    pub async fn are_in(&self, clients: usize) {
+        while self.model.borrow().greeted() < clients {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Waits until everybody has heard everything.
     pub async fn settles(&self) -> Verdict {
         let settled = async {

@@ -109,6 +109,7 @@ pub async fn received_last(admin: SocketAddr) -> u64 {
     received
 }
 
-/// How long a stop may take.
+/// How long a stop may take: actix-server looks once a second whether all have left, and the machine may have more
+/// to do.
 pub const STOPPED_WITHIN: Duration =
-    DRAIN.saturating_add(CLOSE_WITHIN).saturating_add(Duration::from_secs(1));
+    DRAIN.saturating_add(CLOSE_WITHIN).saturating_add(Duration::from_secs(2));

@@ -103,6 +103,9 @@ impl Kind {
     pub fn ends_when_stopping(self) -> Vec<End> {
         match self {
             Self::Listener | Self::Talker { .. } | Self::Straggler => vec![End::Code(1012)],
+            Self::SlowReader => {
+                vec![End::Code(1012), End::Code(1013), End::Reset, End::Answered, End::NotLetIn]
+            }
             other => [&[End::Code(1012), End::NotLetIn], &other.ends()[..]].concat(),
         }
     }

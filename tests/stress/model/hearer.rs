@@ -69,6 +69,10 @@ impl Hearer {
         }
     }
 
+    pub fn was_greeted(&self) -> bool {
+        !matches!(self.place, Place::Unknown { greeted: None, .. })
+    }
+
     pub fn hears(&mut self, heard: Utterance) -> Result<(), Breach> {
         let mine = !self.echo && Label::read(&heard.payload).is_some_and(|label| label.speaker == self.me);
         if mine {

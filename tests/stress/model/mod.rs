@@ -66,6 +66,11 @@ impl Model {
         self.rooms.get(&room).is_some_and(Room::has_begun)
     }
 
+    /// How many the server has greeted of those who are there.
+    pub fn greeted(&self) -> usize {
+        self.rooms.values().map(Room::greeted).sum()
+    }
+
     /// What the client says next, of about `length` bytes.
     pub fn says(&mut self, client: ClientId, room: RoomId, length: usize, binary: bool) -> Utterance {
         self.now += 1;

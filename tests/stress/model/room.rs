@@ -89,6 +89,10 @@ impl Room {
         self.nobody_is_left_ahead()
     }
 
+    pub fn greeted(&self) -> usize {
+        self.hearers.values().filter(|hearer| !hearer.is_gone && hearer.was_greeted()).count()
+    }
+
     pub fn has_begun(&self) -> bool {
         self.hearers.values().any(Hearer::knows_its_own)
     }
