@@ -8,7 +8,7 @@ use crate::{
     process::Server,
     settings,
     stage::Stage,
-    watch::{AtRest, STOPPED_WITHIN, received_last},
+    watch::{AtRest, STOPPED_WITHIN, notices_who_is_gone, received_last},
 };
 use futures_util::future::join_all;
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -57,14 +57,14 @@ async fn all_acts(plan: &Plan, server: &mut Server, stage: &Stage) -> Verdict {
     server.warms_up().await;
     let at_rest = AtRest::of(server);
     let (knocking, talking, stopping) = (stage.next_act(), stage.next_act(), stage.next_act());
-    at_rest.watches(server, stage, knock(plan, knocking)).await?;
-    at_rest.watches(server, stage, talk(plan, talking)).await?;
+    at_rest.watches(server, stage, knock(plan, server, knocking)).await?;
+    at_rest.watches(server, stage, talk(plan, server, talking)).await?;
     stage.report().memory.after = server.memory();
     stop(plan, server, stopping).await
 }
 
 /// Many come to the door, or a little further, and are gone again.
-async fn knock(plan: &Plan, stage: Rc<Stage>) -> Verdict {
+async fn knock(plan: &Plan, server: &Server, stage: Rc<Stage>) -> Verdict {
     let mut crowd = JoinSet::new();
     founds(&mut crowd, &plan.founders, &stage).await;
     let knocks = RefCell::new(plan.knocks.iter());
@@ -75,17 +75,17 @@ async fn knock(plan: &Plan, stage: Rc<Stage>) -> Verdict {
         }
     };
     join_all((0..KNOCKING_AT_ONCE).map(|_| lane())).await;
-    everybody_leaves(crowd, &stage).await
+    everybody_leaves(crowd, server, &stage).await
 }
 
 /// Everybody comes, talks, and leaves.
-async fn talk(plan: &Plan, stage: Rc<Stage>) -> Verdict {
+async fn talk(plan: &Plan, server: &Server, stage: Rc<Stage>) -> Verdict {
     let (mut crowd, began) = (JoinSet::new(), Instant::now());
     founds(&mut crowd, &plan.founders, &stage).await;
     comes(&mut crowd, &plan.residents, &stage).await;
     comes(&mut crowd, &plan.passers_by, &stage).await;
     sleep_until(began + plan.length).await;
-    everybody_leaves(crowd, &stage).await
+    everybody_leaves(crowd, server, &stage).await
 }
 
 /// The server is told to stop while everybody talks.
@@ -157,8 +157,9 @@ async fn comes(crowd: &mut JoinSet<()>, guests: &[Visit], stage: &Rc<Stage>) {
 }
 
 /// Nobody says anything any more, everybody hears the rest, and goes.
-async fn everybody_leaves(crowd: JoinSet<()>, stage: &Stage) -> Verdict {
+async fn everybody_leaves(crowd: JoinSet<()>, server: &Server, stage: &Stage) -> Verdict {
     stage.silence.cancel();
+    notices_who_is_gone(server, stage).await?; // what they said last is delivered then
     stage.settles().await?;
     stage.farewell.cancel();
     everybody_has_left(crowd).await?;

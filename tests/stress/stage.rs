@@ -12,6 +12,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Bytes that may be on their way in one room when somebody floods it: less than an outbox holds, so that
@@ -116,26 +117,25 @@ impl Stage {
     /// Waits until somebody is in each of `rooms` and knows what is said there from the beginning.
     pub async fn has_begun(&self, rooms: impl Iterator<Item = RoomId> + Clone) {
         while !rooms.clone().all(|room| self.model.borrow().has_begun(room)) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Waits until so many have been greeted.
     pub async fn are_in(&self, clients: usize) {
         while self.model.borrow().greeted() < clients {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Waits until everybody has heard everything.
     pub async fn settles(&self) -> Verdict {
         let settled = async {
-            tokio::time::sleep(Duration::from_millis(50)).await; // what vanished clients said last is on its way
             while self.model.borrow().unsettled().is_some() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                sleep(Duration::from_millis(10)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, settled).await {
+        match timeout(PATIENCE, settled).await {
             Ok(()) => Ok(()),
             Err(_) => self.model.borrow().unsettled().map_or(Ok(()), Err),
         }

@@ -84,19 +84,30 @@ impl AtRest {
     }
 }
 
+/// Waits until the server has no session whose client is gone.
+pub async fn notices_who_is_gone(server: &Server, stage: &Stage) -> Verdict {
+    let until = Instant::now() + CLEARED_WITHIN;
+    loop {
+        let (sessions, clients) =
+            (server.metrics().await.value("sessions") as usize, stage.model().clients());
+        if sessions <= clients {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            let expected = format!("no sessions but those of {clients} clients");
+            return Err(Breach::of(Promise::NothingLeft, "the server", expected, sessions));
+        }
+    }
+}
+
 /// Whether everything that the server counts as received has found its way.
 async fn is_delivered(server: &Server, accepted: u64) -> Verdict {
     let received = server.metrics().await.value("messages_received_total");
     if received == accepted {
         return Ok(());
     }
-    let found = format!("{accepted} that anybody heard");
-    Err(Breach::of(
-        Promise::AcceptedIsDelivered,
-        "the server",
-        format!("{received} messages received"),
-        found,
-    ))
+    let (expected, found) = (format!("{received} messages received"), format!("{accepted} heard"));
+    Err(Breach::of(Promise::AcceptedIsDelivered, "the server", expected, found))
 }
 
 /// What the server says that it has received, for as long as it says anything.

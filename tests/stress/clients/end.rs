@@ -29,7 +29,7 @@ impl fmt::Display for End {
             Self::Code(code) => code.fmt(f),
             Self::Lost => f.write_str("closed"),
             Self::Reset => f.write_str("reset"),
-            Self::Refused(status) => write!(f, "refused ({status})"),
+            Self::Refused(status) => write!(f, "answered {status}"),
             Self::NotLetIn => f.write_str("not let in"),
             Self::Vanished => f.write_str("vanished"),
             Self::Never => f.write_str("nothing"),

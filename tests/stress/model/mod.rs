@@ -66,6 +66,11 @@ impl Model {
         self.rooms.get(&room).is_some_and(Room::has_begun)
     }
 
+    /// How many are there, or about to come in.
+    pub fn clients(&self) -> usize {
+        self.rooms.values().map(Room::clients).sum()
+    }
+
     /// How many the server has greeted of those who are there.
     pub fn greeted(&self) -> usize {
         self.rooms.values().map(Room::greeted).sum()

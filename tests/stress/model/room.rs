@@ -89,6 +89,10 @@ impl Room {
         self.nobody_is_left_ahead()
     }
 
+    pub fn clients(&self) -> usize {
+        self.hearers.values().filter(|hearer| !hearer.is_gone).count()
+    }
+
     pub fn greeted(&self) -> usize {
         self.hearers.values().filter(|hearer| !hearer.is_gone && hearer.was_greeted()).count()
     }

@@ -27,7 +27,7 @@ impl Label {
         let from = self.number as usize % (1 << 10) * 32;
         payload.extend_from_slice(match self.number % 2 {
             0 => &noise()[from..from + missing],
-            _ => &chatter()[..missing / GREETING.len() * GREETING.len()],
+            _ => &chatter()[..missing / PHRASE.len() * PHRASE.len()],
         });
         Utterance { binary, payload: payload.into() }
     }
@@ -41,12 +41,12 @@ impl Label {
     }
 }
 
-const GREETING: &str = "grüß dich 🌍 ";
+const PHRASE: &str = "grüß dich 🌍 ";
 
 /// The same again and again.
 fn chatter() -> &'static [u8] {
     static CHATTER: OnceLock<String> = OnceLock::new();
-    CHATTER.get_or_init(|| GREETING.repeat(4 << 10)).as_bytes()
+    CHATTER.get_or_init(|| PHRASE.repeat(4 << 10)).as_bytes()
 }
 
 /// Letters without a pattern: the largest message from any start.
