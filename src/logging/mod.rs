@@ -1,6 +1,7 @@
 //! The log on standard error, and what may be written into it.
 
 mod escape; // what clients say, made safe
+mod throttle; // what libraries say again and again
 mod writer; // the thread that writes
 
 pub use escape::Escaped;
@@ -10,19 +11,22 @@ use crate::config::LogSettings;
 use env_logger::{Target, WriteStyle};
 use log::LevelFilter;
 use std::io::IsTerminal;
+use throttle::Throttle;
 
 /// The target of every line of ours.
 pub const TARGET: &str = "worldcast";
 
 /// Starts the log; the environment variable `RUST_LOG` has the last word on levels.
 pub fn start(settings: &LogSettings) {
-    env_logger::Builder::new()
+    let log = env_logger::Builder::new()
         .filter_level(LevelFilter::Warn) // the libraries' own lines
         .filter_module(TARGET, settings.level)
         .parse_default_env()
         .target(Target::Pipe(Box::new(writer::Writer::start())))
         .write_style(style())
-        .init();
+        .build();
+    log::set_max_level(log.filter());
+    log::set_boxed_logger(Box::new(Throttle::new(log))).expect("the log is started once");
 }
 
 /// Colours are for people: only on a terminal, and not where they are unwanted (no-color.org).

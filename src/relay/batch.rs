@@ -77,9 +77,15 @@ impl Joined {
         Self { bytes, ends }
     }
 
+    /// A part shares the memory of the whole unless it is much smaller: while it waits in an outbox, which counts
+    /// the part alone, it would keep all of it.
     fn slice(&self, messages: Range<usize>) -> Bytes {
         let end_of = |messages: usize| messages.checked_sub(1).map_or(0, |last| self.ends[last]);
-        self.bytes.slice(end_of(messages.start)..end_of(messages.end))
+        let part = end_of(messages.start)..end_of(messages.end);
+        match part.len() < self.bytes.len() / 2 {
+            true => Bytes::copy_from_slice(&self.bytes[part]),
+            false => self.bytes.slice(part),
+        }
     }
 }
 
@@ -108,6 +114,22 @@ mod tests {
         let said = said(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
         let mut batch = Batch::new(&said, &PLAIN);
         assert_eq!(batch.from(0, None), (Bytes::from_static(b"\x81\x01a\x81\x02bc"), 2));
+    }
+
+    #[test]
+    fn a_small_part_keeps_no_large_batch_in_memory() {
+        let me = SessionId::next();
+        let mine = "x".repeat(1000);
+        let said =
+            said(&[("a", Audience::Everyone), (&mine, Audience::EveryoneBut(me)), ("b", Audience::Everyone)]);
+        let mut batch = Batch::new(&said, &PLAIN);
+        let whole = batch.from(0, None).0.as_ptr_range();
+        let mut parts = Vec::new();
+        batch.parts_for(me, 0, None, |part, _| parts.push(part));
+        parts.push(batch.from(2, None).0);
+        assert_eq!(parts.len(), 3);
+        assert!(parts.iter().all(|part| !whole.contains(&part.as_ptr())));
+        assert!(whole.contains(&batch.from(1, None).0.as_ptr()), "a large part is not copied");
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! What a library says again and again: its same complaint is written once a minute.
+//!
+//! Without a descriptor left, actix-server says so twice a second for each listener.
+
+use super::TARGET;
+use log::{Level, Log, Metadata, Record};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a complaint silences the same one.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// A log in front of `log`.
+pub struct Throttle<L> {
+    log: L,
+    complaints: Mutex<Complaints>,
+}
+
+/// When each place in the libraries' code complained last; there are as many as they have such lines.
+#[derive(Default)]
+struct Complaints(HashMap<Place, Instant>);
+
+type Place = (String, Option<u32>);
+
+impl<L> Throttle<L> {
+    pub fn new(log: L) -> Self {
+        Self { log, complaints: Mutex::default() }
+    }
+
+    fn lets_pass(&self, record: &Record<'_>) -> bool {
+        let is_complaint = record.level() <= Level::Warn && record.target() != TARGET;
+        let place = || (record.target().to_owned(), record.line());
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        !is_complaint || complaints.lets_pass(place(), Instant::now())
+    }
+}
+
+impl<L: Log> Log for Throttle<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.log.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.log.enabled(record.metadata()) && self.lets_pass(record) {
+            self.log.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.log.flush();
+    }
+}
+
+impl Complaints {
+    fn lets_pass(&mut self, place: Place, now: Instant) -> bool {
+        let last = self.0.get(&place);
+        let passes = last.is_none_or(|last| now.saturating_duration_since(*last) >= PAUSE);
+        if passes {
+            self.0.insert(place, now);
+        }
+        passes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_complaint_is_written_once_a_minute() {
+        let mut complaints = Complaints::default();
+        let start = Instant::now();
+        let mut passes = |line, seconds| {
+            complaints.lets_pass(("actix_server".into(), Some(line)), start + Duration::from_secs(seconds))
+        };
+        assert!(passes(7, 0));
+        assert!(!passes(7, 59));
+        assert!(passes(8, 59), "another complaint");
+        assert!(passes(7, 60));
+        assert!(!passes(7, 119));
+    }
+
+    #[test]
+    fn our_own_lines_and_what_is_no_complaint_always_pass() {
+        let throttle = Throttle::new(env_logger::Logger::from_env("NO_VARIABLE"));
+        let passes = |target, level| {
+            let record = Record::builder().target(target).level(level).line(Some(7)).build();
+            throttle.lets_pass(&record)
+        };
+        for _ in 0..2 {
+            assert!(passes(TARGET, Level::Error));
+            assert!(passes("actix_server", Level::Info));
+        }
+        assert!(passes("actix_server", Level::Error));
+        assert!(!passes("actix_server", Level::Error));
+    }
+}

@@ -1,0 +1,14 @@
+//! What the program withstands, seen from outside its process; the name of a test is the promise.
+
+#[allow(dead_code, unused_imports, reason = "shared by test targets that each use a part of it")]
+#[path = "../process/mod.rs"]
+mod process; // the program in a process of its own
+mod support; // clients, and patience that ends
+
+mod deaf; // who reads nothing
+mod crowd; // more than may come
+mod heads; // requests that never end
+mod descriptors; // no more of them
+mod log; // nobody reads it
+mod failure; // what breaks inside
+mod stopping; // signals

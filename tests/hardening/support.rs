@@ -1,0 +1,127 @@
+//! The words that these tests are written in.
+
+use crate::process::{Server, handshake};
+use futures_util::{SinkExt, StreamExt};
+use std::{fmt::Display, future::Future, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
+    net::{TcpSocket, TcpStream},
+    time::{sleep, timeout},
+};
+use tokio_tungstenite::{WebSocketStream, client_async};
+use tungstenite::Message;
+
+/// How long anything may take that is to happen at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client by a library that nobody here wrote.
+pub struct Client(WebSocketStream<TcpStream>);
+
+impl Client {
+    /// A client at `path` that has heard the greeting.
+    pub async fn joins(server: &Server, path: &str) -> Self {
+        let joined = async {
+            let socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+            let (socket, _) = client_async(format!("ws://localhost{path}"), socket).await.expect("a session");
+            let mut client = Self(socket);
+            assert_eq!(client.hears().await, "world");
+            client
+        };
+        within(format!("a session at {path}"), joined).await
+    }
+
+    pub async fn says(&mut self, text: &str) {
+        let said = self.0.send(Message::text(text));
+        within("the server to take a message", said).await.expect("a session");
+    }
+
+    /// The next text.
+    pub async fn hears(&mut self) -> String {
+        let text = async {
+            loop {
+                match self.0.next().await.expect("a session").expect("a message") {
+                    Message::Text(text) => return text.to_string(),
+                    Message::Ping(_) => {}
+                    other => panic!("heard {other:?} instead of text"),
+                }
+            }
+        };
+        within("a message", text).await
+    }
+
+    /// Whether the session works: what is said comes back.
+    pub async fn hears_itself(&mut self, text: &str) {
+        self.says(text).await;
+        assert_eq!(self.hears().await, text);
+    }
+
+    /// The code that the session ends with.
+    pub async fn ends_with(mut self) -> Option<u16> {
+        let code = async {
+            while let Some(Ok(message)) = self.0.next().await {
+                if let Message::Close(frame) = message {
+                    return frame.map(|frame| frame.code.into());
+                }
+            }
+            None
+        };
+        within("the end of a session", code).await
+    }
+}
+
+/// A client in `room` that never reads more than the answer to its handshake.
+pub async fn deaf_client(server: &Server, room: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
+    let mut socket = within("a connection", socket.connect(server.listeners[0])).await.expect("a connection");
+    let request = handshake(&format!("/websocket/{room}"), "");
+    socket.write_all(request.as_bytes()).await.expect("a connection");
+    assert_eq!(&head(&mut socket).await[9..12], "101");
+    socket
+}
+
+/// Waits until the connection has ended, without reading from it.
+pub async fn is_cut_off(socket: &TcpStream) {
+    let ended = async { while !socket.ready(Interest::ERROR).await.expect("a socket").is_error() {} };
+    within("the end of a connection", ended).await;
+}
+
+/// The head of the next answer.
+pub async fn head(socket: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(within("the head of an answer", socket.read_u8()).await.expect("a head"));
+    }
+    String::from_utf8(head).expect("text")
+}
+
+/// The head of the answer to a flawless handshake.
+pub async fn knocks(server: &Server) -> String {
+    let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+    socket.write_all(handshake("/websocket", "").as_bytes()).await.expect("a connection");
+    head(&mut socket).await
+}
+
+/// Waits until the server counts so many as the value of `worldcast_{name}`.
+pub async fn comes_to(server: &Server, name: &str, value: u64) {
+    let what = format!("{name} to come to {value}");
+    within(what, async { while server.metrics().await.value(name) != value {} }).await;
+}
+
+/// Waits until `is_so`, looking again and again.
+pub async fn eventually(what: impl Display, mut is_so: impl FnMut() -> bool) {
+    let looks = async {
+        while !is_so() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within(what, looks).await;
+}
+
+/// Waits for `event`, or panics with the name of `what` did not happen.
+pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
+    match timeout(PATIENCE, event).await {
+        Ok(happened) => happened,
+        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+    }
+}

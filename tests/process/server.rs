@@ -1,0 +1,146 @@
+//! The process: started on ports of its own, looked at from outside, stopped by a signal.
+
+use super::{Metrics, handshake, log::Log};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    fs::{self, File},
+    io::BufReader,
+    net::SocketAddr,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How the program is to be started.
+pub struct Launch {
+    settings: Vec<(String, String)>,
+    descriptors: Option<u32>,
+    log_is_read: bool,
+}
+
+/// The program while it runs; it is killed when this is dropped.
+pub struct Server {
+    process: Child,
+    pid: u32,
+    /// Where clients connect; every listener serves the same.
+    pub listeners: Vec<SocketAddr>,
+    pub admin: SocketAddr,
+    pub log: Log,
+    /// The reading end of a log that nobody reads.
+    _unread: Option<BufReader<File>>,
+}
+
+impl Launch {
+    /// With these settings, named as in the configuration: `("session.ping_after", "2s")`.
+    pub fn with<V: ToString>(settings: &[(&str, V)]) -> Self {
+        let open = |key: &str, addresses: &str| (key.to_owned(), addresses.to_owned());
+        let given = settings.iter().map(|(key, value)| ((*key).to_owned(), value.to_string()));
+        let settings = [open("listen", "127.0.0.1:0,127.0.0.1:0"), open("admin.listen", "127.0.0.1:0")]
+            .into_iter()
+            .chain(given)
+            .collect();
+        Self { settings, descriptors: None, log_is_read: true }
+    }
+
+    /// With at most so many file descriptors.
+    pub fn descriptors(self, most: u32) -> Self {
+        Self { descriptors: Some(most), ..self }
+    }
+
+    /// With a standard error that is a pipe whose reader looks away as soon as the program listens.
+    pub fn log_unread(self) -> Self {
+        Self { log_is_read: false, ..self }
+    }
+
+    /// Starts the program and waits until it listens.
+    pub fn start(self) -> Server {
+        let mut process = self.command().spawn().expect("the program starts");
+        let stderr = process.stderr.take().expect("it is piped").into_owned_fd().expect("a pipe");
+        let (mut reader, log) = (BufReader::new(File::from(stderr)), Log::default());
+        let addresses = log.addresses(&mut reader);
+        let unread = match self.log_is_read {
+            true => {
+                log.follow(reader);
+                None
+            }
+            false => Some(reader),
+        };
+        Server {
+            pid: process.id().expect("it runs"),
+            process,
+            listeners: addresses.listeners,
+            admin: addresses.admin.expect("it was read"),
+            log,
+            _unread: unread,
+        }
+    }
+
+    fn command(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_worldcast");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(most) => shell(&format!("ulimit -n {most}; exec {program}")),
+        };
+        let variable = |key: &str| format!("WORLDCAST_{}", key.to_uppercase().replace('.', "__"));
+        command.env_clear().envs(self.settings.iter().map(|(key, value)| (variable(key), value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+}
+
+impl Server {
+    pub async fn metrics(&self) -> Metrics {
+        Metrics::read(self.admin).await.expect("the admin listener answers")
+    }
+
+    /// Lets the process open and allocate what it does once, and waits until those who made it do so are gone.
+    pub async fn warms_up(&self) {
+        for listener in self.listeners.iter().cycle().take(16) {
+            let mut socket = TcpStream::connect(listener).await.expect("it listens");
+            socket.write_all(handshake("/websocket", "").as_bytes()).await.expect("it reads");
+            socket.read_u8().await.expect("it answers");
+        }
+        let gone = async { while !self.metrics().await.left().is_empty() {} };
+        let _ = timeout(Duration::from_secs(5), gone).await; // what is left then will be noticed
+    }
+
+    /// Bytes of memory that the process has in use (RSS).
+    pub fn memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
+        kib.and_then(|kib| kib.parse::<usize>().ok()).map_or(0, |kib| kib << 10)
+    }
+
+    /// What the process has open, one line each.
+    pub fn descriptors(&self) -> Vec<String> {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("the process runs");
+        let target = |entry: fs::DirEntry| fs::read_link(entry.path()).ok();
+        let mut open: Vec<_> =
+            open.flatten().filter_map(target).map(|path| path.display().to_string()).collect();
+        open.sort();
+        open
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).expect("a process");
+        kill_process(pid, Signal::TERM).expect("it runs");
+    }
+
+    /// How the process ended; `None` when it has not within `patience`.
+    pub async fn exit(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let ended = timeout(patience, self.process.wait()).await.ok()?;
+        Some(ended.expect("a child"))
+    }
+}
+
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script]);
+    command
+}

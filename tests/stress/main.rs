@@ -1,0 +1,40 @@
+//! Hundreds of clients of every kind against the real program, judged by a model of what is promised.
+//!
+//! `cargo test --test stress` plays for some seconds; `cargo test --release --test stress -- --minutes 30`
+//! for longer. The seed that is printed brings the same crowd again: `-- --seed N`.
+
+#[allow(dead_code, unused_imports, reason = "shared by test targets that each use a part of it")]
+#[path = "../process/mod.rs"]
+mod process; // the program in a process of its own
+
+mod options; // what is asked for
+mod settings; // what the server is started with
+mod plan; // who comes when, and what for
+mod acts; // the course of a run
+mod stage; // what all clients share
+mod clients; // those who behave, and all the others
+mod model; // what was promised
+mod watch; // what the process holds
+mod report; // the figures
+
+use options::Options;
+use plan::Plan;
+use std::process::ExitCode;
+use tokio::{runtime, task::LocalSet};
+
+fn main() -> ExitCode {
+    let Some(Options { seed, length }) = Options::read(std::env::args().skip(1)) else {
+        return ExitCode::SUCCESS;
+    };
+    println!("stress: seed {seed}, {length:?} of talk");
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let play = acts::play(Plan::new(seed, length));
+    let (stage, verdict) = LocalSet::new().block_on(&runtime, play);
+    println!("{}", stage.report());
+    let Some(breach) = verdict.err().or(stage.breach()) else { return ExitCode::SUCCESS };
+    println!("\n{breach}");
+    println!(
+        "\nstress: failed with seed {seed}; `cargo test --test stress -- --seed {seed}` brings the same crowd"
+    );
+    ExitCode::FAILURE
+}

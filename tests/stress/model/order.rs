@@ -1,0 +1,69 @@
+//! What a room has heard, in the order in which it was heard; the beginning is forgotten in time.
+
+use super::{Utterance, speaker::Said, words::Label};
+use std::{collections::VecDeque, time::Instant};
+
+/// Payload that is kept of one room; hearers who have not heard what goes beyond it are no longer judged.
+const KEPT_BYTES: usize = 64 << 20;
+
+#[derive(Default)]
+pub struct Order {
+    /// The position of the first message that is kept.
+    first: usize,
+    messages: VecDeque<Placed>,
+    /// Bytes of all messages, those that are forgotten included.
+    bytes: usize,
+}
+
+/// A message at its place.
+pub struct Placed {
+    pub label: Label,
+    pub utterance: Utterance,
+    pub said: Instant,
+    /// When it was said, as [`super::Model`] counts.
+    pub at: u64,
+    /// Bytes that the order had held when this was added.
+    before: usize,
+}
+
+impl Order {
+    /// The position of the next message.
+    pub fn end(&self) -> usize {
+        self.first + self.messages.len()
+    }
+
+    pub fn at(&self, position: usize) -> Option<&Placed> {
+        self.messages.get(position.checked_sub(self.first)?)
+    }
+
+    pub fn is_forgotten(&self, position: usize) -> bool {
+        position < self.first
+    }
+
+    /// Bytes of the messages from `position` on.
+    pub fn bytes_from(&self, position: usize) -> usize {
+        self.at(position).map_or(0, |placed| self.bytes - placed.before)
+    }
+
+    pub fn push(&mut self, label: Label, said: Said) {
+        let before = self.bytes;
+        self.bytes += said.utterance.payload.len();
+        self.messages.push_back(Placed {
+            label,
+            utterance: said.utterance,
+            said: said.when,
+            at: said.at,
+            before,
+        });
+    }
+
+    /// Forgets what lies before `position`, and what is too much to be kept.
+    pub fn forget_before(&mut self, position: usize) {
+        while self.first < position || self.bytes_from(self.first) > KEPT_BYTES {
+            if self.messages.pop_front().is_none() {
+                return;
+            }
+            self.first += 1;
+        }
+    }
+}

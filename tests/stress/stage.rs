@@ -1,0 +1,147 @@
+//! What all clients of an act share: where the server is, what is judged, and when to be silent or to leave.
+
+use crate::{
+    clients::{End, PATIENCE},
+    model::{Breach, Model, Promise, RoomId, Verdict},
+    plan::Visit,
+    report::Report,
+};
+use std::{
+    cell::{Cell, RefCell, RefMut},
+    net::SocketAddr,
+    rc::Rc,
+    time::Duration,
+};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Bytes that may be on their way in one room when somebody floods it: less than an outbox holds, so that
+/// nobody who reads is ever too slow.
+const FLOOD: usize = 512 << 10;
+
+pub struct Stage {
+    pub listeners: Vec<SocketAddr>,
+    /// From now on nobody says anything.
+    pub silence: CancellationToken,
+    /// From now on everybody leaves.
+    pub farewell: CancellationToken,
+    /// Something promised was not kept: nothing else matters.
+    pub broken: CancellationToken,
+    /// The server was told to stop.
+    pub stopping: Cell<bool>,
+    model: Rc<RefCell<Model>>,
+    report: Rc<RefCell<Report>>,
+    breach: Rc<RefCell<Option<Breach>>>,
+}
+
+impl Stage {
+    pub fn new(listeners: Vec<SocketAddr>) -> Self {
+        Self {
+            listeners,
+            silence: CancellationToken::new(),
+            farewell: CancellationToken::new(),
+            broken: CancellationToken::new(),
+            stopping: Cell::default(),
+            model: Rc::default(),
+            report: Rc::default(),
+            breach: Rc::default(),
+        }
+    }
+
+    /// The same stage for the next act.
+    pub fn next_act(&self) -> Rc<Self> {
+        Rc::new(Self {
+            listeners: self.listeners.clone(),
+            silence: CancellationToken::new(),
+            farewell: CancellationToken::new(),
+            broken: self.broken.clone(),
+            stopping: Cell::default(),
+            model: self.model.clone(),
+            report: self.report.clone(),
+            breach: self.breach.clone(),
+        })
+    }
+
+    pub fn model(&self) -> RefMut<'_, Model> {
+        self.model.borrow_mut()
+    }
+
+    pub fn report(&self) -> RefMut<'_, Report> {
+        self.report.borrow_mut()
+    }
+
+    /// The first breach counts: what follows may follow from it.
+    pub fn judge(&self, verdict: Verdict) {
+        if let Err(breach) = verdict
+            && !self.broken.is_cancelled()
+        {
+            self.breach.replace(Some(breach));
+            self.broken.cancel();
+        }
+    }
+
+    /// What came of a message that somebody heard in `room`.
+    pub fn hears(&self, room: RoomId, verdict: Result<Duration, Breach>) {
+        match verdict {
+            Ok(age) if room.is_calm() => self.report().delays.add(age),
+            Ok(_) => {}
+            Err(breach) => self.judge(Err(breach)),
+        }
+    }
+
+    /// Whether so much was heard of what was said in `room` that more may be said at once.
+    pub fn may_flood(&self, room: RoomId) -> bool {
+        self.model.borrow().backlog(room) < FLOOD
+    }
+
+    pub fn unheard_bytes(&self, room: RoomId) -> usize {
+        self.model.borrow().unheard_bytes(room)
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.silence.is_cancelled()
+    }
+
+    /// Judges how a visit ended.
+    pub fn sees_end(&self, visit: &Visit, end: End) {
+        self.report().sees_end(visit.kind, end);
+        let (kind, stopping) = (visit.kind, self.stopping.get());
+        let expected = if stopping { kind.ends_when_stopping() } else { kind.ends() };
+        if !expected.contains(&end) {
+            let who = format!("{} ({:?}) in {}", visit.client, visit.kind, visit.room);
+            let expected = expected.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+            self.judge(Err(Breach::of(Promise::RightEnd, who, expected, end)));
+        }
+    }
+
+    /// Waits until somebody is in each of `rooms` and knows what is said there from the beginning.
+    pub async fn has_begun(&self, rooms: impl Iterator<Item = RoomId> + Clone) {
+        while !rooms.clone().all(|room| self.model.borrow().has_begun(room)) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until so many have been greeted.
+    pub async fn are_in(&self, clients: usize) {
+        while self.model.borrow().greeted() < clients {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until everybody has heard everything.
+    pub async fn settles(&self) -> Verdict {
+        let settled = async {
+            while self.model.borrow().unsettled().is_some() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        match timeout(PATIENCE, settled).await {
+            Ok(()) => Ok(()),
+            Err(_) => self.model.borrow().unsettled().map_or(Ok(()), Err),
+        }
+    }
+
+    pub fn breach(&self) -> Option<Breach> {
+        self.breach.take()
+    }
+}
