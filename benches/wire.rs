@@ -45,23 +45,27 @@ impl Socket {
         frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         Self { frames: frame.repeat(2 * READ_BUFFER / frame.len() + 2), at: 0 }
     }
+}
 
-    /// What the next read brings.
-    fn next(&mut self) -> &[u8] {
-        let rest = self.frames.len() - self.at;
-        let start = self.at;
-        self.at = if rest <= READ_BUFFER { 0 } else { start + READ_BUFFER };
-        &self.frames[start..start + rest.min(READ_BUFFER)]
+impl Socket {
+    /// What the next read of at most `length` bytes brings.
+    fn next(&mut self, length: usize) -> &[u8] {
+        let rest = &self.frames[self.at..];
+        let length = length.min(rest.len());
+        self.at = (self.at + length) % self.frames.len();
+        &rest[..length]
+    }
+
+    fn read_onto(&mut self, buffer: &mut BytesMut) {
+        buffer.extend_from_slice(self.next(READ_BUFFER));
     }
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = &self.frames[self.at..];
-        let length = rest.len().min(buffer.len()).min(READ_BUFFER);
-        buffer[..length].copy_from_slice(&rest[..length]);
-        self.at = if length == rest.len() { 0 } else { self.at + length };
-        Ok(length)
+        let bytes = self.next(buffer.len());
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
     }
 }
 
@@ -147,7 +151,7 @@ fn decode_actix(group: &mut BenchmarkGroup<WallTime>, mut socket: Socket, count:
         match codec.decode(&mut buffer).unwrap() {
             Some(Frame::Text(text)) => break Message::Text(ByteString::try_from(text).unwrap()),
             Some(Frame::Binary(bytes)) => break Message::Binary(bytes),
-            _ => buffer.extend_from_slice(socket.next()),
+            _ => socket.read_onto(&mut buffer),
         }
     };
     group.bench_function("actix-http", |bencher| {
@@ -169,10 +173,11 @@ fn encode(criterion: &mut Criterion) {
 }
 
 fn encode_worldcast(group: &mut BenchmarkGroup<WallTime>, payload: &Payload, count: usize) {
-    let once = || black_box(Prepared::new(payload.clone()).plain().clone());
-    group.bench_function("worldcast", |bencher| {
-        bencher.iter(|| (0..count).for_each(|_| drop(once())));
-    });
+    let once = || {
+        let prepared = Prepared::new(payload.clone());
+        black_box(prepared.plain());
+    };
+    group.bench_function("worldcast", |bencher| bencher.iter(|| (0..count).for_each(|_| once())));
 }
 
 fn encode_tungstenite(group: &mut BenchmarkGroup<WallTime>, payload: &Payload, count: usize) {
@@ -201,18 +206,31 @@ fn encode_actix(group: &mut BenchmarkGroup<WallTime>, payload: &Payload, count: 
     });
 }
 
-/// What compression costs, which neither of the others has.
-fn compress(criterion: &mut Criterion) {
+/// One message for a hundred hearers, compressed or not; neither of the others can share or compress.
+fn broadcast(criterion: &mut Criterion) {
+    let compression = Compression { level: 4, threshold: 0 };
+    for (size, window) in [(64, None), (1 << 10, None), (1 << 10, Some(WindowBits::MAX))] {
+        let [(kind, payload), ..] = payloads(size);
+        let broadcast = || {
+            let prepared = Prepared::new(payload.clone());
+            (0..100).for_each(|_| drop(black_box(prepared.form(window, &compression).clone())));
+        };
+        let form = if window.is_some() { "compressed" } else { "plain" };
+        criterion
+            .bench_function(&format!("broadcast/{form}/{kind}/{size}"), |bencher| bencher.iter(broadcast));
+    }
+}
+
+fn inflate(criterion: &mut Criterion) {
     let compression = Compression { level: 4, threshold: 0 };
     for size in [1 << 10, 16 << 10] {
-        let [(_, payload), ..] = payloads(size);
-        let form = || Prepared::new(payload.clone()).form(Some(WindowBits::MAX), &compression).clone();
-        let mut group = criterion.benchmark_group(format!("compressed/{size}"));
+        let [(kind, payload), ..] = payloads(size);
+        let prepared = Prepared::new(payload);
+        let frame = masked(prepared.form(Some(WindowBits::MAX), &compression));
+        let mut decoder = Decoder::new(LIMIT, true);
+        let mut group = criterion.benchmark_group(format!("inflate/{kind}/{size}"));
         group.throughput(Throughput::Bytes(size as u64));
-        group.bench_function("encode", |bencher| bencher.iter(|| black_box(form())));
-        let frame = masked(&form());
-        group.bench_function("decode", |bencher| {
-            let mut decoder = Decoder::new(LIMIT, true);
+        group.bench_function("worldcast", |bencher| {
             bencher.iter(|| decoder.decode(&mut &frame[..]).unwrap().unwrap());
         });
     }
@@ -228,5 +246,5 @@ fn quick() -> Criterion {
     Criterion::default().warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(800))
 }
 
-criterion_group!(name = benches; config = quick().sample_size(20); targets = decode, encode, compress);
+criterion_group!(name = benches; config = quick().sample_size(20); targets = decode, encode, broadcast, inflate);
 criterion_main!(benches);

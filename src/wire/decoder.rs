@@ -19,16 +19,10 @@ const BYTES_PER_FRAGMENT: usize = 64;
 pub struct Decoder {
     max_message: usize,
     compression: bool,
-    state: State,
+    header: PartialHeader,
+    frame: Option<Frame>,
     message: Option<Box<PartialMessage>>,
     control: Vec<u8>,
-}
-
-/// What comes next.
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Header(PartialHeader),
-    Payload(Frame),
 }
 
 /// The first bytes of a header whose last have not come.
@@ -51,8 +45,8 @@ impl Decoder {
     /// fragments or one for every 64 bytes of `max_message`, whichever is more; `compression` says
     /// whether permessage-deflate was agreed on.
     pub fn new(max_message: usize, compression: bool) -> Self {
-        let state = State::Header(PartialHeader::default());
-        Self { max_message, compression, state, message: None, control: Vec::new() }
+        let header = PartialHeader::default();
+        Self { max_message, compression, header, frame: None, message: None, control: Vec::new() }
     }
 
     /// Takes from the front of `input` up to the end of the next message; `None` when `input` is used up
@@ -62,14 +56,12 @@ impl Decoder {
     /// The rule that the peer broke, as soon as it is certain. Nothing can be decoded after that.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
         while !input.is_empty() {
-            let frame = match self.state {
-                State::Payload(frame) => Some(frame),
-                State::Header(begun) => self.read_header(begun, input)?,
+            let read = match self.frame {
+                Some(frame) => self.read_payload(frame, input),
+                None => self.read_frame(input),
             };
-            let Some(frame) = frame else { break };
-            let message = self.read_payload(frame, input)?;
-            if message.is_some() {
-                return Ok(message);
+            if !matches!(read, Ok(None)) {
+                return read;
             }
         }
         Ok(None)
@@ -83,19 +75,24 @@ impl Decoder {
         message + self.control.capacity()
     }
 
-    fn read_header(
-        &mut self,
-        mut begun: PartialHeader,
-        input: &mut &[u8],
-    ) -> Result<Option<Frame>, WireError> {
-        let before = usize::from(begun.length);
-        begun.extend(input);
-        let Some((frame, size)) = self.judge_header(begun.bytes())? else {
+    fn read_frame(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
+        match self.read_header(input)? {
+            Some(frame) => self.read_payload(frame, input),
+            None => Ok(None),
+        }
+    }
+
+    /// A header that comes at once is judged where it lies.
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, WireError> {
+        let joined = (self.header.length > 0).then(|| self.header.followed_by(input));
+        let bytes = joined.as_ref().map_or(*input, PartialHeader::bytes);
+        let Some((frame, size)) = self.judge_header(bytes)? else {
+            self.header = PartialHeader::default().followed_by(bytes);
             *input = &[];
-            self.state = State::Header(begun);
             return Ok(None);
         };
-        *input = &input[size - before..];
+        *input = &input[size - usize::from(self.header.length)..];
+        self.header.length = 0;
         Ok(Some(frame))
     }
 
@@ -106,8 +103,9 @@ impl Decoder {
         self.judge_kind(kind)?;
         let Some((length, size)) = read_length(rest, kind.opcode)? else { return Ok(None) };
         let missing = self.judge_length(kind, length)?;
-        let mask = rest[size..].first_chunk();
-        Ok(mask.map(|mask| (Frame { kind, mask: Mask(*mask), missing }, 1 + size + mask.len())))
+        let Some(mask) = rest[size..].first_chunk() else { return Ok(None) };
+        let frame = Frame { kind, mask: Mask::new(*mask), missing };
+        Ok(Some((frame, 1 + size + mask.len())))
     }
 
     /// Whether a frame of this kind may come now (RFC 6455 §5.4).
@@ -137,28 +135,19 @@ impl Decoder {
         MIN_FRAGMENTS.max(self.max_message / BYTES_PER_FRAGMENT)
     }
 
-    fn read_payload(&mut self, mut frame: Frame, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
+    fn read_payload(&mut self, frame: Frame, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
         let (masked, rest) = input.split_at(input.len().min(frame.missing));
         *input = rest;
-        let message = match frame.kind.opcode.is_control() {
-            true => self.read_control(frame, masked)?,
-            false => self.read_data(frame, masked)?,
-        };
-        frame.missing -= masked.len();
-        frame.mask = frame.mask.after(masked.len());
-        self.state = match frame.missing {
-            0 => State::Header(PartialHeader::default()),
-            _ => State::Payload(frame),
-        };
-        Ok(message)
+        self.frame = frame.after(masked.len());
+        match frame.kind.opcode.is_control() {
+            true => self.read_control(frame, masked),
+            false => self.read_data(frame, masked),
+        }
     }
 
     fn read_control(&mut self, frame: Frame, masked: &[u8]) -> Result<Option<Message>, WireError> {
         self.control.reserve_exact(frame.missing);
-        frame.mask.unmask(masked, |plain| {
-            self.control.extend_from_slice(plain);
-            Ok(())
-        })?;
+        frame.mask.unmask_onto(masked, &mut self.control);
         if masked.len() < frame.missing {
             return Ok(None);
         }
@@ -185,12 +174,21 @@ impl Decoder {
     }
 }
 
+impl Frame {
+    /// What remains of it after `bytes` of its payload.
+    fn after(self, bytes: usize) -> Option<Self> {
+        let missing = self.missing - bytes;
+        (missing > 0).then(|| Self { missing, mask: self.mask.after(bytes), ..self })
+    }
+}
+
 impl PartialHeader {
-    fn extend(&mut self, input: &[u8]) {
+    fn followed_by(mut self, input: &[u8]) -> Self {
         let free = &mut self.bytes[usize::from(self.length)..];
         let taken = input.len().min(free.len());
         free[..taken].copy_from_slice(&input[..taken]);
         self.length += taken as u8;
+        self
     }
 
     fn bytes(&self) -> &[u8] {

@@ -12,9 +12,8 @@ use bytes::Bytes;
 /// A message some of whose bytes have come.
 #[derive(Debug)]
 pub struct PartialMessage {
+    kind: Kind,
     body: Body,
-    /// Where a compressed message will be inflated to.
-    inflated: Option<Body>,
     /// Frames that have wholly come of it.
     pub fragments: usize,
 }
@@ -22,29 +21,33 @@ pub struct PartialMessage {
 impl PartialMessage {
     /// The message that begins with a frame of this kind.
     pub fn new(kind: Kind) -> Self {
-        let bytes = Body::Binary(Vec::new());
-        let plain = if kind.opcode == Opcode::Text { Body::Text(Text::default()) } else { bytes };
-        let (body, inflated) =
-            if kind.rsv1 { (Body::Binary(Vec::new()), Some(plain)) } else { (plain, None) };
-        Self { body, inflated, fragments: 0 }
+        let body = if kind.rsv1 { Body::Binary(Vec::new()) } else { Body::new(kind.opcode) };
+        Self { kind, body, fragments: 0 }
     }
 
     /// Takes what came of a frame that still had to bring `announced` bytes.
     pub fn push(&mut self, masked: &[u8], mask: Mask, announced: usize) -> Result<(), WireError> {
         self.body.make_room(masked.len(), announced);
-        mask.unmask(masked, |plain| self.body.push(plain))
+        match &mut self.body {
+            Body::Text(text) => mask.unmask(masked, |plain| text.push(plain))?,
+            Body::Binary(bytes) => mask.unmask_onto(masked, bytes),
+        }
+        Ok(())
     }
 
     /// The whole message, of at most `max_message` bytes.
     pub fn finish(self, max_message: usize) -> Result<Message, WireError> {
-        let (Body::Binary(deflated), Some(mut inflated)) = (&self.body, self.inflated) else {
-            return self.body.finish();
-        };
-        inflate(deflated, max_message, |plain| {
-            inflated.make_room(plain.len(), max_message - inflated.len());
-            inflated.push(plain)
-        })?;
-        inflated.finish()
+        match self.body {
+            Body::Binary(deflated) if self.kind.rsv1 => {
+                let mut plain = Body::new(self.kind.opcode);
+                inflate(&deflated, max_message, |piece| {
+                    plain.make_room(piece.len(), max_message - plain.len());
+                    plain.push(piece)
+                })?;
+                plain.finish()
+            }
+            body => body.finish(),
+        }
     }
 
     /// Bytes of payload that came on the wire.
@@ -66,6 +69,10 @@ enum Body {
 }
 
 impl Body {
+    fn new(opcode: Opcode) -> Self {
+        if opcode == Opcode::Text { Self::Text(Text::default()) } else { Self::Binary(Vec::new()) }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
