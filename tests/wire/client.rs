@@ -95,6 +95,11 @@ pub fn frame(first: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// The bytes that a fixture is written as: pairs of digits, with spaces between.
+pub fn hex(digits: &str) -> Vec<u8> {
+    digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
 /// As RFC 7692 §7.2.1 says.
 fn deflated(plain: &[u8]) -> Vec<u8> {
     let mut deflated = Vec::with_capacity(2 * plain.len() + 100);
