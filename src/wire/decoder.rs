@@ -68,7 +68,7 @@ impl Decoder {
     }
 
     /// Bytes of heap memory held for what is half read: at most `max_message`, the 125 bytes of a control
-    /// frame that came in between, and some 80 bytes of bookkeeping.
+    /// frame that came in between, and less than 100 bytes of bookkeeping.
     pub fn held_bytes(&self) -> usize {
         let message = self.message.as_ref();
         let message = message.map_or(0, |message| message.capacity() + size_of::<PartialMessage>());

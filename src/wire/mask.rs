@@ -1,5 +1,7 @@
 //! What a client hides its bytes with (RFC 6455 §5.3), so that no proxy takes them for something else.
 
+use super::WireError;
+
 /// Four bytes that are added to the payload, over and over; here twice, the first as the lowest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask(u64);
@@ -16,10 +18,14 @@ impl Mask {
     }
 
     /// Hands the plain bytes behind `masked` to `keep`, piece by piece.
-    pub fn unmask<E>(self, masked: &[u8], keep: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub fn unmask(
+        self,
+        masked: &[u8],
+        keep: impl FnMut(&[u8]) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
         match masked.len() {
-            ..=SHORT_PIECE => self.unmask_by::<SHORT_PIECE, E>(masked, keep),
-            _ => self.unmask_by::<PIECE, E>(masked, keep),
+            ..=SHORT_PIECE => self.unmask_by::<SHORT_PIECE>(masked, keep),
+            _ => self.unmask_by::<PIECE>(masked, keep),
         }
     }
 
@@ -37,11 +43,11 @@ impl Mask {
         Self(self.0.rotate_right(bytes as u32 % 4 * 8))
     }
 
-    fn unmask_by<const SIZE: usize, E>(
+    fn unmask_by<const SIZE: usize>(
         self,
         masked: &[u8],
-        mut keep: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut keep: impl FnMut(&[u8]) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
         let mut buffer = [0; SIZE];
         for piece in masked.chunks(SIZE) {
             let plain = &mut buffer[..piece.len()];
@@ -71,7 +77,7 @@ mod tests {
         let mut plain = Vec::new();
         mask.unmask(masked, |piece| {
             plain.extend_from_slice(piece);
-            Ok::<_, ()>(())
+            Ok(())
         })
         .unwrap();
         plain

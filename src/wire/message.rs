@@ -35,7 +35,7 @@ impl PartialMessage {
         Ok(())
     }
 
-    /// The whole message, of at most `max_message` bytes.
+    /// The whole message, of at most `max_message` bytes. A compressed one is there twice for a moment.
     pub fn finish(self, max_message: usize) -> Result<Message, WireError> {
         match self.body {
             Body::Binary(deflated) if self.kind.rsv1 => {
