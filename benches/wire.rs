@@ -1,15 +1,13 @@
 //! Decoding and encoding, bytes a second, beside tungstenite and the codec of actix-http.
 //!
-//! All read from the same socket in memory, through a buffer of 64 KiB, and hand out whole messages whose
-//! text is known to be UTF-8.
+//! All read from the same socket in memory, up to 64 KiB at a time, and hand out whole messages whose text
+//! is known to be UTF-8. Ours own their bytes; those of the others are slices of their read buffers.
 
 use actix_codec::{Decoder as _, Encoder as _};
 use actix_http::ws::{self, Frame, Message};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use bytestring::ByteString;
-use criterion::{
-    BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
-};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::{
     hint::black_box,
     io::{self, Read, Write},
@@ -20,11 +18,10 @@ use worldcast::wire::{Compression, Decoder, Payload, Prepared, WindowBits};
 
 const SIZES: [usize; 3] = [64, 16 << 10, 64 << 10];
 const READ_BUFFER: usize = 64 << 10;
-const LIMIT: usize = 1 << 20;
-/// What one measured step decodes or encodes.
-const STEP: usize = 256 << 10;
+const MAX_MESSAGE: usize = 1 << 20;
+const COMPRESSION: Compression = Compression { level: 4, threshold: 0 };
 
-/// A client that sends the same frame for ever, and takes whatever it is sent.
+/// A client that sends the same frames for ever, and takes whatever it is sent.
 #[derive(Clone)]
 struct Socket {
     frames: Vec<u8>,
@@ -32,36 +29,25 @@ struct Socket {
 }
 
 impl Socket {
-    /// Sends `payload` in masked frames.
-    fn new(opcode: u8, payload: &[u8]) -> Self {
-        let mask = [0x37, 0xfa, 0x21, 0x3d];
-        let mut frame = vec![0x80 | opcode];
-        match payload.len() {
-            length @ ..126 => frame.push(0x80 | length as u8),
-            length @ ..0x1_0000 => frame.extend([&[0xfe][..], &(length as u16).to_be_bytes()].concat()),
-            length => frame.extend([&[0xff][..], &(length as u64).to_be_bytes()].concat()),
-        }
-        frame.extend(mask);
-        frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    fn new(payload: &Payload) -> Self {
+        let frame = masked(Prepared::new(payload.clone()).plain());
         Self { frames: frame.repeat(2 * READ_BUFFER / frame.len() + 2), at: 0 }
     }
 
-    /// What the next read brings.
-    fn next(&mut self) -> &[u8] {
-        let rest = self.frames.len() - self.at;
-        let start = self.at;
-        self.at = if rest <= READ_BUFFER { 0 } else { start + READ_BUFFER };
-        &self.frames[start..start + rest.min(READ_BUFFER)]
+    /// What the next read of at most `length` bytes brings.
+    fn next(&mut self, length: usize) -> &[u8] {
+        let rest = &self.frames[self.at..];
+        let length = length.min(rest.len());
+        self.at = (self.at + length) % self.frames.len();
+        &rest[..length]
     }
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = &self.frames[self.at..];
-        let length = rest.len().min(buffer.len()).min(READ_BUFFER);
-        buffer[..length].copy_from_slice(&rest[..length]);
-        self.at = if length == rest.len() { 0 } else { self.at + length };
-        Ok(length)
+        let bytes = self.next(buffer.len());
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
     }
 }
 
@@ -75,9 +61,18 @@ impl Write for Socket {
     }
 }
 
-fn tungstenite(socket: Socket) -> WebSocket<Socket> {
-    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
-    WebSocket::from_raw_socket(socket, Role::Server, Some(config))
+/// The frame of a server as a client would send it.
+fn masked(frame: &[u8]) -> Vec<u8> {
+    let mask = [0x37, 0xfa, 0x21, 0x3d];
+    let (header, payload) = frame.split_at(match frame[1] {
+        127 => 10,
+        126 => 4,
+        _ => 2,
+    });
+    let mut bytes = [header, &mask].concat();
+    bytes[1] |= 0x80;
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
 }
 
 /// Payloads as people send them: JSON, Chinese, and bytes that mean nothing here.
@@ -99,27 +94,20 @@ fn filled(size: usize, text: &str) -> String {
     filled
 }
 
-fn opcode(payload: &Payload) -> u8 {
-    if matches!(payload, Payload::Text(_)) { 1 } else { 2 }
-}
-
 fn decode(criterion: &mut Criterion) {
-    for size in SIZES {
-        for (kind, payload) in payloads(size) {
-            let mut group = criterion.benchmark_group(format!("decode/{kind}/{size}"));
-            group.throughput(Throughput::Bytes(STEP as u64));
-            let (socket, count) = (Socket::new(opcode(&payload), payload.as_bytes()), STEP / size);
-            decode_worldcast(&mut group, socket.clone(), count);
-            decode_tungstenite(&mut group, socket.clone(), count);
-            decode_actix(&mut group, socket, count);
-        }
+    for (size, kind, payload) in all_payloads() {
+        let socket = Socket::new(&payload);
+        let (worldcast, actix) = (worldcast_reader(socket.clone()), actix_reader(socket.clone()));
+        let mut websocket = tungstenite(socket);
+        let tungstenite = move || websocket.read().unwrap();
+        compare(criterion, &format!("decode/{kind}/{size}"), size, worldcast, tungstenite, actix);
     }
 }
 
-fn decode_worldcast(group: &mut BenchmarkGroup<WallTime>, mut socket: Socket, count: usize) {
-    let (mut decoder, mut buffer) = (Decoder::new(LIMIT, true), vec![0; READ_BUFFER]);
+fn worldcast_reader(mut socket: Socket) -> impl FnMut() -> Message {
+    let (mut decoder, mut buffer) = (Decoder::new(MAX_MESSAGE, true), vec![0; READ_BUFFER]);
     let (mut start, mut end) = (0, 0);
-    let mut next = || loop {
+    move || loop {
         let mut input = &buffer[start..end];
         let message = decoder.decode(&mut input).unwrap();
         start = end - input.len();
@@ -127,106 +115,102 @@ fn decode_worldcast(group: &mut BenchmarkGroup<WallTime>, mut socket: Socket, co
             break message;
         }
         (start, end) = (0, socket.read(&mut buffer).unwrap());
-    };
-    group.bench_function("worldcast", |bencher| {
-        bencher.iter(|| (0..count).for_each(|_| drop(black_box(next()))));
-    });
+    }
 }
 
-fn decode_tungstenite(group: &mut BenchmarkGroup<WallTime>, socket: Socket, count: usize) {
-    let mut websocket = tungstenite(socket);
-    group.bench_function("tungstenite", |bencher| {
-        bencher.iter(|| (0..count).for_each(|_| drop(black_box(websocket.read().unwrap()))));
-    });
+fn tungstenite(socket: Socket) -> WebSocket<Socket> {
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+    WebSocket::from_raw_socket(socket, Role::Server, Some(config))
 }
 
 /// With the check of the text that actix-web-actors makes.
-fn decode_actix(group: &mut BenchmarkGroup<WallTime>, mut socket: Socket, count: usize) {
-    let (mut codec, mut buffer) = (ws::Codec::new().max_size(LIMIT), BytesMut::new());
-    let mut next = || loop {
+fn actix_reader(mut socket: Socket) -> impl FnMut() -> Message {
+    let (mut codec, mut buffer) = (ws::Codec::new().max_size(MAX_MESSAGE), BytesMut::new());
+    move || loop {
         match codec.decode(&mut buffer).unwrap() {
             Some(Frame::Text(text)) => break Message::Text(ByteString::try_from(text).unwrap()),
             Some(Frame::Binary(bytes)) => break Message::Binary(bytes),
-            _ => buffer.extend_from_slice(socket.next()),
-        }
-    };
-    group.bench_function("actix-http", |bencher| {
-        bencher.iter(|| (0..count).for_each(|_| drop(black_box(next()))));
-    });
-}
-
-fn encode(criterion: &mut Criterion) {
-    for size in SIZES {
-        for (kind, payload) in payloads(size) {
-            let mut group = criterion.benchmark_group(format!("encode/{kind}/{size}"));
-            group.throughput(Throughput::Bytes(STEP as u64));
-            let count = STEP / size;
-            encode_worldcast(&mut group, &payload, count);
-            encode_tungstenite(&mut group, &payload, count);
-            encode_actix(&mut group, &payload, count);
+            _ => buffer.extend_from_slice(socket.next(READ_BUFFER)),
         }
     }
 }
 
-fn encode_worldcast(group: &mut BenchmarkGroup<WallTime>, payload: &Payload, count: usize) {
-    let once = || black_box(Prepared::new(payload.clone()).plain().clone());
-    group.bench_function("worldcast", |bencher| {
-        bencher.iter(|| (0..count).for_each(|_| drop(once())));
-    });
+fn encode(criterion: &mut Criterion) {
+    for (size, kind, payload) in all_payloads() {
+        let worldcast = || black_box(Prepared::new(payload.clone())).plain().len();
+        let (mut websocket, message) = (tungstenite(Socket::new(&payload)), tungstenite_message(&payload));
+        let tungstenite = || websocket.send(message.clone()).unwrap();
+        let (mut codec, mut buffer) = (ws::Codec::new(), BytesMut::new());
+        let actix = || {
+            codec.encode(actix_message(&payload), &mut buffer).unwrap();
+            buffer.split().freeze()
+        };
+        compare(criterion, &format!("encode/{kind}/{size}"), size, worldcast, tungstenite, actix);
+    }
 }
 
-fn encode_tungstenite(group: &mut BenchmarkGroup<WallTime>, payload: &Payload, count: usize) {
-    let mut websocket = tungstenite(Socket::new(2, b""));
-    let message = match payload {
+fn tungstenite_message(payload: &Payload) -> tungstenite::Message {
+    match payload {
         Payload::Text(text) => tungstenite::Message::Text((&**text).into()),
         Payload::Binary(bytes) => tungstenite::Message::Binary(bytes.clone()),
-    };
-    group.bench_function("tungstenite", |bencher| {
-        bencher.iter(|| (0..count).for_each(|_| websocket.send(message.clone()).unwrap()));
-    });
+    }
 }
 
-fn encode_actix(group: &mut BenchmarkGroup<WallTime>, payload: &Payload, count: usize) {
-    let (mut codec, mut buffer) = (ws::Codec::new(), BytesMut::new());
-    let message = || match payload {
-        Payload::Text(text) => Message::Text(text.clone()),
-        Payload::Binary(bytes) => Message::Binary(bytes.clone()),
-    };
-    let mut once = || {
-        codec.encode(message(), &mut buffer).unwrap();
-        black_box(buffer.split().freeze())
-    };
-    group.bench_function("actix-http", |bencher| {
-        bencher.iter(|| (0..count).for_each(|_| drop(once())));
-    });
+fn actix_message(payload: &Payload) -> Message {
+    match payload.clone() {
+        Payload::Text(text) => Message::Text(text),
+        Payload::Binary(bytes) => Message::Binary(bytes),
+    }
 }
 
-/// What compression costs, which neither of the others has.
-fn compress(criterion: &mut Criterion) {
-    let compression = Compression { level: 4, threshold: 0 };
+fn all_payloads() -> impl Iterator<Item = (usize, &'static str, Payload)> {
+    SIZES.into_iter().flat_map(|size| payloads(size).map(|(kind, payload)| (size, kind, payload)))
+}
+
+fn compare<A, B, C>(
+    criterion: &mut Criterion,
+    name: &str,
+    size: usize,
+    mut worldcast: impl FnMut() -> A,
+    mut tungstenite: impl FnMut() -> B,
+    mut actix: impl FnMut() -> C,
+) {
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Bytes(size as u64));
+    group.bench_function("worldcast", |bencher| bencher.iter(&mut worldcast));
+    group.bench_function("tungstenite", |bencher| bencher.iter(&mut tungstenite));
+    group.bench_function("actix-http", |bencher| bencher.iter(&mut actix));
+}
+
+/// One message for a hundred hearers, which the others would encode a hundred times.
+fn broadcast(criterion: &mut Criterion) {
+    for (size, window) in [(64, None), (1 << 10, None), (1 << 10, Some(WindowBits::MAX))] {
+        let [(kind, payload), ..] = payloads(size);
+        let broadcast = || {
+            let prepared = Prepared::new(payload.clone());
+            (0..100).for_each(|_| drop(black_box(prepared.form(window, &COMPRESSION).clone())));
+        };
+        let form = if window.is_some() { "compressed" } else { "plain" };
+        criterion
+            .bench_function(&format!("broadcast/{form}/{kind}/{size}"), |bencher| bencher.iter(broadcast));
+    }
+}
+
+fn inflate(criterion: &mut Criterion) {
     for size in [1 << 10, 16 << 10] {
-        let [(_, payload), ..] = payloads(size);
-        let form = || Prepared::new(payload.clone()).form(Some(WindowBits::MAX), &compression).clone();
-        let mut group = criterion.benchmark_group(format!("compressed/{size}"));
-        group.throughput(Throughput::Bytes(size as u64));
-        group.bench_function("encode", |bencher| bencher.iter(|| black_box(form())));
-        let frame = masked(&form());
-        group.bench_function("decode", |bencher| {
-            let mut decoder = Decoder::new(LIMIT, true);
+        let [(kind, payload), ..] = payloads(size);
+        let frame = masked(Prepared::new(payload).form(Some(WindowBits::MAX), &COMPRESSION));
+        let mut decoder = Decoder::new(MAX_MESSAGE, true);
+        criterion.bench_function(&format!("inflate/{kind}/{size}"), |bencher| {
             bencher.iter(|| decoder.decode(&mut &frame[..]).unwrap().unwrap());
         });
     }
 }
 
-/// The frame of a server as a client would send it, with a mask of zeros.
-fn masked(frame: &Bytes) -> Vec<u8> {
-    let header = if frame[1] < 126 { 2 } else { 4 };
-    [&[frame[0], frame[1] | 0x80], &frame[2..header], &[0; 4], &frame[header..]].concat()
+fn short() -> Criterion {
+    let criterion = Criterion::default().sample_size(20);
+    criterion.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(800))
 }
 
-fn quick() -> Criterion {
-    Criterion::default().warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(800))
-}
-
-criterion_group!(name = benches; config = quick().sample_size(20); targets = decode, encode, compress);
+criterion_group!(name = benches; config = short(); targets = decode, encode, broadcast, inflate);
 criterion_main!(benches);

@@ -128,6 +128,14 @@ mod tests {
     }
 
     #[test]
+    fn the_level_may_change() {
+        let text: String = (0..2000).map(|number| (number * number).to_string()).collect();
+        let length = |level| deflate(text.as_bytes(), WindowBits::MAX, level).unwrap().len();
+        assert!(length(9) < length(1));
+        assert_eq!(length(10), length(9));
+    }
+
+    #[test]
     fn what_does_not_become_smaller_stays_as_it_is() {
         for length in [0, 1, 5, 300, 20_000] {
             assert_eq!(deflate(&noise(length), WindowBits::MAX, 9), None);

@@ -68,3 +68,18 @@ impl WireError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_how_the_session_ends() {
+        assert_eq!(WireError::NotMasked.close_code(), CloseCode::Protocol);
+        assert_eq!(WireError::CloseCode(1005).close_code(), CloseCode::Protocol);
+        assert_eq!(WireError::NotUtf8.close_code(), CloseCode::Invalid);
+        assert_eq!(WireError::NotDeflate.close_code(), CloseCode::Invalid);
+        assert_eq!(WireError::MessageTooBig.close_code(), CloseCode::Size);
+        assert_eq!(WireError::TooManyFragments.close_code(), CloseCode::Policy);
+    }
+}

@@ -63,12 +63,11 @@ fn window_bits(value: &str) -> Option<u8> {
 
 /// `name`, `name=value` or `name="value"` (RFC 6455 §9.1).
 fn parameter(text: &str) -> Option<(&str, Option<String>)> {
-    let (name, value) = match text.split_once('=') {
-        None => (text, None),
-        Some((name, value)) if value.starts_with('"') => (name, Some(unquoted(value)?)),
-        Some((name, value)) => (name, Some(value.to_owned())),
-    };
-    (is_token(name) && value.as_deref().is_none_or(is_token)).then_some((name, value))
+    match text.split_once('=') {
+        None => Some((text, None)),
+        Some((name, value)) if value.starts_with('"') => Some((name, Some(unquoted(value)?))),
+        Some((name, value)) => Some((name, Some(value.to_owned()))),
+    }
 }
 
 fn unquoted(quoted: &str) -> Option<String> {
@@ -78,12 +77,6 @@ fn unquoted(quoted: &str) -> Option<String> {
         plain.push(if character == '\\' { escaped.next()? } else { character });
     }
     Some(plain)
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// The parts between separators that are not inside quotes, without the space around them.
@@ -139,7 +132,8 @@ mod tests {
     fn the_first_offer_that_can_be_kept_is_accepted() {
         let offers = [
             "x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=8",
-            "permessage-bzip2;a=\", permessage-deflate;\", , permessage-deflate; server_max_window_bits=11",
+            "permessage-bzip2; a=\", permessage-deflate, \\\", permessage-deflate, \"",
+            ", , permessage-deflate; server_max_window_bits=11",
             "permessage-deflate",
         ];
         assert_eq!(agreed(&offers).unwrap().0, 11);

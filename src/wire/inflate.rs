@@ -49,8 +49,8 @@ pub fn inflate(
 }
 
 impl Inflater {
-    /// Uses up `input`; says whether a stream ended with its last byte. A stream may end before that: a
-    /// message may consist of several (RFC 7692 §7.2.3.5).
+    /// Uses up `input`; says whether a stream ended with its last byte. One may end before that, and
+    /// another begin (RFC 7692 §7.2.3.4). What is not out yet comes out with the next input.
     fn feed(
         &mut self,
         mut input: &[u8],
@@ -62,7 +62,7 @@ impl Inflater {
             if status == Status::StreamEnd {
                 self.stream.reset(false);
             }
-            if input.is_empty() && length < PIECE {
+            if input.is_empty() {
                 return Ok(status);
             }
         }
@@ -115,6 +115,12 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_message_leaves_nothing_behind() {
+        assert_eq!(inflated("f2 48 07", 5), Err(WireError::NotDeflate));
+        assert_eq!(inflated("f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
+    }
+
+    #[test]
     fn a_message_is_inflated_up_to_the_limit_and_no_further() {
         assert_eq!(inflated("f2 48 cd c9 c9 07 00", 4), Err(WireError::MessageTooBig));
     }
@@ -126,6 +132,7 @@ mod tests {
             "07",                   // a block of the reserved type
             "00 05 00 00 00 48",    // a length that contradicts itself
             "f2 48 cd c9",          // breaks off within a block
+            "00 20 00 df ff 48",    // breaks off within a block without compression
             "f3 48 cd c9 c9 07 00", // §7.2.3.4 without its last byte
             "62 00 00 04 00",       // refers to before the beginning
         ];

@@ -12,9 +12,8 @@ use bytes::Bytes;
 /// A message some of whose bytes have come.
 #[derive(Debug)]
 pub struct PartialMessage {
+    kind: Kind,
     body: Body,
-    /// Where a compressed message will be inflated to.
-    inflated: Option<Body>,
     /// Frames that have wholly come of it.
     pub fragments: usize,
 }
@@ -22,29 +21,33 @@ pub struct PartialMessage {
 impl PartialMessage {
     /// The message that begins with a frame of this kind.
     pub fn new(kind: Kind) -> Self {
-        let bytes = Body::Binary(Vec::new());
-        let plain = if kind.opcode == Opcode::Text { Body::Text(Text::default()) } else { bytes };
-        let (body, inflated) =
-            if kind.rsv1 { (Body::Binary(Vec::new()), Some(plain)) } else { (plain, None) };
-        Self { body, inflated, fragments: 0 }
+        let body = if kind.rsv1 { Body::Binary(Vec::new()) } else { Body::new(kind.opcode) };
+        Self { kind, body, fragments: 0 }
     }
 
-    /// Takes what came of a frame that still had to bring `announced` bytes.
-    pub fn push(&mut self, masked: &[u8], mask: Mask, announced: usize) -> Result<(), WireError> {
-        self.body.make_room(masked.len(), announced);
-        mask.unmask(masked, |plain| self.body.push(plain))
+    /// Takes what came, of `may_come` bytes at most.
+    pub fn push(&mut self, masked: &[u8], mask: Mask, may_come: usize) -> Result<(), WireError> {
+        self.body.make_room(masked.len(), may_come);
+        match &mut self.body {
+            Body::Text(text) => mask.unmask(masked, |plain| text.push(plain))?,
+            Body::Binary(bytes) => mask.unmask_onto(masked, bytes),
+        }
+        Ok(())
     }
 
-    /// The whole message, of at most `max_message` bytes.
+    /// The whole message, of at most `max_message` bytes. A compressed one is there twice for a moment.
     pub fn finish(self, max_message: usize) -> Result<Message, WireError> {
-        let (Body::Binary(deflated), Some(mut inflated)) = (&self.body, self.inflated) else {
-            return self.body.finish();
-        };
-        inflate(deflated, max_message, |plain| {
-            inflated.make_room(plain.len(), max_message - inflated.len());
-            inflated.push(plain)
-        })?;
-        inflated.finish()
+        match self.body {
+            Body::Binary(deflated) if self.kind.rsv1 => {
+                let mut plain = Body::new(self.kind.opcode);
+                inflate(&deflated, max_message, |piece| {
+                    plain.make_room(piece.len(), max_message - plain.len());
+                    plain.push(piece)
+                })?;
+                plain.finish()
+            }
+            body => body.finish(),
+        }
     }
 
     /// Bytes of payload that came on the wire.
@@ -66,6 +69,10 @@ enum Body {
 }
 
 impl Body {
+    fn new(opcode: Opcode) -> Self {
+        if opcode == Opcode::Text { Self::Text(Text::default()) } else { Self::Binary(Vec::new()) }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -80,14 +87,14 @@ impl Body {
         }
     }
 
-    /// Makes room for the `arrived` bytes; doubles it, so that many small steps cost little, but never
-    /// beyond the `announced` bytes that may still come.
-    fn make_room(&mut self, arrived: usize, announced: usize) {
+    /// Makes room for what came; doubles it, so that many small steps cost little, but never for more
+    /// than may come.
+    fn make_room(&mut self, came: usize, may_come: usize) {
         let (length, capacity) = (self.len(), self.capacity());
-        if length + arrived <= capacity {
+        if length + came <= capacity {
             return;
         }
-        let room = (2 * capacity).clamp(length + arrived, length + announced) - length;
+        let room = (2 * capacity).clamp(length + came, length + may_come) - length;
         match self {
             Self::Text(text) => text.reserve_exact(room),
             Self::Binary(bytes) => bytes.reserve_exact(room),
@@ -102,11 +109,44 @@ impl Body {
         Ok(())
     }
 
-    /// The boxes give back what was reserved for bytes that came in another frame or not at all.
+    /// The boxes give back the room that nothing came for.
     fn finish(self) -> Result<Message, WireError> {
         Ok(match self {
             Self::Text(text) => Message::Text(text.finish()?.into_boxed_str().into()),
             Self::Binary(bytes) => Message::Binary(Bytes::from(bytes.into_boxed_slice())),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The room after each of these steps, of `may_come` bytes in all.
+    fn rooms(steps: &[usize], may_come: usize) -> Vec<usize> {
+        let mut body = Body::new(Opcode::Binary);
+        let room = |came: &usize| {
+            body.make_room(*came, may_come - body.len());
+            body.push(&vec![0; *came]).unwrap();
+            body.capacity()
+        };
+        steps.iter().map(room).collect()
+    }
+
+    #[test]
+    fn room_is_doubled_but_never_beyond_what_may_come() {
+        assert_eq!(rooms(&[1000], 1000), [1000]);
+        assert_eq!(rooms(&[100, 1, 99, 1, 700], 1000), [100, 200, 200, 400, 901]);
+        assert_eq!(rooms(&[600, 1, 399], 1000), [600, 1000, 1000]);
+    }
+
+    #[test]
+    fn a_message_keeps_no_room_that_nothing_came_for() {
+        let mut body = Body::new(Opcode::Binary);
+        body.make_room(5, 5);
+        body.push(b"Hello").unwrap();
+        body.make_room(1, 1000);
+        let Ok(Message::Binary(bytes)) = body.finish() else { panic!("the message is binary") };
+        assert_eq!(bytes.try_into_mut().unwrap().capacity(), 5);
     }
 }

@@ -24,7 +24,7 @@ pub use extension::{Agreement, negotiate};
 pub use frame::{close, close_without_code, ping, pong};
 pub use prepared::{Payload, Prepared};
 
-/// The bytes that a fixture is written as: pairs of digits, with spaces wherever they help.
+/// The bytes that a fixture is written as: pairs of digits, with spaces between.
 #[cfg(test)]
 fn hex(digits: &str) -> Vec<u8> {
     digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()

@@ -38,13 +38,13 @@ impl Payload {
 pub struct Prepared {
     payload: Payload,
     plain: OnceLock<Bytes>,
-    /// By the window of those who read them.
-    compressed: [OnceLock<Bytes>; WindowBits::COUNT],
+    /// By the window of those who read them; most messages are below the threshold and need none.
+    compressed: OnceLock<Box<[OnceLock<Bytes>; WindowBits::COUNT]>>,
 }
 
 impl Prepared {
     pub fn new(payload: Payload) -> Self {
-        Self { payload, plain: OnceLock::new(), compressed: Default::default() }
+        Self { payload, plain: OnceLock::new(), compressed: OnceLock::new() }
     }
 
     pub fn payload(&self) -> &Payload {
@@ -61,7 +61,8 @@ impl Prepared {
     pub fn form(&self, window: Option<WindowBits>, compression: &Compression) -> &Bytes {
         match window {
             Some(window) if self.payload.as_bytes().len() >= compression.threshold => {
-                self.compressed[window.index()].get_or_init(|| self.compress(window, compression.level))
+                let forms = self.compressed.get_or_init(Default::default);
+                forms[window.index()].get_or_init(|| self.compress(window, compression.level))
             }
             _ => self.plain(),
         }

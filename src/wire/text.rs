@@ -14,7 +14,7 @@ pub struct Text {
 #[derive(Clone, Copy, Debug, Default)]
 struct Begun {
     bytes: [u8; 4],
-    length: usize,
+    length: u8,
 }
 
 impl Text {
@@ -37,7 +37,7 @@ impl Text {
 
     /// Bytes that came.
     pub fn len(&self) -> usize {
-        self.whole.len() + self.begun.length
+        self.whole.len() + usize::from(self.begun.length)
     }
 
     pub fn capacity(&self) -> usize {
@@ -46,7 +46,7 @@ impl Text {
 
     /// Makes room for `bytes` more, and no further.
     pub fn reserve_exact(&mut self, bytes: usize) {
-        self.whole.reserve_exact(self.begun.length + bytes);
+        self.whole.reserve_exact(usize::from(self.begun.length) + bytes);
     }
 
     /// Gives the begun character the bytes that it lacks; returns those that it does not need.
@@ -60,8 +60,8 @@ impl Text {
 
     fn push_byte(&mut self, byte: u8) -> Result<(), WireError> {
         let Begun { mut bytes, length } = self.begun;
-        bytes[length] = byte;
-        match str::from_utf8(&bytes[..=length]) {
+        bytes[usize::from(length)] = byte;
+        match str::from_utf8(&bytes[..=length.into()]) {
             Ok(character) => {
                 self.whole.push_str(character);
                 self.begun = Begun::default();

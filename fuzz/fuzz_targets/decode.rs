@@ -1,0 +1,46 @@
+//! Any bytes from a client: no panic, no more memory than a message, the same wherever they are cut.
+//!
+//! The first byte of the input says how large a message may be and whether it may be compressed, the
+//! second how the rest is cut.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use worldcast::wire::{Decoder, Message, WireError};
+
+/// What a decoder may hold above the bytes of a message: a control frame and bookkeeping.
+const BESIDES: usize = 125 + 96;
+
+fuzz_target!(|input: &[u8]| {
+    let [options, cut, bytes @ ..] = input else { return };
+    let (max_message, compression) = (usize::from(options >> 1) * 64, options & 1 == 1);
+    let cut_up = decoded(max_message, compression, bytes.chunks(usize::from(*cut).max(1)));
+    assert_eq!(cut_up, decoded(max_message, compression, [bytes].into_iter()));
+});
+
+fn decoded<'a>(
+    max_message: usize,
+    compression: bool,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<Message>, Option<WireError>) {
+    let (mut decoder, mut messages) = (Decoder::new(max_message, compression), Vec::new());
+    for mut input in pieces {
+        while !input.is_empty() {
+            match decoder.decode(&mut input) {
+                Ok(message) => messages.extend(message),
+                Err(error) => return (messages, Some(error)),
+            }
+            assert!(decoder.held_bytes() <= max_message + BESIDES);
+        }
+    }
+    assert!(messages.iter().all(|message| size(message) <= max_message.max(125)));
+    (messages, None)
+}
+
+fn size(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        _ => 0,
+    }
+}

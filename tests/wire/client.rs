@@ -1,0 +1,110 @@
+//! The other side of the wire: messages as clients send them, whole or in fragments, plain or compressed.
+
+use flate2::{Compress, Compression, FlushCompress};
+use proptest::{collection::vec, prelude::*, sample::Index};
+use worldcast::wire::{Message, Payload};
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const PING: u8 = 9;
+
+/// One message and how it travels.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub payload: Payload,
+    pub compressed: bool,
+    /// Where it is cut into fragments.
+    pub cuts: Vec<Index>,
+    /// A ping behind the first fragment.
+    pub ping: Option<Vec<u8>>,
+    pub mask: [u8; 4],
+}
+
+impl Said {
+    /// The bytes on the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        let payload = self.payload.as_bytes();
+        let payload = if self.compressed { deflated(payload) } else { payload.to_vec() };
+        let fragments = cut(&payload, &self.cuts);
+        let last = fragments.len() - 1;
+        let frames = fragments.iter().enumerate().map(|(at, fragment)| {
+            let fin = if at == last { FIN } else { 0 };
+            let start = if at == 0 { self.opcode() } else { 0 };
+            let ping = self.ping.iter().filter(|_| at == 0 && last > 0);
+            let ping = ping.flat_map(|ping| frame(FIN | PING, self.mask, ping));
+            frame(fin | start, self.mask, fragment).into_iter().chain(ping).collect::<Vec<u8>>()
+        });
+        frames.flatten().collect()
+    }
+
+    /// What a server hears.
+    pub fn heard(&self) -> Vec<Message> {
+        let ping = self.ping.iter().filter(|_| !self.cuts.is_empty());
+        let ping = ping.map(|ping| Message::Ping(ping.clone().into()));
+        ping.chain([message(&self.payload)]).collect()
+    }
+
+    fn opcode(&self) -> u8 {
+        let opcode = if matches!(self.payload, Payload::Text(_)) { 1 } else { 2 };
+        if self.compressed { RSV1 | opcode } else { opcode }
+    }
+}
+
+pub fn message(payload: &Payload) -> Message {
+    match payload.clone() {
+        Payload::Text(text) => Message::Text(text),
+        Payload::Binary(bytes) => Message::Binary(bytes),
+    }
+}
+
+/// Any message of up to some 3000 bytes, sent in any way.
+pub fn said() -> impl Strategy<Value = Said> {
+    let ping = proptest::option::of(vec(any::<u8>(), 0..=125));
+    (payload(), any::<bool>(), vec(any::<Index>(), 0..4), ping, any::<[u8; 4]>())
+        .prop_map(|(payload, compressed, cuts, ping, mask)| Said { payload, compressed, cuts, ping, mask })
+}
+
+/// Text and bytes, some of which can be compressed.
+pub fn payload() -> impl Strategy<Value = Payload> {
+    prop_oneof![
+        ("\\PC{0,200}", 0..6usize).prop_map(|(text, times)| Payload::Text(text.repeat(times).into())),
+        (vec(any::<u8>(), 0..500), 0..6usize)
+            .prop_map(|(bytes, times)| Payload::Binary(bytes.repeat(times).into())),
+    ]
+}
+
+/// `bytes` in as many pieces as there are cuts and one.
+pub fn cut<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
+    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    ends.sort_unstable();
+    ends.push(bytes.len());
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(&ends).map(|(start, end)| &bytes[start..*end]).collect()
+}
+
+/// A masked frame (RFC 6455 §5.2).
+pub fn frame(first: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        length @ ..126 => frame.push(0x80 | length as u8),
+        length @ ..0x1_0000 => frame.extend([&[0xfe], &(length as u16).to_be_bytes()[..]].concat()),
+        length => frame.extend([&[0xff], &(length as u64).to_be_bytes()[..]].concat()),
+    }
+    frame.extend(mask);
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// The bytes that a fixture is written as: pairs of digits, with spaces between.
+pub fn hex(digits: &str) -> Vec<u8> {
+    digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+/// As RFC 7692 §7.2.1 says.
+fn deflated(plain: &[u8]) -> Vec<u8> {
+    let mut deflated = Vec::with_capacity(2 * plain.len() + 100);
+    let mut stream = Compress::new(Compression::fast(), false);
+    stream.compress_vec(plain, &mut deflated, FlushCompress::Sync).unwrap();
+    assert_eq!(deflated.split_off(deflated.len() - 4), [0x00, 0x00, 0xff, 0xff]);
+    deflated
+}
