@@ -2,6 +2,7 @@
 
 const DEFAULT_ROOM = 'lobby';
 const ROOM_NAME = /^[A-Za-z0-9._~:@-]{1,128}$/;
+const NAMES = '1 to 128 letters, digits or . _ ~ : @ -';
 const ROOM_PATH = /^\/(?:websocket(?:\/(.*))?)?$/;
 
 /** Why an address cannot be used, as a sentence for the person who typed it. */
@@ -22,7 +23,7 @@ export function readAddress(typed, page) {
   const url = parse(typed.trim(), addressOfPage(page));
   const ours = url.host === page.host;
   const room = roomOf(url);
-  if (ours && !room) throw new AddressError('The path is /websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -');
+  if (ours && !room) throw new AddressError(`The path is /websocket/ and a room of ${NAMES}`);
   return { url: url.href, room, ours };
 }
 

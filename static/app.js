@@ -28,14 +28,10 @@ const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog
 let destination; // what readAddress made of the address
 
 if ('WebSocket' in window) start();
-else giveUp();
-
-function giveUp() {
-  part('unsupported').hidden = false;
-  part('page').hidden = true;
-}
+else part('unsupported').hidden = false;
 
 function start() {
+  part('page').hidden = false;
   part('connect-form').addEventListener('submit', connectAsTyped);
   part('close').addEventListener('click', () => connection.close());
   addEventListener('hashchange', connectToRoomOfPage);
@@ -57,8 +53,9 @@ function connectAsTyped(event) {
 
 function connect() {
   try {
-    destination = readAddress(part('address').value, location);
-    connection.open(destination.url);
+    const typed = readAddress(part('address').value, location);
+    connection.open(typed.url);
+    destination = typed;
     showDestination();
     complain('');
   } catch (error) {
@@ -73,7 +70,7 @@ function complain(sentence) {
 }
 
 function showDestination() {
-  const link = location.pathname + hashOf(destination);
+  const link = location.pathname + location.search + hashOf(destination);
   history.replaceState(null, '', link);
   part('second-window').href = link;
   part('room').textContent = destination.room ?? destination.url;
@@ -92,7 +89,7 @@ function opened({ again }) {
   tell({ lead: 'client: ws connection is open' });
   ledger.addHandshake();
   part('compression').textContent = isCompressed() ? 'Compression agreed: permessage-deflate' : 'No compression agreed';
-  if (destination.ours && destination.room) presence.watch(destination.room);
+  if (destination.ours) presence.watch(destination.room);
   if (!again) say(HELLO); // a crowd that comes back after a restart does not greet itself
 }
 
@@ -142,7 +139,7 @@ function showPresence(clients) {
 function leaveWithTheWindow() {
   let interrupted = false;
   addEventListener('pagehide', () => {
-    interrupted = connection.isOpen;
+    interrupted = connection.isWanted;
     connection.close();
   });
   addEventListener('pageshow', () => interrupted && connect());

@@ -44,7 +44,7 @@ export class Composer {
     const { words } = this.#parts;
     const text = words.value;
     if (text === '' && !this.#meansNothing()) return;
-    if (await this.#sayIfSafe(byteLength(text), () => text)) words.value = '';
+    if (await this.#sayIfSafe(byteLength(text), async () => text)) words.value = '';
   }
 
   /** An empty message is allowed, but only when it is asked for twice. */
@@ -55,23 +55,24 @@ export class Composer {
     return false;
   }
 
-  /** Whether it was said. `read` gives the text or the bytes when they are wanted. */
+  /** Whether it was said. `read` promises the text or the bytes. */
   async #sayIfSafe(size, read) {
-    try {
-      if (!(await this.#confirmed(size))) return false;
-      const said = await read();
-      if (!this.#connection.isOpen) return this.#refuse('Not connected, so nothing was sent.');
-      this.#say(said);
-      this.#hint('');
-      return true;
-    } catch (error) {
-      return this.#refuse(`The file could not be read: ${error.message}`);
-    }
+    if (!this.#isConnected() || !(await this.#confirmed(size))) return false;
+    const said = await read().catch(() => null);
+    if (said === null) return this.#refuse('The file could not be read.');
+    if (!this.#isConnected()) return false; // any more
+    this.#say(said);
+    this.#hint('');
+    return true;
+  }
+
+  #isConnected() {
+    return this.#connection.isOpen || this.#refuse('Not connected, so nothing was sent.');
   }
 
   async #confirmed(size) {
     const risk = riskOf(size, this.#connection.unsent);
-    if (!risk || !this.#connection.isOpen) return true;
+    if (!risk) return true;
     const { dialog, question } = this.#parts;
     question.textContent = risk;
     dialog.returnValue = '';
@@ -92,7 +93,10 @@ export class Composer {
 }
 
 function riskOf(size, unsent) {
-  if (size > USUAL_LIMIT) return `This has ${count(size, 'byte')}. Unless told otherwise, the server takes ${count(USUAL_LIMIT, 'byte')} in one message and ends the connection at more (code 1009).`;
-  if (unsent + size > MUCH_UNSENT) return `The network is slow: ${count(unsent, 'byte')} said before this have not left yet.`;
-  return '';
+  if (size > USUAL_LIMIT) {
+    return `This has ${count(size, 'byte')}. Unless told otherwise, the server takes ${count(USUAL_LIMIT, 'byte')}`
+      + ' in one message and ends the connection at more (code 1009).';
+  }
+  if (unsent + size <= MUCH_UNSENT) return '';
+  return `The network is slow: ${count(unsent, 'byte')} said before this have not left yet.`;
 }

@@ -25,12 +25,13 @@ export class Connection {
     this.#listener = listener;
   }
 
-  get state() {
-    return this.#state;
-  }
-
   get isOpen() {
     return this.#state.name === 'open';
+  }
+
+  /** It is open, or tries to be. */
+  get isWanted() {
+    return ['connecting', 'open', 'waiting'].includes(this.#state.name);
   }
 
   /** Bytes said that the socket has not taken yet. */

@@ -4,7 +4,8 @@ import { count, digits, element } from './element.js';
 import { TEXT, hex, overheadOf } from './frame.js';
 
 const MASKING = ' The browser picks the mask at random, shows it to nobody, and sends the payload XORed with it.';
-const COMPRESSION = ' Compression was agreed on: the real frame may have its first RSV bit set and a shorter payload. No page gets to see that, so this is the frame as it would be uncompressed.';
+const COMPRESSION = ' Compression was agreed on: the real frame may have its first RSV bit set and a shorter payload.'
+  + ' No page gets to see that, so this is the frame as it would be uncompressed.';
 
 /** The frame in one line, such as `81 05` and the size of its payload. */
 export function strip(frame) {
@@ -13,7 +14,7 @@ export function strip(frame) {
   if (longLength.length) boxes.append(small('header', `+${longLength.length}`));
   if (frame.maskLength) boxes.append(small('mask', `mask ×${frame.maskLength}`));
   boxes.append(small('payload', digits(frame.payloadLength)));
-  return tell(boxes, frame);
+  return mark(boxes, frame);
 }
 
 /** The frame with every field named. `compressed` says that permessage-deflate was agreed on. */
@@ -22,7 +23,7 @@ export function drawing(frame, compressed) {
   if (frame.header.length > 2) bytes.append(longLength(frame));
   if (frame.maskLength) bytes.append(mask(frame));
   bytes.append(payload(frame));
-  return tell(element('figure', 'drawing', bytes, caption(frame, compressed)), frame);
+  return mark(element('figure', 'drawing', bytes, caption(frame, compressed)), frame);
 }
 
 /** What a sentence says about the frame: `text, 18 bytes in a frame of 24`. */
@@ -31,7 +32,7 @@ export function describe(frame) {
   return `${kindOf(frame)}, ${count(frame.payloadLength, 'byte')} in a frame of ${digits(whole)}`;
 }
 
-function tell(drawn, { direction, opcode, header, maskLength, payloadLength }) {
+function mark(drawn, { direction, opcode, header, maskLength, payloadLength }) {
   Object.assign(drawn.dataset, {
     direction,
     opcode,
@@ -77,10 +78,14 @@ function mask({ maskLength }) {
 
 function payload({ beginning, payloadLength }) {
   const hidden = payloadLength - beginning.length;
-  const cells = Array.from(beginning, (byte) => element('span', 'cell', element('code', '', hex([byte])), glyph(byte)));
+  const cells = Array.from(beginning, cell);
   if (hidden) cells.push(element('span', 'more', `and ${digits(hidden)} more`));
   if (!payloadLength) cells.push(element('span', 'more', 'empty'));
   return element('div', 'box payload', element('div', 'cells', ...cells), element('span', 'name', 'payload'));
+}
+
+function cell(byte) {
+  return element('span', 'cell', element('code', '', hex([byte])), glyph(byte));
 }
 
 function box(kind, bytes, fields) {
@@ -88,7 +93,8 @@ function box(kind, bytes, fields) {
 }
 
 function field([name, bits, meaning]) {
-  return element('span', 'field', element('b', '', bits), element('span', 'name', name), element('span', 'meaning', meaning));
+  const words = [element('span', 'name', name), element('span', 'meaning', meaning)];
+  return element('span', 'field', element('b', '', bits), ...words);
 }
 
 function caption(frame, compressed) {

@@ -1,8 +1,8 @@
 // What a message looks like on the wire: one frame of RFC 6455, section 5.2.
 
 export const TEXT = 1;
-export const BINARY = 2;
-export const MASK_LENGTH = 4;
+const BINARY = 2;
+const MASK_LENGTH = 4;
 
 const FIN = 0x80;
 const MASKED = 0x80;

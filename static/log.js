@@ -1,4 +1,4 @@
-// The log, on the page and on the console: the newest lines, however many arrive between two pictures of the screen.
+// The log, on the page and on the console: drawn once per picture of the screen, however many lines arrive.
 
 import { count } from './element.js';
 import { Row } from './row.js';
@@ -27,6 +27,7 @@ export class Log {
     this.#earlier = earlier;
     list.addEventListener('click', ({ target }) => this.#pressed(target.closest('button')));
     list.addEventListener('keydown', (event) => this.#walk(event));
+    document.addEventListener('visibilitychange', () => this.#draw()); // the picture it waits for may never come
   }
 
   /** Adds a line, of what `Row` takes; it appears with the next picture. */
@@ -64,7 +65,7 @@ export class Log {
 
   #follow() {
     const newest = this.#rows.findLast((row) => row.button);
-    if (!this.#rows.includes(this.#unfolded)) this.#following ||= this.#unfolded !== null;
+    if (this.#unfolded && !this.#rows.includes(this.#unfolded)) this.#following = true; // the picked one is gone
     if (this.#following && newest) this.#unfold(newest);
     if (!this.#list.contains(document.activeElement)) this.#stopAt(newest?.button);
   }
