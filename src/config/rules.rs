@@ -87,24 +87,22 @@ fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Rule> {
 
 fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule> {
     let message = session.max_message.bytes();
+    let outbox = session.outbox_bytes.bytes();
+    let holds_message = "must hold one message and 14 bytes of header";
+    let holds_greeting = "must hold the greeting and 14 bytes of header";
     vec![
+        pair(outbox >= message + FRAME_HEADER, "session.outbox_bytes", holds_message, "session.max_message"),
         pair(
-            session.outbox_bytes.bytes() >= message + FRAME_HEADER,
+            outbox >= rooms.greeting.len() + FRAME_HEADER,
             "session.outbox_bytes",
-            "must hold one message and 14 bytes of header",
-            "session.max_message",
+            holds_greeting,
+            "rooms.greeting",
         ),
         pair(
             limits.in_flight_bytes.bytes() >= message,
             "limits.in_flight_bytes",
             "must hold one message",
             "session.max_message",
-        ),
-        pair(
-            message >= rooms.greeting.len(),
-            "session.max_message",
-            "must be enough for the greeting",
-            "rooms.greeting",
         ),
     ]
 }
