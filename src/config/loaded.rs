@@ -3,7 +3,8 @@
 use super::{
     Settings,
     key::Key,
-    origin::{Origin, excerpt},
+    mistake::excerpt,
+    origin::Origin,
     secret,
     tree::{self, leaves},
 };

@@ -7,6 +7,9 @@ use super::{
 };
 use toml::de::Error;
 
+/// The most letters of a value that a message shows.
+const EXCERPT: usize = 80;
+
 /// One thing that is wrong, and where.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("{origin}: {problem}")]
@@ -34,20 +37,21 @@ pub enum Problem {
 impl Mistake {
     /// The value of `key` is not what it should be, or `error` says which part of it is not.
     pub fn value(key: &Key, error: &Error, source: Source) -> Self {
-        let (origin, found) = source.excerpt(error.span().unwrap_or_default());
-        Self { origin, problem: Problem::value(key, &found, expectation(error.message())) }
+        let (origin, found) = source.part(error.span().unwrap_or_default());
+        Self { origin, problem: Problem::value(key, found, expectation(error.message())) }
     }
 }
 
 impl Problem {
     pub fn value(key: &Key, found: &str, reason: &str) -> Self {
-        Self::Value { key: key.clone(), found: secret::masked_text(key, found), reason: reason.to_owned() }
+        let found = excerpt(&secret::masked_text(key, found));
+        Self::Value { key: key.clone(), found, reason: reason.to_owned() }
     }
 
     /// A text without quotes; where the key is unknown, so is whether the text is a secret.
     pub fn quotes(key: Option<&Key>, found: &str) -> Self {
         let Some(key) = key else { return Self::Quotes("text must stand in quotes".to_owned()) };
-        let found = secret::masked_text(key, found);
+        let found = excerpt(&secret::masked_text(key, found));
         Self::Quotes(format!("{key} = {found}: expected quotes: \"{found}\""))
     }
 }
@@ -67,4 +71,15 @@ const WORDS: [(&str, &str); 7] = [
 fn expectation(message: &str) -> &str {
     let expected = message.rfind("expected ").map_or(message, |at| &message[at..]);
     WORDS.iter().find(|(serde, _)| *serde == expected).map_or(expected, |(_, ours)| ours)
+}
+
+/// So much of a value as fits into a line of a message.
+pub fn excerpt(value: &str) -> String {
+    let value = value.trim();
+    let line = value.lines().next().unwrap_or_default();
+    let mut shown: String = line.chars().filter(|letter| !letter.is_control()).take(EXCERPT).collect();
+    if shown.len() < value.len() {
+        shown.push('…');
+    }
+    shown
 }

@@ -6,9 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The most letters of a value that a message shows.
-const EXCERPT: usize = 80;
-
 /// Where a value comes from; later ones win over earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -34,7 +31,7 @@ pub enum Source<'i> {
     Variable { name: &'i str, text: &'i str },
 }
 
-impl Source<'_> {
+impl<'i> Source<'i> {
     /// The origin of what stands at a byte of the text.
     pub fn origin(self, at: usize) -> Origin {
         match self {
@@ -46,19 +43,9 @@ impl Source<'_> {
         }
     }
 
-    /// The origin of a part of the text, and the part as a message can show it.
-    pub fn excerpt(self, part: Range<usize>) -> (Origin, String) {
+    /// A part of the text, and its origin.
+    pub fn part(self, part: Range<usize>) -> (Origin, &'i str) {
         let (Self::File { text, .. } | Self::Variable { text, .. }) = self;
-        (self.origin(part.start), excerpt(text.get(part).unwrap_or_default()))
+        (self.origin(part.start), text.get(part).unwrap_or_default())
     }
-}
-
-/// So much of a value as fits into a line of a message.
-pub fn excerpt(value: &str) -> String {
-    let line = value.trim().lines().next().unwrap_or_default();
-    let mut shown: String = line.chars().filter(|letter| !letter.is_control()).take(EXCERPT).collect();
-    if shown.len() < value.trim().len() {
-        shown.push('…');
-    }
-    shown
 }

@@ -94,12 +94,16 @@ fn rest(Settings { limits, origins, compression, .. }: &Settings) -> Vec<Rule> {
 
 fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule> {
     let message = session.max_message.bytes();
+    let outbox = session.outbox_bytes.bytes();
+    let holds_message = "must hold one message and 14 bytes of header";
+    let holds_greeting = "must hold the greeting and 14 bytes of header";
     vec![
+        pair(outbox >= message + FRAME_HEADER, "session.outbox_bytes", holds_message, "session.max_message"),
         pair(
-            session.outbox_bytes.bytes() >= message + FRAME_HEADER,
+            outbox >= rooms.greeting.len() + FRAME_HEADER,
             "session.outbox_bytes",
-            "must hold one message and 14 bytes of header",
-            "session.max_message",
+            holds_greeting,
+            "rooms.greeting",
         ),
         pair(
             limits.in_flight_bytes.bytes() >= message,
@@ -112,12 +116,6 @@ fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule>
             "limits.outbox_bytes_total",
             "must be enough for one outbox",
             "session.outbox_bytes",
-        ),
-        pair(
-            message >= rooms.greeting.len(),
-            "session.max_message",
-            "must be enough for the greeting",
-            "rooms.greeting",
         ),
     ]
 }

@@ -12,9 +12,10 @@ use toml::{
 };
 
 /// How the parser's messages begin, and what helps an operator more.
-const WORDS: [(&str, &str); 5] = [
+const WORDS: [(&str, &str); 6] = [
     ("string values must be quoted", "a value is missing"), // where there is none to be quoted
     ("key with no value", "expected key = value"),
+    ("unexpected `=` in array", "the list above has no ] at its end"),
     ("invalid basic string", "the closing quote is missing"),
     ("too few unicode", "\\ in double quotes begins an escape: use single quotes"),
     ("missing escaped", "\\ in double quotes begins an escape: use single quotes"),
@@ -43,10 +44,10 @@ fn unquoted_in<'i>(value: &mut Spanned<DeValue<'i>>, errors: &[Error], text: &'i
 /// The mistake behind the parser's `error`, given what could be read in spite of it.
 pub fn mistake(error: &Error, source: Source, unquoted: &[Range<usize>], reading: &Reading) -> Mistake {
     if let Some(value) = unquoted.iter().find(|value| value.contains(&start(error))) {
-        let (origin, found) = source.excerpt(value.clone());
-        return Mistake { origin, problem: Problem::quotes(reading.key_at(value.start), &found) };
+        let (origin, found) = source.part(value.clone());
+        return Mistake { origin, problem: Problem::quotes(reading.key_at(value.start), found) };
     }
-    let (origin, found) = source.excerpt(error.span().unwrap_or_default());
+    let (origin, found) = source.part(error.span().unwrap_or_default());
     let problem = match error.message() {
         // Only names are shown: a value may be a secret.
         message @ "duplicate key" => Problem::Syntax(format!("{message}: {found}")),

@@ -26,6 +26,12 @@ fn what_check_prints_loads_again_to_the_same() {
 }
 
 #[test]
+fn check_prints_no_password() {
+    let printed = Operator::with_file("[rooms]\ngreeting = \"redis://user:hunter2@host\"").checks();
+    assert_eq!(shown(&printed, "rooms.greeting").0, "greeting = \"redis://user:***@host\"");
+}
+
+#[test]
 fn defaults_prints_the_manual() {
     let answer = Operator::new().runs(&["defaults"]);
     assert_eq!((answer.code, answer.printed.as_str()), (Some(0), DEFAULTS));
