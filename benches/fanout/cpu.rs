@@ -37,7 +37,7 @@ impl Load {
 
 /// Microseconds of the server's CPU for each delivery.
 pub fn per_delivery(bench: &Bench, load: Load) -> anyhow::Result<f64> {
-    let setup = Setup { workers: load.workers, compressed: load.guests.compressed };
+    let setup = Setup { workers: load.workers, compressed: load.guests.compressed, ..Setup::SIMPLE };
     let server = bench.start(setup, load.share)?;
     let mut crowd = Crowd::gather(&server, bench.peer, load.guests)?;
     let others = Guests { first_room: load.guests.rooms, ..Guests::of(load.idle, 1) };

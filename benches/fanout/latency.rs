@@ -2,9 +2,11 @@
 
 use crate::{
     client::{Client, Greeting},
+    cores::Share,
     cpu::json,
     crowd::{Crowd, Guests},
     frame,
+    peer::Setup,
     scenario::Bench,
     server::{PATIENCE, Server},
     watched::Watched,
@@ -24,19 +26,21 @@ pub struct Chatter {
     pub deaf: usize,
     /// Whether one more says other things, as fast as it is let.
     pub flood: bool,
+    /// Messages that the server lets each say in a second; 0 is no limit.
+    pub pace: u32,
     /// How many times longer than others this is measured.
     pub times: u32,
 }
 
 impl Chatter {
     pub const fn of(clients: usize, bytes: usize, per_second: u32) -> Self {
-        Self { clients, bytes, per_second, speakers: 1, deaf: 0, flood: false, times: 1 }
+        Self { clients, bytes, per_second, speakers: 1, deaf: 0, flood: false, pace: 0, times: 1 }
     }
 }
 
 /// The time in milliseconds within which 99 of 100 deliveries are made.
 pub fn p99(bench: &Bench, chatter: Chatter) -> anyhow::Result<f64> {
-    let server = bench.start_simply()?;
+    let server = bench.start(Setup { pace: chatter.pace, ..Setup::SIMPLE }, Share::OneEach)?;
     let clients = chatter.clients + usize::from(chatter.flood);
     let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, clients))?;
     let text = bench.peer.message(&json(chatter.bytes));

@@ -12,6 +12,13 @@ pub struct Setup {
     /// Worker threads, where the peer knows such a thing.
     pub workers: usize,
     pub compressed: bool,
+    /// Messages that one client may say in a second, where the peer can limit that; 0 is no limit.
+    pub pace: u32,
+}
+
+impl Setup {
+    /// One worker, and what needs no mention.
+    pub const SIMPLE: Self = Self { workers: 1, compressed: false, pace: 0 };
 }
 
 /// Where a server is told to listen, on 127.0.0.1.
@@ -126,11 +133,12 @@ impl Peer {
 }
 
 /// Its defaults, with every limit in place, but for the greeting and the log of what is said.
-fn worldcast(setup: Setup, ports: Ports) -> [(&'static str, String); 7] {
+fn worldcast(setup: Setup, ports: Ports) -> [(&'static str, String); 8] {
     [
         ("WORLDCAST_LISTEN", format!("127.0.0.1:{}", ports.clients)),
         ("WORLDCAST_ADMIN__LISTEN", format!("127.0.0.1:{}", ports.operators)),
         ("WORLDCAST_WORKERS", setup.workers.to_string()),
+        ("WORLDCAST_SESSION__MESSAGES_PER_SECOND", setup.pace.to_string()),
         ("WORLDCAST_ROOMS__GREETING", String::new()),
         ("WORLDCAST_LIMITS__CONNECTIONS", "19500".to_owned()),
         ("WORLDCAST_LOG__MESSAGES", "false".to_owned()),

@@ -81,8 +81,7 @@ impl Bench {
         Server::start(self.peer, setup, share, self.cores)
     }
 
-    /// One worker, no compression, a core of its own.
     pub fn start_simply(&self) -> anyhow::Result<Server> {
-        self.start(Setup { workers: 1, compressed: false }, Share::OneEach)
+        self.start(Setup::SIMPLE, Share::OneEach)
     }
 }

@@ -27,7 +27,11 @@ async fn main() {
     axum::serve(listener, app).await.expect("the server runs until it is killed");
 }
 
-async fn upgrade(request: WebSocketUpgrade, Path(room): Path<String>, State(rooms): State<Rooms>) -> Response {
+async fn upgrade(
+    request: WebSocketUpgrade,
+    Path(room): Path<String>,
+    State(rooms): State<Rooms>,
+) -> Response {
     let room = rooms.lock().expect("no panic").entry(room).or_insert_with(|| Room::new(1024)).clone();
     request.on_upgrade(|socket| talk(socket, room))
 }
