@@ -33,6 +33,13 @@ pub const SCENARIOS: &[Scenario] = &[
     new("p99", "p99 of 1,000 clients, 20 messages a second", ALL, Latency(Chatter::of(1_000, 64, 20))),
     new("memory-1000", "memory of an idle connection, 1,000 clients", STRONG, Memory(1_000)),
     new("memory-5000", "memory of an idle connection, 5,000 clients", ALL, Memory(5_000)),
+    new(
+        "memory-compressed",
+        "memory of an idle connection with compression, 5,000 clients",
+        WITH_COMPRESSION,
+        MemoryCompressed(5_000),
+    )
+    .over("memory-5000"),
     new("memory-19000", "memory of an idle connection, 19,000 clients", STRONG, Memory(MOST)),
     new("accept", "CPU of an accepted connection", ALL, Accept(2_000)),
     new("idle-cpu", "CPU of an idle connection, each second, 5,000 clients", WITH_ROOMS, IdleCpu(5_000)),

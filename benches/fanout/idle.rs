@@ -1,8 +1,10 @@
 //! What clients cost that say nothing: to let in, to keep, to count.
 
 use crate::{
+    cores::Share,
     cpu::json,
     crowd::{Crowd, Guests},
+    peer::Setup,
     scenario::Bench,
     server::Server,
     watched::Watched,
@@ -17,8 +19,8 @@ use std::{
 const FIRST: usize = 100;
 
 /// Bytes of resident memory for each of `clients` connections.
-pub fn memory(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
-    let (server, mut crowd) = begin(bench, clients)?;
+pub fn memory(bench: &Bench, clients: usize, compressed: bool) -> anyhow::Result<f64> {
+    let (server, mut crowd) = begin(bench, clients, compressed)?;
     let before = settled_memory(&server)?;
     crowd.admit(&server, bench.peer, clients)?;
     let after = settled_memory(&server)?;
@@ -27,7 +29,7 @@ pub fn memory(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
 
 /// Microseconds of the server's CPU for each of `clients` connections, from SYN to the answer.
 pub fn accept(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
-    let (server, mut crowd) = begin(bench, clients)?;
+    let (server, mut crowd) = begin(bench, clients, false)?;
     let before = server.cpu()?;
     crowd.admit(&server, bench.peer, clients)?;
     server.rest()?;
@@ -36,7 +38,7 @@ pub fn accept(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
 
 /// Microseconds of the server's CPU for each of `clients` connections and second; they answer pings.
 pub fn cpu(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
-    let (server, mut crowd) = begin(bench, clients)?;
+    let (server, mut crowd) = begin(bench, clients, false)?;
     crowd.admit(&server, bench.peer, clients)?;
     let mut watched = Watched::new(crowd)?;
     let (began, before) = (Instant::now(), server.cpu()?);
@@ -50,7 +52,7 @@ pub fn cpu(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
 /// Milliseconds of the server's CPU to tell operators about `clients` sessions.
 pub fn scrape(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
     const SCRAPES: u32 = 20;
-    let (server, mut crowd) = begin(bench, clients)?;
+    let (server, mut crowd) = begin(bench, clients, false)?;
     crowd.admit(&server, bench.peer, clients)?;
     ensure!(server.scrape()?.contains("worldcast_"), "metrics of somebody else");
     server.rest()?;
@@ -63,11 +65,11 @@ pub fn scrape(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
 }
 
 /// A server with its first clients, and room for as many as are to come.
-fn begin(bench: &Bench, to_come: usize) -> anyhow::Result<(Server, Crowd)> {
-    let server = bench.start_simply()?;
-    let mut crowd = Crowd::empty(Guests::of(1, FIRST + to_come));
+fn begin(bench: &Bench, to_come: usize, compressed: bool) -> anyhow::Result<(Server, Crowd)> {
+    let server = bench.start(Setup { compressed, ..Setup::SIMPLE }, Share::OneEach)?;
+    let mut crowd = Crowd::empty(Guests { compressed, ..Guests::of(1, FIRST + to_come) });
     crowd.admit(&server, bench.peer, FIRST)?;
-    crowd.settle(&bench.peer.message(&json(64)))?;
+    crowd.settle(&bench.peer.message(&json(1 << 10)))?;
     Ok((server, crowd))
 }
 

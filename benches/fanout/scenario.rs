@@ -27,6 +27,8 @@ pub enum Measure {
     Latency(Chatter),
     /// Of so many clients that say nothing.
     Memory(usize),
+    /// The same, and all have negotiated compression.
+    MemoryCompressed(usize),
     Accept(usize),
     IdleCpu(usize),
     Scrape(usize),
@@ -58,7 +60,8 @@ impl Scenario {
             Measure::Cpu(load) => cpu::per_delivery(bench, load),
             Measure::Rate(rate) => rate::per_second(bench, rate),
             Measure::Latency(chatter) => latency::p99(bench, chatter),
-            Measure::Memory(clients) => idle::memory(bench, clients),
+            Measure::Memory(clients) => idle::memory(bench, clients, false),
+            Measure::MemoryCompressed(clients) => idle::memory(bench, clients, true),
             Measure::Accept(clients) => idle::accept(bench, clients),
             Measure::IdleCpu(clients) => idle::cpu(bench, clients),
             Measure::Scrape(clients) => idle::scrape(bench, clients),
@@ -70,7 +73,7 @@ impl Scenario {
             Measure::Cpu(_) | Measure::Accept(_) => "µs",
             Measure::Rate(_) => "1/s",
             Measure::Latency(_) | Measure::Scrape(_) => "ms",
-            Measure::Memory(_) => "bytes",
+            Measure::Memory(_) | Measure::MemoryCompressed(_) => "bytes",
             Measure::IdleCpu(_) => "µs/s",
         }
     }
