@@ -29,7 +29,7 @@ use arguments::Arguments;
 use clap::Parser;
 use cores::Cores;
 use report::Report;
-use scenario::{Bench, Scenario};
+use scenario::Bench;
 use std::io::{IsTerminal, stderr};
 
 fn main() -> anyhow::Result<()> {
@@ -46,28 +46,38 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (cores, pace) = (Cores::divide()?, arguments.pace());
     let (scenarios, peers) = (arguments.scenarios()?, arguments.peers());
     let mut report = Report::new(&scenarios, &peers);
+    let mut progress = Progress { done: 0, all: report.cells() * pace.rounds };
     for scenario in scenarios {
-        for round in 1..=pace.rounds {
+        for _ in 0..pace.rounds {
             for peer in peers.iter().filter(|peer| scenario.peers.contains(peer)) {
-                show_progress(scenario, round, pace.rounds, peer.name());
+                progress.show(scenario.name, peer.name());
                 let figure = scenario.run(&Bench { peer: *peer, pace, cores });
                 report.add(scenario, *peer, figure);
             }
         }
+        report.write(&arguments.out).context("the report cannot be written")?; // whoever interrupts keeps this
     }
     eprintln!();
     print!("{}", table::of(&report));
-    report.write(&arguments.out).context("the report cannot be written")?;
     chart::draw(&report, &arguments.out)?;
     growth::draw(&report, &arguments.out)
 }
 
-/// One line that changes on a terminal, many lines elsewhere.
-fn show_progress(scenario: &Scenario, round: usize, rounds: usize, peer: &str) {
-    let line = format!("{} · round {round} of {rounds} · {peer}", scenario.name);
-    if stderr().is_terminal() {
-        eprint!("\r\x1b[K{line}");
-    } else {
-        eprintln!("{line}");
+/// Measurements that were begun, and that there will be.
+struct Progress {
+    done: usize,
+    all: usize,
+}
+
+impl Progress {
+    /// One line that changes on a terminal, many lines elsewhere.
+    fn show(&mut self, scenario: &str, peer: &str) {
+        self.done += 1;
+        let line = format!("{} of {} · {scenario} · {peer}", self.done, self.all);
+        if stderr().is_terminal() {
+            eprint!("\r\x1b[K{line}");
+        } else {
+            eprintln!("{line}");
+        }
     }
 }

@@ -45,6 +45,11 @@ impl Report {
         }
     }
 
+    /// How many peers in all scenarios together.
+    pub fn cells(&self) -> usize {
+        self.rows.iter().map(|row| row.peers.len()).sum()
+    }
+
     /// The median of `peer` in the scenario `name`.
     pub fn median(&self, name: &str, peer: &str) -> Option<f64> {
         self.rows.iter().find(|row| row.name == name)?.median(peer)
