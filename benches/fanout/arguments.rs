@@ -1,0 +1,82 @@
+//! What is asked for on the command line.
+
+use crate::{
+    catalogue::SCENARIOS,
+    peer::Peer,
+    scenario::{Pace, Scenario},
+};
+use anyhow::bail;
+use clap::Parser;
+use std::{path::PathBuf, time::Duration};
+
+/// Measures worldcast beside its peers. Those that benches/peers/install.sh has not installed are left out.
+#[derive(Parser)]
+#[command(name = "cargo bench --bench fanout --")]
+pub struct Arguments {
+    /// Peers and scenarios to measure; without any peer all peers, without any scenario all scenarios.
+    #[arg(value_name = "PEER or SCENARIO")]
+    names: Vec<String>,
+
+    /// A first look: one round, a tenth of the time.
+    #[arg(long)]
+    quick: bool,
+
+    /// How often each peer is measured in each scenario.
+    #[arg(long, default_value_t = 3, conflicts_with = "quick")]
+    rounds: usize,
+
+    /// Directory for fanout.json and the charts.
+    #[arg(long, default_value = "target/fanout")]
+    pub out: PathBuf,
+
+    /// Given by `cargo bench`.
+    #[arg(long, hide = true)]
+    pub bench: bool,
+
+    /// Be the peer named limit, on this port.
+    #[arg(long, hide = true)]
+    pub limit: Option<u16>,
+}
+
+impl Arguments {
+    pub fn pace(&self) -> Pace {
+        let (rounds, divisor) = if self.quick { (1, 10) } else { (self.rounds, 1) };
+        Pace {
+            rounds,
+            measure: Duration::from_secs(2) / divisor,
+            chat: Duration::from_secs(6) / divisor.min(3),
+            idle: Duration::from_secs(30) / divisor,
+        }
+    }
+
+    /// The installed ones of the peers that are asked for.
+    pub fn peers(&self) -> Vec<Peer> {
+        let mut peers: Vec<_> = Peer::ALL.into_iter().filter(|peer| self.names(peer.name())).collect();
+        if peers.is_empty() {
+            peers = Peer::ALL.into();
+        }
+        peers.retain(|peer| peer.is_installed());
+        peers
+    }
+
+    pub fn scenarios(&self) -> anyhow::Result<Vec<&'static Scenario>> {
+        self.refuse_unknown_names()?;
+        let scenarios: Vec<_> = SCENARIOS.iter().filter(|scenario| self.names(scenario.name)).collect();
+        Ok(if scenarios.is_empty() { SCENARIOS.iter().collect() } else { scenarios })
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.names.iter().any(|given| given == name)
+    }
+
+    fn refuse_unknown_names(&self) -> anyhow::Result<()> {
+        let peers = Peer::ALL.map(Peer::name);
+        let scenarios: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        for name in &self.names {
+            if !peers.contains(&&**name) && !scenarios.contains(&&**name) {
+                bail!("no \"{name}\"; peers: {}; scenarios: {}", peers.join(", "), scenarios.join(", "));
+            }
+        }
+        Ok(())
+    }
+}

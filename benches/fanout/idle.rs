@@ -1,0 +1,81 @@
+//! What clients cost that say nothing: to let in, to keep, to count.
+
+use crate::{
+    cores::Share,
+    cpu::json,
+    crowd::{Crowd, Guests},
+    peer::Setup,
+    scenario::Bench,
+    server::Server,
+    watched::Watched,
+};
+use anyhow::ensure;
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// Clients that come first, so that what a server prepares for all does not count.
+const FIRST: usize = 100;
+
+/// Bytes of resident memory for each of `clients` connections.
+pub fn memory(bench: &Bench, clients: usize, compressed: bool) -> anyhow::Result<f64> {
+    let (server, mut crowd) = begin(bench, clients, compressed)?;
+    let before = settled_memory(&server)?;
+    crowd.admit(&server, bench.peer, clients)?;
+    let after = settled_memory(&server)?;
+    Ok(after.saturating_sub(before) as f64 / clients as f64)
+}
+
+/// Microseconds of the server's CPU for each of `clients` connections, from SYN to the answer.
+pub fn accept(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
+    let (server, mut crowd) = begin(bench, clients, false)?;
+    let before = server.cpu()?;
+    crowd.admit(&server, bench.peer, clients)?;
+    server.rest()?;
+    Ok((server.cpu()? - before).as_secs_f64() * 1e6 / clients as f64)
+}
+
+/// Microseconds of the server's CPU for each of `clients` connections and second; they answer pings.
+pub fn cpu(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
+    let (server, mut crowd) = begin(bench, clients, false)?;
+    crowd.admit(&server, bench.peer, clients)?;
+    let mut watched = Watched::new(crowd)?;
+    let (began, before) = (Instant::now(), server.cpu()?);
+    while let Some(rest) = bench.pace.idle.checked_sub(began.elapsed()) {
+        watched.hear(rest, |_, _| ())?;
+    }
+    let (spent, seconds) = (server.cpu()? - before, began.elapsed().as_secs_f64());
+    Ok(spent.as_secs_f64() * 1e6 / (FIRST + clients) as f64 / seconds)
+}
+
+/// Milliseconds of the server's CPU to tell operators about `clients` sessions.
+pub fn scrape(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
+    const SCRAPES: u32 = 20;
+    let (server, mut crowd) = begin(bench, clients, false)?;
+    crowd.admit(&server, bench.peer, clients)?;
+    ensure!(server.scrape()?.contains("worldcast_"), "metrics of somebody else");
+    server.rest()?;
+    let before = server.cpu()?;
+    for _ in 0..SCRAPES {
+        server.scrape()?;
+    }
+    server.rest()?;
+    Ok((server.cpu()? - before).as_secs_f64() * 1e3 / f64::from(SCRAPES))
+}
+
+/// A server with its first clients, and room for as many as are to come.
+fn begin(bench: &Bench, to_come: usize, compressed: bool) -> anyhow::Result<(Server, Crowd)> {
+    let server = bench.start(Setup { compressed, ..Setup::SIMPLE }, Share::OneEach)?;
+    let mut crowd = Crowd::empty(Guests { compressed, ..Guests::of(1, FIRST + to_come) });
+    crowd.admit(&server, bench.peer, FIRST)?;
+    crowd.settle(&bench.peer.message(&json(1 << 10)))?;
+    Ok((server, crowd))
+}
+
+/// Collectors of garbage get a moment.
+fn settled_memory(server: &Server) -> anyhow::Result<u64> {
+    sleep(Duration::from_secs(1));
+    server.rest()?;
+    server.memory()
+}

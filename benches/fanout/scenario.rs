@@ -1,0 +1,90 @@
+//! What can be measured, and one measurement of it.
+
+use crate::{
+    cores::{Cores, Share},
+    cpu::{self, Load},
+    idle,
+    latency::{self, Chatter},
+    peer::{Peer, Setup},
+    rate::{self, Rate},
+    server::Server,
+};
+use std::time::Duration;
+
+pub struct Scenario {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub measure: Measure,
+    pub peers: &'static [Peer],
+    /// The scenario that this one is compared with, for each peer.
+    pub over: Option<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+pub enum Measure {
+    Cpu(Load),
+    Rate(Rate),
+    Latency(Chatter),
+    /// Of so many clients that say nothing.
+    Memory(usize),
+    /// The same, and all have negotiated compression.
+    MemoryCompressed(usize),
+    Accept(usize),
+    IdleCpu(usize),
+    Scrape(usize),
+}
+
+/// How thoroughly is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub rounds: usize,
+    /// The time of one measurement of CPU or rate.
+    pub measure: Duration,
+    /// The time of one measurement of latency.
+    pub chat: Duration,
+    /// The time for which clients are watched that say nothing.
+    pub idle: Duration,
+}
+
+/// One peer, about to be measured.
+pub struct Bench {
+    pub peer: Peer,
+    pub pace: Pace,
+    pub cores: Cores,
+}
+
+impl Scenario {
+    /// One measurement, in [`Scenario::unit`].
+    pub fn run(&self, bench: &Bench) -> anyhow::Result<f64> {
+        match self.measure {
+            Measure::Cpu(load) => cpu::per_delivery(bench, load),
+            Measure::Rate(rate) => rate::per_second(bench, rate),
+            Measure::Latency(chatter) => latency::p99(bench, chatter),
+            Measure::Memory(clients) => idle::memory(bench, clients, false),
+            Measure::MemoryCompressed(clients) => idle::memory(bench, clients, true),
+            Measure::Accept(clients) => idle::accept(bench, clients),
+            Measure::IdleCpu(clients) => idle::cpu(bench, clients),
+            Measure::Scrape(clients) => idle::scrape(bench, clients),
+        }
+    }
+
+    pub fn unit(&self) -> &'static str {
+        match self.measure {
+            Measure::Cpu(_) | Measure::Accept(_) => "µs",
+            Measure::Rate(_) => "1/s",
+            Measure::Latency(_) | Measure::Scrape(_) => "ms",
+            Measure::Memory(_) | Measure::MemoryCompressed(_) => "bytes",
+            Measure::IdleCpu(_) => "µs/s",
+        }
+    }
+}
+
+impl Bench {
+    pub fn start(&self, setup: Setup, share: Share) -> anyhow::Result<Server> {
+        Server::start(self.peer, setup, share, self.cores)
+    }
+
+    pub fn start_simply(&self) -> anyhow::Result<Server> {
+        self.start(Setup::SIMPLE, Share::OneEach)
+    }
+}

@@ -1,0 +1,128 @@
+//! A server as a process: started on its core, read in /proc, killed in the end.
+
+use crate::{
+    cores::{Cores, Share},
+    peer::{Peer, Ports, Setup},
+};
+use anyhow::{Context, bail, ensure};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::{Child, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+pub struct Server {
+    process: Child,
+    ports: Ports,
+}
+
+/// Longer than anything that a server is asked for takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Server {
+    /// Returns when the server accepts connections.
+    pub fn start(peer: Peer, setup: Setup, share: Share, cores: Cores) -> anyhow::Result<Self> {
+        let ports = Ports { clients: free_port()?, operators: free_port()? };
+        let mut command = peer.command(setup, ports);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let process = cores.on_servers(share, || command.spawn())?.context("the server does not start")?;
+        let mut server = Self { process, ports };
+        server.wait_until_it_listens()?;
+        Ok(server)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        local(self.ports.clients)
+    }
+
+    /// Waits until all threads sleep and none has done anything since it was last looked at.
+    pub fn rest(&self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let mut before = None;
+        loop {
+            sleep(Duration::from_micros(150));
+            let now = self.all_sleep()?.then(|| self.cpu()).transpose()?;
+            if now.is_some() && now == before {
+                return Ok(());
+            }
+            before = now;
+            ensure!(began.elapsed() < PATIENCE, "the server does not come to rest");
+        }
+    }
+
+    /// The time that all threads together have spent on a core. Exact while they sleep.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        let mut nanoseconds = 0;
+        self.for_each_thread("schedstat", |text| {
+            nanoseconds += text.split(' ').next().and_then(|spent| spent.parse().ok()).unwrap_or(0);
+        })?;
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Bytes of resident memory.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        let path = format!("/proc/{}/smaps_rollup", self.process.id());
+        let text = fs::read_to_string(path)?;
+        let kibibytes = text.lines().find_map(|line| line.strip_prefix("Rss:"));
+        let kibibytes = kibibytes.and_then(|rest| rest.split_whitespace().next()).context("no Rss")?;
+        Ok(kibibytes.parse::<u64>()? * 1024)
+    }
+
+    /// What operators read, over a connection of its own.
+    pub fn scrape(&self) -> anyhow::Result<String> {
+        let mut socket = TcpStream::connect(local(self.ports.operators))?;
+        socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "no metrics: {answer}");
+        Ok(answer)
+    }
+
+    fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while TcpStream::connect(self.address()).is_err() {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the server ended at once: {status}");
+            }
+            ensure!(began.elapsed() < PATIENCE, "the server does not listen");
+            sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn all_sleep(&self) -> io::Result<bool> {
+        let mut all = true;
+        self.for_each_thread("stat", |text| {
+            // "1 (name) S …", and the name may hold anything
+            all &= text.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('R'));
+        })?;
+        Ok(all)
+    }
+
+    fn for_each_thread(&self, file: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
+        for thread in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            if let Ok(text) = fs::read_to_string(thread?.path().join(file)) {
+                take(&text); // else it has just ended
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(local(0))?.local_addr()?.port())
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}

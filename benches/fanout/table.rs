@@ -1,0 +1,99 @@
+//! The figures for people: tables that a terminal shows and Markdown understands.
+
+use crate::report::{Cell, Report, Row};
+use std::fmt::Write;
+
+/// Medians with their ranges, how worldcast compares, and what went wrong.
+pub fn of(report: &Report) -> String {
+    let peers = peers(report);
+    let head = ["scenario", "unit"].into_iter().chain(peers.iter().copied()).map(str::to_owned).collect();
+    let figures = report.rows.iter().map(|row| figures(report, row, &peers));
+    let mut text = aligned(std::iter::once(head).chain(figures).collect());
+    let others: Vec<_> = peers.iter().copied().filter(|peer| *peer != "worldcast").collect();
+    let ratios: Vec<_> = report.rows.iter().filter_map(|row| ratios(row, &others)).collect();
+    if !ratios.is_empty() {
+        let head = others.iter().map(|peer| format!("worldcast / {peer}"));
+        let head = std::iter::once("scenario".to_owned()).chain(head).collect();
+        text += "\n";
+        text += &aligned(std::iter::once(head).chain(ratios).collect());
+    }
+    text + &failures(report)
+}
+
+/// A figure as short as its meaning allows.
+pub fn rounded(figure: f64) -> String {
+    match figure {
+        100.0.. => format!("{figure:.0}"),
+        10.0.. => format!("{figure:.1}"),
+        _ => format!("{figure:.2}"),
+    }
+}
+
+fn peers(report: &Report) -> Vec<&'static str> {
+    let mut peers: Vec<&str> = Vec::new();
+    for cell in report.rows.iter().flat_map(|row| &row.peers) {
+        if !peers.contains(&cell.peer) {
+            peers.push(cell.peer);
+        }
+    }
+    peers
+}
+
+fn figures(report: &Report, row: &Row, peers: &[&str]) -> Vec<String> {
+    let cell = |peer: &&str| row.cell(peer).map_or_else(String::new, |cell| figure(report, row, cell));
+    let start = [row.title.to_owned(), row.unit.to_string()];
+    start.into_iter().chain(peers.iter().map(cell)).collect()
+}
+
+/// "4.01 (3.95–4.20)", and " = 1.10 x" of the row that it is compared with.
+fn figure(report: &Report, row: &Row, cell: &Cell) -> String {
+    let (Some(median), Some((least, greatest))) = (cell.median(), cell.range()) else {
+        return "failed".into();
+    };
+    let mut text = rounded(median);
+    if cell.figures.len() > 1 {
+        let _ = write!(text, " ({}–{})", rounded(least), rounded(greatest));
+    }
+    if let Some(other) = row.over.and_then(|over| report.median(over, cell.peer)) {
+        let _ = write!(text, " = {:.2} x", median / other);
+    }
+    text
+}
+
+fn ratios(row: &Row, others: &[&str]) -> Option<Vec<String>> {
+    let ours = row.median("worldcast")?;
+    let ratio =
+        |peer: &&str| row.median(peer).map_or_else(String::new, |theirs| format!("{:.2}", ours / theirs));
+    let ratios: Vec<_> = others.iter().map(ratio).collect();
+    let start = std::iter::once(row.title.to_owned());
+    ratios.iter().any(|ratio| !ratio.is_empty()).then(|| start.chain(ratios).collect())
+}
+
+fn failures(report: &Report) -> String {
+    let mut text = String::new();
+    for row in &report.rows {
+        for cell in &row.peers {
+            for failure in &cell.failures {
+                let _ = writeln!(text, "{} · {}: {failure}", row.name, cell.peer);
+            }
+        }
+    }
+    text
+}
+
+/// The first line is the head.
+fn aligned(lines: Vec<Vec<String>>) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let cells = line.iter().zip(&widths).map(|(cell, &width)| format!(" {cell:width$} "));
+        let _ = writeln!(text, "|{}|", cells.collect::<Vec<_>>().join("|"));
+        if number == 0 {
+            let rule = widths.iter().map(|width| "-".repeat(width + 2));
+            let _ = writeln!(text, "|{}|", rule.collect::<Vec<_>>().join("|"));
+        }
+    }
+    text
+}
