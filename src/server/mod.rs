@@ -93,10 +93,10 @@ impl Server {
     /// Serves until SIGINT or SIGTERM; a second signal ends the process at once.
     pub async fn run_until_stopped(self) -> io::Result<()> {
         let mut signals = signals::Signals::listen()?;
-        info!(target: TARGET, "{}", where_to_click(&self.addresses));
         for address in self.admin_addresses() {
             info!(target: TARGET, "admin at http://{address}/metrics");
         }
+        info!(target: TARGET, "{}", where_to_click(&self.addresses));
         let stop = self.stop_handle();
         let stopped = async move {
             let signal = signals.next().await;

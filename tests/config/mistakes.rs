@@ -128,7 +128,7 @@ fn the_bounds_themselves_are_allowed() {
         "workers = 512\n\
          listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\n\
          session = { max_message = \"1GiB\", outbox_bytes = \"2GiB\", ping_after = \"30days\", outbox_messages = 1 }\n\
-         limits = { in_flight_bytes = \"1GiB\", connections = 1 }\n\
+         limits = { in_flight_bytes = \"1GiB\", outbox_bytes_total = \"2GiB\", connections = 1 }\n\
          compression = { level = 9, threshold = 0 }\n\
          shutdown = { drain = \"0s\" }",
     )
