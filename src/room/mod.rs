@@ -1,8 +1,11 @@
 //! The rooms of this node: who is where, as plain data.
 
-pub use crate::config::RoomName;
+mod flow; // how far speakers may be ahead
 
-use std::collections::HashMap;
+pub use crate::config::RoomName;
+pub use flow::{Credit, Flow, FlowTerms};
+
+use std::{collections::HashMap, sync::Arc};
 
 /// Where a room lies in the lists of hub and relays: dense, and used again when its room is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,8 +22,8 @@ impl RoomSlot {
 pub struct RelayId(pub u32);
 
 /// The rooms that have members. A room begins with its first member and ends with its last.
-#[derive(Default)]
 pub struct Rooms {
+    flow_terms: FlowTerms,
     by_name: HashMap<RoomName, Room>,
     free: Vec<RoomSlot>,
 }
@@ -28,17 +31,22 @@ pub struct Rooms {
 /// One room: how many of its members each relay holds.
 pub struct Room {
     slot: RoomSlot,
+    flow: Arc<Flow>,
     members: Vec<(RelayId, usize)>,
 }
 
 impl Rooms {
-    /// Counts one more member of `name` at `relay`, and says where the room lies.
-    pub fn join(&mut self, name: RoomName, relay: RelayId) -> RoomSlot {
+    pub fn new(flow_terms: FlowTerms) -> Self {
+        Self { flow_terms, by_name: HashMap::new(), free: Vec::new() }
+    }
+
+    /// Counts one more member of `name` at `relay`.
+    pub fn join(&mut self, name: RoomName, relay: RelayId) -> &Room {
         let next = RoomSlot(self.by_name.len() as u32); // without a free slot, all below are taken
-        let free = &mut self.free;
-        let room = self.by_name.entry(name).or_insert_with(|| Room::new(free.pop().unwrap_or(next)));
+        let (free, terms) = (&mut self.free, self.flow_terms);
+        let room = self.by_name.entry(name).or_insert_with(|| Room::new(free.pop().unwrap_or(next), terms));
         room.count_one_more(relay);
-        room.slot
+        room
     }
 
     /// Counts one member less; the last one takes the room with it.
@@ -67,18 +75,22 @@ impl Rooms {
     /// After a crowd has left, its memory goes too.
     fn give_back(&mut self) {
         if self.by_name.is_empty() {
-            *self = Self::default();
+            *self = Self::new(self.flow_terms);
         }
     }
 }
 
 impl Room {
-    fn new(slot: RoomSlot) -> Self {
-        Self { slot, members: Vec::new() }
+    fn new(slot: RoomSlot, terms: FlowTerms) -> Self {
+        Self { slot, flow: Arc::new(Flow::new(terms)), members: Vec::new() }
     }
 
     pub fn slot(&self) -> RoomSlot {
         self.slot
+    }
+
+    pub fn flow(&self) -> &Arc<Flow> {
+        &self.flow
     }
 
     /// The relays that hold members of this room.
@@ -96,6 +108,7 @@ impl Room {
             Some((_, members)) => *members += 1,
             None => self.members.push((relay, 1)),
         }
+        self.flow.set_members(self.members());
     }
 
     fn count_one_less(&mut self, relay: RelayId) {
@@ -104,12 +117,14 @@ impl Room {
         if self.members[at].1 == 0 {
             self.members.swap_remove(at);
         }
+        self.flow.set_members(self.members());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
 
     const A: RelayId = RelayId(0);
     const B: RelayId = RelayId(1);
@@ -120,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_room_knows_the_relays_of_its_members() {
-        let mut rooms = Rooms::default();
+        let mut rooms = Rooms::new(FlowTerms::of(&Settings::default()));
         for relay in [A, B, A] {
             rooms.join(name("news"), relay);
         }
@@ -136,19 +151,19 @@ mod tests {
 
     #[test]
     fn rooms_have_slots_of_their_own_and_slots_are_used_again() {
-        let mut rooms = Rooms::default();
-        let news = rooms.join(name("news"), A);
-        let sport = rooms.join(name("sport"), A);
+        let mut rooms = Rooms::new(FlowTerms::of(&Settings::default()));
+        let news = rooms.join(name("news"), A).slot();
+        let sport = rooms.join(name("sport"), A).slot();
         assert_ne!(news, sport);
-        assert_eq!(rooms.join(name("news"), B), news);
+        assert_eq!(rooms.join(name("news"), B).slot(), news);
         rooms.leave(&name("sport"), A);
-        assert_eq!(rooms.join(name("weather"), A), sport);
-        assert_ne!(rooms.join(name("sport"), A), sport);
+        assert_eq!(rooms.join(name("weather"), A).slot(), sport);
+        assert_ne!(rooms.join(name("sport"), A).slot(), sport);
     }
 
     #[test]
     fn whoever_was_not_there_leaves_nobody_out() {
-        let mut rooms = Rooms::default();
+        let mut rooms = Rooms::new(FlowTerms::of(&Settings::default()));
         rooms.join(name("news"), A);
         rooms.leave(&name("news"), B);
         rooms.leave(&name("sport"), A);
