@@ -11,5 +11,6 @@ mod crowd; // more than may come
 mod heads; // requests that never end
 mod descriptors; // no more of them
 mod log; // nobody reads it
+mod operators; // what they ask
 mod failure; // what breaks inside
 mod stopping; // signals
