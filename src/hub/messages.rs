@@ -83,7 +83,7 @@ pub struct Turn(pub Vec<Event>);
 /// One thing that happened.
 pub enum Event {
     /// The session is in the room: it hears the greeting and everything after it.
-    Admitted { session: SessionId, room: RoomSlot, flow: Arc<Flow>, greeting: Option<Arc<Publication>> },
+    Admitted { session: SessionId, room: RoomSlot, flow: Flow, greeting: Option<Arc<Publication>> },
     /// Something was said in the room.
     Said { room: RoomSlot, publication: Arc<Publication> },
     /// The session's room would be one more than there may be.

@@ -16,7 +16,7 @@ use crate::{
     config::Settings,
     logging::{Escaped, PanicGuard, TARGET},
     metrics::Metrics,
-    room::{FlowTerms, Rooms},
+    room::{Flow, Rooms},
     wire::Payload,
 };
 use actix::prelude::*;
@@ -43,7 +43,7 @@ pub struct Hub {
 impl Hub {
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
-            rooms: Rooms::new(FlowTerms::of(settings)),
+            rooms: Rooms::new(Flow::of(settings)),
             max_rooms: settings.limits.rooms,
             refused: HashSet::new(),
             metrics,

@@ -3,9 +3,9 @@
 mod flow; // how far speakers may be ahead
 
 pub use crate::config::RoomName;
-pub use flow::{Credit, Flow, FlowTerms};
+pub use flow::{Credit, Flow};
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 /// Where a room lies in the lists of hub and relays: dense, and used again when its room is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ pub struct RelayId(pub u32);
 
 /// The rooms that have members. A room begins with its first member and ends with its last.
 pub struct Rooms {
-    flow_terms: FlowTerms,
+    flow: Flow,
     by_name: HashMap<RoomName, Room>,
     free: Vec<RoomSlot>,
 }
@@ -31,20 +31,22 @@ pub struct Rooms {
 /// One room: how many of its members each relay holds.
 pub struct Room {
     slot: RoomSlot,
-    flow: Arc<Flow>,
+    flow: Flow,
     members: Vec<(RelayId, usize)>,
 }
 
 impl Rooms {
-    pub fn new(flow_terms: FlowTerms) -> Self {
-        Self { flow_terms, by_name: HashMap::new(), free: Vec::new() }
+    /// Every room will have a flow like this one.
+    pub fn new(flow: Flow) -> Self {
+        Self { flow, by_name: HashMap::new(), free: Vec::new() }
     }
 
     /// Counts one more member of `name` at `relay`.
     pub fn join(&mut self, name: RoomName, relay: RelayId) -> &Room {
         let next = RoomSlot(self.by_name.len() as u32); // without a free slot, all below are taken
-        let (free, terms) = (&mut self.free, self.flow_terms);
-        let room = self.by_name.entry(name).or_insert_with(|| Room::new(free.pop().unwrap_or(next), terms));
+        let Self { flow, by_name, free } = self;
+        let new_room = || Room { slot: free.pop().unwrap_or(next), flow: flow.anew(), members: Vec::new() };
+        let room = by_name.entry(name).or_insert_with(new_room);
         room.count_one_more(relay);
         room
     }
@@ -75,21 +77,17 @@ impl Rooms {
     /// After a crowd has left, its memory goes too.
     fn give_back(&mut self) {
         if self.by_name.is_empty() {
-            *self = Self::new(self.flow_terms);
+            *self = Self::new(self.flow.anew());
         }
     }
 }
 
 impl Room {
-    fn new(slot: RoomSlot, terms: FlowTerms) -> Self {
-        Self { slot, flow: Arc::new(Flow::new(terms)), members: Vec::new() }
-    }
-
     pub fn slot(&self) -> RoomSlot {
         self.slot
     }
 
-    pub fn flow(&self) -> &Arc<Flow> {
+    pub fn flow(&self) -> &Flow {
         &self.flow
     }
 
@@ -108,7 +106,6 @@ impl Room {
             Some((_, members)) => *members += 1,
             None => self.members.push((relay, 1)),
         }
-        self.flow.set_members(self.members());
     }
 
     fn count_one_less(&mut self, relay: RelayId) {
@@ -117,7 +114,6 @@ impl Room {
         if self.members[at].1 == 0 {
             self.members.swap_remove(at);
         }
-        self.flow.set_members(self.members());
     }
 }
 
@@ -135,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_room_knows_the_relays_of_its_members() {
-        let mut rooms = Rooms::new(FlowTerms::of(&Settings::default()));
+        let mut rooms = Rooms::new(Flow::of(&Settings::default()));
         for relay in [A, B, A] {
             rooms.join(name("news"), relay);
         }
@@ -151,7 +147,7 @@ mod tests {
 
     #[test]
     fn rooms_have_slots_of_their_own_and_slots_are_used_again() {
-        let mut rooms = Rooms::new(FlowTerms::of(&Settings::default()));
+        let mut rooms = Rooms::new(Flow::of(&Settings::default()));
         let news = rooms.join(name("news"), A).slot();
         let sport = rooms.join(name("sport"), A).slot();
         assert_ne!(news, sport);
@@ -163,7 +159,7 @@ mod tests {
 
     #[test]
     fn whoever_was_not_there_leaves_nobody_out() {
-        let mut rooms = Rooms::new(FlowTerms::of(&Settings::default()));
+        let mut rooms = Rooms::new(Flow::of(&Settings::default()));
         rooms.join(name("news"), A);
         rooms.leave(&name("news"), B);
         rooms.leave(&name("sport"), A);
