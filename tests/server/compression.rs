@@ -21,6 +21,7 @@ async fn offered(offers: &[&'static str]) -> Answer {
 async fn offered_to(adjust: impl FnOnce(&mut Settings), offers: &[&'static str]) -> Answer {
     let request = TestRequest::get()
         .uri("/websocket")
+        .insert_header(("Host", "localhost:3000"))
         .insert_header(("Upgrade", "websocket"))
         .insert_header(("Connection", "Upgrade"))
         .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
