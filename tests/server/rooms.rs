@@ -1,6 +1,6 @@
 //! A room is an address; a message reaches its room and no other.
 
-use crate::support::{End, Host, TestServer, answer};
+use crate::support::{Host, TestServer, answer};
 use actix_web::test::TestRequest;
 use std::collections::VecDeque;
 
@@ -134,19 +134,6 @@ async fn facts_about_what_is_no_room_are_refused() {
     let (status, code, message) = answer(TestRequest::get().uri("/rooms/not%20a%20room")).await.refusal();
     assert_eq!((status, code.as_str()), (400, "room_name"));
     assert!(message.ends_with("not ' '"), "{message}");
-}
-
-#[actix_web::test]
-async fn whoever_would_begin_one_room_too_many_is_sent_away_and_may_come_back() {
-    let server = TestServer::with(|settings| settings.limits.rooms = 1).await;
-    let anna = server.join("news").await;
-    server.join("news").await.closes(1000).await; // a room that exists takes everybody
-
-    let refused = server.connect("/websocket/sport").await.hears_until_the_end().await;
-    assert_eq!(refused, (vec![], End::Code(1013)));
-    anna.closes(1000).await;
-    server.comes_to("news", 0).await;
-    server.join("sport").await;
 }
 
 #[actix_web::test]
