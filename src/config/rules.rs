@@ -92,7 +92,7 @@ fn rest(Settings { limits, origins, compression, .. }: &Settings) -> Vec<Rule> {
     ]
 }
 
-fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule> {
+fn combinations(Settings { session, limits, rooms, history, .. }: &Settings) -> Vec<Rule> {
     let message = session.max_message.bytes();
     let outbox = session.outbox_bytes.bytes();
     let holds_message = "must hold one message and 14 bytes of header";
@@ -116,6 +116,12 @@ fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule>
             "limits.outbox_bytes_total",
             "must be enough for one outbox",
             "session.outbox_bytes",
+        ),
+        pair(
+            limits.history_bytes_total >= history.bytes,
+            "limits.history_bytes_total",
+            "must be enough for one room",
+            "history.bytes",
         ),
     ]
 }

@@ -15,6 +15,7 @@ pub struct Settings {
     pub workers: usize,
     pub page: PageSettings,
     pub rooms: RoomSettings,
+    pub history: HistorySettings,
     pub session: SessionSettings,
     pub limits: LimitSettings,
     pub origins: OriginSettings,
@@ -31,6 +32,7 @@ impl Default for Settings {
             workers: 0,
             page: Default::default(),
             rooms: Default::default(),
+            history: Default::default(),
             session: Default::default(),
             limits: Default::default(),
             origins: Default::default(),
@@ -71,6 +73,32 @@ pub struct RoomSettings {
 impl Default for RoomSettings {
     fn default() -> Self {
         Self { default: "lobby".parse().expect("the name is allowed"), greeting: "world".into(), echo: true }
+    }
+}
+
+/// `[history]`: what every room remembers; whichever ends first. Nothing if one of them is zero.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistorySettings {
+    /// The last messages of a room that are remembered.
+    pub messages: usize,
+    /// How long a message is remembered.
+    #[serde(with = "super::duration")]
+    pub age: Duration,
+    /// Bytes of messages that a room remembers, with 128 bytes more for each.
+    pub bytes: ByteSize,
+}
+
+impl HistorySettings {
+    /// How often it is looked for what to forget: a quarter of the age, at most once a second.
+    pub fn expiry_interval(&self) -> Duration {
+        (self.age / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
+    }
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        Self { messages: 256, age: Duration::from_secs(600), bytes: ByteSize::from_mib(1) }
     }
 }
 
@@ -148,7 +176,8 @@ pub struct LimitSettings {
     pub connections_per_ip: usize,
     /// Sessions that may begin in one second; more are refused with 503. 0 is no limit.
     pub connections_per_second: u32,
-    /// Rooms that may exist at once; whoever would begin one more is sent away with 1013.
+    /// Rooms that may exist at once; past it, a room that only remembers is forgotten, and if there is
+    /// none, whoever would begin one more is sent away with 1013.
     pub rooms: usize,
     /// Bytes of messages between the sockets of their speakers and those of their hearers; at the
     /// limit, speakers are no longer read until there is room.
@@ -156,6 +185,8 @@ pub struct LimitSettings {
     /// Bytes that may wait in all outboxes together; past it, whoever needs more and holds more than
     /// its fair share is too slow.
     pub outbox_bytes_total: ByteSize,
+    /// Bytes that all rooms together may remember; past it, what would be forgotten first is forgotten.
+    pub history_bytes_total: ByteSize,
 }
 
 impl Default for LimitSettings {
@@ -167,6 +198,7 @@ impl Default for LimitSettings {
             rooms: 100_000,
             in_flight_bytes: ByteSize::from_mib(16),
             outbox_bytes_total: ByteSize::from_mib(1024),
+            history_bytes_total: ByteSize::from_mib(256),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The opening handshake (RFC 6455 §4.2): judged here, carried out by the upgrade service.
 
 use super::{Context, guard::check_origin, refusal::Refusal};
-use crate::{config::RoomName, session::Terms, wire};
+use crate::{config::RoomName, room::Recall, session::Terms, wire};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
@@ -16,6 +16,8 @@ use std::time::Instant;
 struct Wishes {
     /// Whether it wants to hear itself.
     echo: Option<bool>,
+    /// How many of the last messages it wants to hear first.
+    last: Option<usize>,
 }
 
 /// `/websocket/{room}`
@@ -58,7 +60,7 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     verify(request)?;
     check_origin(request)?;
     let wishes = web::Query::<Wishes>::from_query(request.query_string())
-        .map_err(|_| Refusal::Query("echo must be true or false".to_owned()))?;
+        .map_err(|_| Refusal::Query("echo must be true or false, last a number".to_owned()))?;
     let compression = negotiate_compression(request, context);
     let mut response =
         ws::handshake(request).map_err(|_| Refusal::Handshake("the stock handshake refused it"))?;
@@ -72,6 +74,7 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
         place,
         peer,
         room,
+        recall: Recall { since: None, last: wishes.last.unwrap_or(0) },
         echo: wishes.echo.unwrap_or(context.settings.rooms.echo),
         window: compression.map(|agreement| agreement.window),
     });

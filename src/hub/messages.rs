@@ -1,11 +1,9 @@
 //! What the hub is told, and what it tells the relays.
 
-use super::publication::{Audience, Permit, Publication, SessionId};
-use crate::{
-    room::{RelayId, RoomName, RoomSlot},
-    wire::Payload,
-};
+use super::publication::{Permit, Publication};
+use crate::room::{Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance};
 use actix::prelude::*;
+use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
 /// Relay → hub: this relay takes turns from now on.
@@ -23,6 +21,7 @@ pub struct Join {
     pub session: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
+    pub recall: Recall,
 }
 
 /// Session → hub: this client said something in its room.
@@ -30,8 +29,7 @@ pub struct Join {
 #[rtype(result = "()")]
 pub struct Publish {
     pub room: RoomName,
-    pub payload: Payload,
-    pub audience: Audience,
+    pub utterance: Utterance,
     pub permit: Option<Permit>,
 }
 
@@ -80,10 +78,17 @@ pub struct RoomFacts {
 #[rtype(result = "()")]
 pub struct Turn(pub Vec<Event>);
 
+/// What a session hears first.
+pub struct Admission {
+    /// As a frame.
+    pub greeting: Option<Bytes>,
+    pub recalled: Recalled,
+}
+
 /// One thing that happened.
 pub enum Event {
-    /// The session is in the room: it hears the greeting and everything after it.
-    Admitted { session: SessionId, room: RoomSlot, greeting: Option<Arc<Publication>> },
+    /// The session is in the room: it hears the admission and everything after it.
+    Admitted { session: SessionId, room: RoomSlot, admission: Box<Admission> },
     /// Something was said in the room.
     Said { room: RoomSlot, publication: Arc<Publication> },
     /// The session's room would be one more than there may be.

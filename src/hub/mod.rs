@@ -8,25 +8,32 @@ mod messages; // who tells whom
 mod publication; // what was said
 mod turn; // the lists of a turn
 
+pub use crate::room::{Audience, SessionId};
 pub use messages::*;
-pub use publication::{Audience, Permit, Publication, SessionId};
+pub use publication::{Permit, Publication};
 pub use turn::{Load, TurnLimits};
 
 use crate::{
     config::Settings,
     logging::{Escaped, PanicGuard, TARGET},
     metrics::Metrics,
-    room::Rooms,
-    wire::Payload,
+    room::{HistoryLimits, Room, RoomSlot, Rooms},
+    wire::{self, Payload},
 };
 use actix::prelude::*;
+use bytes::Bytes;
 use log::info;
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use turn::Turns;
 
 pub struct Hub {
     rooms: Rooms,
-    max_rooms: usize,
+    history: HistoryLimits,
+    expiry_interval: Duration,
     /// Sessions that were not let into their room, until they leave.
     refused: HashSet<SessionId>,
     metrics: Arc<Metrics>,
@@ -34,7 +41,8 @@ pub struct Hub {
     load: Load,
     turn_limits: TurnLimits,
     end_is_near: bool,
-    greeting: Option<Arc<Publication>>,
+    /// As a frame.
+    greeting: Option<Bytes>,
     log_messages: bool,
     drain_until: Option<Instant>,
     _guard: PanicGuard,
@@ -43,8 +51,9 @@ pub struct Hub {
 impl Hub {
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
-            rooms: Rooms::default(),
-            max_rooms: settings.limits.rooms,
+            rooms: Rooms::new(settings.limits.rooms, settings.limits.history_bytes_total.bytes()),
+            history: HistoryLimits::of(&settings.history),
+            expiry_interval: settings.history.expiry_interval(),
             refused: HashSet::new(),
             metrics,
             turns: Turns::default(),
@@ -78,14 +87,43 @@ impl Hub {
         self.turns.end();
     }
 
-    fn admit(&mut self, Join { session, relay, room }: Join) -> Event {
-        if self.rooms.find(&room).is_none() && self.rooms.len() >= self.max_rooms {
+    fn admit(&mut self, Join { session, relay, room, recall }: Join) -> Event {
+        let Ok(slot) = self.rooms.open(&room, self.history, Instant::now()) else {
             self.refused.insert(session);
             return Event::Refused { session };
+        };
+        let recalled = self.rooms.join(slot, relay).history.recall(recall, session);
+        self.make_room_in_turn(recalled.said.len(), recalled.said.iter().map(|said| said.cost()).sum());
+        let admission = Box::new(Admission { greeting: self.greeting.clone(), recalled });
+        Event::Admitted { session, room: slot, admission }
+    }
+
+    /// Ends the turn early when so much more is too much for it: the mailbox may never be empty.
+    fn make_room_in_turn(&mut self, messages: usize, bytes: usize) {
+        if messages > 0 && self.load.is_full(bytes, self.turn_limits) {
+            self.end_turn();
         }
-        let room = self.rooms.join(room, relay);
+        self.load.add(messages, bytes);
+    }
+
+    /// Puts a message on the list of every relay that holds members of the room.
+    fn pass_on(&mut self, slot: RoomSlot, publication: &Arc<Publication>) {
+        let relays = self.rooms.get(slot).into_iter().flat_map(|room| room.members.relays());
+        for relay in relays {
+            self.turns.add(relay, Event::Said { room: slot, publication: publication.clone() });
+        }
+    }
+
+    fn expire(&mut self) {
+        self.rooms.expire(Instant::now());
+        self.count_rooms();
+    }
+
+    fn count_rooms(&self) {
+        let held = self.rooms.held();
         self.metrics.rooms.set(self.rooms.len() as i64);
-        Event::Admitted { session, room, greeting: self.greeting.clone() }
+        self.metrics.history_messages.set(held.messages as i64);
+        self.metrics.history_bytes.set(held.bytes as i64);
     }
 }
 
@@ -101,6 +139,10 @@ impl TurnLimits {
 
 impl Actor for Hub {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.expiry_interval, |hub, _| hub.expire());
+    }
 }
 
 impl Handler<RelayStarted> for Hub {
@@ -122,6 +164,7 @@ impl Handler<Join> for Hub {
         info!(target: TARGET, "server: receive connection.");
         let relay = join.relay;
         let event = self.admit(join);
+        self.count_rooms();
         self.turns.add(relay, event); // behind everything that was said before
         self.end_turn_soon(ctx);
     }
@@ -130,19 +173,15 @@ impl Handler<Join> for Hub {
 impl Handler<Publish> for Hub {
     type Result = ();
 
-    fn handle(&mut self, Publish { room, payload, audience, permit }: Publish, ctx: &mut Self::Context) {
+    fn handle(&mut self, Publish { room, utterance, permit }: Publish, ctx: &mut Self::Context) {
         if self.log_messages {
-            log_message(&payload);
+            log_message(&utterance.payload);
         }
-        if self.load.is_full(payload.as_bytes().len(), self.turn_limits) {
-            self.end_turn(); // the mailbox may never be empty
-        }
-        self.load.add(payload.as_bytes().len());
-        let Some(room) = self.rooms.find(&room) else { return };
-        let publication = Publication::new(payload, audience, permit);
-        for relay in room.relays() {
-            self.turns.add(relay, Event::Said { room: room.slot(), publication: publication.clone() });
-        }
+        self.make_room_in_turn(1, utterance.payload.as_bytes().len());
+        let Some(slot) = self.rooms.find(&room).map(Room::slot) else { return };
+        let said = self.rooms.say(slot, utterance, Instant::now());
+        self.count_rooms();
+        self.pass_on(slot, &Publication::new(said, permit));
         self.end_turn_soon(ctx);
     }
 }
@@ -154,8 +193,8 @@ impl Handler<Leave> for Hub {
         if self.refused.remove(&session) {
             return;
         }
-        self.rooms.leave(&room, relay);
-        self.metrics.rooms.set(self.rooms.len() as i64);
+        self.rooms.leave(&room, relay, Instant::now());
+        self.count_rooms();
     }
 }
 
@@ -182,14 +221,13 @@ impl Handler<Describe> for Hub {
     type Result = RoomFacts;
 
     fn handle(&mut self, Describe { room }: Describe, _: &mut Self::Context) -> RoomFacts {
-        let clients = self.rooms.find(&room).map_or(0, |room| room.members());
+        let clients = self.rooms.find(&room).map_or(0, |room| room.members.count());
         RoomFacts { room, clients }
     }
 }
 
-fn greeting(text: &str) -> Option<Arc<Publication>> {
-    let payload = || Payload::Text(text.into());
-    (!text.is_empty()).then(|| Publication::new(payload(), Audience::Everyone, None))
+fn greeting(text: &str) -> Option<Bytes> {
+    (!text.is_empty()).then(|| wire::plain(&Payload::Text(text.into())))
 }
 
 fn log_message(payload: &Payload) {

@@ -42,7 +42,7 @@ impl<'a> Batch<'a> {
         let said = self.said;
         let joined = self.joined(window);
         let mut at = first;
-        for run in said[first..].split(|publication| publication.audience.left_out() == Some(hearer)) {
+        for run in said[first..].split(|publication| publication.said.audience.left_out() == Some(hearer)) {
             if !run.is_empty() {
                 push(joined.slice(at..at + run.len()), run.len());
             }
@@ -98,15 +98,12 @@ fn concatenated<'b>(forms: impl Iterator<Item = &'b Bytes>, length: usize) -> By
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hub::Audience, wire::Payload};
+    use crate::{hub::Audience, relay::tests::publication};
 
     const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
 
     fn said(texts: &[(&str, Audience)]) -> Vec<Arc<Publication>> {
-        texts
-            .iter()
-            .map(|(text, audience)| Publication::new(Payload::Text((*text).into()), *audience, None))
-            .collect()
+        texts.iter().map(|(text, audience)| publication(text, *audience)).collect()
     }
 
     #[test]

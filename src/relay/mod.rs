@@ -1,5 +1,6 @@
 //! The relay of one worker thread: takes the hub's turns and hands each session its part, once.
 
+mod arrival; // what a newcomer hears first
 mod batch; // one room's messages as bytes
 mod dismissal; // who is sent away when
 mod roster; // who is in which room
@@ -70,15 +71,13 @@ impl Relay {
                     self.flush();
                     ctx.wait(tokio::task::yield_now().into_actor(self)); // sockets are looked after between turns
                 }
-                self.gathered.add(bytes);
+                self.gathered.add(1, bytes);
                 self.desk.roster.borrow_mut().say(room, publication);
             }
-            Event::Admitted { session, room, greeting } => {
+            Event::Admitted { session, room, admission } => {
                 let mut roster = self.desk.roster.borrow_mut();
                 let Some(outbox) = roster.admit(session, room) else { return };
-                if let Some(greeting) = greeting {
-                    outbox.push(greeting.message.plain().clone(), 1);
-                }
+                arrival::greet(outbox, *admission);
                 if let Some(dismissals) = &mut self.dismissals {
                     dismissals.add(session);
                 }
@@ -160,5 +159,30 @@ impl Handler<Turn> for Relay {
             self.take(event, ctx);
         }
         self.flush_soon(ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        hub::{Audience, Publication},
+        room::{HistoryLimits, RoomSlot, Rooms, Utterance},
+        wire::Payload,
+    };
+
+    const LIMITS: HistoryLimits = HistoryLimits { messages: 0, age: Duration::ZERO, bytes: 0 };
+
+    /// A room, as a relay knows it.
+    pub fn slot() -> RoomSlot {
+        Rooms::new(1, 0).open(&"news".parse().unwrap(), LIMITS, Instant::now()).unwrap()
+    }
+
+    /// Something said, as a relay gets it.
+    pub fn publication(text: &str, audience: Audience) -> Arc<Publication> {
+        let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
+        let mut rooms = Rooms::new(1, 0);
+        let slot = rooms.open(&"news".parse().unwrap(), LIMITS, Instant::now()).unwrap();
+        Publication::new(rooms.say(slot, utterance, Instant::now()), None)
     }
 }

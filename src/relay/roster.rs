@@ -128,7 +128,7 @@ impl Members {
         room: RoomSlot,
         publication: &Publication,
     ) {
-        let author = publication.audience.left_out().and_then(|author| sessions.get(&author));
+        let author = publication.said.audience.left_out().and_then(|author| sessions.get(&author));
         if let Some((at, index)) = author.and_then(|author| author.place)
             && at == room
         {
@@ -146,7 +146,7 @@ impl Members {
         metrics.messages_sent.inc_by(sent.messages);
         metrics.bytes_sent.inc_by(sent.bytes);
         if let Some(oldest) = said.first() {
-            metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
+            metrics.delivery_seconds.observe(oldest.said.taken.elapsed().as_secs_f64());
         }
     }
 }
@@ -175,8 +175,7 @@ mod tests {
         config::Settings,
         hub::Audience,
         outbox::{Pool, QueueLimits},
-        room::{RelayId, Rooms},
-        wire::Payload,
+        relay::tests::{publication, slot},
     };
     use std::{
         io::Read,
@@ -211,12 +210,11 @@ mod tests {
     }
 
     fn roster() -> (Roster, RoomSlot) {
-        let news = Rooms::default().join("news".parse().unwrap(), RelayId(0));
-        (Roster::new(&Settings::default().compression), news)
+        (Roster::new(&Settings::default().compression), slot())
     }
 
     fn said(text: &str) -> Arc<Publication> {
-        Publication::new(Payload::Text(text.into()), Audience::Everyone, None)
+        publication(text, Audience::Everyone)
     }
 
     fn flush(roster: &mut Roster) {

@@ -14,7 +14,7 @@ use crate::{
     metrics::CloseLabels,
     outbox::{CloseReason, Outbox, QueueLimits, Traffic},
     relay::Desk,
-    room::RoomName,
+    room::{Recall, RoomName, Utterance},
     wire::{self, Decoder, Message, Payload, WindowBits, WireError},
 };
 use actix::prelude::*;
@@ -30,6 +30,8 @@ pub struct Terms {
     /// The client's place among all clients.
     pub place: Place,
     pub room: RoomName,
+    /// What it wants to hear of what was said before it came.
+    pub recall: Recall,
     /// Whether the client hears itself.
     pub echo: bool,
     /// The window of compressed messages to the client, when compression was agreed on.
@@ -81,10 +83,13 @@ impl Session {
         self.desk.metrics.bytes_received.inc_by(bytes as u64);
         self.desk.hub.do_send(Publish {
             room: self.terms.room.clone(),
-            payload,
-            audience: if self.terms.echo { Audience::Everyone } else { Audience::EveryoneBut(self.id) },
+            utterance: Utterance { payload, who: Some(self.id), audience: self.audience() },
             permit: self.budget.claim(), // bounds what lies in the hub's mailbox
         });
+    }
+
+    fn audience(&self) -> Audience {
+        if self.terms.echo { Audience::Everyone } else { Audience::EveryoneBut(self.id) }
     }
 
     /// Ends the session behind what it said itself, which is on its way.
@@ -129,7 +134,8 @@ impl Actor for Session {
         let Desk { relay, hub, roster, metrics, .. } = &*self.desk;
         metrics.sessions_begun.inc();
         roster.borrow_mut().enter(self.id, self.outbox.clone());
-        hub.do_send(Join { session: self.id, relay: *relay, room: self.terms.room.clone() }); // once
+        let Terms { room, recall, .. } = &self.terms;
+        hub.do_send(Join { session: self.id, relay: *relay, room: room.clone(), recall: *recall }); // once
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {

@@ -5,6 +5,7 @@ mod support; // a server, clients, patience
 mod broadcast; // everybody hears the same
 mod messages; // what was said is what is heard
 mod rooms; // who hears whom
+mod history; // what is heard afterwards
 mod handshake; // who may come in
 mod page; // what a browser gets
 mod patience; // how long the server waits, how much it keeps

@@ -1,0 +1,29 @@
+//! The rooms of this node: who is where, and what was said there, as plain data.
+
+mod rooms; // all rooms
+mod members; // who is in one
+mod history; // what one remembers
+mod memory; // what all remember together
+mod said; // what somebody said
+mod position; // where in a room's order
+
+pub use crate::config::RoomName;
+pub use history::{History, HistoryLimits, Recall, Recalled};
+pub use memory::Held;
+pub use position::{Epoch, Offset, Position, PositionError};
+pub use rooms::{Full, Room, Rooms};
+pub use said::{Audience, Said, SessionId, Utterance};
+
+/// Where a room lies in the lists of hub and relays: dense, and used again when its room is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomSlot(u32);
+
+impl RoomSlot {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One worker thread's relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RelayId(pub u32);
