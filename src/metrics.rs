@@ -44,8 +44,8 @@ pub struct Metrics {
     pub delivery_seconds: Histogram,
     /// Messages that travelled as one.
     pub turn_messages: Histogram,
-    /// Times that a session was not read because the server had no room.
-    pub pauses: Counter,
+    /// Times that a session was not read for a while.
+    pub pauses: Family<PauseLabels, Counter>,
     pub log_lines_dropped: Counter,
 }
 
@@ -57,6 +57,11 @@ pub struct CloseLabels {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RefusalLabels {
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PauseLabels {
     pub reason: &'static str,
 }
 
@@ -82,7 +87,7 @@ impl Metrics {
             history_bytes: register(r, "history_bytes", "Bytes that rooms remember"),
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
-            pauses: register(r, "pauses", "Times that a session was not read for want of room"),
+            pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),
             log_lines_dropped: register(r, "log_lines_dropped", "Log lines that the reader was too slow for"),
             registry: Registry::default(),
         };

@@ -68,11 +68,19 @@ pub struct RoomSettings {
     pub greeting: String,
     /// Whether the speaker hears itself; a client overrides it with `?echo=true` or `?echo=false`.
     pub echo: bool,
+    /// How long those who speak in a room wait while more than half of its clients have not taken what was said.
+    #[serde(with = "super::duration")]
+    pub patience: Duration,
 }
 
 impl Default for RoomSettings {
     fn default() -> Self {
-        Self { default: "lobby".parse().expect("the name is allowed"), greeting: "world".into(), echo: true }
+        Self {
+            default: "lobby".parse().expect("the name is allowed"),
+            greeting: "world".into(),
+            echo: true,
+            patience: Duration::from_secs(1),
+        }
     }
 }
 

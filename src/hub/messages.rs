@@ -1,7 +1,7 @@
 //! What the hub is told, and what it tells the relays.
 
 use super::publication::{Permit, Publication};
-use crate::room::{Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance};
+use crate::room::{Flow, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance};
 use actix::prelude::*;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -88,7 +88,7 @@ pub struct Admission {
 /// One thing that happened.
 pub enum Event {
     /// The session is in the room: it hears the admission and everything after it.
-    Admitted { session: SessionId, room: RoomSlot, admission: Box<Admission> },
+    Admitted { session: SessionId, room: RoomSlot, flow: Arc<Flow>, admission: Box<Admission> },
     /// Something was said in the room.
     Said { room: RoomSlot, publication: Arc<Publication> },
     /// The session's room would be one more than there may be.

@@ -17,7 +17,7 @@ use crate::{
     config::Settings,
     logging::{Escaped, PanicGuard, TARGET},
     metrics::Metrics,
-    room::{HistoryLimits, Room, RoomSlot, Rooms},
+    room::{FlowTerms, HistoryLimits, Room, RoomSlot, Rooms},
     wire::{self, Payload},
 };
 use actix::prelude::*;
@@ -51,7 +51,11 @@ pub struct Hub {
 impl Hub {
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
-            rooms: Rooms::new(settings.limits.rooms, settings.limits.history_bytes_total.bytes()),
+            rooms: Rooms::new(
+                settings.limits.rooms,
+                settings.limits.history_bytes_total.bytes(),
+                FlowTerms::of(settings),
+            ),
             history: HistoryLimits::of(&settings.history),
             expiry_interval: settings.history.expiry_interval(),
             refused: HashSet::new(),
@@ -92,10 +96,11 @@ impl Hub {
             self.refused.insert(session);
             return Event::Refused { session };
         };
-        let recalled = self.rooms.join(slot, relay).history.recall(recall, session);
+        let room = self.rooms.join(slot, relay);
+        let (flow, recalled) = (room.flow.clone(), room.history.recall(recall, session));
         self.make_room_in_turn(recalled.said.len(), recalled.said.iter().map(|said| said.cost()).sum());
         let admission = Box::new(Admission { greeting: self.greeting.clone(), recalled });
-        Event::Admitted { session, room: slot, admission }
+        Event::Admitted { session, room: slot, flow, admission }
     }
 
     /// Ends the turn early when so much more is too much for it: the mailbox may never be empty.

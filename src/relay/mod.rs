@@ -3,6 +3,7 @@
 mod arrival; // what a newcomer hears first
 mod batch; // one room's messages as bytes
 mod dismissal; // who is sent away when
+mod held; // how long speakers wait for hearers
 mod roster; // who is in which room
 
 pub use roster::Roster;
@@ -43,9 +44,13 @@ pub struct Relay {
     gathered: Load,
     turn_limits: TurnLimits,
     flush_is_near: bool,
+    waits_for_hearers: bool,
     dismissals: Option<Dismissals>,
     _guard: PanicGuard,
 }
+
+/// How often hearers who are behind are looked at while speakers wait for them.
+const CATCH_UP_INTERVAL: Duration = Duration::from_millis(2);
 
 /// How often departures are looked for while the server drains.
 const DISMISSAL_INTERVAL: Duration = Duration::from_millis(20);
@@ -58,6 +63,7 @@ impl Relay {
             desk,
             gathered: Load::default(),
             flush_is_near: false,
+            waits_for_hearers: false,
             dismissals: None,
             _guard: PanicGuard("relay"),
         }
@@ -74,9 +80,9 @@ impl Relay {
                 self.gathered.add(1, bytes);
                 self.desk.roster.borrow_mut().say(room, publication);
             }
-            Event::Admitted { session, room, admission } => {
+            Event::Admitted { session, room, flow, admission } => {
                 let mut roster = self.desk.roster.borrow_mut();
-                let Some(outbox) = roster.admit(session, room) else { return };
+                let Some(outbox) = roster.admit(session, room, flow) else { return };
                 arrival::greet(outbox, *admission);
                 if let Some(dismissals) = &mut self.dismissals {
                     dismissals.add(session);
@@ -95,15 +101,29 @@ impl Relay {
             return;
         }
         let others_go_first = tokio::task::yield_now().into_actor(self);
-        ctx.spawn(others_go_first.map(|(), relay, _| {
+        ctx.spawn(others_go_first.map(|(), relay, ctx| {
             relay.flush_is_near = false;
             relay.flush();
+            relay.wait_for_hearers(ctx);
         }));
     }
 
     fn flush(&mut self) {
         self.gathered = Load::default();
         self.desk.roster.borrow_mut().flush(&self.desk.metrics);
+    }
+
+    /// Until no room holds credit back any more.
+    fn wait_for_hearers(&mut self, ctx: &mut Context<Self>) {
+        if self.waits_for_hearers || !self.desk.roster.borrow().holds_credit() {
+            return;
+        }
+        self.waits_for_hearers = true;
+        ctx.run_later(CATCH_UP_INTERVAL, |relay, ctx| {
+            relay.waits_for_hearers = false;
+            relay.desk.roster.borrow_mut().release_credit(Instant::now());
+            relay.wait_for_hearers(ctx);
+        });
     }
 
     fn sweep(&mut self) {
@@ -167,22 +187,27 @@ mod tests {
     use super::*;
     use crate::{
         hub::{Audience, Publication},
-        room::{HistoryLimits, RoomSlot, Rooms, Utterance},
+        room::{FlowTerms, HistoryLimits, RoomSlot, Rooms, Utterance},
         wire::Payload,
     };
 
-    const LIMITS: HistoryLimits = HistoryLimits { messages: 0, age: Duration::ZERO, bytes: 0 };
-
     /// A room, as a relay knows it.
     pub fn slot() -> RoomSlot {
-        Rooms::new(1, 0).open(&"news".parse().unwrap(), LIMITS, Instant::now()).unwrap()
+        room().1
     }
 
     /// Something said, as a relay gets it.
     pub fn publication(text: &str, audience: Audience) -> Arc<Publication> {
         let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
-        let mut rooms = Rooms::new(1, 0);
-        let slot = rooms.open(&"news".parse().unwrap(), LIMITS, Instant::now()).unwrap();
-        Publication::new(rooms.say(slot, utterance, Instant::now()), None)
+        let (mut rooms, room) = room();
+        Publication::new(rooms.say(room, utterance, Instant::now()), None)
+    }
+
+    fn room() -> (Rooms, RoomSlot) {
+        let settings = Settings::default();
+        let mut rooms = Rooms::new(1, 0, FlowTerms::of(&settings));
+        let limits = HistoryLimits::of(&settings.history);
+        let room = rooms.open(&"news".parse().unwrap(), limits, Instant::now()).unwrap();
+        (rooms, room)
     }
 }

@@ -2,12 +2,14 @@
 
 mod rooms; // all rooms
 mod members; // who is in one
+mod flow; // how far speakers may be ahead
 mod history; // what one remembers
 mod memory; // what all remember together
 mod said; // what somebody said
 mod position; // where in a room's order
 
 pub use crate::config::RoomName;
+pub use flow::{Credit, Flow, FlowTerms};
 pub use history::{History, HistoryLimits, Recall, Recalled};
 pub use memory::Held;
 pub use position::{Epoch, Offset, Position, PositionError};

@@ -1,7 +1,7 @@
 //! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
 
 use super::{
-    History, HistoryLimits, Position, RelayId, RoomName, RoomSlot, Said, Utterance,
+    Flow, FlowTerms, History, HistoryLimits, Position, RelayId, RoomName, RoomSlot, Said, Utterance,
     members::Members,
     memory::{Held, Memory},
 };
@@ -16,6 +16,7 @@ pub struct Rooms {
     rooms: Vec<Option<Room>>,
     free: Vec<RoomSlot>,
     most: usize,
+    flow_terms: FlowTerms,
     memory: Memory,
     /// The rooms that nobody is in, the longest deserted first.
     deserted: BTreeSet<(Instant, RoomSlot)>,
@@ -27,6 +28,7 @@ pub struct Room {
     slot: RoomSlot,
     pub members: Members,
     pub history: History,
+    pub flow: Arc<Flow>,
     /// Its place among those that will forget something.
     due: Option<Instant>,
     deserted_since: Option<Instant>,
@@ -38,12 +40,13 @@ pub struct Full;
 
 impl Rooms {
     /// At most `most` rooms, which remember at most `most_bytes` together.
-    pub fn new(most: usize, most_bytes: usize) -> Self {
+    pub fn new(most: usize, most_bytes: usize, flow_terms: FlowTerms) -> Self {
         Self {
             by_name: HashMap::new(),
             rooms: Vec::new(),
             free: Vec::new(),
             most,
+            flow_terms,
             memory: Memory::new(most_bytes),
             deserted: BTreeSet::new(),
         }
@@ -82,6 +85,7 @@ impl Rooms {
     pub fn join(&mut self, slot: RoomSlot, relay: RelayId) -> &Room {
         let room = self.living(slot);
         room.members.add(relay);
+        room.flow.set_members(room.members.count());
         if let Some(since) = room.deserted_since.take() {
             self.deserted.remove(&(since, slot));
         }
@@ -93,6 +97,7 @@ impl Rooms {
         let Some(slot) = self.by_name.get(name).copied() else { return };
         let room = self.living(slot);
         room.members.remove(relay);
+        room.flow.set_members(room.members.count());
         if room.members.is_empty() && room.deserted_since.is_none() {
             room.deserted_since = Some(now);
             self.deserted.insert((now, slot));
@@ -143,7 +148,7 @@ impl Rooms {
         }
         self.by_name.insert(name.clone(), slot);
         self.deserted.insert((now, slot));
-        self.rooms[slot.index()] = Some(Room::new(name, slot, limits, now));
+        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow_terms, limits, now));
         slot
     }
 
@@ -202,9 +207,16 @@ impl Rooms {
 }
 
 impl Room {
-    fn new(name: RoomName, slot: RoomSlot, limits: HistoryLimits, now: Instant) -> Self {
-        let history = History::new(limits);
-        Self { name, slot, members: Members::default(), history, due: None, deserted_since: Some(now) }
+    fn new(name: RoomName, slot: RoomSlot, flow: FlowTerms, limits: HistoryLimits, now: Instant) -> Self {
+        Self {
+            name,
+            slot,
+            members: Members::default(),
+            history: History::new(limits),
+            flow: Arc::new(Flow::new(flow)),
+            due: None,
+            deserted_since: Some(now),
+        }
     }
 
     pub fn slot(&self) -> RoomSlot {
@@ -223,7 +235,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{room::Audience, wire::Payload};
+    use crate::{config::Settings, room::Audience, wire::Payload};
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -231,6 +243,10 @@ mod tests {
     const LIMITS: HistoryLimits =
         HistoryLimits { messages: 10, age: Duration::from_secs(10), bytes: usize::MAX };
     const NOTHING: HistoryLimits = HistoryLimits { messages: 0, ..LIMITS };
+
+    fn rooms(most: usize, most_bytes: usize) -> Rooms {
+        Rooms::new(most, most_bytes, FlowTerms::of(&Settings::default()))
+    }
 
     fn name(name: impl ToString) -> RoomName {
         name.to_string().parse().unwrap()
@@ -252,7 +268,7 @@ mod tests {
 
     #[test]
     fn rooms_have_slots_of_their_own_and_slots_are_used_again() {
-        let mut rooms = Rooms::new(10, 0);
+        let mut rooms = rooms(10, 0);
         let news = comes(&mut rooms, "news", NOTHING);
         let sport = comes(&mut rooms, "sport", NOTHING);
         assert_ne!(news, sport);
@@ -264,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_room_without_members_lives_as_long_as_its_history() {
-        let mut rooms = Rooms::new(10, 1 << 20);
+        let mut rooms = rooms(10, 1 << 20);
         let (now, news) = (Instant::now(), comes(&mut rooms, "news", LIMITS));
         let said = rooms.say(news, utterance(1), now);
         goes(&mut rooms, "news");
@@ -277,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_room_with_members_outlives_its_history() {
-        let mut rooms = Rooms::new(10, 1 << 20);
+        let mut rooms = rooms(10, 1 << 20);
         let (now, news) = (Instant::now(), comes(&mut rooms, "news", LIMITS));
         let before = rooms.get(news).unwrap().position();
         rooms.say(news, utterance(1), now);
@@ -289,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_longest_deserted_room_makes_place_and_an_occupied_one_never_does() {
-        let mut rooms = Rooms::new(2, 1 << 20);
+        let mut rooms = rooms(2, 1 << 20);
         for room in ["first", "second"] {
             let slot = comes(&mut rooms, room, LIMITS);
             rooms.say(slot, utterance(1), Instant::now());
@@ -305,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_is_said_to_nobody_and_not_remembered_leaves_no_room_behind() {
-        let mut rooms = Rooms::new(10, 0);
+        let mut rooms = rooms(10, 0);
         let slot = rooms.open(&name("news"), LIMITS, Instant::now()).unwrap();
         rooms.say(slot, utterance(1), Instant::now());
         rooms.end_if_over(slot);
@@ -319,7 +335,7 @@ mod tests {
             steps in prop::collection::vec((0..6_u8, 0..5_u32, 0..600_usize, 0..3000_u64), 1..120),
         ) {
             const MOST_BYTES: usize = 2000;
-            let (mut rooms, mut now) = (Rooms::new(4, MOST_BYTES), Instant::now());
+            let (mut rooms, mut now) = (rooms(4, MOST_BYTES), Instant::now());
             for (step, room, bytes, pause) in steps {
                 now += Duration::from_millis(pause);
                 let opened = rooms.open(&name(room), LIMITS, now);
