@@ -6,6 +6,7 @@ mod page; // files for the browser
 mod refusal; // why a request is refused
 mod rooms; // facts about rooms
 mod websocket; // the opening handshake
+mod wishes; // what a client asks for in its address
 
 pub use refusal::Refusal;
 

@@ -1,6 +1,6 @@
 //! The opening handshake (RFC 6455 §4.2): judged here, carried out by the upgrade service.
 
-use super::{Context, guard::check_origin, refusal::Refusal};
+use super::{Context, guard::check_origin, refusal::Refusal, wishes::Wishes};
 use crate::{config::RoomName, room::Recall, session::Terms, wire};
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -8,17 +8,7 @@ use actix_web::{
     web,
 };
 use actix_web_actors::ws;
-use serde::Deserialize;
 use std::time::Instant;
-
-/// What a client may ask for in the query of its address.
-#[derive(Deserialize)]
-struct Wishes {
-    /// Whether it wants to hear itself.
-    echo: Option<bool>,
-    /// How many of the last messages it wants to hear first.
-    last: Option<usize>,
-}
 
 /// `/websocket/{room}`
 pub async fn room(
@@ -59,8 +49,9 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;
-    let wishes = web::Query::<Wishes>::from_query(request.query_string())
-        .map_err(|_| Refusal::Query("echo must be true or false, last a number".to_owned()))?;
+    let wishes = Wishes::of(request)?;
+    let echo = wishes.get("echo", "true or false")?;
+    let last = wishes.get("last", "a number")?;
     let compression = negotiate_compression(request, context);
     let mut response =
         ws::handshake(request).map_err(|_| Refusal::Handshake("the stock handshake refused it"))?;
@@ -74,8 +65,8 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
         place,
         peer,
         room,
-        recall: Recall { since: None, last: wishes.last.unwrap_or(0) },
-        echo: wishes.echo.unwrap_or(context.settings.rooms.echo),
+        recall: Recall { since: None, last: last.unwrap_or(0) },
+        echo: echo.unwrap_or(context.settings.rooms.echo),
         window: compression.map(|agreement| agreement.window),
     });
     Ok(response)

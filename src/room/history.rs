@@ -120,6 +120,7 @@ impl History {
         self.messages.front().map(|oldest| oldest.taken + self.limits.age)
     }
 
+    /// How many messages are remembered.
     pub fn messages(&self) -> usize {
         self.messages.len()
     }
