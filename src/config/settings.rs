@@ -68,7 +68,7 @@ pub struct RoomSettings {
     pub greeting: String,
     /// Whether the speaker hears itself; a client overrides it with `?echo=true` or `?echo=false`.
     pub echo: bool,
-    /// How long those who speak in a room wait while more than half of its clients have not taken what was said.
+    /// In which an eighth of an outbox may be said in a room while somebody there is behind; zero for no such bound.
     #[serde(with = "super::duration")]
     pub patience: Duration,
 }
@@ -79,7 +79,7 @@ impl Default for RoomSettings {
             default: "lobby".parse().expect("the name is allowed"),
             greeting: "world".into(),
             echo: true,
-            patience: Duration::from_secs(1),
+            patience: Duration::from_millis(100),
         }
     }
 }

@@ -88,7 +88,7 @@ pub struct Admission {
 /// One thing that happened.
 pub enum Event {
     /// The session is in the room: it hears the admission and everything after it.
-    Admitted { session: SessionId, room: RoomSlot, flow: Arc<Flow>, admission: Box<Admission> },
+    Admitted { session: SessionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },
     /// Something was said in the room.
     Said { room: RoomSlot, publication: Arc<Publication> },
     /// The session's room would be one more than there may be.

@@ -17,7 +17,7 @@ use crate::{
     config::Settings,
     logging::{Escaped, PanicGuard, TARGET},
     metrics::Metrics,
-    room::{FlowTerms, HistoryLimits, Room, RoomSlot, Rooms},
+    room::{Flow, HistoryLimits, Room, RoomSlot, Rooms},
     wire::{self, Payload},
 };
 use actix::prelude::*;
@@ -54,7 +54,7 @@ impl Hub {
             rooms: Rooms::new(
                 settings.limits.rooms,
                 settings.limits.history_bytes_total.bytes(),
-                FlowTerms::of(settings),
+                Flow::of(settings),
             ),
             history: HistoryLimits::of(&settings.history),
             expiry_interval: settings.history.expiry_interval(),

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::{
         hub::{Audience, Publication},
-        room::{FlowTerms, HistoryLimits, RoomSlot, Rooms, Utterance},
+        room::{Flow, HistoryLimits, RoomSlot, Rooms, Utterance},
         wire::Payload,
     };
 
@@ -205,7 +205,7 @@ mod tests {
 
     fn room() -> (Rooms, RoomSlot) {
         let settings = Settings::default();
-        let mut rooms = Rooms::new(1, 0, FlowTerms::of(&settings));
+        let mut rooms = Rooms::new(1, 0, Flow::of(&settings));
         let limits = HistoryLimits::of(&settings.history);
         let room = rooms.open(&"news".parse().unwrap(), limits, Instant::now()).unwrap();
         (rooms, room)

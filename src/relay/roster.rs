@@ -10,7 +10,12 @@ use crate::{
     wire::Compression,
 };
 use bytes::Bytes;
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Shared by the relay and the sessions of its thread; no lock, since no other thread sees it.
 pub struct Roster {
@@ -18,7 +23,7 @@ pub struct Roster {
     rooms: Vec<Members>,
     /// Rooms in which something was said since the last flush.
     stirred: Vec<RoomSlot>,
-    /// Rooms whose speakers wait for their hearers.
+    /// Rooms whose speakers wait for who is behind.
     behind: Vec<RoomSlot>,
     compression: Compression,
 }
@@ -35,9 +40,7 @@ struct Members {
     members: Vec<Member>,
     said: Vec<Arc<Publication>>,
     /// Of the room that lies here now.
-    flow: Option<Arc<Flow>>,
-    /// How many members had a backlog when they were looked at last.
-    behind: usize,
+    flow: Option<Flow>,
     held: Held,
 }
 
@@ -81,7 +84,7 @@ impl Roster {
 
     /// Puts the session into the room; it hears what is said from now on. An unknown session has
     /// left before its admission came.
-    pub fn admit(&mut self, session: SessionId, room: RoomSlot, flow: Arc<Flow>) -> Option<&Rc<Outbox>> {
+    pub fn admit(&mut self, session: SessionId, room: RoomSlot, flow: Flow) -> Option<&Rc<Outbox>> {
         let seat = self.sessions.get_mut(&session)?;
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, Members::default);
@@ -112,18 +115,15 @@ impl Roster {
 
     /// Sends every member what was said in its room since the last flush, at once.
     pub fn flush(&mut self, metrics: &Metrics) {
-        let now = Instant::now();
         for slot in std::mem::take(&mut self.stirred) {
-            let room = &mut self.rooms[slot.index()];
-            let said = room.flush(&self.compression, metrics);
-            if room.is_behind() && room.held.keep(credits(&said), now) {
+            if self.rooms[slot.index()].flush(&self.compression, metrics) {
                 self.behind.push(slot);
             }
         }
     }
 
     /// How fast one may speak in the session's room; `None` before its admission.
-    pub fn flow(&self, session: SessionId) -> Option<Arc<Flow>> {
+    pub fn flow(&self, session: SessionId) -> Option<Flow> {
         let (room, _) = self.sessions.get(&session)?.place?;
         self.rooms[room.index()].flow.clone()
     }
@@ -167,42 +167,47 @@ impl Members {
         }
     }
 
-    /// Sends what was said to everybody, and returns it.
-    fn flush(&mut self, compression: &Compression, metrics: &Metrics) -> Vec<Arc<Publication>> {
+    /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
+    fn flush(&mut self, compression: &Compression, metrics: &Metrics) -> bool {
         let said = std::mem::take(&mut self.said);
         let mut batch = Batch::new(&said, compression);
-        let mut sent = Traffic::default();
+        let (mut sent, mut behind) = (Traffic::default(), false);
         for member in &mut self.members {
             member.hear(&mut batch, &mut sent);
+            behind |= member.outbox.has_backlog();
         }
         metrics.messages_sent.inc_by(sent.messages);
         metrics.bytes_sent.inc_by(sent.bytes);
         if let Some(oldest) = said.first() {
             metrics.delivery_seconds.observe(oldest.said.taken.elapsed().as_secs_f64());
         }
-        said
+        behind && !self.patience().is_zero() && self.held.keep(credits(&said), Instant::now())
     }
 
-    /// Looks which members have not taken yet what they were sent, and says whether the room is behind.
-    fn is_behind(&mut self) -> bool {
-        let Some(flow) = &self.flow else { return false };
-        let behind = self.members.iter().filter(|member| member.outbox.has_backlog()).count();
-        flow.count_behind(std::mem::replace(&mut self.behind, behind), behind);
-        flow.is_behind()
+    fn patience(&self) -> Duration {
+        self.flow.as_ref().map_or(Duration::ZERO, |flow| flow.patience)
+    }
+
+    /// Whether somebody has not taken yet what it was sent.
+    fn is_behind(&self) -> bool {
+        self.members.iter().any(|member| member.outbox.has_backlog())
     }
 
     /// Nobody here is in the room any more; another may lie here next.
     fn end(&mut self) {
         self.members.shrink_to_fit();
-        if let Some(flow) = self.flow.take() {
-            flow.count_behind(std::mem::take(&mut self.behind), 0);
-        }
+        self.flow = None;
         self.held = Held::default();
     }
 
+    /// Gives back the credit of those who spoke when nobody is behind any more, or was waited for long enough; says
+    /// whether it did.
     fn release_credit(&mut self, now: Instant) -> bool {
-        self.is_behind();
-        self.flow.as_ref().is_none_or(|flow| self.held.release(flow, now))
+        let released = self.held.is_over(self.patience(), now) || !self.is_behind();
+        if released {
+            self.held = Held::default();
+        }
+        released
     }
 }
 
@@ -235,7 +240,6 @@ mod tests {
         hub::Audience,
         outbox::{Pool, QueueLimits},
         relay::tests::{publication, slot},
-        room::FlowTerms,
     };
     use std::{
         io::Read,
@@ -273,8 +277,8 @@ mod tests {
         (Roster::new(&Settings::default().compression), slot())
     }
 
-    fn flow() -> Arc<Flow> {
-        Arc::new(Flow::new(FlowTerms::of(&Settings::default())))
+    fn flow() -> Flow {
+        Flow::of(&Settings::default())
     }
 
     fn said(text: &str) -> Arc<Publication> {

@@ -9,7 +9,7 @@ mod said; // what somebody said
 mod position; // where in a room's order
 
 pub use crate::config::RoomName;
-pub use flow::{Credit, Flow, FlowTerms};
+pub use flow::{Credit, Flow};
 pub use history::{History, HistoryLimits, Recall, Recalled};
 pub use memory::Held;
 pub use position::{Epoch, Offset, Position, PositionError};

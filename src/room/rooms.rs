@@ -1,7 +1,7 @@
 //! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
 
 use super::{
-    Flow, FlowTerms, History, HistoryLimits, Position, RelayId, RoomName, RoomSlot, Said, Utterance,
+    Flow, History, HistoryLimits, Position, RelayId, RoomName, RoomSlot, Said, Utterance,
     members::Members,
     memory::{Held, Memory},
 };
@@ -16,7 +16,7 @@ pub struct Rooms {
     rooms: Vec<Option<Room>>,
     free: Vec<RoomSlot>,
     most: usize,
-    flow_terms: FlowTerms,
+    flow: Flow,
     memory: Memory,
     /// The rooms that nobody is in, the longest deserted first.
     deserted: BTreeSet<(Instant, RoomSlot)>,
@@ -28,7 +28,7 @@ pub struct Room {
     slot: RoomSlot,
     pub members: Members,
     pub history: History,
-    pub flow: Arc<Flow>,
+    pub flow: Flow,
     /// Its place among those that will forget something.
     due: Option<Instant>,
     deserted_since: Option<Instant>,
@@ -39,14 +39,14 @@ pub struct Room {
 pub struct Full;
 
 impl Rooms {
-    /// At most `most` rooms, which remember at most `most_bytes` together.
-    pub fn new(most: usize, most_bytes: usize, flow_terms: FlowTerms) -> Self {
+    /// At most `most` rooms, which remember at most `most_bytes` together; each has a flow like this one.
+    pub fn new(most: usize, most_bytes: usize, flow: Flow) -> Self {
         Self {
             by_name: HashMap::new(),
             rooms: Vec::new(),
             free: Vec::new(),
             most,
-            flow_terms,
+            flow,
             memory: Memory::new(most_bytes),
             deserted: BTreeSet::new(),
         }
@@ -85,7 +85,6 @@ impl Rooms {
     pub fn join(&mut self, slot: RoomSlot, relay: RelayId) -> &Room {
         let room = self.living(slot);
         room.members.add(relay);
-        room.flow.set_members(room.members.count());
         if let Some(since) = room.deserted_since.take() {
             self.deserted.remove(&(since, slot));
         }
@@ -97,7 +96,6 @@ impl Rooms {
         let Some(slot) = self.by_name.get(name).copied() else { return };
         let room = self.living(slot);
         room.members.remove(relay);
-        room.flow.set_members(room.members.count());
         if room.members.is_empty() && room.deserted_since.is_none() {
             room.deserted_since = Some(now);
             self.deserted.insert((now, slot));
@@ -148,7 +146,7 @@ impl Rooms {
         }
         self.by_name.insert(name.clone(), slot);
         self.deserted.insert((now, slot));
-        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow_terms, limits, now));
+        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.anew(), limits, now));
         slot
     }
 
@@ -207,13 +205,13 @@ impl Rooms {
 }
 
 impl Room {
-    fn new(name: RoomName, slot: RoomSlot, flow: FlowTerms, limits: HistoryLimits, now: Instant) -> Self {
+    fn new(name: RoomName, slot: RoomSlot, flow: Flow, limits: HistoryLimits, now: Instant) -> Self {
         Self {
             name,
             slot,
             members: Members::default(),
             history: History::new(limits),
-            flow: Arc::new(Flow::new(flow)),
+            flow,
             due: None,
             deserted_since: Some(now),
         }
@@ -245,7 +243,7 @@ mod tests {
     const NOTHING: HistoryLimits = HistoryLimits { messages: 0, ..LIMITS };
 
     fn rooms(most: usize, most_bytes: usize) -> Rooms {
-        Rooms::new(most, most_bytes, FlowTerms::of(&Settings::default()))
+        Rooms::new(most, most_bytes, Flow::of(&Settings::default()))
     }
 
     fn name(name: impl ToString) -> RoomName {

@@ -24,7 +24,7 @@ pub struct Budget {
     session: SessionId,
     server: RefCell<PollSemaphore>,
     /// Once the client spoke as a member of its room.
-    room: RefCell<Option<(Arc<Flow>, PollSemaphore)>>,
+    room: RefCell<Option<(PollSemaphore, Flow)>>,
     credit: Cell<Option<Credit>>,
     reserved: Cell<Option<Permit>>,
 }
@@ -70,10 +70,10 @@ impl Budget {
         let mut room = self.room.borrow_mut();
         if room.is_none() {
             let flow = self.desk.roster.borrow().flow(self.session);
-            *room = flow.map(|flow| (flow.clone(), PollSemaphore::new(flow.credit.clone())));
+            *room = flow.map(|flow| (PollSemaphore::new(flow.credit.clone()), flow));
         }
-        let Some((flow, credit)) = &mut *room else { return Ok(None) };
-        match credit.poll_acquire_many(cx, flow.terms.cost(bytes)) {
+        let Some((credit, flow)) = &mut *room else { return Ok(None) };
+        match credit.poll_acquire_many(cx, flow.cost(bytes)) {
             Poll::Ready(credit) => Ok(credit.map(Arc::new)),
             Poll::Pending => Err(Pause::Room),
         }
