@@ -68,6 +68,8 @@ pub struct RoomSettings {
     pub greeting: String,
     /// Whether the speaker hears itself; a client overrides it with `?echo=true` or `?echo=false`.
     pub echo: bool,
+    /// Whether clients of worldcast.v1 are told who comes, goes and is there.
+    pub presence: bool,
     /// In which an eighth of an outbox may be said in a room while somebody there is behind; zero for no such bound.
     #[serde(with = "super::duration")]
     pub patience: Duration,
@@ -79,6 +81,7 @@ impl Default for RoomSettings {
             default: "lobby".parse().expect("the name is allowed"),
             greeting: "world".into(),
             echo: true,
+            presence: false,
             patience: Duration::from_millis(100),
         }
     }

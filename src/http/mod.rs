@@ -10,7 +10,7 @@ mod wishes; // what a client asks for in its address
 
 pub use refusal::Refusal;
 
-use crate::{config::Settings, hub::Hub, metrics::Metrics, session::Crowd};
+use crate::{config::Settings, hub::Hub, metrics::Metrics, protocol::Seal, session::Crowd};
 use actix::Addr;
 use actix_service::ServiceFactory;
 use actix_web::{
@@ -30,6 +30,7 @@ pub struct Context {
     crowd: Arc<Crowd>,
     metrics: Arc<Metrics>,
     origins: Origins,
+    seal: Seal,
     page: Option<PathBuf>,
 }
 
@@ -39,6 +40,7 @@ impl Context {
         settings: Arc<Settings>,
         hub: Addr<Hub>,
         metrics: Arc<Metrics>,
+        seal: Seal,
         listeners: &[SocketAddr],
     ) -> Self {
         Self {
@@ -46,6 +48,7 @@ impl Context {
             origins: Origins::new(&settings.origins.allowed, listeners),
             page: page::directory(&settings.page),
             metrics,
+            seal,
             settings,
             hub,
         }

@@ -1,7 +1,13 @@
 //! The opening handshake (RFC 6455 §4.2): judged here, carried out by the upgrade service.
 
 use super::{Context, guard::check_origin, refusal::Refusal, wishes::Wishes};
-use crate::{config::RoomName, room::Recall, session::Terms, wire};
+use crate::{
+    config::RoomName,
+    protocol::{Form, Protocol},
+    room::Recall,
+    session::Terms,
+    wire,
+};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
@@ -51,12 +57,17 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     check_origin(request)?;
     let wishes = Wishes::of(request)?;
     let echo = wishes.get("echo", "true or false")?;
-    let last = wishes.get("last", "a number")?;
+    let protocol = negotiate_protocol(request);
+    let recall = recall(&wishes, protocol)?;
+    let resumes = wishes.get("session", "text")?.and_then(|sealed: String| context.seal.opened(&sealed));
     let compression = negotiate_compression(request, context);
     let mut response =
         ws::handshake(request).map_err(|_| Refusal::Handshake("the stock handshake refused it"))?;
     if let Some(agreement) = &compression {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, agreement.response.as_str()));
+    }
+    if let Some(name) = protocol.name() {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
     }
     let peer = request.peer_addr();
     let place = context.crowd.enter(peer.map(|peer| peer.ip()), Instant::now()).map_err(Refusal::Crowded)?;
@@ -65,9 +76,10 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
         place,
         peer,
         room,
-        recall: Recall { since: None, last: last.unwrap_or(0) },
+        recall,
+        resumes,
         echo: echo.unwrap_or(context.settings.rooms.echo),
-        window: compression.map(|agreement| agreement.window),
+        form: Form { protocol, window: compression.map(|agreement| agreement.window) },
     });
     Ok(response)
 }
@@ -106,6 +118,23 @@ fn refusal_of(error: ws::HandshakeError) -> Refusal {
         NoConnectionUpgrade => Refusal::Handshake("the Connection header must contain `Upgrade`"),
         NoVersionHeader | UnsupportedVersion => Refusal::Version,
         BadWebsocketKey => Refusal::Handshake("Sec-WebSocket-Key must be 16 bytes in base64"),
+    }
+}
+
+fn negotiate_protocol(request: &HttpRequest) -> Protocol {
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    Protocol::negotiate(offers.filter_map(|offer| offer.to_str().ok()))
+}
+
+/// What the client wants to hear of what was said before.
+fn recall(wishes: &Wishes, protocol: Protocol) -> Result<Recall, Refusal> {
+    let last = wishes.get("last", "a number")?.unwrap_or(0);
+    let since = wishes.get("since", "<epoch>-<offset>")?;
+    match (since, protocol) {
+        (Some(_), Protocol::Bare) => {
+            Err(Refusal::Query("since is for clients that speak worldcast.v1; others have last".to_owned()))
+        }
+        (since, _) => Ok(Recall { since, last }),
     }
 }
 

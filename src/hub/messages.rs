@@ -1,7 +1,10 @@
 //! What the hub is told, and what it tells the relays.
 
-use super::publication::{Permit, Publication};
-use crate::room::{Flow, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance};
+use super::publication::{Permit, Publication, Speaker};
+use crate::{
+    protocol::v1::{Present, Reference},
+    room::{Flow, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance},
+};
 use actix::prelude::*;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -19,6 +22,8 @@ pub struct RelayStarted {
 #[rtype(result = "()")]
 pub struct Join {
     pub session: SessionId,
+    /// The session itself, or the one that it resumes.
+    pub who: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
     pub recall: Recall,
@@ -29,6 +34,7 @@ pub struct Join {
 #[rtype(result = "()")]
 pub struct Publish {
     pub room: RoomName,
+    pub speaker: Speaker,
     pub utterance: Utterance,
     pub permit: Option<Permit>,
 }
@@ -38,8 +44,20 @@ pub struct Publish {
 #[rtype(result = "()")]
 pub struct Leave {
     pub session: SessionId,
+    pub who: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
+}
+
+/// Session → hub: this client asks who is in its room.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AskPresence {
+    pub session: SessionId,
+    pub relay: RelayId,
+    pub room: RoomName,
+    pub reference: Option<Reference>,
+    pub permit: Option<Permit>,
 }
 
 /// Session or relay → hub: this client is no longer listened to; dismiss it behind everything that
@@ -80,9 +98,18 @@ pub struct Turn(pub Vec<Event>);
 
 /// What a session hears first.
 pub struct Admission {
-    /// As a frame.
+    pub who: SessionId,
+    pub room: RoomName,
+    /// As a frame, for whoever is spoken to barely.
     pub greeting: Option<Bytes>,
     pub recalled: Recalled,
+}
+
+/// Who is in a room, for the session that asked.
+pub struct Counted {
+    pub reference: Option<Reference>,
+    pub present: Present,
+    pub permit: Option<Permit>,
 }
 
 /// One thing that happened.
@@ -91,6 +118,8 @@ pub enum Event {
     Admitted { session: SessionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },
     /// Something was said in the room.
     Said { room: RoomSlot, publication: Arc<Publication> },
+    /// The session asked who is in its room.
+    Counted { session: SessionId, presence: Box<Counted> },
     /// The session's room would be one more than there may be.
     Refused { session: SessionId },
     /// The session has heard all that it was to hear.

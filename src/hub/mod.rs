@@ -10,14 +10,15 @@ mod turn; // the lists of a turn
 
 pub use crate::room::{Audience, SessionId};
 pub use messages::*;
-pub use publication::{Permit, Publication};
+pub use publication::{Permit, Publication, Speaker};
 pub use turn::{Load, TurnLimits};
 
 use crate::{
     config::Settings,
     logging::{Escaped, PanicGuard, TARGET},
     metrics::Metrics,
-    room::{Flow, HistoryLimits, Room, RoomSlot, Rooms},
+    protocol::v1::{self, Present},
+    room::{Flow, HistoryLimits, Presence, Room, RoomSlot, Rooms},
     wire::{self, Payload},
 };
 use actix::prelude::*;
@@ -43,6 +44,7 @@ pub struct Hub {
     end_is_near: bool,
     /// As a frame.
     greeting: Option<Bytes>,
+    presence: bool,
     log_messages: bool,
     drain_until: Option<Instant>,
     _guard: PanicGuard,
@@ -65,6 +67,7 @@ impl Hub {
             turn_limits: TurnLimits::of(settings),
             end_is_near: false,
             greeting: greeting(&settings.rooms.greeting),
+            presence: settings.rooms.presence,
             log_messages: settings.log.messages,
             drain_until: None,
             _guard: PanicGuard("hub"),
@@ -91,15 +94,16 @@ impl Hub {
         self.turns.end();
     }
 
-    fn admit(&mut self, Join { session, relay, room, recall }: Join) -> Event {
+    fn admit(&mut self, Join { session, who, relay, room, recall }: Join) -> Event {
         let Ok(slot) = self.rooms.open(&room, self.history, Instant::now()) else {
             self.refused.insert(session);
             return Event::Refused { session };
         };
-        let room = self.rooms.join(slot, relay);
-        let (flow, recalled) = (room.flow.clone(), room.history.recall(recall, session));
+        self.tell_presence(slot, who, Presence::come, v1::join);
+        let found = self.rooms.join(slot, relay);
+        let (flow, recalled) = (found.flow.clone(), found.history.recall(recall, who));
         self.make_room_in_turn(recalled.said.len(), recalled.said.iter().map(|said| said.cost()).sum());
-        let admission = Box::new(Admission { greeting: self.greeting.clone(), recalled });
+        let admission = Box::new(Admission { who, room, greeting: self.greeting.clone(), recalled });
         Event::Admitted { session, room: slot, flow, admission }
     }
 
@@ -109,6 +113,20 @@ impl Hub {
             self.end_turn();
         }
         self.load.add(messages, bytes);
+    }
+
+    /// Counts that `who` comes or goes where that is told, and tells the room if it is news.
+    fn tell_presence(
+        &mut self,
+        slot: RoomSlot,
+        who: SessionId,
+        change: fn(&mut Presence, SessionId) -> bool,
+        notice: fn(SessionId) -> Payload,
+    ) {
+        if self.presence && change(self.rooms.presence(slot), who) {
+            self.make_room_in_turn(1, 0);
+            self.pass_on(slot, &Publication::notice(notice(who)));
+        }
     }
 
     /// Puts a message on the list of every relay that holds members of the room.
@@ -178,7 +196,7 @@ impl Handler<Join> for Hub {
 impl Handler<Publish> for Hub {
     type Result = ();
 
-    fn handle(&mut self, Publish { room, utterance, permit }: Publish, ctx: &mut Self::Context) {
+    fn handle(&mut self, Publish { room, speaker, utterance, permit }: Publish, ctx: &mut Self::Context) {
         if self.log_messages {
             log_message(&utterance.payload);
         }
@@ -186,7 +204,7 @@ impl Handler<Publish> for Hub {
         let Some(slot) = self.rooms.find(&room).map(Room::slot) else { return };
         let said = self.rooms.say(slot, utterance, Instant::now());
         self.count_rooms();
-        self.pass_on(slot, &Publication::new(said, permit));
+        self.pass_on(slot, &Publication::message(said, Some(speaker), permit));
         self.end_turn_soon(ctx);
     }
 }
@@ -194,12 +212,31 @@ impl Handler<Publish> for Hub {
 impl Handler<Leave> for Hub {
     type Result = ();
 
-    fn handle(&mut self, Leave { session, relay, room }: Leave, _: &mut Self::Context) {
+    fn handle(&mut self, Leave { session, who, relay, room }: Leave, ctx: &mut Self::Context) {
         if self.refused.remove(&session) {
             return;
         }
+        if let Some(slot) = self.rooms.find(&room).map(Room::slot).filter(|_| self.presence) {
+            self.tell_presence(slot, who, Presence::go, v1::leave);
+            self.end_turn_soon(ctx);
+        }
         self.rooms.leave(&room, relay, Instant::now());
         self.count_rooms();
+    }
+}
+
+impl Handler<AskPresence> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, question: AskPresence, ctx: &mut Self::Context) {
+        let AskPresence { session, relay, room, reference, permit } = question;
+        let Some(room) = self.rooms.find(&room) else { return };
+        let who = self.presence.then(|| room.presence.who().take(Present::MOST).collect());
+        let present = Present { clients: room.members.count(), who };
+        let presence = Box::new(Counted { reference, present, permit });
+        self.make_room_in_turn(1, 0);
+        self.turns.add(relay, Event::Counted { session, presence });
+        self.end_turn_soon(ctx);
     }
 }
 

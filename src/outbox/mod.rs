@@ -16,10 +16,7 @@ pub use pool::Pool;
 pub use pulse::{Pause, Pulse};
 pub use queue::QueueLimits;
 
-use crate::{
-    config::SessionSettings,
-    wire::{self, WindowBits},
-};
+use crate::{config::SessionSettings, protocol::Form, wire};
 use bytes::Bytes;
 use pulse::Verdict;
 use queue::{Queue, Share};
@@ -35,8 +32,8 @@ use tokio::net::TcpStream;
 /// The way out of one session, shared by the session and the relay of its thread.
 pub struct Outbox {
     socket: TcpStream,
-    /// The window for compressed messages, when compression was agreed on.
-    pub window: Option<WindowBits>,
+    /// What its frames look like.
+    pub form: Form,
     pub pulse: Pulse,
     limits: QueueLimits,
     queue: RefCell<Queue>,
@@ -62,10 +59,10 @@ impl Traffic {
 }
 
 impl Outbox {
-    pub fn new(socket: TcpStream, window: Option<WindowBits>, limits: QueueLimits, pool: Arc<Pool>) -> Self {
+    pub fn new(socket: TcpStream, form: Form, limits: QueueLimits, pool: Arc<Pool>) -> Self {
         Self {
             socket,
-            window,
+            form,
             pulse: Pulse::new(Instant::now()),
             limits,
             queue: RefCell::new(Queue::new(pool)),

@@ -10,13 +10,16 @@ pub use roster::Roster;
 
 use crate::{
     config::Settings,
-    hub::{Depart, Event, Hub, Load, RelayStarted, SessionId, Turn, TurnLimits},
+    hub::{Counted, Depart, Event, Hub, Load, RelayStarted, SessionId, Turn, TurnLimits},
     logging::PanicGuard,
     metrics::Metrics,
     outbox::{CloseReason, Outbox, Pool},
+    protocol::{Seal, v1},
     room::RelayId,
+    wire,
 };
 use actix::prelude::*;
+use batch::Hearer;
 use dismissal::Dismissals;
 use std::{
     cell::RefCell,
@@ -36,6 +39,8 @@ pub struct Desk {
     pub in_flight: Arc<Semaphore>,
     /// What all outboxes hold together.
     pub pool: Arc<Pool>,
+    /// Proves who comes back.
+    pub seal: Seal,
     pub roster: RefCell<Roster>,
 }
 
@@ -72,7 +77,7 @@ impl Relay {
     fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
         match event {
             Event::Said { room, publication } => {
-                let bytes = publication.message.payload().as_bytes().len();
+                let bytes = publication.bytes();
                 if self.gathered.is_full(bytes, self.turn_limits) {
                     self.flush();
                     ctx.wait(tokio::task::yield_now().into_actor(self)); // sockets are looked after between turns
@@ -82,16 +87,22 @@ impl Relay {
             }
             Event::Admitted { session, room, flow, admission } => {
                 let mut roster = self.desk.roster.borrow_mut();
-                let Some(outbox) = roster.admit(session, room, flow) else { return };
-                arrival::greet(outbox, *admission);
+                let hearer = Hearer { session, who: admission.who };
+                let Some(outbox) = roster.admit(hearer, room, flow) else { return };
+                arrival::greet(outbox, *admission, &self.desk.seal);
                 if let Some(dismissals) = &mut self.dismissals {
                     dismissals.add(session);
                 }
             }
-            Event::Refused { session } => {
-                self.part_from(session, |outbox| outbox.end(CloseReason::TooManyRooms))
+            Event::Counted { session, presence } => {
+                let Counted { reference, present, .. } = *presence;
+                let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
+                self.behind_all(session, |outbox| outbox.push(answer, 1));
             }
-            Event::Dismissed { session } => self.part_from(session, Outbox::dismiss),
+            Event::Refused { session } => {
+                self.behind_all(session, |outbox| outbox.end(CloseReason::TooManyRooms))
+            }
+            Event::Dismissed { session } => self.behind_all(session, Outbox::dismiss),
             Event::Draining { over } => self.drain(over, ctx),
         }
     }
@@ -153,10 +164,11 @@ impl Relay {
         }
     }
 
-    fn part_from(&mut self, session: SessionId, end: impl FnOnce(&Outbox)) {
-        self.flush(); // what was said before comes first
+    /// Does something that comes behind what was said before.
+    fn behind_all(&mut self, session: SessionId, act: impl FnOnce(&Outbox)) {
+        self.flush();
         if let Some(outbox) = self.desk.roster.borrow().outbox(session) {
-            end(outbox);
+            act(outbox);
         }
     }
 }
@@ -186,7 +198,7 @@ impl Handler<Turn> for Relay {
 mod tests {
     use super::*;
     use crate::{
-        hub::{Audience, Publication},
+        hub::{Audience, Publication, Speaker},
         room::{Flow, HistoryLimits, RoomSlot, Rooms, Utterance},
         wire::Payload,
     };
@@ -199,8 +211,9 @@ mod tests {
     /// Something said, as a relay gets it.
     pub fn publication(text: &str, audience: Audience) -> Arc<Publication> {
         let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
+        let speaker = audience.left_out().map(|session| Speaker { session, reference: None });
         let (mut rooms, room) = room();
-        Publication::new(rooms.say(room, utterance, Instant::now()), None)
+        Publication::message(rooms.say(room, utterance, Instant::now()), speaker, None)
     }
 
     fn room() -> (Rooms, RoomSlot) {

@@ -38,8 +38,19 @@ pub struct Recalled {
     pub said: Vec<Arc<Said>>,
     /// Behind this position, `said` and then what is said live have no gap.
     pub from: Position,
+    /// Behind `said`.
+    pub until: Position,
     /// Whether a position that was asked for could be gone back to.
     pub whole: Option<bool>,
+}
+
+impl Recalled {
+    /// Nothing of it is heard, and that is said.
+    pub fn give_up(&mut self) {
+        self.said.clear();
+        self.from = self.until;
+        self.whole = self.whole.map(|_| false);
+    }
 }
 
 #[derive(Debug)]
@@ -82,9 +93,10 @@ impl History {
         let missed = since.map(|since| self.after(since));
         let whole = missed.as_ref().map(Option::is_some);
         let mut said = missed.flatten().unwrap_or_else(|| self.newest(last));
-        let from = Position { epoch: self.epoch, offset: self.last.back(said.len()) };
+        let until = self.position();
+        let from = Position { offset: until.offset.back(said.len()), ..until };
         said.retain(|said| said.is_for(hearer));
-        Recalled { said, from, whole }
+        Recalled { said, from, until, whole }
     }
 
     /// Everything that was said after `since`; `None` if that is not all remembered any more.

@@ -1,7 +1,8 @@
 //! The rooms of this node: who is where, and what was said there, as plain data.
 
 mod rooms; // all rooms
-mod members; // who is in one
+mod members; // how many are in one
+mod presence; // who is in one
 mod flow; // how far speakers may be ahead
 mod history; // what one remembers
 mod memory; // what all remember together
@@ -13,6 +14,7 @@ pub use flow::{Credit, Flow};
 pub use history::{History, HistoryLimits, Recall, Recalled};
 pub use memory::Held;
 pub use position::{Epoch, Offset, Position, PositionError};
+pub use presence::Presence;
 pub use rooms::{Full, Room, Rooms};
 pub use said::{Audience, Said, SessionId, Utterance};
 

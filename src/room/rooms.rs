@@ -1,7 +1,7 @@
 //! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
 
 use super::{
-    Flow, History, HistoryLimits, Position, RelayId, RoomName, RoomSlot, Said, Utterance,
+    Flow, History, HistoryLimits, Position, Presence, RelayId, RoomName, RoomSlot, Said, Utterance,
     members::Members,
     memory::{Held, Memory},
 };
@@ -27,6 +27,8 @@ pub struct Room {
     name: RoomName,
     slot: RoomSlot,
     pub members: Members,
+    /// Empty where it is not told.
+    pub presence: Presence,
     pub history: History,
     pub flow: Flow,
     /// Its place among those that will forget something.
@@ -134,6 +136,11 @@ impl Rooms {
         self.rooms.get(slot.index())?.as_ref()
     }
 
+    /// Who is in the room at this slot, to be changed.
+    pub fn presence(&mut self, slot: RoomSlot) -> &mut Presence {
+        &mut self.living(slot).presence
+    }
+
     fn living(&mut self, slot: RoomSlot) -> &mut Room {
         self.rooms[slot.index()].as_mut().expect("a slot is known while its room lives")
     }
@@ -210,6 +217,7 @@ impl Room {
             name,
             slot,
             members: Members::default(),
+            presence: Presence::default(),
             history: History::new(limits),
             flow,
             due: None,

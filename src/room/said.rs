@@ -5,6 +5,8 @@ use crate::wire::Payload;
 use serde::Serialize;
 use std::{
     fmt,
+    num::ParseIntError,
+    str::FromStr,
     sync::atomic::{AtomicU64, Ordering},
     time::{Instant, SystemTime},
 };
@@ -17,6 +19,14 @@ impl SessionId {
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = ParseIntError;
+
+    fn from_str(id: &str) -> Result<Self, Self::Err> {
+        id.parse().map(Self)
     }
 }
 

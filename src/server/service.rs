@@ -7,6 +7,7 @@ use crate::{
     hub::Hub,
     metrics::Metrics,
     outbox::Pool,
+    protocol::Seal,
     relay::{Desk, Relay, Roster},
     room::RelayId,
     session,
@@ -41,6 +42,7 @@ pub struct Node {
     /// What all outboxes hold together.
     pub pool: Arc<Pool>,
     pub context: web::Data<Context>,
+    seal: Seal,
     relays: Arc<AtomicU32>,
 }
 
@@ -51,12 +53,14 @@ impl Node {
         metrics: Arc<Metrics>,
         listeners: &[SocketAddr],
     ) -> Self {
-        let context = Context::new(settings.clone(), hub.clone(), metrics.clone(), listeners);
+        let seal = Seal::default();
+        let context = Context::new(settings.clone(), hub.clone(), metrics.clone(), seal.clone(), listeners);
         Self {
             context: web::Data::new(context),
             in_flight: session::in_flight(settings.limits.in_flight_bytes.bytes()),
             pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
             relays: Arc::default(),
+            seal,
             settings,
             hub,
             metrics,
@@ -78,6 +82,7 @@ impl Node {
             metrics: self.metrics.clone(),
             in_flight: self.in_flight.clone(),
             pool: self.pool.clone(),
+            seal: self.seal.clone(),
             roster: RefCell::new(Roster::new(&self.settings.compression)),
         });
         Relay::new(desk.clone()).start();

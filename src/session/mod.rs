@@ -9,13 +9,17 @@ pub use budget::in_flight;
 pub use crowd::{Crowd, Crowded, Place};
 
 use crate::{
-    hub::{Audience, Depart, Join, Leave, Publish, SessionId},
+    hub::{AskPresence, Audience, Depart, Join, Leave, Publish, SessionId, Speaker},
     logging::TARGET,
     metrics::CloseLabels,
     outbox::{CloseReason, Outbox, QueueLimits, Traffic},
+    protocol::{
+        Form, Protocol,
+        v1::{self, Complaint, Reference, Request},
+    },
     relay::Desk,
     room::{Recall, RoomName, Utterance},
-    wire::{self, Decoder, Message, Payload, WindowBits, WireError},
+    wire::{self, Decoder, Message, Payload, WireError},
 };
 use actix::prelude::*;
 use budget::Budget;
@@ -34,13 +38,16 @@ pub struct Terms {
     pub recall: Recall,
     /// Whether the client hears itself.
     pub echo: bool,
-    /// The window of compressed messages to the client, when compression was agreed on.
-    pub window: Option<WindowBits>,
+    /// The session that it resumes.
+    pub resumes: Option<SessionId>,
+    pub form: Form,
     pub peer: Option<SocketAddr>,
 }
 
 pub struct Session {
     id: SessionId,
+    /// Itself, or the session that it resumes.
+    who: SessionId,
     terms: Terms,
     outbox: Rc<Outbox>,
     budget: Rc<Budget>,
@@ -57,10 +64,10 @@ impl Session {
     pub fn start(desk: Rc<Desk>, terms: Terms, socket: TcpStream, unread: BytesMut) -> oneshot::Receiver<()> {
         let (ended, when_ended) = oneshot::channel();
         let settings = &desk.settings.session;
-        let outbox = Rc::new(Outbox::new(socket, terms.window, QueueLimits::of(settings), desk.pool.clone()));
+        let outbox = Rc::new(Outbox::new(socket, terms.form, QueueLimits::of(settings), desk.pool.clone()));
         let id = SessionId::next();
         let budget = Rc::new(Budget::new(desk.clone(), id));
-        let decoder = Decoder::new(settings.max_message.bytes(), terms.window.is_some());
+        let decoder = Decoder::new(settings.max_message.bytes(), terms.form.window.is_some());
         let pace = Pace::of(settings, Instant::now());
         Self::create(|ctx| {
             ctx.add_stream(Intake::new(
@@ -71,26 +78,58 @@ impl Session {
                 pace,
                 unread,
             ));
-            let said = Traffic::default();
-            Self { id, terms, outbox, budget, desk, said, began: Instant::now(), _ended: ended }
+            let (who, said) = (terms.resumes.unwrap_or(id), Traffic::default());
+            Self { id, who, terms, outbox, budget, desk, said, began: Instant::now(), _ended: ended }
         });
         when_ended
     }
 
-    fn say(&mut self, payload: Payload) {
+    fn hear(&mut self, payload: Payload) {
+        match (self.terms.form.protocol, payload) {
+            (Protocol::Bare, payload) => self.say(payload, None),
+            (Protocol::V1, Payload::Text(text)) => match Request::read(&text) {
+                Ok(Request::Publish { reference, payload }) => self.say(payload, reference),
+                Ok(Request::Presence { reference }) => self.ask_presence(reference),
+                Err(complaint) => self.complain(&complaint),
+            },
+            (Protocol::V1, Payload::Binary(_)) => self.complain(&Complaint {
+                reference: None,
+                code: "request",
+                message: "requests are JSON in text frames".to_owned(),
+            }),
+        }
+    }
+
+    fn say(&mut self, payload: Payload, reference: Option<Reference>) {
         let bytes = payload.as_bytes().len();
         self.said.count(1, bytes);
         self.desk.metrics.messages_received.inc();
         self.desk.metrics.bytes_received.inc_by(bytes as u64);
         self.desk.hub.do_send(Publish {
             room: self.terms.room.clone(),
-            utterance: Utterance { payload, who: Some(self.id), audience: self.audience() },
+            speaker: Speaker { session: self.id, reference },
+            utterance: Utterance { payload, who: Some(self.who), audience: self.audience() },
             permit: self.budget.claim(), // bounds what lies in the hub's mailbox
         });
     }
 
     fn audience(&self) -> Audience {
-        if self.terms.echo { Audience::Everyone } else { Audience::EveryoneBut(self.id) }
+        if self.terms.echo { Audience::Everyone } else { Audience::EveryoneBut(self.who) }
+    }
+
+    fn ask_presence(&self, reference: Option<Reference>) {
+        self.desk.hub.do_send(AskPresence {
+            session: self.id,
+            relay: self.desk.relay,
+            room: self.terms.room.clone(),
+            reference,
+            permit: self.budget.claim(), // bounds what lies in the hub's mailbox
+        });
+    }
+
+    fn complain(&self, complaint: &Complaint) {
+        drop(self.budget.claim());
+        self.outbox.push(wire::plain(&v1::error(complaint)), 1);
     }
 
     /// Ends the session behind what it said itself, which is on its way.
@@ -136,7 +175,8 @@ impl Actor for Session {
         metrics.sessions_begun.inc();
         roster.borrow_mut().enter(self.id, self.outbox.clone());
         let Terms { room, recall, .. } = &self.terms;
-        hub.do_send(Join { session: self.id, relay: *relay, room: room.clone(), recall: *recall }); // once
+        let (room, recall) = (room.clone(), *recall);
+        hub.do_send(Join { session: self.id, who: self.who, relay: *relay, room, recall }); // once
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -145,7 +185,8 @@ impl Actor for Session {
         }
         let Desk { relay, hub, roster, .. } = &*self.desk;
         roster.borrow_mut().leave(self.id);
-        hub.do_send(Leave { session: self.id, relay: *relay, room: self.terms.room.clone() }); // once
+        let room = self.terms.room.clone();
+        hub.do_send(Leave { session: self.id, who: self.who, relay: *relay, room }); // once
         let reason = self.outbox.reason().unwrap_or(&CloseReason::ConnectionLost);
         self.count_end(reason);
         self.log_end(reason);
@@ -155,8 +196,8 @@ impl Actor for Session {
 impl StreamHandler<Result<Message, WireError>> for Session {
     fn handle(&mut self, message: Result<Message, WireError>, _: &mut Self::Context) {
         match message {
-            Ok(Message::Text(text)) => self.say(Payload::Text(text)),
-            Ok(Message::Binary(bytes)) => self.say(Payload::Binary(bytes)),
+            Ok(Message::Text(text)) => self.hear(Payload::Text(text)),
+            Ok(Message::Binary(bytes)) => self.hear(Payload::Binary(bytes)),
             Ok(Message::Ping(payload)) => self.outbox.push(wire::pong(&payload), 1),
             Ok(Message::Close(frame)) => {
                 self.depart(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))

@@ -6,6 +6,8 @@ mod broadcast; // everybody hears the same
 mod messages; // what was said is what is heard
 mod rooms; // who hears whom
 mod history; // what is heard afterwards
+mod subprotocol; // worldcast.v1
+mod resume; // who comes back
 mod handshake; // who may come in
 mod page; // what a browser gets
 mod patience; // how long the server waits, how much it keeps

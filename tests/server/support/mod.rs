@@ -6,6 +6,7 @@ mod client; // a client by a library that nobody here wrote
 mod host; // what every server can be asked
 mod raw; // a client of bare bytes
 mod server; // a server in this process
+mod v1; // a client of the subprotocol
 
 pub use app::{Answer, answer, answer_with};
 pub use binary::Binary;
@@ -13,6 +14,7 @@ pub use client::{Client, End};
 pub use host::Host;
 pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
+pub use v1::V1;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{fmt::Display, future::Future, time::Duration};
