@@ -2,7 +2,7 @@
 
 use crate::support::{Host, TestServer, V1, answer};
 use actix_web::test::TestRequest;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The subprotocol that is agreed on with whoever offers these in a header each.
 async fn agreed(offers: &[&str]) -> String {
@@ -81,7 +81,7 @@ async fn who_publishes_with_a_reference_is_told_the_offset_behind_all_before_it(
         }
         assert!(heard.iter().map(|heard| &heard["type"]).eq(&expected), "{heard:?}");
         let acks = heard.iter().filter(|heard| heard["type"] == "ack");
-        assert!(acks.zip(1..).all(|(ack, at)| ack["offset"] == at && ack["ref"] == at.to_string()));
+        assert!(acks.zip(1..).all(|(ack, at)| ack["offset"] == at && ack["ref"] == *at.to_string()));
     }
 }
 
@@ -156,5 +156,5 @@ async fn a_message_that_is_much_longer_as_json_is_heard() {
     let mut bert = server.join("news").await;
     let text = "\u{1}".repeat(65_536);
     bert.says(text.as_str()).await;
-    assert!(anna.hears().await["text"] == Value::from(text));
+    assert!(anna.hears().await["text"] == *text);
 }
