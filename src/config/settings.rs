@@ -1,6 +1,6 @@
 //! Every key, its meaning, its unit and its one default.
 
-use super::{ByteSize, RoomName};
+use super::{ByteSize, RoomName, RoomOverride};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -16,6 +16,7 @@ pub struct Settings {
     pub page: PageSettings,
     pub rooms: RoomSettings,
     pub history: HistorySettings,
+    pub publish: PublishSettings,
     pub session: SessionSettings,
     pub limits: LimitSettings,
     pub origins: OriginSettings,
@@ -33,6 +34,7 @@ impl Default for Settings {
             page: Default::default(),
             rooms: Default::default(),
             history: Default::default(),
+            publish: Default::default(),
             session: Default::default(),
             limits: Default::default(),
             origins: Default::default(),
@@ -73,6 +75,9 @@ pub struct RoomSettings {
     /// In which an eighth of an outbox may be said in a room while somebody there is behind; zero for no such bound.
     #[serde(with = "super::duration")]
     pub patience: Duration,
+    /// What holds in some rooms only.
+    #[serde(rename = "override")]
+    pub overrides: Vec<RoomOverride>,
 }
 
 impl Default for RoomSettings {
@@ -83,6 +88,7 @@ impl Default for RoomSettings {
             echo: true,
             presence: false,
             patience: Duration::from_millis(100),
+            overrides: Vec::new(),
         }
     }
 }
@@ -110,6 +116,24 @@ impl HistorySettings {
 impl Default for HistorySettings {
     fn default() -> Self {
         Self { messages: 256, age: Duration::from_secs(600), bytes: ByteSize::from_mib(1) }
+    }
+}
+
+/// `[publish]`: who may say something.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PublishSettings {
+    /// Whether everybody may publish, or only who shows a key.
+    pub anyone: bool,
+    /// What a publisher shows, as `Authorization: Bearer`.
+    pub keys: Vec<String>,
+    /// Idempotency keys that are remembered, over all rooms; the oldest are forgotten first.
+    pub retries: usize,
+}
+
+impl Default for PublishSettings {
+    fn default() -> Self {
+        Self { anyone: true, keys: Vec::new(), retries: 10_000 }
     }
 }
 

@@ -55,6 +55,8 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;
+    let rules = context.settings.rules_of(&room);
+    let may_publish = rules.anyone || context.shows_key(request)?;
     let wishes = Wishes::of(request)?;
     let echo = wishes.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
@@ -78,10 +80,24 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
         room,
         recall,
         resumes,
-        echo: echo.unwrap_or(context.settings.rooms.echo),
+        echo: echo.unwrap_or(rules.echo),
+        may_publish,
+        max_message: rules.max_message,
+        messages_per_second: rules.messages_per_second,
         form: Form { protocol, window: compression.map(|agreement| agreement.window) },
     });
     Ok(response)
+}
+
+impl Context {
+    /// Whether the request shows a key: who only listens needs none.
+    fn shows_key(&self, request: &HttpRequest) -> Result<bool, Refusal> {
+        match self.keys.check(request) {
+            Ok(()) => Ok(true),
+            Err(Refusal::KeyRequired) => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
+    }
 }
 
 /// Stricter than `ws::handshake`, which lets versions 7 and 8, any key and `Upgrade: foo, websocket`

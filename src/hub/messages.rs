@@ -1,9 +1,13 @@
 //! What the hub is told, and what it tells the relays.
 
-use super::publication::{Permit, Publication, Speaker};
+use super::{
+    publication::{Permit, Publication, Speaker},
+    retries::RetryKey,
+};
 use crate::{
     protocol::v1::{Present, Reference},
-    room::{Flow, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance},
+    room::{Epoch, Flow, Offset, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance},
+    wire::Payload,
 };
 use actix::prelude::*;
 use bytes::Bytes;
@@ -37,6 +41,44 @@ pub struct Publish {
     pub speaker: Speaker,
     pub utterance: Utterance,
     pub permit: Option<Permit>,
+}
+
+/// HTTP → hub: say this in the room, in this order and with nothing between.
+#[derive(Message)]
+#[rtype(result = "Result<Posted, NotPosted>")]
+pub struct Post {
+    pub room: RoomName,
+    pub payloads: Vec<Payload>,
+    pub retry: Option<RetryKey>,
+    pub permit: Permit,
+}
+
+/// The answer to [`Post`]: what became of it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Posted {
+    pub room: RoomName,
+    pub epoch: Epoch,
+    /// Of the last message.
+    pub offset: Offset,
+    pub messages: usize,
+    /// How many clients each was handed to.
+    pub received: usize,
+}
+
+/// Why nothing was said.
+#[derive(Debug)]
+pub enum NotPosted {
+    /// `limits.rooms` is reached.
+    TooManyRooms,
+    /// The idempotency key was used for something else.
+    KeyReused,
+}
+
+/// HTTP → hub: how fast may one speak in this room? Nobody is there to be overrun if it does not exist.
+#[derive(Message)]
+#[rtype(result = "Option<Flow>")]
+pub struct AskFlow {
+    pub room: RoomName,
 }
 
 /// Session → hub: this client is gone, from its relay as well.
@@ -96,6 +138,15 @@ pub struct RoomFacts {
 #[rtype(result = "()")]
 pub struct Turn(pub Vec<Event>);
 
+/// Why a session is not let into its room.
+#[derive(Clone, Copy, Debug)]
+pub enum NotAdmitted {
+    /// The room would be one more than there may be.
+    TooManyRooms,
+    /// As many clients as may be in the room are there.
+    RoomFull,
+}
+
 /// What a session hears first.
 pub struct Admission {
     pub who: SessionId,
@@ -120,8 +171,8 @@ pub enum Event {
     Said { room: RoomSlot, publication: Arc<Publication> },
     /// The session asked who is in its room.
     Counted { session: SessionId, presence: Box<Counted> },
-    /// The session's room would be one more than there may be.
-    Refused { session: SessionId },
+    /// The session is not let into its room.
+    Refused { session: SessionId, reason: NotAdmitted },
     /// The session has heard all that it was to hear.
     Dismissed { session: SessionId },
     /// The relay is to dismiss its sessions, spread over this time.

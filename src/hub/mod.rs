@@ -5,35 +5,39 @@
 //! under load many messages travel as one.
 
 mod messages; // who tells whom
-mod publication; // what was said
+mod membership; // who comes and who goes
+mod speech; // what is said
+mod publication; // what is told, on its way
+mod retries; // what was said already
+mod terms; // what holds in which room
 mod turn; // the lists of a turn
 
 pub use crate::room::{Audience, SessionId};
 pub use messages::*;
 pub use publication::{Permit, Publication, Speaker};
+pub use retries::RetryKey;
 pub use turn::{Load, TurnLimits};
 
 use crate::{
     config::Settings,
-    logging::{Escaped, PanicGuard, TARGET},
+    logging::PanicGuard,
     metrics::Metrics,
-    protocol::v1::{self, Present},
-    room::{Flow, HistoryLimits, Presence, Room, RoomSlot, Rooms},
-    wire::{self, Payload},
+    room::{Flow, Full, RoomName, RoomSlot, Rooms},
 };
 use actix::prelude::*;
-use bytes::Bytes;
-use log::info;
+use retries::Retries;
 use std::{
     collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
+use terms::AllTerms;
 use turn::Turns;
 
 pub struct Hub {
     rooms: Rooms,
-    history: HistoryLimits,
+    terms: AllTerms,
+    retries: Retries,
     expiry_interval: Duration,
     /// Sessions that were not let into their room, until they leave.
     refused: HashSet<SessionId>,
@@ -42,9 +46,6 @@ pub struct Hub {
     load: Load,
     turn_limits: TurnLimits,
     end_is_near: bool,
-    /// As a frame.
-    greeting: Option<Bytes>,
-    presence: bool,
     log_messages: bool,
     drain_until: Option<Instant>,
     _guard: PanicGuard,
@@ -58,16 +59,15 @@ impl Hub {
                 settings.limits.history_bytes_total.bytes(),
                 Flow::of(settings),
             ),
-            history: HistoryLimits::of(&settings.history),
-            expiry_interval: settings.history.expiry_interval(),
+            terms: AllTerms::new(settings),
+            retries: Retries::new(settings.publish.retries),
+            expiry_interval: expiry_interval(settings),
             refused: HashSet::new(),
             metrics,
             turns: Turns::default(),
             load: Load::default(),
             turn_limits: TurnLimits::of(settings),
             end_is_near: false,
-            greeting: greeting(&settings.rooms.greeting),
-            presence: settings.rooms.presence,
             log_messages: settings.log.messages,
             drain_until: None,
             _guard: PanicGuard("hub"),
@@ -94,17 +94,8 @@ impl Hub {
         self.turns.end();
     }
 
-    fn admit(&mut self, Join { session, who, relay, room, recall }: Join) -> Event {
-        let Ok(slot) = self.rooms.open(&room, self.history, Instant::now()) else {
-            self.refused.insert(session);
-            return Event::Refused { session };
-        };
-        self.tell_presence(slot, who, Presence::come, v1::join);
-        let found = self.rooms.join(slot, relay);
-        let (flow, recalled) = (found.flow.clone(), found.history.recall(recall, who));
-        self.make_room_in_turn(recalled.said.len(), recalled.said.iter().map(|said| said.cost()).sum());
-        let admission = Box::new(Admission { who, room, greeting: self.greeting.clone(), recalled });
-        Event::Admitted { session, room: slot, flow, admission }
+    fn open(&mut self, name: &RoomName) -> Result<RoomSlot, Full> {
+        self.rooms.open(name, || self.terms.of(name), Instant::now())
     }
 
     /// Ends the turn early when so much more is too much for it: the mailbox may never be empty.
@@ -113,20 +104,6 @@ impl Hub {
             self.end_turn();
         }
         self.load.add(messages, bytes);
-    }
-
-    /// Counts that `who` comes or goes where that is told, and tells the room if it is news.
-    fn tell_presence(
-        &mut self,
-        slot: RoomSlot,
-        who: SessionId,
-        change: fn(&mut Presence, SessionId) -> bool,
-        notice: fn(SessionId) -> Payload,
-    ) {
-        if self.presence && change(self.rooms.presence(slot), who) {
-            self.make_room_in_turn(1, 0);
-            self.pass_on(slot, &Publication::notice(notice(who)));
-        }
     }
 
     /// Puts a message on the list of every relay that holds members of the room.
@@ -180,66 +157,6 @@ impl Handler<RelayStarted> for Hub {
     }
 }
 
-impl Handler<Join> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
-        info!(target: TARGET, "server: receive connection.");
-        let relay = join.relay;
-        let event = self.admit(join);
-        self.count_rooms();
-        self.turns.add(relay, event); // behind everything that was said before
-        self.end_turn_soon(ctx);
-    }
-}
-
-impl Handler<Publish> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Publish { room, speaker, utterance, permit }: Publish, ctx: &mut Self::Context) {
-        if self.log_messages {
-            log_message(&utterance.payload);
-        }
-        self.make_room_in_turn(1, utterance.payload.as_bytes().len());
-        let Some(slot) = self.rooms.find(&room).map(Room::slot) else { return };
-        let said = self.rooms.say(slot, utterance, Instant::now());
-        self.count_rooms();
-        self.pass_on(slot, &Publication::message(said, Some(speaker), permit));
-        self.end_turn_soon(ctx);
-    }
-}
-
-impl Handler<Leave> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Leave { session, who, relay, room }: Leave, ctx: &mut Self::Context) {
-        if self.refused.remove(&session) {
-            return;
-        }
-        if let Some(slot) = self.rooms.find(&room).map(Room::slot).filter(|_| self.presence) {
-            self.tell_presence(slot, who, Presence::go, v1::leave);
-            self.end_turn_soon(ctx);
-        }
-        self.rooms.leave(&room, relay, Instant::now());
-        self.count_rooms();
-    }
-}
-
-impl Handler<AskPresence> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, question: AskPresence, ctx: &mut Self::Context) {
-        let AskPresence { session, relay, room, reference, permit } = question;
-        let Some(room) = self.rooms.find(&room) else { return };
-        let who = self.presence.then(|| room.presence.who().take(Present::MOST).collect());
-        let present = Present { clients: room.members.count(), who };
-        let presence = Box::new(Counted { reference, present, permit });
-        self.make_room_in_turn(1, 0);
-        self.turns.add(relay, Event::Counted { session, presence });
-        self.end_turn_soon(ctx);
-    }
-}
-
 impl Handler<Depart> for Hub {
     type Result = ();
 
@@ -268,13 +185,7 @@ impl Handler<Describe> for Hub {
     }
 }
 
-fn greeting(text: &str) -> Option<Bytes> {
-    (!text.is_empty()).then(|| wire::plain(&Payload::Text(text.into())))
-}
-
-fn log_message(payload: &Payload) {
-    match payload {
-        Payload::Text(text) => info!(target: TARGET, "server: received: {}", Escaped(text)),
-        Payload::Binary(bytes) => info!(target: TARGET, "server: received: {} bytes (binary)", bytes.len()),
-    }
+/// How often it is looked for what to forget.
+fn expiry_interval(settings: &Settings) -> Duration {
+    settings.all_rules().map(|rules| rules.history.expiry_interval()).min().unwrap_or_default()
 }

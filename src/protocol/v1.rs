@@ -186,25 +186,42 @@ impl Request {
     /// A [`Complaint`] with the code `request` if it is none, `payload` if there is not exactly one of text and
     /// base64, and `base64` if that is none.
     pub fn read(text: &str) -> Result<Self, Complaint> {
-        let complain = |reference: &Option<Reference>, code, message: String| Complaint {
-            reference: reference.clone(),
-            code,
-            message,
-        };
+        let complain = |reference, code, message| Complaint { reference, code, message };
         match serde_json::from_str(text) {
             Ok(Asked::Presence { r#ref }) => Ok(Self::Presence { reference: r#ref }),
-            Ok(Asked::Publish { r#ref, text: Some(text), base64: None }) => {
-                Ok(Self::Publish { reference: r#ref, payload: Payload::Text(text.into_boxed_str().into()) })
-            }
-            Ok(Asked::Publish { r#ref, text: None, base64: Some(base64) }) => match BASE64.decode(base64) {
-                Ok(bytes) => Ok(Self::Publish { reference: r#ref, payload: Payload::Binary(bytes.into()) }),
-                Err(error) => Err(complain(&r#ref, "base64", format!("base64: {error}"))),
+            Ok(Asked::Publish { r#ref, text, base64 }) => match payload(text, base64) {
+                Ok(payload) => Ok(Self::Publish { reference: r#ref, payload }),
+                Err(error) => Err(complain(r#ref, error.code(), error.to_string())),
             },
-            Ok(Asked::Publish { r#ref, .. }) => {
-                Err(complain(&r#ref, "payload", "publish takes either text or base64".to_owned()))
-            }
-            Err(error) => Err(complain(&None, "request", format!("not a request of {NAME}: {error}"))),
+            Err(error) => Err(complain(None, "request", format!("not a request of {NAME}: {error}"))),
         }
+    }
+}
+
+/// Why JSON does not say what is to be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    #[error("a message has either text or base64")]
+    NotOne,
+    #[error("base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+}
+
+impl PayloadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotOne => "payload",
+            Self::Base64(_) => "base64",
+        }
+    }
+}
+
+/// What is said by one of two fields.
+pub fn payload(text: Option<String>, base64: Option<String>) -> Result<Payload, PayloadError> {
+    match (text, base64) {
+        (Some(text), None) => Ok(Payload::Text(text.into_boxed_str().into())),
+        (None, Some(base64)) => Ok(Payload::Binary(BASE64.decode(base64)?.into())),
+        _ => Err(PayloadError::NotOne),
     }
 }
 

@@ -99,8 +99,8 @@ impl Relay {
                 let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
                 self.behind_all(session, |outbox| outbox.push(answer, 1));
             }
-            Event::Refused { session } => {
-                self.behind_all(session, |outbox| outbox.end(CloseReason::TooManyRooms))
+            Event::Refused { session, reason } => {
+                self.behind_all(session, |outbox| outbox.end(reason.into()))
             }
             Event::Dismissed { session } => self.behind_all(session, Outbox::dismiss),
             Event::Draining { over } => self.drain(over, ctx),
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
     use crate::{
         hub::{Audience, Publication, Speaker},
-        room::{Flow, HistoryLimits, RoomSlot, Rooms, Utterance},
+        room::{Flow, HistoryLimits, RoomSlot, RoomTerms, Rooms, Utterance},
         wire::Payload,
     };
 
@@ -218,9 +218,14 @@ mod tests {
 
     fn room() -> (Rooms, RoomSlot) {
         let settings = Settings::default();
+        let terms = || RoomTerms {
+            history: HistoryLimits::of(&Settings::default().history),
+            greeting: None,
+            presence: false,
+            clients: 1,
+        };
         let mut rooms = Rooms::new(1, 0, Flow::of(&settings));
-        let limits = HistoryLimits::of(&settings.history);
-        let room = rooms.open(&"news".parse().unwrap(), limits, Instant::now()).unwrap();
+        let room = rooms.open(&"news".parse().unwrap(), terms, Instant::now()).unwrap();
         (rooms, room)
     }
 }

@@ -15,7 +15,7 @@ pub use history::{History, HistoryLimits, Recall, Recalled};
 pub use memory::Held;
 pub use position::{Epoch, Offset, Position, PositionError};
 pub use presence::Presence;
-pub use rooms::{Full, Room, Rooms};
+pub use rooms::{Full, Room, RoomTerms, Rooms};
 pub use said::{Audience, Said, SessionId, Utterance};
 
 /// Where a room lies in the lists of hub and relays: dense, and used again when its room is gone.

@@ -5,6 +5,7 @@ use super::{
     members::Members,
     memory::{Held, Memory},
 };
+use bytes::Bytes;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -26,6 +27,7 @@ pub struct Rooms {
 pub struct Room {
     name: RoomName,
     slot: RoomSlot,
+    pub terms: RoomTerms,
     pub members: Members,
     /// Empty where it is not told.
     pub presence: Presence,
@@ -34,6 +36,18 @@ pub struct Room {
     /// Its place among those that will forget something.
     due: Option<Instant>,
     deserted_since: Option<Instant>,
+}
+
+/// What holds in a room from its beginning to its end.
+#[derive(Clone, Debug)]
+pub struct RoomTerms {
+    pub history: HistoryLimits,
+    /// What a newcomer hears first, as a frame.
+    pub greeting: Option<Bytes>,
+    /// Whether it is told who comes and goes.
+    pub presence: bool,
+    /// How many clients may be in it at once.
+    pub clients: usize,
 }
 
 /// There are as many rooms as there may be, and somebody is in each of them.
@@ -72,7 +86,12 @@ impl Rooms {
     }
 
     /// The room of this name, which begins now if there is none. The longest deserted room makes place.
-    pub fn open(&mut self, name: &RoomName, limits: HistoryLimits, now: Instant) -> Result<RoomSlot, Full> {
+    pub fn open(
+        &mut self,
+        name: &RoomName,
+        terms: impl FnOnce() -> RoomTerms,
+        now: Instant,
+    ) -> Result<RoomSlot, Full> {
         if let Some(slot) = self.by_name.get(name) {
             return Ok(*slot);
         }
@@ -80,7 +99,7 @@ impl Rooms {
             let (_, deserted) = *self.deserted.first().ok_or(Full)?;
             self.remove(deserted);
         }
-        Ok(self.insert(name.clone(), limits, now))
+        Ok(self.insert(name.clone(), terms(), now))
     }
 
     /// Counts one more member at `relay`.
@@ -109,7 +128,7 @@ impl Rooms {
     pub fn say(&mut self, slot: RoomSlot, utterance: Utterance, now: Instant) -> Arc<Said> {
         let said = self.change_history(slot, |history| history.add(utterance, now));
         while self.memory.is_overfull() {
-            self.forget_first();
+            self.forget_first(slot);
         }
         said
     }
@@ -145,7 +164,7 @@ impl Rooms {
         self.rooms[slot.index()].as_mut().expect("a slot is known while its room lives")
     }
 
-    fn insert(&mut self, name: RoomName, limits: HistoryLimits, now: Instant) -> RoomSlot {
+    fn insert(&mut self, name: RoomName, terms: RoomTerms, now: Instant) -> RoomSlot {
         let next = RoomSlot(self.rooms.len() as u32);
         let slot = self.free.pop().unwrap_or(next);
         if slot == next {
@@ -153,7 +172,7 @@ impl Rooms {
         }
         self.by_name.insert(name.clone(), slot);
         self.deserted.insert((now, slot));
-        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.anew(), limits, now));
+        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.anew(), terms, now));
         slot
     }
 
@@ -200,29 +219,36 @@ impl Rooms {
         expires.inspect(|expires| self.memory.schedule(slot, *expires));
     }
 
-    /// Forgets the message that would expire first.
-    fn forget_first(&mut self) {
+    /// Forgets the message that would expire first. The room that speaks goes on, even if nothing stays of it.
+    fn forget_first(&mut self, speaks: RoomSlot) {
         let Some((due, slot)) = self.memory.first() else { return };
         if self.living(slot).history.expires() == Some(due) {
             self.change_history(slot, History::forget_oldest);
         }
         self.reschedule(slot);
-        self.end_if_over(slot);
+        if slot != speaks {
+            self.end_if_over(slot);
+        }
     }
 }
 
 impl Room {
-    fn new(name: RoomName, slot: RoomSlot, flow: Flow, limits: HistoryLimits, now: Instant) -> Self {
+    fn new(name: RoomName, slot: RoomSlot, flow: Flow, terms: RoomTerms, now: Instant) -> Self {
         Self {
             name,
             slot,
             members: Members::default(),
             presence: Presence::default(),
-            history: History::new(limits),
+            history: History::new(terms.history),
             flow,
+            terms,
             due: None,
             deserted_since: Some(now),
         }
+    }
+
+    pub fn name(&self) -> &RoomName {
+        &self.name
     }
 
     pub fn slot(&self) -> RoomSlot {
@@ -258,12 +284,16 @@ mod tests {
         name.to_string().parse().unwrap()
     }
 
+    fn terms(history: HistoryLimits) -> impl FnOnce() -> RoomTerms {
+        move || RoomTerms { history, greeting: None, presence: false, clients: usize::MAX }
+    }
+
     fn utterance(bytes: usize) -> Utterance {
         Utterance { payload: Payload::Binary(vec![0; bytes].into()), who: None, audience: Audience::Everyone }
     }
 
     fn comes(rooms: &mut Rooms, room: &str, limits: HistoryLimits) -> RoomSlot {
-        let slot = rooms.open(&name(room), limits, Instant::now()).unwrap();
+        let slot = rooms.open(&name(room), terms(limits), Instant::now()).unwrap();
         rooms.join(slot, A);
         slot
     }
@@ -316,19 +346,31 @@ mod tests {
             let slot = comes(&mut rooms, room, LIMITS);
             rooms.say(slot, utterance(1), Instant::now());
         }
-        assert_eq!(rooms.open(&name("third"), LIMITS, Instant::now()), Err(Full));
+        assert_eq!(rooms.open(&name("third"), terms(LIMITS), Instant::now()), Err(Full));
         goes(&mut rooms, "second");
         goes(&mut rooms, "first");
         comes(&mut rooms, "third", LIMITS);
         assert!(rooms.find(&name("second")).is_none() && rooms.find(&name("first")).is_some());
         comes(&mut rooms, "first", LIMITS);
-        assert_eq!(rooms.open(&name("fourth"), LIMITS, Instant::now()), Err(Full));
+        assert_eq!(rooms.open(&name("fourth"), terms(LIMITS), Instant::now()), Err(Full));
+    }
+
+    #[test]
+    fn a_room_goes_on_while_something_is_said_in_it() {
+        let mut rooms = rooms(10, 200);
+        let slot = rooms.open(&name("news"), terms(LIMITS), Instant::now()).unwrap();
+        for offset in ["1", "2"] {
+            let said = rooms.say(slot, utterance(1000), Instant::now());
+            assert_eq!(said.offset.to_string(), offset);
+        }
+        rooms.end_if_over(slot);
+        assert!(rooms.is_empty());
     }
 
     #[test]
     fn what_is_said_to_nobody_and_not_remembered_leaves_no_room_behind() {
         let mut rooms = rooms(10, 0);
-        let slot = rooms.open(&name("news"), LIMITS, Instant::now()).unwrap();
+        let slot = rooms.open(&name("news"), terms(LIMITS), Instant::now()).unwrap();
         rooms.say(slot, utterance(1), Instant::now());
         rooms.end_if_over(slot);
         assert!(rooms.is_empty());
@@ -344,7 +386,7 @@ mod tests {
             let (mut rooms, mut now) = (rooms(4, MOST_BYTES), Instant::now());
             for (step, room, bytes, pause) in steps {
                 now += Duration::from_millis(pause);
-                let opened = rooms.open(&name(room), LIMITS, now);
+                let opened = rooms.open(&name(room), terms(LIMITS), now);
                 match (step, opened) {
                     (0..3, Ok(slot)) => drop(rooms.say(slot, utterance(bytes), now)),
                     (3, Ok(slot)) => drop(rooms.join(slot, A).slot()),

@@ -28,6 +28,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread::available_parallelism,
+    time::Duration,
 };
 use tokio::sync::Semaphore;
 
@@ -54,10 +55,18 @@ impl Node {
         listeners: &[SocketAddr],
     ) -> Self {
         let seal = Seal::default();
-        let context = Context::new(settings.clone(), hub.clone(), metrics.clone(), seal.clone(), listeners);
+        let in_flight = session::in_flight(settings.limits.in_flight_bytes.bytes());
+        let context = Context::new(
+            settings.clone(),
+            hub.clone(),
+            metrics.clone(),
+            seal.clone(),
+            in_flight.clone(),
+            listeners,
+        );
         Self {
             context: web::Data::new(context),
-            in_flight: session::in_flight(settings.limits.in_flight_bytes.bytes()),
+            in_flight,
             pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
             relays: Arc::default(),
             seal,
@@ -90,6 +99,9 @@ impl Node {
     }
 }
 
+/// How often the clock of actix-http moves on; a deadline that has passed when it is set is never noticed.
+const HTTP_TICK: Duration = Duration::from_millis(500);
+
 /// Serves all listeners on the configured number of worker threads.
 pub fn serve(listeners: Vec<(TcpListener, SocketAddr)>, node: &Node) -> io::Result<Server> {
     let settings = &node.settings;
@@ -115,7 +127,7 @@ fn add_listener(
         let session = &node.settings.session;
         let http = HttpService::build()
             .client_request_timeout(session.handshake_within)
-            .client_disconnect_timeout(session.close_within)
+            .client_disconnect_timeout(session.close_within.max(HTTP_TICK * 2))
             .keep_alive(KeepAlive::Disabled) // the head of a second request would have no deadline
             .upgrade(upgrade::factory(node.clone(), address))
             .h1(map_config(app, |()| AppConfig::default()))

@@ -5,10 +5,11 @@ mod crowd; // how many there may be
 mod intake; // the stream of what it says
 mod pace; // how fast it may speak
 
-pub use budget::in_flight;
+pub use budget::{cost, in_flight};
 pub use crowd::{Crowd, Crowded, Place};
 
 use crate::{
+    config::{ByteSize, SessionSettings},
     hub::{AskPresence, Audience, Depart, Join, Leave, Publish, SessionId, Speaker},
     logging::TARGET,
     metrics::CloseLabels,
@@ -38,6 +39,12 @@ pub struct Terms {
     pub recall: Recall,
     /// Whether the client hears itself.
     pub echo: bool,
+    /// Whether it may say anything.
+    pub may_publish: bool,
+    /// Its largest message.
+    pub max_message: ByteSize,
+    /// How fast it may speak; 0 is no limit.
+    pub messages_per_second: u32,
     /// The session that it resumes.
     pub resumes: Option<SessionId>,
     pub form: Form,
@@ -67,8 +74,9 @@ impl Session {
         let outbox = Rc::new(Outbox::new(socket, terms.form, QueueLimits::of(settings), desk.pool.clone()));
         let id = SessionId::next();
         let budget = Rc::new(Budget::new(desk.clone(), id));
-        let decoder = Decoder::new(settings.max_message.bytes(), terms.form.window.is_some());
-        let pace = Pace::of(settings, Instant::now());
+        let decoder = Decoder::new(terms.max_message.bytes(), terms.form.window.is_some());
+        let (messages_per_second, settings) = (terms.messages_per_second, settings.clone());
+        let pace = Pace::of(&SessionSettings { messages_per_second, ..settings }, Instant::now());
         Self::create(|ctx| {
             ctx.add_stream(Intake::new(
                 outbox.clone(),
@@ -101,6 +109,9 @@ impl Session {
     }
 
     fn say(&mut self, payload: Payload, reference: Option<Reference>) {
+        if !self.terms.may_publish {
+            return self.refuse(reference);
+        }
         let bytes = payload.as_bytes().len();
         self.said.count(1, bytes);
         self.desk.metrics.messages_received.inc();
@@ -115,6 +126,19 @@ impl Session {
 
     fn audience(&self) -> Audience {
         if self.terms.echo { Audience::Everyone } else { Audience::EveryoneBut(self.who) }
+    }
+
+    /// Only who has a key may publish here.
+    fn refuse(&self, reference: Option<Reference>) {
+        let reason = CloseReason::MayNotPublish;
+        drop(self.budget.claim());
+        match self.terms.form.protocol {
+            Protocol::Bare => self.depart(reason),
+            Protocol::V1 => {
+                let (code, message) = (reason.name(), reason.to_string());
+                self.complain(&Complaint { reference, code, message });
+            }
+        }
     }
 
     fn ask_presence(&self, reference: Option<Reference>) {

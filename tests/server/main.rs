@@ -8,6 +8,8 @@ mod rooms; // who hears whom
 mod history; // what is heard afterwards
 mod subprotocol; // worldcast.v1
 mod resume; // who comes back
+mod publishing; // who publishes over HTTP
+mod feeds; // who may publish
 mod handshake; // who may come in
 mod page; // what a browser gets
 mod patience; // how long the server waits, how much it keeps

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use serde_json::Value;
 use std::sync::Arc;
-use worldcast::{config::Settings, http, hub::Hub, metrics::Metrics, protocol::Seal};
+use worldcast::{config::Settings, http, hub::Hub, metrics::Metrics, protocol::Seal, session};
 
 /// A whole answer.
 pub struct Answer {
@@ -31,7 +31,14 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
     let (hub, thread) = (Hub::new(&settings, metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
     let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
     let listener = settings.listen[0];
-    let context = http::Context::new(Arc::new(settings), hub, metrics, Seal::default(), &[listener]);
+    let context = http::Context::new(
+        Arc::new(settings),
+        hub,
+        metrics,
+        Seal::default(),
+        session::in_flight(1 << 20),
+        &[listener],
+    );
     let app = init_service(http::app(web::Data::new(context), listener)).await;
     let answer: ServiceResponse = app.call(request.to_request()).await.expect("an answer");
     thread.stop();
