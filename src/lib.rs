@@ -10,7 +10,8 @@ pub mod session; // one client
 pub mod relay; // one worker thread's clients
 pub mod outbox; // what a client has not taken yet
 pub mod hub; // where order is made
-pub mod room; // who is where
+pub mod protocol; // how a session is spoken to
+pub mod room; // who is where, and what was said
 pub mod wire; // the bytes of frames
 
 pub mod config; // what an operator may set

@@ -37,6 +37,9 @@ pub struct Metrics {
     /// Bytes of messages between speakers and hearers.
     pub in_flight_bytes: Gauge,
     pub rooms: Gauge,
+    /// Messages that rooms remember.
+    pub history_messages: Gauge,
+    pub history_bytes: Gauge,
     /// From the moment when the hub took a message to the moment when the relay had written the last copy.
     pub delivery_seconds: Histogram,
     /// Messages that travelled as one.
@@ -79,7 +82,9 @@ impl Metrics {
             bytes_sent: register(r, "sent_bytes", "Bytes of frames to clients"),
             outbox_bytes: register(r, "outbox_bytes", "Bytes that wait for clients"),
             in_flight_bytes: register(r, "in_flight_bytes", "Bytes between speakers and hearers"),
-            rooms: register(r, "rooms", "Rooms that have members"),
+            rooms: register(r, "rooms", "Rooms that have members or a history"),
+            history_messages: register(r, "history_messages", "Messages that rooms remember"),
+            history_bytes: register(r, "history_bytes", "Bytes that rooms remember"),
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),

@@ -9,6 +9,7 @@ mod bytes; // "64KiB" and back
 mod duration; // "25s" and back
 mod level; // "info" and back
 mod room_name; // what a room may be called
+mod room_rules; // what holds in one room
 mod text; // what is read from text
 
 mod draft; // tries each value, judges the whole
@@ -33,6 +34,7 @@ pub use bytes::ByteSize;
 pub use error::ConfigError;
 pub use loaded::Loaded;
 pub use room_name::{RoomName, RoomNameError};
+pub use room_rules::{HistoryOverride, Pattern, RoomOverride, RoomRules};
 pub use settings::*;
 
 /// The text of `config/default.toml`: every key with its default and its meaning.

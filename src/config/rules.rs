@@ -16,6 +16,9 @@ const MOST_WORKERS: usize = 512;
 /// A message's bytes are counted in 32 bits; a quarter of that still leaves room for sums.
 const LARGEST_MESSAGE: ByteSize = ByteSize::from_mib(1024);
 
+/// A key that is shorter can be guessed.
+const SHORTEST_KEY: usize = 16;
+
 const SOME: &str = "must be at least 1";
 const SOME_TIME: &str = "must be longer than 0s";
 
@@ -29,7 +32,7 @@ pub struct Rule {
 
 /// The rules that the settings break.
 pub fn broken(settings: &Settings) -> Vec<Rule> {
-    let rules = [top, session, rest, combinations].into_iter().flat_map(|rules| rules(settings));
+    let rules = [top, session, rest, publish, combinations].into_iter().flat_map(|rules| rules(settings));
     rules.filter(|rule| !rule.holds).collect()
 }
 
@@ -92,7 +95,38 @@ fn rest(Settings { limits, origins, compression, .. }: &Settings) -> Vec<Rule> {
     ]
 }
 
-fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule> {
+fn publish(settings: &Settings) -> Vec<Rule> {
+    let is_key = |key: &String| key.len() >= SHORTEST_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
+    vec![
+        bound(
+            settings.publish.keys.iter().all(is_key),
+            "publish.keys",
+            "must have 16 characters or more each, without spaces",
+        ),
+        pair(
+            settings.all_rules().all(|rules| rules.max_message <= settings.session.max_message),
+            "rooms.override",
+            "may reduce max_message only",
+            "session.max_message",
+        ),
+        pair(
+            settings.all_rules().all(|rules| rules.history.bytes <= settings.limits.history_bytes_total),
+            "limits.history_bytes_total",
+            "must be enough for one room",
+            "rooms.override",
+        ),
+        pair(
+            settings
+                .all_rules()
+                .all(|rules| settings.session.outbox_bytes.bytes() >= rules.greeting.len() + FRAME_HEADER),
+            "session.outbox_bytes",
+            "must hold every greeting and 14 bytes of header",
+            "rooms.override",
+        ),
+    ]
+}
+
+fn combinations(Settings { session, limits, rooms, history, .. }: &Settings) -> Vec<Rule> {
     let message = session.max_message.bytes();
     let outbox = session.outbox_bytes.bytes();
     let holds_message = "must hold one message and 14 bytes of header";
@@ -116,6 +150,12 @@ fn combinations(Settings { session, limits, rooms, .. }: &Settings) -> Vec<Rule>
             "limits.outbox_bytes_total",
             "must be enough for one outbox",
             "session.outbox_bytes",
+        ),
+        pair(
+            limits.history_bytes_total >= history.bytes,
+            "limits.history_bytes_total",
+            "must be enough for one room",
+            "history.bytes",
         ),
     ]
 }
@@ -148,7 +188,8 @@ mod tests {
     fn every_rule_is_about_keys_that_exist() {
         let settings = Settings::default();
         let keys = tree::keys(&tree::tree(&settings));
-        for rule in [top, session, rest, combinations].into_iter().flat_map(|rules| rules(&settings)) {
+        for rule in [top, session, rest, publish, combinations].into_iter().flat_map(|rules| rules(&settings))
+        {
             assert!(keys.contains(&rule.key.into()), "{}", rule.key);
             assert!(rule.other.is_none_or(|other| keys.contains(&other.into())), "{:?}", rule.other);
         }

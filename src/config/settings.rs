@@ -1,6 +1,6 @@
 //! Every key, its meaning, its unit and its one default.
 
-use super::{ByteSize, RoomName};
+use super::{ByteSize, RoomName, RoomOverride};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,6 +15,8 @@ pub struct Settings {
     pub workers: usize,
     pub page: PageSettings,
     pub rooms: RoomSettings,
+    pub history: HistorySettings,
+    pub publish: PublishSettings,
     pub session: SessionSettings,
     pub limits: LimitSettings,
     pub origins: OriginSettings,
@@ -31,6 +33,8 @@ impl Default for Settings {
             workers: 0,
             page: Default::default(),
             rooms: Default::default(),
+            history: Default::default(),
+            publish: Default::default(),
             session: Default::default(),
             limits: Default::default(),
             origins: Default::default(),
@@ -66,9 +70,14 @@ pub struct RoomSettings {
     pub greeting: String,
     /// Whether the speaker hears itself; a client overrides it with `?echo=true` or `?echo=false`.
     pub echo: bool,
+    /// Whether clients of worldcast.v1 are told who comes, goes and is there.
+    pub presence: bool,
     /// In which an eighth of an outbox may be said in a room while somebody there is behind; zero for no such bound.
     #[serde(with = "super::duration")]
     pub patience: Duration,
+    /// What holds in some rooms only.
+    #[serde(rename = "override")]
+    pub overrides: Vec<RoomOverride>,
 }
 
 impl Default for RoomSettings {
@@ -77,8 +86,54 @@ impl Default for RoomSettings {
             default: "lobby".parse().expect("the name is allowed"),
             greeting: "world".into(),
             echo: true,
+            presence: false,
             patience: Duration::from_millis(100),
+            overrides: Vec::new(),
         }
+    }
+}
+
+/// `[history]`: what every room remembers; whichever ends first. Nothing if one of them is zero.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistorySettings {
+    /// The last messages of a room that are remembered.
+    pub messages: usize,
+    /// How long a message is remembered.
+    #[serde(with = "super::duration")]
+    pub age: Duration,
+    /// Bytes of messages that a room remembers, with 128 bytes more for each.
+    pub bytes: ByteSize,
+}
+
+impl HistorySettings {
+    /// How often it is looked for what to forget: a quarter of the age, at most once a second.
+    pub fn expiry_interval(&self) -> Duration {
+        (self.age / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
+    }
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        Self { messages: 256, age: Duration::from_secs(600), bytes: ByteSize::from_mib(1) }
+    }
+}
+
+/// `[publish]`: who may say something.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PublishSettings {
+    /// Whether everybody may publish, or only who shows a key.
+    pub anyone: bool,
+    /// What a publisher shows, as `Authorization: Bearer`.
+    pub keys: Vec<String>,
+    /// Idempotency keys that are remembered, over all rooms; the oldest are forgotten first.
+    pub retries: usize,
+}
+
+impl Default for PublishSettings {
+    fn default() -> Self {
+        Self { anyone: true, keys: Vec::new(), retries: 10_000 }
     }
 }
 
@@ -156,7 +211,8 @@ pub struct LimitSettings {
     pub connections_per_ip: usize,
     /// Sessions that may begin in one second; more are refused with 503. 0 is no limit.
     pub connections_per_second: u32,
-    /// Rooms that may exist at once; whoever would begin one more is sent away with 1013.
+    /// Rooms that may exist at once; past it, a room that only remembers is forgotten, and if there is
+    /// none, whoever would begin one more is sent away with 1013.
     pub rooms: usize,
     /// Bytes of messages between the sockets of their speakers and those of their hearers; at the
     /// limit, speakers are no longer read until there is room.
@@ -164,6 +220,8 @@ pub struct LimitSettings {
     /// Bytes that may wait in all outboxes together; past it, whoever needs more and holds more than
     /// its fair share is too slow.
     pub outbox_bytes_total: ByteSize,
+    /// Bytes that all rooms together may remember; past it, what would be forgotten first is forgotten.
+    pub history_bytes_total: ByteSize,
 }
 
 impl Default for LimitSettings {
@@ -175,6 +233,7 @@ impl Default for LimitSettings {
             rooms: 100_000,
             in_flight_bytes: ByteSize::from_mib(16),
             outbox_bytes_total: ByteSize::from_mib(1024),
+            history_bytes_total: ByteSize::from_mib(256),
         }
     }
 }

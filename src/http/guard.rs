@@ -1,6 +1,6 @@
 //! What every request passes: the guard in front of the handlers.
 
-use super::{Context, refusal::Refusal};
+use super::{Context, refusal::Refusal, unread::Unread};
 use crate::{
     logging::{Escaped, TARGET},
     metrics::RefusalLabels,
@@ -22,9 +22,10 @@ pub struct Listener(pub SocketAddr);
 
 /// Refuses names that are not ours, and counts every refusal.
 pub async fn guard<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse, Error> {
+    let unread = Unread::of(&mut request);
     let answer = match check_host(request.request()) {
         Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body)?,
         Err(refusal) => request.error_response(refusal),
@@ -32,7 +33,8 @@ pub async fn guard<B: MessageBody + 'static>(
     if let Some(refusal) = answer.response().error().and_then(|error| error.as_error::<Refusal>()) {
         note(answer.request(), refusal);
     }
-    Ok(answer)
+    let (request, answer) = answer.into_parts();
+    Ok(ServiceResponse::new(request, unread.kept_by(answer)))
 }
 
 /// A listener on loopback is for this machine: no name that somebody else made point to it.

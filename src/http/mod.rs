@@ -1,15 +1,26 @@
 //! What HTTP requests get: the page, the opening handshake, facts about rooms, or a refusal.
 
 mod guard; // what every request passes
+mod keys; // who shows a key
+mod body; // what a request says
+mod unread; // what nobody read of it
+mod publish; // messages over HTTP
 mod origin; // which pages may connect
 mod page; // files for the browser
 mod refusal; // why a request is refused
 mod rooms; // facts about rooms
 mod websocket; // the opening handshake
+mod wishes; // what a client asks for in its address
 
 pub use refusal::Refusal;
 
-use crate::{config::Settings, hub::Hub, metrics::Metrics, session::Crowd};
+use crate::{
+    config::Settings,
+    hub::Hub,
+    metrics::Metrics,
+    protocol::Seal,
+    session::{self, Crowd},
+};
 use actix::Addr;
 use actix_service::ServiceFactory;
 use actix_web::{
@@ -19,8 +30,10 @@ use actix_web::{
     web,
 };
 use guard::Listener;
+use keys::Keys;
 use origin::Origins;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use tokio::sync::Semaphore;
 
 /// What the handlers of one server share.
 pub struct Context {
@@ -28,7 +41,13 @@ pub struct Context {
     hub: Addr<Hub>,
     crowd: Arc<Crowd>,
     metrics: Arc<Metrics>,
+    /// Bytes of messages that may be under way.
+    in_flight: Arc<Semaphore>,
+    /// Bytes of bodies that may be read at once.
+    bodies: Arc<Semaphore>,
+    keys: Keys,
     origins: Origins,
+    seal: Seal,
     page: Option<PathBuf>,
 }
 
@@ -38,13 +57,19 @@ impl Context {
         settings: Arc<Settings>,
         hub: Addr<Hub>,
         metrics: Arc<Metrics>,
+        seal: Seal,
+        in_flight: Arc<Semaphore>,
         listeners: &[SocketAddr],
     ) -> Self {
         Self {
             crowd: Crowd::new(settings.limits.clone(), metrics.clone()),
+            in_flight,
+            bodies: session::in_flight(settings.limits.in_flight_bytes.bytes()),
+            keys: Keys::new(settings.publish.keys.clone()),
             origins: Origins::new(&settings.origins.allowed, listeners),
             page: page::directory(&settings.page),
             metrics,
+            seal,
             settings,
             hub,
         }
@@ -60,6 +85,8 @@ pub fn app(context: web::Data<Context>, listener: SocketAddr) -> App<impl AppEnt
         .service(web::resource("/websocket").to(websocket::default_room))
         .service(web::resource("/websocket/{room:.*}").to(websocket::room))
         .service(readable("/rooms/{room}", rooms::describe))
+        .service(writable("/rooms/{room}/messages", publish::message))
+        .service(writable("/rooms/{room}/batch", publish::batch))
         .service(
             web::scope("")
                 .wrap(page_headers())
@@ -102,6 +129,17 @@ where
         .route(web::get().to(handler.clone()))
         .route(web::head().to(handler))
         .default_service(web::to(refuse))
+}
+
+/// An address that takes what is sent there and nothing else.
+fn writable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: actix_web::Handler<Args>,
+    F::Output: Responder + 'static,
+    Args: actix_web::FromRequest + 'static,
+{
+    let refuse = || async { Err::<HttpResponse, _>(Refusal::MethodNotAllowed("POST")) };
+    web::resource(path).route(web::post().to(handler)).default_service(web::to(refuse))
 }
 
 /// What a browser must know about the page: nothing comes from elsewhere, only sockets go elsewhere,

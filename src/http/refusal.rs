@@ -35,6 +35,32 @@ pub enum Refusal {
     Host(String),
     #[error("{}", sentence(*.0))]
     Crowded(Crowded),
+    #[error("only who shows a key may do this: Authorization: Bearer KEY")]
+    KeyRequired,
+    #[error("this key is none of ours")]
+    Key,
+    #[error("a message here has at most {0} bytes in all")]
+    TooLarge(usize),
+    #[error("the body came too slowly")]
+    BodyTooSlow,
+    #[error("the body broke off")]
+    Body,
+    #[error("send the body as it is: no Content-Encoding is understood")]
+    Encoding,
+    #[error("text must be UTF-8, not another charset")]
+    Charset,
+    #[error("text must be UTF-8, and this is not")]
+    NotUtf8,
+    #[error("not the JSON that is expected: {0}")]
+    Json(String),
+    #[error("an Idempotency-Key has 1 to 128 visible ASCII characters")]
+    RetryKey,
+    #[error("this Idempotency-Key was used for another request")]
+    RetryKeyReused,
+    #[error("there are as many rooms as there may be (limits.rooms)")]
+    TooManyRooms,
+    #[error("too much is under way; try again")]
+    Busy,
     #[error("the server is shutting down")]
     Stopping,
 }
@@ -61,6 +87,19 @@ impl Refusal {
             Self::Crowded(Crowded::Connections) => "connections",
             Self::Crowded(Crowded::ConnectionsPerIp) => "connections_per_ip",
             Self::Crowded(Crowded::ConnectionsPerSecond) => "connections_per_second",
+            Self::KeyRequired => "key_required",
+            Self::Key => "key",
+            Self::TooLarge(_) => "too_large",
+            Self::BodyTooSlow => "timeout",
+            Self::Body => "body",
+            Self::Encoding => "encoding",
+            Self::Charset => "charset",
+            Self::NotUtf8 => "not_utf8",
+            Self::Json(_) => "json",
+            Self::RetryKey => "idempotency_key",
+            Self::RetryKeyReused => "idempotency_key_reused",
+            Self::TooManyRooms => "rooms",
+            Self::Busy => "busy",
             Self::Stopping => "stopping",
         }
     }
@@ -72,10 +111,23 @@ impl ResponseError for Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::UpgradeRequired | Self::Version => StatusCode::UPGRADE_REQUIRED,
-            Self::Handshake(_) | Self::RoomName(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
+            Self::Handshake(_)
+            | Self::RoomName(_)
+            | Self::Query(_)
+            | Self::Body
+            | Self::NotUtf8
+            | Self::Json(_)
+            | Self::RetryKey => StatusCode::BAD_REQUEST,
+            Self::KeyRequired | Self::Key => StatusCode::UNAUTHORIZED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Encoding | Self::Charset => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RetryKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
             Self::Crowded(Crowded::ConnectionsPerIp) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Crowded(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Crowded(_) | Self::TooManyRooms | Self::Busy | Self::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -91,6 +143,12 @@ impl ResponseError for Refusal {
             }
             Self::Crowded(crowded) => {
                 response.insert_header((header::RETRY_AFTER, retry_after(*crowded)));
+            }
+            Self::KeyRequired | Self::Key => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            Self::TooManyRooms | Self::Busy => {
+                response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
         }
@@ -120,7 +178,7 @@ mod tests {
 
     /// What clients rely on, by status and code.
     #[test]
-    fn every_refusal_of_a_handshake_is_documented() {
+    fn every_refusal_is_documented() {
         let refusals = [
             Handshake(""),
             RoomName(RoomNameError::Empty),
@@ -134,6 +192,19 @@ mod tests {
             Crowded(Crowded::ConnectionsPerIp),
             Crowded(Crowded::Connections),
             Crowded(Crowded::ConnectionsPerSecond),
+            KeyRequired,
+            Key,
+            TooLarge(0),
+            BodyTooSlow,
+            Body,
+            Encoding,
+            Charset,
+            NotUtf8,
+            Json(String::new()),
+            RetryKey,
+            RetryKeyReused,
+            TooManyRooms,
+            Busy,
             Stopping,
         ];
         let protocol = include_str!("../../docs/protocol.md");

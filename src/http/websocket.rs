@@ -1,22 +1,20 @@
 //! The opening handshake (RFC 6455 §4.2): judged here, carried out by the upgrade service.
 
-use super::{Context, guard::check_origin, refusal::Refusal};
-use crate::{config::RoomName, session::Terms, wire};
+use super::{Context, guard::check_origin, refusal::Refusal, wishes::Wishes};
+use crate::{
+    config::RoomName,
+    protocol::{Form, Protocol},
+    room::Recall,
+    session::Terms,
+    wire,
+};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
     web,
 };
 use actix_web_actors::ws;
-use serde::Deserialize;
 use std::time::Instant;
-
-/// What a client may ask for in the query of its address.
-#[derive(Deserialize)]
-struct Wishes {
-    /// Whether it wants to hear itself.
-    echo: Option<bool>,
-}
 
 /// `/websocket/{room}`
 pub async fn room(
@@ -57,13 +55,21 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;
-    let wishes = web::Query::<Wishes>::from_query(request.query_string())
-        .map_err(|_| Refusal::Query("echo must be true or false".to_owned()))?;
+    let rules = context.settings.rules_of(&room);
+    let may_publish = rules.anyone || context.shows_key(request)?;
+    let wishes = Wishes::of(request)?;
+    let echo = wishes.get("echo", "true or false")?;
+    let protocol = negotiate_protocol(request);
+    let recall = recall(&wishes, protocol)?;
+    let resumes = wishes.get("session", "text")?.and_then(|sealed: String| context.seal.opened(&sealed));
     let compression = negotiate_compression(request, context);
     let mut response =
         ws::handshake(request).map_err(|_| Refusal::Handshake("the stock handshake refused it"))?;
     if let Some(agreement) = &compression {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, agreement.response.as_str()));
+    }
+    if let Some(name) = protocol.name() {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
     }
     let peer = request.peer_addr();
     let place = context.crowd.enter(peer.map(|peer| peer.ip()), Instant::now()).map_err(Refusal::Crowded)?;
@@ -72,10 +78,26 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
         place,
         peer,
         room,
-        echo: wishes.echo.unwrap_or(context.settings.rooms.echo),
-        window: compression.map(|agreement| agreement.window),
+        recall,
+        resumes,
+        echo: echo.unwrap_or(rules.echo),
+        may_publish,
+        max_message: rules.max_message,
+        messages_per_second: rules.messages_per_second,
+        form: Form { protocol, window: compression.map(|agreement| agreement.window) },
     });
     Ok(response)
+}
+
+impl Context {
+    /// Whether the request shows a key: who only listens needs none.
+    fn shows_key(&self, request: &HttpRequest) -> Result<bool, Refusal> {
+        match self.keys.check(request) {
+            Ok(()) => Ok(true),
+            Err(Refusal::KeyRequired) => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
+    }
 }
 
 /// Stricter than `ws::handshake`, which lets versions 7 and 8, any key and `Upgrade: foo, websocket`
@@ -116,6 +138,23 @@ fn refusal_of(error: ws::HandshakeError) -> Refusal {
         NoConnectionUpgrade => Refusal::Handshake("the Connection header must contain `Upgrade`"),
         NoVersionHeader | UnsupportedVersion => Refusal::Version,
         BadWebsocketKey => Refusal::Handshake("Sec-WebSocket-Key must be 16 bytes in base64"),
+    }
+}
+
+fn negotiate_protocol(request: &HttpRequest) -> Protocol {
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    Protocol::negotiate(offers.filter_map(|offer| offer.to_str().ok()))
+}
+
+/// What the client wants to hear of what was said before.
+fn recall(wishes: &Wishes, protocol: Protocol) -> Result<Recall, Refusal> {
+    let last = wishes.get("last", "a number")?.unwrap_or(0);
+    let since = wishes.get("since", "<epoch>-<offset>")?;
+    match (since, protocol) {
+        (Some(_), Protocol::Bare) => {
+            Err(Refusal::Query("since is for clients that speak worldcast.v1; others have last".to_owned()))
+        }
+        (since, _) => Ok(Recall { since, last }),
     }
 }
 

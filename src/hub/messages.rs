@@ -1,11 +1,16 @@
 //! What the hub is told, and what it tells the relays.
 
-use super::publication::{Audience, Permit, Publication, SessionId};
+use super::{
+    publication::{Permit, Publication, Speaker},
+    retries::RetryKey,
+};
 use crate::{
-    room::{Flow, RelayId, RoomName, RoomSlot},
+    protocol::v1::{Present, Reference},
+    room::{Epoch, Flow, Offset, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance},
     wire::Payload,
 };
 use actix::prelude::*;
+use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
 /// Relay → hub: this relay takes turns from now on.
@@ -21,8 +26,11 @@ pub struct RelayStarted {
 #[rtype(result = "()")]
 pub struct Join {
     pub session: SessionId,
+    /// The session itself, or the one that it resumes.
+    pub who: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
+    pub recall: Recall,
 }
 
 /// Session → hub: this client said something in its room.
@@ -30,9 +38,47 @@ pub struct Join {
 #[rtype(result = "()")]
 pub struct Publish {
     pub room: RoomName,
-    pub payload: Payload,
-    pub audience: Audience,
+    pub speaker: Speaker,
+    pub utterance: Utterance,
     pub permit: Option<Permit>,
+}
+
+/// HTTP → hub: say this in the room, in this order and with nothing between.
+#[derive(Message)]
+#[rtype(result = "Result<Posted, NotPosted>")]
+pub struct Post {
+    pub room: RoomName,
+    pub payloads: Vec<Payload>,
+    pub retry: Option<RetryKey>,
+    pub permit: Permit,
+}
+
+/// The answer to [`Post`]: what became of it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Posted {
+    pub room: RoomName,
+    pub epoch: Epoch,
+    /// Of the last message.
+    pub offset: Offset,
+    pub messages: usize,
+    /// How many clients each was handed to.
+    pub received: usize,
+}
+
+/// Why nothing was said.
+#[derive(Debug)]
+pub enum NotPosted {
+    /// `limits.rooms` is reached.
+    TooManyRooms,
+    /// The idempotency key was used for something else.
+    KeyReused,
+}
+
+/// HTTP → hub: how fast may one speak in this room? Nobody is there to be overrun if it does not exist.
+#[derive(Message)]
+#[rtype(result = "Option<Flow>")]
+pub struct AskFlow {
+    pub room: RoomName,
 }
 
 /// Session → hub: this client is gone, from its relay as well.
@@ -40,8 +86,20 @@ pub struct Publish {
 #[rtype(result = "()")]
 pub struct Leave {
     pub session: SessionId,
+    pub who: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
+}
+
+/// Session → hub: this client asks who is in its room.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AskPresence {
+    pub session: SessionId,
+    pub relay: RelayId,
+    pub room: RoomName,
+    pub reference: Option<Reference>,
+    pub permit: Option<Permit>,
 }
 
 /// Session or relay → hub: this client is no longer listened to; dismiss it behind everything that
@@ -80,14 +138,41 @@ pub struct RoomFacts {
 #[rtype(result = "()")]
 pub struct Turn(pub Vec<Event>);
 
+/// Why a session is not let into its room.
+#[derive(Clone, Copy, Debug)]
+pub enum NotAdmitted {
+    /// The room would be one more than there may be.
+    TooManyRooms,
+    /// As many clients as may be in the room are there.
+    RoomFull,
+}
+
+/// What a session hears first.
+pub struct Admission {
+    pub who: SessionId,
+    pub room: RoomName,
+    /// As a frame, for whoever is spoken to barely.
+    pub greeting: Option<Bytes>,
+    pub recalled: Recalled,
+}
+
+/// Who is in a room, for the session that asked.
+pub struct Counted {
+    pub reference: Option<Reference>,
+    pub present: Present,
+    pub permit: Option<Permit>,
+}
+
 /// One thing that happened.
 pub enum Event {
-    /// The session is in the room: it hears the greeting and everything after it.
-    Admitted { session: SessionId, room: RoomSlot, flow: Flow, greeting: Option<Arc<Publication>> },
+    /// The session is in the room: it hears the admission and everything after it.
+    Admitted { session: SessionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },
     /// Something was said in the room.
     Said { room: RoomSlot, publication: Arc<Publication> },
-    /// The session's room would be one more than there may be.
-    Refused { session: SessionId },
+    /// The session asked who is in its room.
+    Counted { session: SessionId, presence: Box<Counted> },
+    /// The session is not let into its room.
+    Refused { session: SessionId, reason: NotAdmitted },
     /// The session has heard all that it was to hear.
     Dismissed { session: SessionId },
     /// The relay is to dismiss its sessions, spread over this time.

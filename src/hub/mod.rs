@@ -5,28 +5,40 @@
 //! under load many messages travel as one.
 
 mod messages; // who tells whom
-mod publication; // what was said
+mod membership; // who comes and who goes
+mod speech; // what is said
+mod publication; // what is told, on its way
+mod retries; // what was said already
+mod terms; // what holds in which room
 mod turn; // the lists of a turn
 
+pub use crate::room::{Audience, SessionId};
 pub use messages::*;
-pub use publication::{Audience, Permit, Publication, SessionId};
+pub use publication::{Permit, Publication, Speaker};
+pub use retries::RetryKey;
 pub use turn::{Load, TurnLimits};
 
 use crate::{
     config::Settings,
-    logging::{Escaped, PanicGuard, TARGET},
+    logging::PanicGuard,
     metrics::Metrics,
-    room::{Flow, Rooms},
-    wire::Payload,
+    room::{Flow, Full, RoomName, RoomSlot, Rooms},
 };
 use actix::prelude::*;
-use log::info;
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use retries::Retries;
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use terms::AllTerms;
 use turn::Turns;
 
 pub struct Hub {
     rooms: Rooms,
-    max_rooms: usize,
+    terms: AllTerms,
+    retries: Retries,
+    expiry_interval: Duration,
     /// Sessions that were not let into their room, until they leave.
     refused: HashSet<SessionId>,
     metrics: Arc<Metrics>,
@@ -34,7 +46,6 @@ pub struct Hub {
     load: Load,
     turn_limits: TurnLimits,
     end_is_near: bool,
-    greeting: Option<Arc<Publication>>,
     log_messages: bool,
     drain_until: Option<Instant>,
     _guard: PanicGuard,
@@ -43,15 +54,20 @@ pub struct Hub {
 impl Hub {
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
-            rooms: Rooms::new(Flow::of(settings)),
-            max_rooms: settings.limits.rooms,
+            rooms: Rooms::new(
+                settings.limits.rooms,
+                settings.limits.history_bytes_total.bytes(),
+                Flow::of(settings),
+            ),
+            terms: AllTerms::new(settings),
+            retries: Retries::new(settings.publish.retries),
+            expiry_interval: expiry_interval(settings),
             refused: HashSet::new(),
             metrics,
             turns: Turns::default(),
             load: Load::default(),
             turn_limits: TurnLimits::of(settings),
             end_is_near: false,
-            greeting: greeting(&settings.rooms.greeting),
             log_messages: settings.log.messages,
             drain_until: None,
             _guard: PanicGuard("hub"),
@@ -78,15 +94,36 @@ impl Hub {
         self.turns.end();
     }
 
-    fn admit(&mut self, Join { session, relay, room }: Join) -> Event {
-        if self.rooms.find(&room).is_none() && self.rooms.len() >= self.max_rooms {
-            self.refused.insert(session);
-            return Event::Refused { session };
+    fn open(&mut self, name: &RoomName) -> Result<RoomSlot, Full> {
+        self.rooms.open(name, || self.terms.of(name), Instant::now())
+    }
+
+    /// Ends the turn early when so much more is too much for it: the mailbox may never be empty.
+    fn make_room_in_turn(&mut self, messages: usize, bytes: usize) {
+        if messages > 0 && self.load.is_full(bytes, self.turn_limits) {
+            self.end_turn();
         }
-        let room = self.rooms.join(room, relay);
-        let (slot, flow) = (room.slot(), room.flow().clone());
+        self.load.add(messages, bytes);
+    }
+
+    /// Puts a message on the list of every relay that holds members of the room.
+    fn pass_on(&mut self, slot: RoomSlot, publication: &Arc<Publication>) {
+        let relays = self.rooms.get(slot).into_iter().flat_map(|room| room.members.relays());
+        for relay in relays {
+            self.turns.add(relay, Event::Said { room: slot, publication: publication.clone() });
+        }
+    }
+
+    fn expire(&mut self) {
+        self.rooms.expire(Instant::now());
+        self.count_rooms();
+    }
+
+    fn count_rooms(&self) {
+        let held = self.rooms.held();
         self.metrics.rooms.set(self.rooms.len() as i64);
-        Event::Admitted { session, room: slot, flow, greeting: self.greeting.clone() }
+        self.metrics.history_messages.set(held.messages as i64);
+        self.metrics.history_bytes.set(held.bytes as i64);
     }
 }
 
@@ -102,6 +139,10 @@ impl TurnLimits {
 
 impl Actor for Hub {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.expiry_interval, |hub, _| hub.expire());
+    }
 }
 
 impl Handler<RelayStarted> for Hub {
@@ -113,50 +154,6 @@ impl Handler<RelayStarted> for Hub {
             let over = until.saturating_duration_since(Instant::now());
             self.turns.add(relay, Event::Draining { over });
         }
-    }
-}
-
-impl Handler<Join> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
-        info!(target: TARGET, "server: receive connection.");
-        let relay = join.relay;
-        let event = self.admit(join);
-        self.turns.add(relay, event); // behind everything that was said before
-        self.end_turn_soon(ctx);
-    }
-}
-
-impl Handler<Publish> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Publish { room, payload, audience, permit }: Publish, ctx: &mut Self::Context) {
-        if self.log_messages {
-            log_message(&payload);
-        }
-        if self.load.is_full(payload.as_bytes().len(), self.turn_limits) {
-            self.end_turn(); // the mailbox may never be empty
-        }
-        self.load.add(payload.as_bytes().len());
-        let Some(room) = self.rooms.find(&room) else { return };
-        let publication = Publication::new(payload, audience, permit);
-        for relay in room.relays() {
-            self.turns.add(relay, Event::Said { room: room.slot(), publication: publication.clone() });
-        }
-        self.end_turn_soon(ctx);
-    }
-}
-
-impl Handler<Leave> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Leave { session, relay, room }: Leave, _: &mut Self::Context) {
-        if self.refused.remove(&session) {
-            return;
-        }
-        self.rooms.leave(&room, relay);
-        self.metrics.rooms.set(self.rooms.len() as i64);
     }
 }
 
@@ -183,19 +180,12 @@ impl Handler<Describe> for Hub {
     type Result = RoomFacts;
 
     fn handle(&mut self, Describe { room }: Describe, _: &mut Self::Context) -> RoomFacts {
-        let clients = self.rooms.find(&room).map_or(0, |room| room.members());
+        let clients = self.rooms.find(&room).map_or(0, |room| room.members.count());
         RoomFacts { room, clients }
     }
 }
 
-fn greeting(text: &str) -> Option<Arc<Publication>> {
-    let payload = || Payload::Text(text.into());
-    (!text.is_empty()).then(|| Publication::new(payload(), Audience::Everyone, None))
-}
-
-fn log_message(payload: &Payload) {
-    match payload {
-        Payload::Text(text) => info!(target: TARGET, "server: received: {}", Escaped(text)),
-        Payload::Binary(bytes) => info!(target: TARGET, "server: received: {} bytes (binary)", bytes.len()),
-    }
+/// How often it is looked for what to forget.
+fn expiry_interval(settings: &Settings) -> Duration {
+    settings.all_rules().map(|rules| rules.history.expiry_interval()).min().unwrap_or_default()
 }

@@ -1,49 +1,16 @@
-//! What was said, by whom, and who is to hear it.
+//! What the hearers of a room are told, on its way.
 
-use crate::room::Credit;
-use crate::wire::{Payload, Prepared};
+use crate::{
+    protocol::{Form, Protocol, v1},
+    room::{Credit, Said, SessionId},
+    wire::{self, Compression, Payload, Prepared},
+};
+use bytes::Bytes;
 use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 use tokio::sync::OwnedSemaphorePermit;
-
-/// One session, for as long as the process lives: ids are never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(u64);
-
-impl SessionId {
-    pub fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Which members of the room hear a publication.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Audience {
-    Everyone,
-    EveryoneBut(SessionId),
-}
-
-impl Audience {
-    pub fn left_out(self) -> Option<SessionId> {
-        match self {
-            Self::Everyone => None,
-            Self::EveryoneBut(session) => Some(session),
-        }
-    }
-}
 
 /// The right to hold a number of bytes on the way from socket to socket; gives them back when dropped.
 pub struct Permit {
@@ -52,19 +19,90 @@ pub struct Permit {
     pub room: Option<Credit>,
 }
 
-/// A message on its way through hub and relays, shared by all of them.
+/// The session that something came from, and what it calls it if it wants to know its offset.
+#[derive(Debug)]
+pub struct Speaker {
+    pub session: SessionId,
+    pub reference: Option<v1::Reference>,
+}
+
+/// What the hearers of a room are told, shared by all relays.
 pub struct Publication {
-    pub message: Prepared,
-    pub audience: Audience,
     /// When the hub took it.
     pub taken: Instant,
-    /// Comes back when every relay has handed the message to its outboxes.
+    content: Content,
+    speaker: Option<Speaker>,
+    /// Comes back when every relay has handed the message to its outboxes; what the room remembers holds none.
     permit: Option<Permit>,
 }
 
+enum Content {
+    Message {
+        said: Arc<Said>,
+        bare: Prepared,
+        /// Made when the first needs it.
+        v1: OnceLock<Box<Prepared>>,
+    },
+    /// For clients of worldcast.v1 only.
+    Notice(Box<Prepared>),
+}
+
+static NOTHING: Bytes = Bytes::new();
+
 impl Publication {
-    pub fn new(payload: Payload, audience: Audience, permit: Option<Permit>) -> Arc<Self> {
-        Arc::new(Self { message: Prepared::new(payload), audience, taken: Instant::now(), permit })
+    pub fn message(said: Arc<Said>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
+        let (taken, bare) = (said.taken, Prepared::new(said.payload.clone()));
+        let content = Content::Message { said, bare, v1: OnceLock::new() };
+        Arc::new(Self { taken, content, speaker, permit })
+    }
+
+    /// Something that only clients of worldcast.v1 are told.
+    pub fn notice(payload: Payload) -> Arc<Self> {
+        let content = Content::Notice(Box::new(Prepared::new(payload)));
+        Arc::new(Self { taken: Instant::now(), content, speaker: None, permit: None })
+    }
+
+    /// The frame for a client of this form; empty if it is told nothing.
+    pub fn form(&self, form: Form, compression: &Compression) -> &Bytes {
+        match (&self.content, form.protocol) {
+            (Content::Message { bare, .. }, Protocol::Bare) => bare.form(form.window, compression),
+            (Content::Message { said, v1, .. }, Protocol::V1) => {
+                v1.get_or_init(|| Box::new(Prepared::new(v1::message(said)))).form(form.window, compression)
+            }
+            (Content::Notice(_), Protocol::Bare) => &NOTHING,
+            (Content::Notice(notice), Protocol::V1) => notice.form(form.window, compression),
+        }
+    }
+
+    /// Bytes of what was said.
+    pub fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Message { said, .. } => said.payload.as_bytes().len(),
+            Content::Notice(notice) => notice.payload().as_bytes().len(),
+        }
+    }
+
+    /// Who does not hear it.
+    pub fn left_out(&self) -> Option<SessionId> {
+        match &self.content {
+            Content::Message { said, .. } => said.audience.left_out(),
+            Content::Notice(_) => None,
+        }
+    }
+
+    /// The session that does not hear it as all others do.
+    pub fn author(&self) -> Option<SessionId> {
+        let speaker = self.speaker.as_ref()?;
+        (speaker.reference.is_some() || self.left_out().is_some()).then_some(speaker.session)
+    }
+
+    /// The frame that tells `session` the offset of what it said, if it asked for that.
+    pub fn ack(&self, session: SessionId) -> Option<Bytes> {
+        let Speaker { reference, .. } = self.speaker.as_ref().filter(|speaker| speaker.session == session)?;
+        match &self.content {
+            Content::Message { said, .. } => Some(wire::plain(&v1::ack(reference.as_ref()?, said.offset))),
+            Content::Notice(_) => None,
+        }
     }
 
     /// What it cost its room.

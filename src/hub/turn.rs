@@ -24,9 +24,9 @@ impl Load {
         self.messages > 0 && (self.bytes + bytes > limits.bytes || self.messages >= limits.messages)
     }
 
-    pub fn add(&mut self, bytes: usize) {
+    pub fn add(&mut self, messages: usize, bytes: usize) {
+        self.messages += messages;
         self.bytes += bytes;
-        self.messages += 1;
     }
 
     pub fn messages(&self) -> usize {
@@ -82,11 +82,10 @@ mod tests {
         let limits = TurnLimits { bytes: 100, messages: 3 };
         let mut load = Load::default();
         assert!(!load.is_full(1000, limits), "a single message always fits");
-        load.add(60);
+        load.add(1, 60);
         assert!(!load.is_full(40, limits));
         assert!(load.is_full(41, limits));
-        load.add(1);
-        load.add(1);
+        load.add(2, 1);
         assert!(load.is_full(1, limits));
     }
 }

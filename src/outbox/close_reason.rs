@@ -1,6 +1,9 @@
 //! Why the server ends a session: a closed list that clients may rely on.
 
-use crate::wire::{CloseCode, WireError};
+use crate::{
+    hub::NotAdmitted,
+    wire::{CloseCode, WireError},
+};
 use std::fmt;
 
 /// Each reason with its code (RFC 6455 §7.4, IANA's registry), its sentence, and whether to come back.
@@ -23,6 +26,10 @@ pub enum CloseReason {
     Overloaded,
     /// The client's room would be one more than there may be.
     TooManyRooms,
+    /// As many clients as may be in the room are there.
+    RoomFull,
+    /// The client said something where only who has a key may.
+    MayNotPublish,
     /// The server stops.
     Restart,
     /// The session panicked.
@@ -36,7 +43,8 @@ impl CloseReason {
             Self::ClosedByClient(code) => *code,
             Self::ConnectionLost | Self::WriteStalled => None,
             Self::Wire(error) => Some(error.close_code()),
-            Self::TooSlow | Self::Overloaded | Self::TooManyRooms => Some(CloseCode::Again),
+            Self::TooSlow | Self::Overloaded | Self::TooManyRooms | Self::RoomFull => Some(CloseCode::Again),
+            Self::MayNotPublish => Some(CloseCode::Policy),
             Self::Silent => Some(CloseCode::Away),
             Self::Restart => Some(CloseCode::Restart),
             Self::Failed => Some(CloseCode::Error),
@@ -54,6 +62,8 @@ impl CloseReason {
             Self::WriteStalled => "write_stalled",
             Self::Overloaded => "overloaded",
             Self::TooManyRooms => "too_many_rooms",
+            Self::RoomFull => "room_full",
+            Self::MayNotPublish => "may_not_publish",
             Self::Restart => "restart",
             Self::Failed => "failed",
         }
@@ -61,7 +71,7 @@ impl CloseReason {
 
     /// Whether the same client may expect a better end when it comes back.
     pub fn come_back(&self) -> bool {
-        !matches!(self, Self::ClosedByClient(_) | Self::Wire(_))
+        !matches!(self, Self::ClosedByClient(_) | Self::Wire(_) | Self::MayNotPublish)
     }
 
     /// Whether a close frame can still be sent.
@@ -72,6 +82,15 @@ impl CloseReason {
     /// Whether an operator should see it: something went wrong on one side or between them.
     pub fn is_fault(&self) -> bool {
         !matches!(self, Self::ClosedByClient(_) | Self::ConnectionLost | Self::Restart)
+    }
+}
+
+impl From<NotAdmitted> for CloseReason {
+    fn from(reason: NotAdmitted) -> Self {
+        match reason {
+            NotAdmitted::TooManyRooms => Self::TooManyRooms,
+            NotAdmitted::RoomFull => Self::RoomFull,
+        }
     }
 }
 
@@ -88,6 +107,8 @@ impl fmt::Display for CloseReason {
             Self::WriteStalled => f.write_str("write stalled: nothing was read within session.stalled_write"),
             Self::Overloaded => f.write_str("overloaded: no room for a message within session.stalled_write"),
             Self::TooManyRooms => f.write_str("no room for another room: limits.rooms is reached"),
+            Self::RoomFull => f.write_str("the room is full: no more clients may be in it"),
+            Self::MayNotPublish => f.write_str("only who has a key may publish in this room"),
             Self::Restart => f.write_str("the server restarts"),
             Self::Failed => f.write_str("the session failed inside the server"),
         }
@@ -112,7 +133,18 @@ mod tests {
         use CloseReason::*;
         let wire =
             [WireError::NotMasked, WireError::NotUtf8, WireError::TooManyFragments, WireError::MessageTooBig];
-        let told = [Silent, Failed, Restart, TooSlow, Overloaded, TooManyRooms, ConnectionLost, WriteStalled];
+        let told = [
+            Silent,
+            Failed,
+            MayNotPublish,
+            Restart,
+            TooSlow,
+            Overloaded,
+            TooManyRooms,
+            RoomFull,
+            ConnectionLost,
+            WriteStalled,
+        ];
         let protocol = include_str!("../../docs/protocol.md");
         for reason in wire.map(Wire).into_iter().chain(told) {
             let code = reason.code().map_or("none".to_owned(), |code| u16::from(code).to_string());

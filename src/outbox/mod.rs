@@ -16,13 +16,10 @@ pub use pool::Pool;
 pub use pulse::{Pause, Pulse};
 pub use queue::QueueLimits;
 
-use crate::{
-    config::SessionSettings,
-    wire::{self, WindowBits},
-};
+use crate::{config::SessionSettings, protocol::Form, wire};
 use bytes::Bytes;
 use pulse::Verdict;
-use queue::Queue;
+use queue::{Queue, Share};
 use std::{
     cell::{Cell, OnceCell, RefCell},
     io,
@@ -35,8 +32,8 @@ use tokio::net::TcpStream;
 /// The way out of one session, shared by the session and the relay of its thread.
 pub struct Outbox {
     socket: TcpStream,
-    /// The window for compressed messages, when compression was agreed on.
-    pub window: Option<WindowBits>,
+    /// What its frames look like.
+    pub form: Form,
     pub pulse: Pulse,
     limits: QueueLimits,
     queue: RefCell<Queue>,
@@ -62,10 +59,10 @@ impl Traffic {
 }
 
 impl Outbox {
-    pub fn new(socket: TcpStream, window: Option<WindowBits>, limits: QueueLimits, pool: Arc<Pool>) -> Self {
+    pub fn new(socket: TcpStream, form: Form, limits: QueueLimits, pool: Arc<Pool>) -> Self {
         Self {
             socket,
-            window,
+            form,
             pulse: Pulse::new(Instant::now()),
             limits,
             queue: RefCell::new(Queue::new(pool)),
@@ -87,6 +84,23 @@ impl Outbox {
             Ok(false) => self.end(CloseReason::TooSlow),
             Err(_) => self.end(CloseReason::ConnectionLost),
         }
+    }
+
+    /// Sends or queues what the client missed, in `messages` messages, whatever its own bounds: they are for what is
+    /// said while it does not read, and history has its own. Only all outboxes together may have no room.
+    pub fn push_recalled(&self, frames: Bytes, messages: usize) {
+        if frames.is_empty() || !self.phase.get().may_send() {
+            return;
+        }
+        self.count_sent(messages, frames.len());
+        if self.send(frames, Share::Recalled).is_err() {
+            self.end(CloseReason::ConnectionLost);
+        }
+    }
+
+    /// Whether all outboxes together have room for what the client missed.
+    pub fn has_room_to_recall(&self, bytes: usize) -> bool {
+        self.queue.borrow().has_room_to_recall(bytes)
     }
 
     /// Stops listening to the client, which still hears what was said before; [`Outbox::dismiss`]
@@ -114,7 +128,7 @@ impl Outbox {
         }
         let can_be_told = reason.can_be_told();
         let frame = close_frame(self.reason.get_or_init(|| reason));
-        let told = can_be_told && self.send(frame, 0).is_ok(); // may exceed the bounds by its at most 127 bytes
+        let told = can_be_told && self.send(frame, Share::Live { messages: 0 }).is_ok(); // may exceed the bounds by its at most 127 bytes
         self.enter(if told { Phase::closing_now() } else { Phase::Gone });
     }
 
@@ -195,17 +209,21 @@ impl Outbox {
                 return Ok(false);
             }
         }
-        let mut sent = self.sent.get();
-        sent.count(messages, frames.len());
-        self.sent.set(sent);
-        self.send(frames, messages).map(|()| true)
+        self.count_sent(messages, frames.len());
+        self.send(frames, Share::Live { messages }).map(|()| true)
     }
 
-    fn send(&self, frames: Bytes, messages: usize) -> io::Result<()> {
+    fn count_sent(&self, messages: usize, bytes: usize) {
+        let mut sent = self.sent.get();
+        sent.count(messages, bytes);
+        self.sent.set(sent);
+    }
+
+    fn send(&self, frames: Bytes, share: Share) -> io::Result<()> {
         let nothing_waits = self.queue.borrow().is_empty();
         let written = if nothing_waits { would_block_is_zero(self.socket.try_write(&frames))? } else { 0 };
         if written < frames.len() {
-            self.queue.borrow_mut().push(frames, messages, written);
+            self.queue.borrow_mut().push(frames, share, written);
             if nothing_waits {
                 self.pulse.written(); // from now on a write can stall
                 self.wake();

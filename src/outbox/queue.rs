@@ -21,16 +21,28 @@ impl QueueLimits {
 /// Frames in order; costs no heap while it is empty.
 pub struct Queue {
     chunks: VecDeque<Chunk>,
+    /// What counts against the bounds of the client.
     bytes: usize,
     messages: usize,
+    /// Bytes that the client missed before it came.
+    recalled: usize,
     pool: Arc<Pool>,
 }
 
 /// Whole frames, or what is left of them.
 struct Chunk {
     bytes: Bytes,
-    messages: usize,
+    share: Share,
     started: bool,
+}
+
+/// Whose bounds a chunk counts against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Share {
+    /// The client's.
+    Live { messages: usize },
+    /// Those of the history that it comes from.
+    Recalled,
 }
 
 /// Chunks handed to the kernel at once; more would not fit its send buffer anyway.
@@ -38,27 +50,41 @@ const MAX_SLICES: usize = 16;
 
 impl Queue {
     pub fn new(pool: Arc<Pool>) -> Self {
-        Self { chunks: VecDeque::new(), bytes: 0, messages: 0, pool }
+        Self { chunks: VecDeque::new(), bytes: 0, messages: 0, recalled: 0, pool }
     }
 
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
-    /// Whether `bytes` in `messages` frames still fit.
+    /// Whether `bytes` in `messages` frames still fit. Whatever a turn brings fits an empty queue: JSON can be several
+    /// times as long as what was said.
     pub fn has_room(&self, bytes: usize, messages: usize, limits: QueueLimits) -> bool {
-        self.bytes + bytes <= limits.bytes
-            && self.messages + messages <= limits.messages
-            && self.pool.has_room(self.bytes, bytes)
+        let within = self.bytes + bytes <= limits.bytes && self.messages + messages <= limits.messages;
+        (within || self.messages == 0) && self.pool.has_room(self.held(), bytes)
+    }
+
+    /// Whether `bytes` that the client missed still fit.
+    pub fn has_room_to_recall(&self, bytes: usize) -> bool {
+        self.pool.has_room(self.held(), bytes)
+    }
+
+    fn held(&self) -> usize {
+        self.bytes + self.recalled
     }
 
     /// Queues the frames in `bytes`, of which the first `written` bytes were already sent.
-    pub fn push(&mut self, mut bytes: Bytes, messages: usize, written: usize) {
+    pub fn push(&mut self, mut bytes: Bytes, share: Share, written: usize) {
         bytes.advance(written);
         self.pool.add(bytes.len());
-        self.bytes += bytes.len();
-        self.messages += messages;
-        self.chunks.push_back(Chunk { bytes, messages, started: written > 0 });
+        match share {
+            Share::Live { messages } => {
+                self.bytes += bytes.len();
+                self.messages += messages;
+            }
+            Share::Recalled => self.recalled += bytes.len(),
+        }
+        self.chunks.push_back(Chunk { bytes, share, started: written > 0 });
     }
 
     /// Calls `write` with the first chunks, and takes out what it says it wrote.
@@ -79,36 +105,44 @@ impl Queue {
     /// Forgets everything but the chunk that is partly written, which must be completed before
     /// another frame may follow.
     pub fn forget_unstarted(&mut self) {
-        self.chunks.retain(|chunk| chunk.started);
-        self.chunks.shrink_to_fit();
-        let left = self.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
-        self.pool.remove(self.bytes - left);
-        self.bytes = left;
-        self.messages = self.chunks.iter().map(|chunk| chunk.messages).sum();
+        let (started, unstarted): (VecDeque<_>, _) = self.chunks.drain(..).partition(|chunk| chunk.started);
+        self.chunks = started;
+        unstarted.iter().for_each(|chunk| self.discount(chunk.share, chunk.bytes.len(), true));
     }
 
     /// Forgets everything and gives its memory back.
     pub fn clear(&mut self) {
-        self.pool.remove(self.bytes);
-        self.bytes = 0;
-        self.messages = 0;
+        self.pool.remove(self.held());
+        (self.bytes, self.messages, self.recalled) = (0, 0, 0);
         self.chunks = VecDeque::new();
     }
 
     fn advance(&mut self, mut written: usize) {
-        self.bytes -= written;
-        self.pool.remove(written);
         while let Some(first) = self.chunks.front_mut() {
-            if written < first.bytes.len() {
+            let (share, length) = (first.share, first.bytes.len());
+            if written < length {
                 first.bytes.advance(written);
                 first.started |= written > 0;
+                self.discount(share, written, false);
                 return;
             }
-            written -= first.bytes.len();
-            self.messages -= first.messages;
+            written -= length;
             self.chunks.pop_front();
+            self.discount(share, length, true);
         }
         self.clear(); // gives the memory of the list back
+    }
+
+    /// `bytes` of a chunk have left, its messages too if it `is_over`.
+    fn discount(&mut self, share: Share, bytes: usize, is_over: bool) {
+        self.pool.remove(bytes);
+        match share {
+            Share::Live { messages } => {
+                self.bytes -= bytes;
+                self.messages -= if is_over { messages } else { 0 };
+            }
+            Share::Recalled => self.recalled -= bytes,
+        }
     }
 }
 
@@ -136,7 +170,8 @@ mod tests {
 
     fn queue(texts: &[&'static str]) -> Queue {
         let mut queue = Queue::new(Pool::new(usize::MAX, Arc::default()));
-        texts.iter().for_each(|text| queue.push(Bytes::from_static(text.as_bytes()), 1, 0));
+        let live = Share::Live { messages: 1 };
+        texts.iter().for_each(|text| queue.push(Bytes::from_static(text.as_bytes()), live, 0));
         queue
     }
 
@@ -156,6 +191,19 @@ mod tests {
         assert!(queue(&["hello"]).has_room(5, 1, limits));
         assert!(!queue(&["hello"]).has_room(6, 1, limits));
         assert!(!queue(&["a", "b"]).has_room(1, 1, limits));
+    }
+
+    #[test]
+    fn what_a_client_missed_leaves_it_all_its_room_for_what_is_said() {
+        let limits = QueueLimits { bytes: 10, messages: 1 };
+        let mut queue = queue(&[]);
+        queue.push(Bytes::from_static(b"long ago, and much"), Share::Recalled, 3);
+        assert!(queue.has_room(10, 1, limits));
+        queue.push(Bytes::from_static(b"now"), Share::Live { messages: 1 }, 0);
+        assert!(!queue.has_room(1, 1, limits));
+        assert_eq!(queue.held(), 18);
+        assert_eq!(take(&mut queue, 16), b"g ago, and muchn");
+        assert_eq!((queue.bytes, queue.messages, queue.recalled), (2, 1, 0));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use crate::{
     hub::{Publication, SessionId},
-    wire::{Compression, WindowBits},
+    protocol::Form,
+    wire::Compression,
 };
 use bytes::{Bytes, BytesMut};
 use std::{ops::Range, sync::Arc};
@@ -11,13 +12,27 @@ use std::{ops::Range, sync::Arc};
 pub struct Batch<'a> {
     said: &'a [Arc<Publication>],
     compression: &'a Compression,
-    joined: Vec<(Option<WindowBits>, Joined)>,
+    joined: Vec<(Form, Joined)>,
 }
 
 /// All messages in one form, in one piece, and where each ends.
 struct Joined {
     bytes: Bytes,
-    ends: Vec<usize>,
+    ends: Vec<End>,
+}
+
+/// Where a publication ends in a form that may have no words for it.
+#[derive(Clone, Copy, Default)]
+struct End {
+    bytes: usize,
+    messages: usize,
+}
+
+/// A session, and the one that it resumes.
+#[derive(Clone, Copy)]
+pub struct Hearer {
+    pub session: SessionId,
+    pub who: SessionId,
 }
 
 impl<'a> Batch<'a> {
@@ -26,35 +41,41 @@ impl<'a> Batch<'a> {
     }
 
     /// The bytes of the messages from the one at `first` on, and how many messages they are.
-    pub fn from(&mut self, first: usize, window: Option<WindowBits>) -> (Bytes, usize) {
+    pub fn from(&mut self, first: usize, form: Form) -> (Bytes, usize) {
         let all = 0..self.said.len();
-        (self.joined(window).slice(first..all.end), all.end - first)
+        self.joined(form).slice(first..all.end)
     }
 
-    /// Calls `push` with each run of messages from `first` on that `hearer` is to hear.
+    /// Calls `push` with each run of messages from `first` on that `hearer` is to hear, and, in their places, with
+    /// what acknowledges its own.
     pub fn parts_for(
         &mut self,
-        hearer: SessionId,
+        hearer: Hearer,
         first: usize,
-        window: Option<WindowBits>,
+        form: Form,
         mut push: impl FnMut(Bytes, usize),
     ) {
         let said = self.said;
-        let joined = self.joined(window);
-        let mut at = first;
-        for run in said[first..].split(|publication| publication.audience.left_out() == Some(hearer)) {
-            if !run.is_empty() {
-                push(joined.slice(at..at + run.len()), run.len());
+        let joined = self.joined(form);
+        let mut run = first..first;
+        for (at, publication) in said.iter().enumerate().skip(first) {
+            let ack = publication.ack(hearer.session);
+            let left_out = publication.left_out() == Some(hearer.who);
+            run.end = if left_out { at } else { at + 1 };
+            if left_out || ack.is_some() {
+                joined.push(run.clone(), &mut push);
+                run = at + 1..at + 1;
             }
-            at += run.len() + 1; // over the message that ended the run
+            ack.into_iter().for_each(|ack| push(ack, 1));
         }
+        joined.push(run, &mut push);
     }
 
-    fn joined(&mut self, window: Option<WindowBits>) -> &Joined {
-        let at = match self.joined.iter().position(|(form, _)| *form == window) {
+    fn joined(&mut self, form: Form) -> &Joined {
+        let at = match self.joined.iter().position(|(known, _)| *known == form) {
             Some(at) => at,
             None => {
-                self.joined.push((window, Joined::new(self.said, window, self.compression)));
+                self.joined.push((form, Joined::new(self.said, form, self.compression)));
                 self.joined.len() - 1
             }
         };
@@ -63,29 +84,40 @@ impl<'a> Batch<'a> {
 }
 
 impl Joined {
-    fn new(said: &[Arc<Publication>], window: Option<WindowBits>, compression: &Compression) -> Self {
-        let forms = || said.iter().map(|publication| publication.message.form(window, compression));
-        let ends = forms().scan(0, |end, form| {
-            *end += form.len();
+    fn new(said: &[Arc<Publication>], form: Form, compression: &Compression) -> Self {
+        let forms = || said.iter().map(|publication| publication.form(form, compression));
+        let ends = forms().scan(End::default(), |end, form| {
+            end.bytes += form.len();
+            end.messages += usize::from(!form.is_empty());
             Some(*end)
         });
-        let ends: Vec<usize> = ends.collect();
+        let ends: Vec<End> = ends.collect();
         let bytes = match said {
-            [only] => only.message.form(window, compression).clone(),
-            _ => concatenated(forms(), ends.last().copied().unwrap_or(0)),
+            [only] => only.form(form, compression).clone(),
+            _ => concatenated(forms(), ends.last().map_or(0, |end| end.bytes)),
         };
         Self { bytes, ends }
     }
 
+    /// Calls `push` with a part unless it is empty.
+    fn push(&self, publications: Range<usize>, push: &mut impl FnMut(Bytes, usize)) {
+        let (bytes, messages) = self.slice(publications);
+        if messages > 0 {
+            push(bytes, messages);
+        }
+    }
+
     /// A part shares the memory of the whole unless it is much smaller: while it waits in an outbox, which counts
     /// the part alone, it would keep all of it.
-    fn slice(&self, messages: Range<usize>) -> Bytes {
-        let end_of = |messages: usize| messages.checked_sub(1).map_or(0, |last| self.ends[last]);
-        let part = end_of(messages.start)..end_of(messages.end);
-        match part.len() < self.bytes.len() / 2 {
+    fn slice(&self, publications: Range<usize>) -> (Bytes, usize) {
+        let end_of = |count: usize| count.checked_sub(1).map_or(End::default(), |last| self.ends[last]);
+        let (start, end) = (end_of(publications.start), end_of(publications.end));
+        let part = start.bytes..end.bytes;
+        let bytes = match part.len() < self.bytes.len() / 2 {
             true => Bytes::copy_from_slice(&self.bytes[part]),
             false => self.bytes.slice(part),
-        }
+        };
+        (bytes, end.messages - start.messages)
     }
 }
 
@@ -98,22 +130,29 @@ fn concatenated<'b>(forms: impl Iterator<Item = &'b Bytes>, length: usize) -> By
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hub::Audience, wire::Payload};
+    use crate::{
+        hub::Audience,
+        protocol::{Protocol, v1},
+        relay::tests::publication,
+    };
 
     const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
 
+    const BARE: Form = Form { protocol: Protocol::Bare, window: None };
+
+    fn hearer(who: SessionId) -> Hearer {
+        Hearer { session: who, who }
+    }
+
     fn said(texts: &[(&str, Audience)]) -> Vec<Arc<Publication>> {
-        texts
-            .iter()
-            .map(|(text, audience)| Publication::new(Payload::Text((*text).into()), *audience, None))
-            .collect()
+        texts.iter().map(|(text, audience)| publication(text, *audience)).collect()
     }
 
     #[test]
     fn everybody_hears_the_whole_in_one_piece() {
         let said = said(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
         let mut batch = Batch::new(&said, &PLAIN);
-        assert_eq!(batch.from(0, None), (Bytes::from_static(b"\x81\x01a\x81\x02bc"), 2));
+        assert_eq!(batch.from(0, BARE), (Bytes::from_static(b"\x81\x01a\x81\x02bc"), 2));
     }
 
     #[test]
@@ -123,21 +162,21 @@ mod tests {
         let said =
             said(&[("a", Audience::Everyone), (&mine, Audience::EveryoneBut(me)), ("b", Audience::Everyone)]);
         let mut batch = Batch::new(&said, &PLAIN);
-        let whole = batch.from(0, None).0.as_ptr_range();
+        let whole = batch.from(0, BARE).0.as_ptr_range();
         let mut parts = Vec::new();
-        batch.parts_for(me, 0, None, |part, _| parts.push(part));
-        parts.push(batch.from(2, None).0);
+        batch.parts_for(hearer(me), 0, BARE, |part, _| parts.push(part));
+        parts.push(batch.from(2, BARE).0);
         assert_eq!(parts.len(), 3);
         assert!(parts.iter().all(|part| !whole.contains(&part.as_ptr())));
-        assert!(whole.contains(&batch.from(1, None).0.as_ptr()), "a large part is not copied");
+        assert!(whole.contains(&batch.from(1, BARE).0.as_ptr()), "a large part is not copied");
     }
 
     #[test]
     fn a_newcomer_hears_only_what_came_after_it() {
         let said = said(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
         let mut batch = Batch::new(&said, &PLAIN);
-        assert_eq!(batch.from(1, None), (Bytes::from_static(b"\x81\x02bc"), 1));
-        assert_eq!(batch.from(2, None), (Bytes::new(), 0));
+        assert_eq!(batch.from(1, BARE), (Bytes::from_static(b"\x81\x02bc"), 1));
+        assert_eq!(batch.from(2, BARE), (Bytes::new(), 0));
     }
 
     #[test]
@@ -152,7 +191,26 @@ mod tests {
         ]);
         let mut batch = Batch::new(&said, &PLAIN);
         let mut heard = Vec::new();
-        batch.parts_for(me, 1, None, |part, count| heard.push((part, count)));
+        batch.parts_for(hearer(me), 1, BARE, |part, count| heard.push((part, count)));
         assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
+    }
+
+    #[test]
+    fn who_resumed_a_session_is_left_out_of_what_that_said() {
+        let (before, after) = (SessionId::next(), SessionId::next());
+        let said = said(&[("a", Audience::EveryoneBut(before)), ("b", Audience::EveryoneBut(after))]);
+        let mut batch = Batch::new(&said, &PLAIN);
+        let mut heard = Vec::new();
+        batch.parts_for(Hearer { session: after, who: before }, 0, BARE, |part, _| heard.push(part));
+        assert_eq!(heard, [Bytes::from_static(b"\x81\x01b")]);
+    }
+
+    #[test]
+    fn whoever_is_spoken_to_barely_hears_no_notice() {
+        let mut said = said(&[("a", Audience::Everyone)]);
+        said.insert(0, Publication::notice(v1::join(SessionId::next())));
+        let mut batch = Batch::new(&said, &PLAIN);
+        assert_eq!(batch.from(0, BARE), (Bytes::from_static(b"\x81\x01a"), 1));
+        assert_eq!(batch.from(0, Form { protocol: Protocol::V1, ..BARE }).1, 2);
     }
 }

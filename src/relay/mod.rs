@@ -1,5 +1,6 @@
 //! The relay of one worker thread: takes the hub's turns and hands each session its part, once.
 
+mod arrival; // what a newcomer hears first
 mod batch; // one room's messages as bytes
 mod dismissal; // who is sent away when
 mod held; // how long speakers wait for hearers
@@ -9,13 +10,16 @@ pub use roster::Roster;
 
 use crate::{
     config::Settings,
-    hub::{Depart, Event, Hub, Load, RelayStarted, SessionId, Turn, TurnLimits},
+    hub::{Counted, Depart, Event, Hub, Load, RelayStarted, SessionId, Turn, TurnLimits},
     logging::PanicGuard,
     metrics::Metrics,
     outbox::{CloseReason, Outbox, Pool},
+    protocol::{Seal, v1},
     room::RelayId,
+    wire,
 };
 use actix::prelude::*;
+use batch::Hearer;
 use dismissal::Dismissals;
 use std::{
     cell::RefCell,
@@ -35,6 +39,8 @@ pub struct Desk {
     pub in_flight: Arc<Semaphore>,
     /// What all outboxes hold together.
     pub pool: Arc<Pool>,
+    /// Proves who comes back.
+    pub seal: Seal,
     pub roster: RefCell<Roster>,
 }
 
@@ -71,28 +77,32 @@ impl Relay {
     fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
         match event {
             Event::Said { room, publication } => {
-                let bytes = publication.message.payload().as_bytes().len();
+                let bytes = publication.bytes();
                 if self.gathered.is_full(bytes, self.turn_limits) {
                     self.flush();
                     ctx.wait(tokio::task::yield_now().into_actor(self)); // sockets are looked after between turns
                 }
-                self.gathered.add(bytes);
+                self.gathered.add(1, bytes);
                 self.desk.roster.borrow_mut().say(room, publication);
             }
-            Event::Admitted { session, room, flow, greeting } => {
+            Event::Admitted { session, room, flow, admission } => {
                 let mut roster = self.desk.roster.borrow_mut();
-                let Some(outbox) = roster.admit(session, room, flow) else { return };
-                if let Some(greeting) = greeting {
-                    outbox.push(greeting.message.plain().clone(), 1);
-                }
+                let hearer = Hearer { session, who: admission.who };
+                let Some(outbox) = roster.admit(hearer, room, flow) else { return };
+                arrival::greet(outbox, *admission, &self.desk.seal);
                 if let Some(dismissals) = &mut self.dismissals {
                     dismissals.add(session);
                 }
             }
-            Event::Refused { session } => {
-                self.part_from(session, |outbox| outbox.end(CloseReason::TooManyRooms))
+            Event::Counted { session, presence } => {
+                let Counted { reference, present, .. } = *presence;
+                let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
+                self.behind_all(session, |outbox| outbox.push(answer, 1));
             }
-            Event::Dismissed { session } => self.part_from(session, Outbox::dismiss),
+            Event::Refused { session, reason } => {
+                self.behind_all(session, |outbox| outbox.end(reason.into()))
+            }
+            Event::Dismissed { session } => self.behind_all(session, Outbox::dismiss),
             Event::Draining { over } => self.drain(over, ctx),
         }
     }
@@ -154,10 +164,11 @@ impl Relay {
         }
     }
 
-    fn part_from(&mut self, session: SessionId, end: impl FnOnce(&Outbox)) {
-        self.flush(); // what was said before comes first
+    /// Does something that comes behind what was said before.
+    fn behind_all(&mut self, session: SessionId, act: impl FnOnce(&Outbox)) {
+        self.flush();
         if let Some(outbox) = self.desk.roster.borrow().outbox(session) {
-            end(outbox);
+            act(outbox);
         }
     }
 }
@@ -180,5 +191,41 @@ impl Handler<Turn> for Relay {
             self.take(event, ctx);
         }
         self.flush_soon(ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        hub::{Audience, Publication, Speaker},
+        room::{Flow, HistoryLimits, RoomSlot, RoomTerms, Rooms, Utterance},
+        wire::Payload,
+    };
+
+    /// A room, as a relay knows it.
+    pub fn slot() -> RoomSlot {
+        room().1
+    }
+
+    /// Something said, as a relay gets it.
+    pub fn publication(text: &str, audience: Audience) -> Arc<Publication> {
+        let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
+        let speaker = audience.left_out().map(|session| Speaker { session, reference: None });
+        let (mut rooms, room) = room();
+        Publication::message(rooms.say(room, utterance, Instant::now()), speaker, None)
+    }
+
+    fn room() -> (Rooms, RoomSlot) {
+        let settings = Settings::default();
+        let terms = || RoomTerms {
+            history: HistoryLimits::of(&Settings::default().history),
+            greeting: None,
+            presence: false,
+            clients: 1,
+        };
+        let mut rooms = Rooms::new(1, 0, Flow::of(&settings));
+        let room = rooms.open(&"news".parse().unwrap(), terms, Instant::now()).unwrap();
+        (rooms, room)
     }
 }

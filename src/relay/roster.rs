@@ -1,6 +1,9 @@
 //! The sessions of one thread and the rooms they are in.
 
-use super::{batch::Batch, held::Held};
+use super::{
+    batch::{Batch, Hearer},
+    held::Held,
+};
 use crate::{
     config::CompressionSettings,
     hub::{Publication, SessionId},
@@ -45,12 +48,12 @@ struct Members {
 }
 
 struct Member {
-    session: SessionId,
+    hearer: Hearer,
     outbox: Rc<Outbox>,
     /// How much had been said when it came; less than nothing of `said` is for it.
     hears_from: usize,
-    /// Whether something in `said` is its own and not for itself.
-    hears_gaps: bool,
+    /// Whether something in `said` is its own, and it hears that in another way than all others.
+    is_author: bool,
 }
 
 impl Roster {
@@ -71,7 +74,7 @@ impl Roster {
         let members = &mut room_here.members;
         members.swap_remove(index);
         if let Some(moved) = members.get(index) {
-            let seat = self.sessions.get_mut(&moved.session).expect("every member has a seat");
+            let seat = self.sessions.get_mut(&moved.hearer.session).expect("every member has a seat");
             seat.place = Some((room, index));
         }
         if members.is_empty() {
@@ -84,8 +87,8 @@ impl Roster {
 
     /// Puts the session into the room; it hears what is said from now on. An unknown session has
     /// left before its admission came.
-    pub fn admit(&mut self, session: SessionId, room: RoomSlot, flow: Flow) -> Option<&Rc<Outbox>> {
-        let seat = self.sessions.get_mut(&session)?;
+    pub fn admit(&mut self, hearer: Hearer, room: RoomSlot, flow: Flow) -> Option<&Rc<Outbox>> {
+        let seat = self.sessions.get_mut(&hearer.session)?;
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, Members::default);
         }
@@ -93,10 +96,10 @@ impl Roster {
         known.get_or_insert(flow);
         seat.place = Some((room, members.len()));
         members.push(Member {
-            session,
+            hearer,
             outbox: seat.outbox.clone(),
             hears_from: said.len(),
-            hears_gaps: false,
+            is_author: false,
         });
         Some(&seat.outbox)
     }
@@ -159,11 +162,11 @@ impl Members {
         room: RoomSlot,
         publication: &Publication,
     ) {
-        let author = publication.audience.left_out().and_then(|author| sessions.get(&author));
+        let author = publication.author().and_then(|author| sessions.get(&author));
         if let Some((at, index)) = author.and_then(|author| author.place)
             && at == room
         {
-            self.members[index].hears_gaps = true;
+            self.members[index].is_author = true;
         }
     }
 
@@ -213,15 +216,16 @@ impl Members {
 
 impl Member {
     fn hear(&mut self, batch: &mut Batch, sent: &mut Traffic) {
-        let Self { session, outbox, hears_from, hears_gaps } = self;
+        let Self { hearer, outbox, hears_from, is_author } = self;
         let mut push = |part: Bytes, messages| {
             sent.count(messages, part.len());
             outbox.push(part, messages);
         };
-        if std::mem::take(hears_gaps) {
-            batch.parts_for(*session, *hears_from, outbox.window, push);
+        let resumed = hearer.who != hearer.session; // what the lost session said may still be on its way
+        if std::mem::take(is_author) || resumed {
+            batch.parts_for(*hearer, *hears_from, outbox.form, push);
         } else {
-            let (part, messages) = batch.from(*hears_from, outbox.window);
+            let (part, messages) = batch.from(*hears_from, outbox.form);
             push(part, messages);
         }
         *hears_from = 0;
@@ -239,13 +243,19 @@ mod tests {
         config::Settings,
         hub::Audience,
         outbox::{Pool, QueueLimits},
-        room::{RelayId, Rooms},
-        wire::Payload,
+        protocol::{Form, Protocol},
+        relay::tests::{publication, slot},
     };
     use std::{
         io::Read,
         net::{TcpListener, TcpStream},
     };
+
+    const BARE: Form = Form { protocol: Protocol::Bare, window: None };
+
+    fn hearer(client: &Client) -> Hearer {
+        Hearer { session: client.0, who: client.0 }
+    }
 
     /// The other end of a session's socket.
     struct Client(SessionId, TcpStream);
@@ -260,7 +270,7 @@ mod tests {
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
             let limits = QueueLimits::of(&Settings::default().session);
-            let outbox = Outbox::new(socket, None, limits, Pool::new(usize::MAX, Arc::default()));
+            let outbox = Outbox::new(socket, BARE, limits, Pool::new(usize::MAX, Arc::default()));
             let session = SessionId::next();
             roster.enter(session, Rc::new(outbox));
             Self(session, client)
@@ -275,9 +285,7 @@ mod tests {
     }
 
     fn roster() -> (Roster, RoomSlot) {
-        let mut rooms = Rooms::new(Flow::of(&Settings::default()));
-        let news = rooms.join("news".parse().unwrap(), RelayId(0)).slot();
-        (Roster::new(&Settings::default().compression), news)
+        (Roster::new(&Settings::default().compression), slot())
     }
 
     fn flow() -> Flow {
@@ -285,7 +293,7 @@ mod tests {
     }
 
     fn said(text: &str) -> Arc<Publication> {
-        Publication::new(Payload::Text(text.into()), Audience::Everyone, None)
+        publication(text, Audience::Everyone)
     }
 
     fn flush(roster: &mut Roster) {
@@ -296,9 +304,9 @@ mod tests {
     async fn a_newcomer_hears_nothing_of_what_was_said_before_it_came() {
         let (mut roster, news) = roster();
         let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(anna.0, news, flow());
+        roster.admit(hearer(&anna), news, flow());
         roster.say(news, said("a"));
-        roster.admit(bert.0, news, flow());
+        roster.admit(hearer(&bert), news, flow());
         roster.say(news, said("b"));
         flush(&mut roster);
         roster.say(news, said("c"));
@@ -313,8 +321,8 @@ mod tests {
     async fn who_has_left_hears_nothing_more_and_everybody_else_does() {
         let (mut roster, news) = roster();
         let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(anna.0, news, flow());
-        roster.admit(bert.0, news, flow());
+        roster.admit(hearer(&anna), news, flow());
+        roster.admit(hearer(&bert), news, flow());
         roster.say(news, said("a"));
         roster.leave(anna.0);
         assert_eq!(anna.heard(), b"", "its outbox is gone with it");
@@ -329,17 +337,17 @@ mod tests {
         let (mut roster, news) = roster();
         let anna = Client::enters(&mut roster).await;
         roster.leave(anna.0);
-        assert!(roster.admit(anna.0, news, flow()).is_none());
+        assert!(roster.admit(hearer(&anna), news, flow()).is_none());
     }
 
     #[tokio::test]
     async fn the_next_room_in_the_same_place_hears_nothing_of_the_last() {
         let (mut roster, place) = roster();
         let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(anna.0, place, flow());
+        roster.admit(hearer(&anna), place, flow());
         roster.say(place, said("a"));
         roster.leave(anna.0);
-        roster.admit(bert.0, place, flow());
+        roster.admit(hearer(&bert), place, flow());
         roster.say(place, said("b"));
         flush(&mut roster);
 

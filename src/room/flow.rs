@@ -36,6 +36,11 @@ impl Flow {
         Self { credit: Arc::new(Semaphore::new(self.most)), ..*self }
     }
 
+    /// Credit for `bytes`, when there is enough of it; `None` when the room has ended.
+    pub async fn acquire(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.credit.clone().acquire_many_owned(self.cost(bytes)).await.ok()
+    }
+
     /// What a message of `bytes` costs; never more than there is.
     pub fn cost(&self, bytes: usize) -> u32 {
         bytes.clamp(self.least, self.most) as u32

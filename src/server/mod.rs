@@ -127,6 +127,9 @@ impl Stop {
 
 /// What an operator may have set without knowing what it means.
 fn warn_of_danger(settings: &Settings) {
+    if settings.publish.keys.is_empty() && settings.all_rules().any(|rules| !rules.anyone) {
+        warn!(target: TARGET, "publish.keys is empty: where not anyone may publish, nobody may");
+    }
     if settings.origins.allowed.iter().any(|origin| origin == "*") {
         warn!(
             target: TARGET,

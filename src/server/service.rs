@@ -7,6 +7,7 @@ use crate::{
     hub::Hub,
     metrics::Metrics,
     outbox::Pool,
+    protocol::Seal,
     relay::{Desk, Relay, Roster},
     room::RelayId,
     session,
@@ -27,6 +28,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread::available_parallelism,
+    time::Duration,
 };
 use tokio::sync::Semaphore;
 
@@ -41,6 +43,7 @@ pub struct Node {
     /// What all outboxes hold together.
     pub pool: Arc<Pool>,
     pub context: web::Data<Context>,
+    seal: Seal,
     relays: Arc<AtomicU32>,
 }
 
@@ -51,12 +54,22 @@ impl Node {
         metrics: Arc<Metrics>,
         listeners: &[SocketAddr],
     ) -> Self {
-        let context = Context::new(settings.clone(), hub.clone(), metrics.clone(), listeners);
+        let seal = Seal::default();
+        let in_flight = session::in_flight(settings.limits.in_flight_bytes.bytes());
+        let context = Context::new(
+            settings.clone(),
+            hub.clone(),
+            metrics.clone(),
+            seal.clone(),
+            in_flight.clone(),
+            listeners,
+        );
         Self {
             context: web::Data::new(context),
-            in_flight: session::in_flight(settings.limits.in_flight_bytes.bytes()),
+            in_flight,
             pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
             relays: Arc::default(),
+            seal,
             settings,
             hub,
             metrics,
@@ -78,12 +91,16 @@ impl Node {
             metrics: self.metrics.clone(),
             in_flight: self.in_flight.clone(),
             pool: self.pool.clone(),
+            seal: self.seal.clone(),
             roster: RefCell::new(Roster::new(&self.settings.compression)),
         });
         Relay::new(desk.clone()).start();
         desk
     }
 }
+
+/// How often the clock of actix-http moves on; a deadline that has passed when it is set is never noticed.
+const HTTP_TICK: Duration = Duration::from_millis(500);
 
 /// Serves all listeners on the configured number of worker threads.
 pub fn serve(listeners: Vec<(TcpListener, SocketAddr)>, node: &Node) -> io::Result<Server> {
@@ -110,7 +127,7 @@ fn add_listener(
         let session = &node.settings.session;
         let http = HttpService::build()
             .client_request_timeout(session.handshake_within)
-            .client_disconnect_timeout(session.close_within)
+            .client_disconnect_timeout(session.close_within.max(HTTP_TICK * 2))
             .keep_alive(KeepAlive::Disabled) // the head of a second request would have no deadline
             .upgrade(upgrade::factory(node.clone(), address))
             .h1(map_config(app, |()| AppConfig::default()))

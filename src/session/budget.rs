@@ -85,7 +85,8 @@ pub fn in_flight(bytes: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new((bytes + OVERHEAD).min(Semaphore::MAX_PERMITS).min(u32::MAX as usize)))
 }
 
-fn cost(bytes: usize) -> u32 {
+/// What a message of `bytes` takes of them.
+pub fn cost(bytes: usize) -> u32 {
     u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
 }
 

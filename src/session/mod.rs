@@ -5,17 +5,22 @@ mod crowd; // how many there may be
 mod intake; // the stream of what it says
 mod pace; // how fast it may speak
 
-pub use budget::in_flight;
+pub use budget::{cost, in_flight};
 pub use crowd::{Crowd, Crowded, Place};
 
 use crate::{
-    hub::{Audience, Depart, Join, Leave, Publish, SessionId},
+    config::{ByteSize, SessionSettings},
+    hub::{AskPresence, Audience, Depart, Join, Leave, Publish, SessionId, Speaker},
     logging::TARGET,
     metrics::CloseLabels,
     outbox::{CloseReason, Outbox, QueueLimits, Traffic},
+    protocol::{
+        Form, Protocol,
+        v1::{self, Complaint, Reference, Request},
+    },
     relay::Desk,
-    room::RoomName,
-    wire::{self, Decoder, Message, Payload, WindowBits, WireError},
+    room::{Recall, RoomName, Utterance},
+    wire::{self, Decoder, Message, Payload, WireError},
 };
 use actix::prelude::*;
 use budget::Budget;
@@ -30,15 +35,26 @@ pub struct Terms {
     /// The client's place among all clients.
     pub place: Place,
     pub room: RoomName,
+    /// What it wants to hear of what was said before it came.
+    pub recall: Recall,
     /// Whether the client hears itself.
     pub echo: bool,
-    /// The window of compressed messages to the client, when compression was agreed on.
-    pub window: Option<WindowBits>,
+    /// Whether it may say anything.
+    pub may_publish: bool,
+    /// Its largest message.
+    pub max_message: ByteSize,
+    /// How fast it may speak; 0 is no limit.
+    pub messages_per_second: u32,
+    /// The session that it resumes.
+    pub resumes: Option<SessionId>,
+    pub form: Form,
     pub peer: Option<SocketAddr>,
 }
 
 pub struct Session {
     id: SessionId,
+    /// Itself, or the session that it resumes.
+    who: SessionId,
     terms: Terms,
     outbox: Rc<Outbox>,
     budget: Rc<Budget>,
@@ -55,11 +71,12 @@ impl Session {
     pub fn start(desk: Rc<Desk>, terms: Terms, socket: TcpStream, unread: BytesMut) -> oneshot::Receiver<()> {
         let (ended, when_ended) = oneshot::channel();
         let settings = &desk.settings.session;
-        let outbox = Rc::new(Outbox::new(socket, terms.window, QueueLimits::of(settings), desk.pool.clone()));
+        let outbox = Rc::new(Outbox::new(socket, terms.form, QueueLimits::of(settings), desk.pool.clone()));
         let id = SessionId::next();
         let budget = Rc::new(Budget::new(desk.clone(), id));
-        let decoder = Decoder::new(settings.max_message.bytes(), terms.window.is_some());
-        let pace = Pace::of(settings, Instant::now());
+        let decoder = Decoder::new(terms.max_message.bytes(), terms.form.window.is_some());
+        let (messages_per_second, settings) = (terms.messages_per_second, settings.clone());
+        let pace = Pace::of(&SessionSettings { messages_per_second, ..settings }, Instant::now());
         Self::create(|ctx| {
             ctx.add_stream(Intake::new(
                 outbox.clone(),
@@ -69,23 +86,74 @@ impl Session {
                 pace,
                 unread,
             ));
-            let said = Traffic::default();
-            Self { id, terms, outbox, budget, desk, said, began: Instant::now(), _ended: ended }
+            let (who, said) = (terms.resumes.unwrap_or(id), Traffic::default());
+            Self { id, who, terms, outbox, budget, desk, said, began: Instant::now(), _ended: ended }
         });
         when_ended
     }
 
-    fn say(&mut self, payload: Payload) {
+    fn hear(&mut self, payload: Payload) {
+        match (self.terms.form.protocol, payload) {
+            (Protocol::Bare, payload) => self.say(payload, None),
+            (Protocol::V1, Payload::Text(text)) => match Request::read(&text) {
+                Ok(Request::Publish { reference, payload }) => self.say(payload, reference),
+                Ok(Request::Presence { reference }) => self.ask_presence(reference),
+                Err(complaint) => self.complain(&complaint),
+            },
+            (Protocol::V1, Payload::Binary(_)) => self.complain(&Complaint {
+                reference: None,
+                code: "request",
+                message: "requests are JSON in text frames".to_owned(),
+            }),
+        }
+    }
+
+    fn say(&mut self, payload: Payload, reference: Option<Reference>) {
+        if !self.terms.may_publish {
+            return self.refuse(reference);
+        }
         let bytes = payload.as_bytes().len();
         self.said.count(1, bytes);
         self.desk.metrics.messages_received.inc();
         self.desk.metrics.bytes_received.inc_by(bytes as u64);
         self.desk.hub.do_send(Publish {
             room: self.terms.room.clone(),
-            payload,
-            audience: if self.terms.echo { Audience::Everyone } else { Audience::EveryoneBut(self.id) },
+            speaker: Speaker { session: self.id, reference },
+            utterance: Utterance { payload, who: Some(self.who), audience: self.audience() },
             permit: self.budget.claim(), // bounds what lies in the hub's mailbox
         });
+    }
+
+    fn audience(&self) -> Audience {
+        if self.terms.echo { Audience::Everyone } else { Audience::EveryoneBut(self.who) }
+    }
+
+    /// Only who has a key may publish here.
+    fn refuse(&self, reference: Option<Reference>) {
+        let reason = CloseReason::MayNotPublish;
+        drop(self.budget.claim());
+        match self.terms.form.protocol {
+            Protocol::Bare => self.depart(reason),
+            Protocol::V1 => {
+                let (code, message) = (reason.name(), reason.to_string());
+                self.complain(&Complaint { reference, code, message });
+            }
+        }
+    }
+
+    fn ask_presence(&self, reference: Option<Reference>) {
+        self.desk.hub.do_send(AskPresence {
+            session: self.id,
+            relay: self.desk.relay,
+            room: self.terms.room.clone(),
+            reference,
+            permit: self.budget.claim(), // bounds what lies in the hub's mailbox
+        });
+    }
+
+    fn complain(&self, complaint: &Complaint) {
+        drop(self.budget.claim());
+        self.outbox.push(wire::plain(&v1::error(complaint)), 1);
     }
 
     /// Ends the session behind what it said itself, which is on its way.
@@ -130,7 +198,9 @@ impl Actor for Session {
         let Desk { relay, hub, roster, metrics, .. } = &*self.desk;
         metrics.sessions_begun.inc();
         roster.borrow_mut().enter(self.id, self.outbox.clone());
-        hub.do_send(Join { session: self.id, relay: *relay, room: self.terms.room.clone() }); // once
+        let Terms { room, recall, .. } = &self.terms;
+        let (room, recall) = (room.clone(), *recall);
+        hub.do_send(Join { session: self.id, who: self.who, relay: *relay, room, recall }); // once
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -139,7 +209,8 @@ impl Actor for Session {
         }
         let Desk { relay, hub, roster, .. } = &*self.desk;
         roster.borrow_mut().leave(self.id);
-        hub.do_send(Leave { session: self.id, relay: *relay, room: self.terms.room.clone() }); // once
+        let room = self.terms.room.clone();
+        hub.do_send(Leave { session: self.id, who: self.who, relay: *relay, room }); // once
         let reason = self.outbox.reason().unwrap_or(&CloseReason::ConnectionLost);
         self.count_end(reason);
         self.log_end(reason);
@@ -149,8 +220,8 @@ impl Actor for Session {
 impl StreamHandler<Result<Message, WireError>> for Session {
     fn handle(&mut self, message: Result<Message, WireError>, _: &mut Self::Context) {
         match message {
-            Ok(Message::Text(text)) => self.say(Payload::Text(text)),
-            Ok(Message::Binary(bytes)) => self.say(Payload::Binary(bytes)),
+            Ok(Message::Text(text)) => self.hear(Payload::Text(text)),
+            Ok(Message::Binary(bytes)) => self.hear(Payload::Binary(bytes)),
             Ok(Message::Ping(payload)) => self.outbox.push(wire::pong(&payload), 1),
             Ok(Message::Close(frame)) => {
                 self.depart(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))

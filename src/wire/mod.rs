@@ -22,7 +22,7 @@ pub use deflate::{Compression, WindowBits};
 pub use error::WireError;
 pub use extension::{Agreement, negotiate};
 pub use frame::{close, close_without_code, ping, pong};
-pub use prepared::{Payload, Prepared};
+pub use prepared::{Payload, Prepared, plain};
 
 /// The bytes that a fixture is written as: pairs of digits, with spaces between.
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Prepared {
 
     /// One frame without compression.
     pub fn plain(&self) -> &Bytes {
-        self.plain.get_or_init(|| frame::data(self.payload.opcode(), false, self.payload.as_bytes()))
+        self.plain.get_or_init(|| plain(&self.payload))
     }
 
     /// The frame for a client that agreed on compression with this window; the plain one for a client
@@ -74,6 +74,11 @@ impl Prepared {
             None => self.plain().clone(),
         }
     }
+}
+
+/// A frame for one client, without compression.
+pub fn plain(payload: &Payload) -> Bytes {
+    frame::data(payload.opcode(), false, payload.as_bytes())
 }
 
 #[cfg(test)]

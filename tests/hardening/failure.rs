@@ -16,6 +16,7 @@ use worldcast::{
     logging::EXIT_PANIC,
     metrics::Metrics,
     outbox::Pool,
+    protocol::Seal,
     relay::{Desk, Relay, Roster},
     room::RelayId,
     session::in_flight,
@@ -67,6 +68,7 @@ fn relay() -> Addr<Relay> {
         in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
         pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
         roster: RefCell::new(Roster::new(&settings.compression)),
+        seal: Seal::default(),
         settings: Arc::new(settings),
         metrics,
     };

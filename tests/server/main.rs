@@ -5,6 +5,11 @@ mod support; // a server, clients, patience
 mod broadcast; // everybody hears the same
 mod messages; // what was said is what is heard
 mod rooms; // who hears whom
+mod history; // what is heard afterwards
+mod subprotocol; // worldcast.v1
+mod resume; // who comes back
+mod publishing; // who publishes over HTTP
+mod feeds; // who may publish
 mod handshake; // who may come in
 mod origins; // which pages may
 mod compression; // smaller on the way

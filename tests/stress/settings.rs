@@ -34,6 +34,7 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
         ("limits.rooms", ROOMS.to_string()),
         ("limits.in_flight_bytes", IN_FLIGHT.to_string()),
         ("limits.outbox_bytes_total", OUTBOXES.to_string()),
+        ("history.age", "500ms".to_owned()),
         ("shutdown.drain", milliseconds(DRAIN)),
         ("log.messages", "false".to_owned()),
     ])

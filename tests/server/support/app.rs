@@ -10,13 +10,24 @@ use actix_web::{
 };
 use serde_json::Value;
 use std::sync::Arc;
-use worldcast::{config::Settings, http, hub::Hub, metrics::Metrics};
+use worldcast::{config::Settings, http, hub::Hub, metrics::Metrics, protocol::Seal, session};
 
 /// A whole answer.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+}
+
+/// A flawless opening handshake (the key of RFC 6455 §1.3).
+pub fn upgrade(path: &str) -> TestRequest {
+    TestRequest::get()
+        .uri(path)
+        .insert_header(("Host", "localhost:8080"))
+        .insert_header(("Upgrade", "websocket"))
+        .insert_header(("Connection", "keep-alive, Upgrade"))
+        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+        .insert_header(("Sec-WebSocket-Version", "13"))
 }
 
 /// What a server with the default settings answers.
@@ -31,7 +42,14 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
     let (hub, thread) = (Hub::new(&settings, metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
     let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
     let listener = settings.listen[0];
-    let context = http::Context::new(Arc::new(settings), hub, metrics, &[listener]);
+    let context = http::Context::new(
+        Arc::new(settings),
+        hub,
+        metrics,
+        Seal::default(),
+        session::in_flight(1 << 20),
+        &[listener],
+    );
     let app = init_service(http::app(web::Data::new(context), listener)).await;
     let answer: ServiceResponse = app.call(request.to_request()).await.expect("an answer");
     thread.stop();

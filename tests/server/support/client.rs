@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tungstenite::{
     Error, Message,
+    client::IntoClientRequest,
     handshake::client::Response,
     protocol::{CloseFrame, Role, frame::coding::CloseCode},
 };
@@ -42,10 +43,23 @@ impl Client {
 
     /// The answer to the opening handshake beside the client, or why there is none.
     pub async fn try_connect(address: SocketAddr, path: &str) -> Result<(Self, Response), Error> {
+        Self::try_connect_with(address, path, &[]).await
+    }
+
+    /// The same with more headers.
+    pub async fn try_connect_with(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Self, Response), Error> {
+        let mut request = format!("ws://{address}{path}").into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().expect("a value"));
+        }
         let handshake = async {
             let socket = TcpStream::connect(address).await?;
             socket.set_nodelay(true)?;
-            client_async(format!("ws://{address}{path}"), socket).await
+            client_async(request, socket).await
         };
         let (socket, response) = within(format!("a session at {path}"), handshake).await?;
         Ok((Self { socket, path: path.to_owned() }, response))

@@ -4,15 +4,21 @@ mod app; // answers without a socket
 mod binary; // the program itself
 mod client; // a client by a library that nobody here wrote
 mod host; // what every server can be asked
+mod http; // plain requests over a socket
+mod program; // programs that nobody here wrote
 mod raw; // a client of bare bytes
 mod server; // a server in this process
+mod v1; // a client of the subprotocol
 
-pub use app::{Answer, answer, answer_with};
+pub use app::{Answer, answer, answer_with, upgrade};
 pub use binary::Binary;
 pub use client::{Client, End};
 pub use host::Host;
+pub use http::Http;
+pub use program::output_of;
 pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
+pub use v1::V1;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{fmt::Display, future::Future, time::Duration};

@@ -1,0 +1,160 @@
+//! Publishing over HTTP.
+
+use super::{Context, body, guard::check_origin, refusal::Refusal};
+use crate::{
+    config::RoomName,
+    hub::{AskFlow, NotPosted, Permit, Post, RetryKey},
+    protocol::v1,
+    session,
+    wire::Payload,
+};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use serde::Deserialize;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+use tokio::time::timeout;
+
+/// The most messages of a batch.
+const MOST_MESSAGES: usize = 256;
+
+/// How much longer than one message a batch may be.
+const MESSAGES_OF_A_BATCH: usize = 16;
+
+/// `POST /rooms/{room}/messages`: the body is the message.
+pub async fn message(
+    request: HttpRequest,
+    context: web::Data<Context>,
+    room: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let room = room.parse()?;
+    let largest = check(&request, &context, &room)?;
+    let body = context.read(&request, largest).await?;
+    let payload = body::payload(&request, body)?;
+    post(&request, &context, room, vec![payload]).await
+}
+
+/// Several messages, which nothing comes between.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    messages: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Item {
+    text: Option<String>,
+    base64: Option<String>,
+}
+
+/// `POST /rooms/{room}/batch`: the body is JSON, `{"messages": [{"text": "…"}, {"base64": "…"}]}`.
+pub async fn batch(
+    request: HttpRequest,
+    context: web::Data<Context>,
+    room: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let room = room.parse()?;
+    let largest = check(&request, &context, &room)?;
+    let most = context.settings.limits.in_flight_bytes.bytes().min(largest * MESSAGES_OF_A_BATCH);
+    let body = context.read(&request, most).await?;
+    let Batch { messages } =
+        serde_json::from_slice(&body).map_err(|error| Refusal::Json(error.to_string()))?;
+    if messages.is_empty() || messages.len() > MOST_MESSAGES {
+        return Err(Refusal::Json(format!("a batch has 1 to {MOST_MESSAGES} messages")));
+    }
+    let payloads = messages.into_iter().map(|item| item.payload(largest));
+    post(&request, &context, room, payloads.collect::<Result<_, _>>()?).await
+}
+
+impl Item {
+    fn payload(self, most: usize) -> Result<Payload, Refusal> {
+        let payload =
+            v1::payload(self.text, self.base64).map_err(|error| Refusal::Json(error.to_string()))?;
+        match payload.as_bytes().len() <= most {
+            true => Ok(payload),
+            false => Err(Refusal::TooLarge(most)),
+        }
+    }
+}
+
+/// Whether the request may publish in the room; the largest message there.
+fn check(request: &HttpRequest, context: &Context, room: &RoomName) -> Result<usize, Refusal> {
+    check_origin(request)?;
+    let rules = context.settings.rules_of(room);
+    if !rules.anyone {
+        context.keys.check(request)?;
+    }
+    Ok(rules.max_message.bytes())
+}
+
+async fn post(
+    request: &HttpRequest,
+    context: &Context,
+    room: RoomName,
+    payloads: Vec<Payload>,
+) -> Result<HttpResponse, Refusal> {
+    let retry = retry_key(request, &payloads)?;
+    let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
+    let permit = context.permit(&room, &bytes).await?;
+    context.metrics.messages_received.inc_by(bytes.len() as u64);
+    context.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
+    let post = Post { room, payloads, retry, permit };
+    let posted = context.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
+    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(posted))
+}
+
+fn refusal_of(reason: NotPosted) -> Refusal {
+    match reason {
+        NotPosted::TooManyRooms => Refusal::TooManyRooms,
+        NotPosted::KeyReused => Refusal::RetryKeyReused,
+    }
+}
+
+/// What makes it safe to send the request again.
+fn retry_key(request: &HttpRequest, payloads: &[Payload]) -> Result<Option<RetryKey>, Refusal> {
+    let Some(key) = request.headers().get("Idempotency-Key") else { return Ok(None) };
+    let is_good = (1..=128).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
+    let key = key.to_str().ok().filter(|_| is_good).ok_or(Refusal::RetryKey)?;
+    let mut fingerprint = DefaultHasher::new();
+    for payload in payloads {
+        matches!(payload, Payload::Text(_)).hash(&mut fingerprint);
+        payload.as_bytes().hash(&mut fingerprint);
+    }
+    Ok(Some(RetryKey { key: key.to_owned(), fingerprint: fingerprint.finish() }))
+}
+
+impl Context {
+    /// Reads the body when the server has room for it, in which bodies that come slowly stand in the way of other
+    /// bodies only.
+    async fn read(&self, request: &HttpRequest, most: usize) -> Result<web::Bytes, Refusal> {
+        let bytes = body::announced(request).map_or(most, |length| most.min(length as usize));
+        let session = &self.settings.session;
+        let permits = self.permits(&[bytes]);
+        let place = timeout(session.stalled_write, self.bodies.clone().acquire_many_owned(permits)).await;
+        let _place = place.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Stopping)?;
+        body::read(request, most, session.handshake_within).await
+    }
+
+    /// The permit for messages of these `bytes`, when the room and the server have room for them.
+    async fn permit(&self, room: &RoomName, bytes: &[usize]) -> Result<Permit, Refusal> {
+        let flow = self.hub.send(AskFlow { room: room.clone() }).await.map_err(|_| Refusal::Stopping)?;
+        let both = async {
+            let credit = match flow {
+                Some(flow) => Some(Arc::new(flow.acquire(bytes.iter().sum()).await?)),
+                None => None,
+            };
+            let server = self.in_flight.clone().acquire_many_owned(self.permits(bytes)).await.ok()?;
+            Some(Permit { _server: server, room: credit })
+        };
+        let permit = timeout(self.settings.session.stalled_write, both).await.map_err(|_| Refusal::Busy)?;
+        permit.ok_or(Refusal::Stopping)
+    }
+
+    /// What messages cost of what may be under way; never more than there is.
+    fn permits(&self, bytes: &[usize]) -> u32 {
+        let all = session::cost(self.settings.limits.in_flight_bytes.bytes());
+        bytes.iter().map(|bytes| session::cost(*bytes)).fold(0, u32::saturating_add).min(all)
+    }
+}

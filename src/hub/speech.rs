@@ -1,0 +1,94 @@
+//! What is said, over sockets and over HTTP.
+
+use super::{AskFlow, Hub, NotPosted, Permit, Post, Posted, Publication, Publish, Speaker, retries::Known};
+use crate::{
+    logging::{Escaped, TARGET},
+    room::{Audience, Flow, Full, Offset, Room, RoomSlot, Utterance},
+    wire::Payload,
+};
+use actix::prelude::*;
+use log::info;
+use std::time::Instant;
+
+impl Hub {
+    /// Gives something said its place in the order of its room, and passes it on.
+    fn say(
+        &mut self,
+        slot: RoomSlot,
+        utterance: Utterance,
+        speaker: Option<Speaker>,
+        permit: Option<Permit>,
+    ) -> Offset {
+        if self.log_messages {
+            log_message(&utterance.payload);
+        }
+        self.make_room_in_turn(1, utterance.payload.as_bytes().len());
+        let said = self.rooms.say(slot, utterance, Instant::now());
+        let offset = said.offset;
+        self.count_rooms();
+        self.pass_on(slot, &Publication::message(said, speaker, permit));
+        offset
+    }
+
+    /// Says everything in a row; the permit comes back with the last.
+    fn post(&mut self, slot: RoomSlot, payloads: Vec<Payload>, permit: Permit) -> Option<Posted> {
+        let room = self.rooms.get(slot)?;
+        let (name, epoch, received) = (room.name().clone(), room.position().epoch, room.members.count());
+        let (messages, mut offset, mut permit) = (payloads.len(), room.position().offset, Some(permit));
+        for (payload, left) in payloads.into_iter().zip((0..messages).rev()) {
+            let utterance = Utterance { payload, who: None, audience: Audience::Everyone };
+            offset = self.say(slot, utterance, None, permit.take_if(|_| left == 0));
+        }
+        Some(Posted { room: name, epoch, offset, messages, received })
+    }
+}
+
+impl Handler<Publish> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Publish { room, speaker, utterance, permit }: Publish, ctx: &mut Self::Context) {
+        let Some(slot) = self.rooms.find(&room).map(Room::slot) else { return };
+        self.say(slot, utterance, Some(speaker), permit);
+        self.end_turn_soon(ctx);
+    }
+}
+
+impl Handler<Post> for Hub {
+    type Result = Result<Posted, NotPosted>;
+
+    fn handle(
+        &mut self,
+        Post { room, payloads, retry, permit }: Post,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        match retry.as_ref().map_or(Known::Nothing, |retry| self.retries.find(&room, retry)) {
+            Known::Posted(posted) => return Ok(posted),
+            Known::Other => return Err(NotPosted::KeyReused),
+            Known::Nothing => {}
+        }
+        let slot = self.open(&room).map_err(|Full| NotPosted::TooManyRooms)?;
+        let posted = self.post(slot, payloads, permit).expect("the room was opened");
+        self.rooms.end_if_over(slot);
+        self.count_rooms();
+        if let Some(retry) = retry {
+            self.retries.remember(room, retry, posted.clone());
+        }
+        self.end_turn_soon(ctx);
+        Ok(posted)
+    }
+}
+
+impl Handler<AskFlow> for Hub {
+    type Result = Option<Flow>;
+
+    fn handle(&mut self, AskFlow { room }: AskFlow, _: &mut Self::Context) -> Option<Flow> {
+        self.rooms.find(&room).map(|room| room.flow.clone())
+    }
+}
+
+fn log_message(payload: &Payload) {
+    match payload {
+        Payload::Text(text) => info!(target: TARGET, "server: received: {}", Escaped(text)),
+        Payload::Binary(bytes) => info!(target: TARGET, "server: received: {} bytes (binary)", bytes.len()),
+    }
+}

@@ -1,0 +1,291 @@
+//! worldcast.v1: JSON in text frames. docs/protocol.md shows it to the people who write clients.
+
+use crate::{
+    room::{Offset, Position, RoomName, Said, SessionId},
+    wire::Payload,
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+
+pub const NAME: &str = "worldcast.v1";
+
+/// The longest reference, in bytes.
+const MAX_REFERENCE: usize = 64;
+
+/// What a client calls something that it asks for, to recognise the answer: text of at most 64 bytes.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub struct Reference(String);
+
+impl TryFrom<String> for Reference {
+    type Error = String;
+
+    fn try_from(reference: String) -> Result<Self, Self::Error> {
+        match reference.len() {
+            0..=MAX_REFERENCE => Ok(Self(reference)),
+            length => Err(format!("a ref has at most {MAX_REFERENCE} bytes, this one has {length}")),
+        }
+    }
+}
+
+/// What the server says.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Told<'a> {
+    Welcome(Welcome<'a>),
+    Message(Message<'a>),
+    Join {
+        who: SessionId,
+    },
+    Leave {
+        who: SessionId,
+    },
+    Ack {
+        r#ref: &'a Reference,
+        offset: Offset,
+    },
+    Presence {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        r#ref: Option<&'a Reference>,
+        #[serde(flatten)]
+        present: &'a Present,
+    },
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        r#ref: Option<&'a Reference>,
+        code: &'a str,
+        message: &'a str,
+    },
+}
+
+/// What a session hears first.
+#[derive(Serialize)]
+pub struct Welcome<'a> {
+    pub room: &'a RoomName,
+    /// What to show to be the same speaker after a resume.
+    pub session: String,
+    pub who: SessionId,
+    /// The messages behind this position follow.
+    #[serde(flatten)]
+    pub position: Position,
+    /// Whether a resume was whole; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<bool>,
+}
+
+/// Something said, as JSON.
+#[derive(Serialize)]
+pub struct Message<'a> {
+    offset: Offset,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    who: Option<SessionId>,
+    time: String,
+    #[serde(flatten)]
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Content<'a> {
+    Text(&'a str),
+    Base64(String),
+}
+
+impl<'a> Message<'a> {
+    pub fn of(said: &'a Said) -> Self {
+        let content = match &said.payload {
+            Payload::Text(text) => Content::Text(text),
+            Payload::Binary(bytes) => Content::Base64(BASE64.encode(bytes)),
+        };
+        Self { offset: said.offset, who: said.who, time: rfc_3339(said.time), content }
+    }
+}
+
+/// Who is in a room, as far as it is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Present {
+    pub clients: usize,
+    /// Only where `rooms.presence` is on, and no more than [`Present::MOST`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<Vec<SessionId>>,
+}
+
+impl Present {
+    /// The most that are told by name: a question must not cost much more than it is long.
+    pub const MOST: usize = 1000;
+}
+
+pub fn welcome(welcome: Welcome) -> Payload {
+    text(&Told::Welcome(welcome))
+}
+
+pub fn message(said: &Said) -> Payload {
+    text(&Told::Message(Message::of(said)))
+}
+
+pub fn join(who: SessionId) -> Payload {
+    text(&Told::Join { who })
+}
+
+pub fn leave(who: SessionId) -> Payload {
+    text(&Told::Leave { who })
+}
+
+pub fn ack(reference: &Reference, offset: Offset) -> Payload {
+    text(&Told::Ack { r#ref: reference, offset })
+}
+
+pub fn presence(reference: Option<&Reference>, present: &Present) -> Payload {
+    text(&Told::Presence { r#ref: reference, present })
+}
+
+pub fn error(Complaint { reference, code, message }: &Complaint) -> Payload {
+    text(&Told::Error { r#ref: reference.as_ref(), code, message })
+}
+
+fn text(told: &Told) -> Payload {
+    let json = serde_json::to_string(told).expect("text, numbers and lists are JSON");
+    Payload::Text(json.into_boxed_str().into())
+}
+
+fn rfc_3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// What a client asks for.
+#[derive(Debug, PartialEq)]
+pub enum Request {
+    /// To be acknowledged if there is a reference.
+    Publish { reference: Option<Reference>, payload: Payload },
+    /// Who is in the room?
+    Presence { reference: Option<Reference> },
+}
+
+/// Why a client does not get what it asks for; its session goes on.
+#[derive(Debug, PartialEq)]
+pub struct Complaint {
+    pub reference: Option<Reference>,
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Asked {
+    Publish { r#ref: Option<Reference>, text: Option<String>, base64: Option<String> },
+    Presence { r#ref: Option<Reference> },
+}
+
+impl Request {
+    /// Reads what a client sent.
+    ///
+    /// # Errors
+    /// A [`Complaint`] with the code `request` if it is none, `payload` if there is not exactly one of text and
+    /// base64, and `base64` if that is none.
+    pub fn read(text: &str) -> Result<Self, Complaint> {
+        let complain = |reference, code, message| Complaint { reference, code, message };
+        match serde_json::from_str(text) {
+            Ok(Asked::Presence { r#ref }) => Ok(Self::Presence { reference: r#ref }),
+            Ok(Asked::Publish { r#ref, text, base64 }) => match payload(text, base64) {
+                Ok(payload) => Ok(Self::Publish { reference: r#ref, payload }),
+                Err(error) => Err(complain(r#ref, error.code(), error.to_string())),
+            },
+            Err(error) => Err(complain(None, "request", format!("not a request of {NAME}: {error}"))),
+        }
+    }
+}
+
+/// Why JSON does not say what is to be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    #[error("a message has either text or base64")]
+    NotOne,
+    #[error("base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+}
+
+impl PayloadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotOne => "payload",
+            Self::Base64(_) => "base64",
+        }
+    }
+}
+
+/// What is said by one of two fields.
+pub fn payload(text: Option<String>, base64: Option<String>) -> Result<Payload, PayloadError> {
+    match (text, base64) {
+        (Some(text), None) => Ok(Payload::Text(text.into_boxed_str().into())),
+        (None, Some(base64)) => Ok(Payload::Binary(BASE64.decode(base64)?.into())),
+        _ => Err(PayloadError::NotOne),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::{Audience, Utterance};
+    use std::time::{Duration, Instant};
+
+    fn json(payload: Payload) -> String {
+        String::from_utf8(payload.as_bytes().to_vec()).unwrap()
+    }
+
+    fn said(payload: Payload, who: Option<SessionId>) -> Said {
+        let utterance = Utterance { payload, who, audience: Audience::Everyone };
+        let mut said = Said::new(utterance, Offset::default().next(), Instant::now());
+        said.time = SystemTime::UNIX_EPOCH + Duration::from_millis(1500);
+        said
+    }
+
+    #[test]
+    fn a_message_is_told_with_its_offset_its_speaker_and_its_time() {
+        let who = SessionId::next();
+        assert_eq!(
+            json(message(&said(Payload::Text("a\"\n".into()), Some(who)))),
+            format!(
+                r#"{{"type":"message","offset":1,"who":{who},"time":"1970-01-01T00:00:01.500Z","text":"a\"\n"}}"#
+            )
+        );
+        assert_eq!(
+            json(message(&said(Payload::Binary(vec![0, 255].into()), None))),
+            r#"{"type":"message","offset":1,"time":"1970-01-01T00:00:01.500Z","base64":"AP8="}"#
+        );
+    }
+
+    #[test]
+    fn a_request_is_read() {
+        let reference = Some(Reference("1".to_owned()));
+        assert_eq!(
+            Request::read(r#"{"type":"publish","ref":"1","text":"hello"}"#),
+            Ok(Request::Publish { reference: reference.clone(), payload: Payload::Text("hello".into()) })
+        );
+        assert_eq!(
+            Request::read(r#"{"base64":"AP8=","type":"publish"}"#),
+            Ok(Request::Publish { reference: None, payload: Payload::Binary(vec![0, 255].into()) })
+        );
+        assert_eq!(Request::read(r#"{"type":"presence","ref":"1"}"#), Ok(Request::Presence { reference }));
+    }
+
+    #[test]
+    fn what_is_no_request_is_complained_about() {
+        let long = format!(r#"{{"type":"publish","ref":"{}","text":""}}"#, "x".repeat(65));
+        let cases = [
+            ("", "request", false),
+            ("hello", "request", false),
+            (r#"{"type":"shout"}"#, "request", false),
+            (&long, "request", false),
+            (r#"{"type":"publish","ref":"1"}"#, "payload", true),
+            (r#"{"type":"publish","ref":"1","text":"a","base64":""}"#, "payload", true),
+            (r#"{"type":"publish","ref":"1","base64":"A"}"#, "base64", true),
+        ];
+        for (text, code, referred) in cases {
+            let complaint = Request::read(text).unwrap_err();
+            assert_eq!((complaint.code, complaint.reference.is_some()), (code, referred), "{text}");
+        }
+    }
+}

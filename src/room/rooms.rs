@@ -1,0 +1,415 @@
+//! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
+
+use super::{
+    Flow, History, HistoryLimits, Position, Presence, RelayId, RoomName, RoomSlot, Said, Utterance,
+    members::Members,
+    memory::{Held, Memory},
+};
+use bytes::Bytes;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Instant,
+};
+
+pub struct Rooms {
+    by_name: HashMap<RoomName, RoomSlot>,
+    rooms: Vec<Option<Room>>,
+    free: Vec<RoomSlot>,
+    most: usize,
+    flow: Flow,
+    memory: Memory,
+    /// The rooms that nobody is in, the longest deserted first.
+    deserted: BTreeSet<(Instant, RoomSlot)>,
+}
+
+/// One room: who is in it, and what was said.
+pub struct Room {
+    name: RoomName,
+    slot: RoomSlot,
+    pub terms: RoomTerms,
+    pub members: Members,
+    /// Empty where it is not told.
+    pub presence: Presence,
+    pub history: History,
+    pub flow: Flow,
+    /// Its place among those that will forget something.
+    due: Option<Instant>,
+    deserted_since: Option<Instant>,
+}
+
+/// What holds in a room from its beginning to its end.
+#[derive(Clone, Debug)]
+pub struct RoomTerms {
+    pub history: HistoryLimits,
+    /// What a newcomer hears first, as a frame.
+    pub greeting: Option<Bytes>,
+    /// Whether it is told who comes and goes.
+    pub presence: bool,
+    /// How many clients may be in it at once.
+    pub clients: usize,
+}
+
+/// There are as many rooms as there may be, and somebody is in each of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Full;
+
+impl Rooms {
+    /// At most `most` rooms, which remember at most `most_bytes` together; each has a flow like this one.
+    pub fn new(most: usize, most_bytes: usize, flow: Flow) -> Self {
+        Self {
+            by_name: HashMap::new(),
+            rooms: Vec::new(),
+            free: Vec::new(),
+            most,
+            flow,
+            memory: Memory::new(most_bytes),
+            deserted: BTreeSet::new(),
+        }
+    }
+
+    pub fn find(&self, name: &RoomName) -> Option<&Room> {
+        self.by_name.get(name).and_then(|slot| self.get(*slot))
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// What all rooms together remember.
+    pub fn held(&self) -> Held {
+        self.memory.held()
+    }
+
+    /// The room of this name, which begins now if there is none. The longest deserted room makes place.
+    pub fn open(
+        &mut self,
+        name: &RoomName,
+        terms: impl FnOnce() -> RoomTerms,
+        now: Instant,
+    ) -> Result<RoomSlot, Full> {
+        if let Some(slot) = self.by_name.get(name) {
+            return Ok(*slot);
+        }
+        if self.len() >= self.most {
+            let (_, deserted) = *self.deserted.first().ok_or(Full)?;
+            self.remove(deserted);
+        }
+        Ok(self.insert(name.clone(), terms(), now))
+    }
+
+    /// Counts one more member at `relay`.
+    pub fn join(&mut self, slot: RoomSlot, relay: RelayId) -> &Room {
+        let room = self.living(slot);
+        room.members.add(relay);
+        if let Some(since) = room.deserted_since.take() {
+            self.deserted.remove(&(since, slot));
+        }
+        self.living(slot)
+    }
+
+    /// Counts one member less.
+    pub fn leave(&mut self, name: &RoomName, relay: RelayId, now: Instant) {
+        let Some(slot) = self.by_name.get(name).copied() else { return };
+        let room = self.living(slot);
+        room.members.remove(relay);
+        if room.members.is_empty() && room.deserted_since.is_none() {
+            room.deserted_since = Some(now);
+            self.deserted.insert((now, slot));
+        }
+        self.end_if_over(slot);
+    }
+
+    /// Puts something said into the order of its room, and into its memory.
+    pub fn say(&mut self, slot: RoomSlot, utterance: Utterance, now: Instant) -> Arc<Said> {
+        let said = self.change_history(slot, |history| history.add(utterance, now));
+        while self.memory.is_overfull() {
+            self.forget_first(slot);
+        }
+        said
+    }
+
+    /// Forgets what is too old at `now`, and ends the rooms that live by it alone.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some((_, slot)) = self.memory.first().filter(|(due, _)| *due <= now) {
+            self.change_history(slot, |history| history.forget_expired(now));
+            self.reschedule(slot);
+            self.end_if_over(slot);
+        }
+    }
+
+    /// Ends the room if nobody is in it and nothing of it is remembered.
+    pub fn end_if_over(&mut self, slot: RoomSlot) {
+        let over = |room: &Room| room.members.is_empty() && room.history.messages() == 0;
+        if self.get(slot).is_some_and(over) {
+            self.remove(slot);
+        }
+    }
+
+    /// The room at a slot that [`Rooms::open`] gave; none when it has ended since.
+    pub fn get(&self, slot: RoomSlot) -> Option<&Room> {
+        self.rooms.get(slot.index())?.as_ref()
+    }
+
+    /// Who is in the room at this slot, to be changed.
+    pub fn presence(&mut self, slot: RoomSlot) -> &mut Presence {
+        &mut self.living(slot).presence
+    }
+
+    fn living(&mut self, slot: RoomSlot) -> &mut Room {
+        self.rooms[slot.index()].as_mut().expect("a slot is known while its room lives")
+    }
+
+    fn insert(&mut self, name: RoomName, terms: RoomTerms, now: Instant) -> RoomSlot {
+        let next = RoomSlot(self.rooms.len() as u32);
+        let slot = self.free.pop().unwrap_or(next);
+        if slot == next {
+            self.rooms.push(None);
+        }
+        self.by_name.insert(name.clone(), slot);
+        self.deserted.insert((now, slot));
+        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.anew(), terms, now));
+        slot
+    }
+
+    fn remove(&mut self, slot: RoomSlot) {
+        let Some(room) = self.rooms[slot.index()].take() else { return };
+        self.memory.change(room.held(), Held::default());
+        if let Some(due) = room.due {
+            self.memory.unschedule(slot, due);
+        }
+        if let Some(since) = room.deserted_since {
+            self.deserted.remove(&(since, slot));
+        }
+        self.by_name.remove(&room.name);
+        self.free.push(slot);
+        self.give_back();
+    }
+
+    /// After a crowd has left, its memory goes too.
+    fn give_back(&mut self) {
+        if self.by_name.is_empty() {
+            (self.by_name, self.rooms, self.free) = Default::default();
+        }
+    }
+
+    /// Changes a history, and keeps the books of all of them.
+    fn change_history<T>(&mut self, slot: RoomSlot, change: impl FnOnce(&mut History) -> T) -> T {
+        let room = self.living(slot);
+        let before = room.held();
+        let changed = change(&mut room.history);
+        let (after, is_scheduled) = (room.held(), room.due.is_some());
+        self.memory.change(before, after);
+        if !is_scheduled {
+            self.reschedule(slot);
+        }
+        changed
+    }
+
+    /// Gives the room the place of its oldest message among those that will forget something.
+    fn reschedule(&mut self, slot: RoomSlot) {
+        let room = self.living(slot);
+        let expires = room.history.expires();
+        let due = std::mem::replace(&mut room.due, expires);
+        due.inspect(|due| self.memory.unschedule(slot, *due));
+        expires.inspect(|expires| self.memory.schedule(slot, *expires));
+    }
+
+    /// Forgets the message that would expire first. The room that speaks goes on, even if nothing stays of it.
+    fn forget_first(&mut self, speaks: RoomSlot) {
+        let Some((due, slot)) = self.memory.first() else { return };
+        if self.living(slot).history.expires() == Some(due) {
+            self.change_history(slot, History::forget_oldest);
+        }
+        self.reschedule(slot);
+        if slot != speaks {
+            self.end_if_over(slot);
+        }
+    }
+}
+
+impl Room {
+    fn new(name: RoomName, slot: RoomSlot, flow: Flow, terms: RoomTerms, now: Instant) -> Self {
+        Self {
+            name,
+            slot,
+            members: Members::default(),
+            presence: Presence::default(),
+            history: History::new(terms.history),
+            flow,
+            terms,
+            due: None,
+            deserted_since: Some(now),
+        }
+    }
+
+    pub fn name(&self) -> &RoomName {
+        &self.name
+    }
+
+    pub fn slot(&self) -> RoomSlot {
+        self.slot
+    }
+
+    pub fn position(&self) -> Position {
+        self.history.position()
+    }
+
+    fn held(&self) -> Held {
+        Held { messages: self.history.messages(), bytes: self.history.bytes() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Settings, room::Audience, wire::Payload};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const A: RelayId = RelayId(0);
+    const LIMITS: HistoryLimits =
+        HistoryLimits { messages: 10, age: Duration::from_secs(10), bytes: usize::MAX };
+    const NOTHING: HistoryLimits = HistoryLimits { messages: 0, ..LIMITS };
+
+    fn rooms(most: usize, most_bytes: usize) -> Rooms {
+        Rooms::new(most, most_bytes, Flow::of(&Settings::default()))
+    }
+
+    fn name(name: impl ToString) -> RoomName {
+        name.to_string().parse().unwrap()
+    }
+
+    fn terms(history: HistoryLimits) -> impl FnOnce() -> RoomTerms {
+        move || RoomTerms { history, greeting: None, presence: false, clients: usize::MAX }
+    }
+
+    fn utterance(bytes: usize) -> Utterance {
+        Utterance { payload: Payload::Binary(vec![0; bytes].into()), who: None, audience: Audience::Everyone }
+    }
+
+    fn comes(rooms: &mut Rooms, room: &str, limits: HistoryLimits) -> RoomSlot {
+        let slot = rooms.open(&name(room), terms(limits), Instant::now()).unwrap();
+        rooms.join(slot, A);
+        slot
+    }
+
+    fn goes(rooms: &mut Rooms, room: &str) {
+        rooms.leave(&name(room), A, Instant::now());
+    }
+
+    #[test]
+    fn rooms_have_slots_of_their_own_and_slots_are_used_again() {
+        let mut rooms = rooms(10, 0);
+        let news = comes(&mut rooms, "news", NOTHING);
+        let sport = comes(&mut rooms, "sport", NOTHING);
+        assert_ne!(news, sport);
+        assert_eq!(comes(&mut rooms, "news", NOTHING), news);
+        goes(&mut rooms, "sport");
+        assert_eq!(comes(&mut rooms, "weather", NOTHING), sport);
+        assert_ne!(comes(&mut rooms, "sport", NOTHING), sport);
+    }
+
+    #[test]
+    fn a_room_without_members_lives_as_long_as_its_history() {
+        let mut rooms = rooms(10, 1 << 20);
+        let (now, news) = (Instant::now(), comes(&mut rooms, "news", LIMITS));
+        let said = rooms.say(news, utterance(1), now);
+        goes(&mut rooms, "news");
+        rooms.expire(now + Duration::from_secs(9));
+        assert_eq!(rooms.find(&name("news")).unwrap().position().offset, said.offset);
+        rooms.expire(now + Duration::from_secs(10));
+        assert!(rooms.is_empty() && rooms.memory.first().is_none() && rooms.deserted.is_empty());
+        assert_eq!(rooms.held(), Held::default());
+    }
+
+    #[test]
+    fn a_room_with_members_outlives_its_history() {
+        let mut rooms = rooms(10, 1 << 20);
+        let (now, news) = (Instant::now(), comes(&mut rooms, "news", LIMITS));
+        let before = rooms.get(news).unwrap().position();
+        rooms.say(news, utterance(1), now);
+        rooms.expire(now + Duration::from_secs(10));
+        assert!(rooms.get(news).unwrap().history.after(before).is_none());
+        goes(&mut rooms, "news");
+        assert!(rooms.is_empty());
+    }
+
+    #[test]
+    fn the_longest_deserted_room_makes_place_and_an_occupied_one_never_does() {
+        let mut rooms = rooms(2, 1 << 20);
+        for room in ["first", "second"] {
+            let slot = comes(&mut rooms, room, LIMITS);
+            rooms.say(slot, utterance(1), Instant::now());
+        }
+        assert_eq!(rooms.open(&name("third"), terms(LIMITS), Instant::now()), Err(Full));
+        goes(&mut rooms, "second");
+        goes(&mut rooms, "first");
+        comes(&mut rooms, "third", LIMITS);
+        assert!(rooms.find(&name("second")).is_none() && rooms.find(&name("first")).is_some());
+        comes(&mut rooms, "first", LIMITS);
+        assert_eq!(rooms.open(&name("fourth"), terms(LIMITS), Instant::now()), Err(Full));
+    }
+
+    #[test]
+    fn a_room_goes_on_while_something_is_said_in_it() {
+        let mut rooms = rooms(10, 200);
+        let slot = rooms.open(&name("news"), terms(LIMITS), Instant::now()).unwrap();
+        for offset in ["1", "2"] {
+            let said = rooms.say(slot, utterance(1000), Instant::now());
+            assert_eq!(said.offset.to_string(), offset);
+        }
+        rooms.end_if_over(slot);
+        assert!(rooms.is_empty());
+    }
+
+    #[test]
+    fn what_is_said_to_nobody_and_not_remembered_leaves_no_room_behind() {
+        let mut rooms = rooms(10, 0);
+        let slot = rooms.open(&name("news"), terms(LIMITS), Instant::now()).unwrap();
+        rooms.say(slot, utterance(1), Instant::now());
+        rooms.end_if_over(slot);
+        assert!(rooms.is_empty());
+    }
+
+    proptest! {
+        /// Whoever comes, goes, speaks or forgets: the books of all rooms agree with the rooms.
+        #[test]
+        fn all_rooms_together_stay_within_their_bounds(
+            steps in prop::collection::vec((0..6_u8, 0..5_u32, 0..600_usize, 0..3000_u64), 1..120),
+        ) {
+            const MOST_BYTES: usize = 2000;
+            let (mut rooms, mut now) = (rooms(4, MOST_BYTES), Instant::now());
+            for (step, room, bytes, pause) in steps {
+                now += Duration::from_millis(pause);
+                let opened = rooms.open(&name(room), terms(LIMITS), now);
+                match (step, opened) {
+                    (0..3, Ok(slot)) => drop(rooms.say(slot, utterance(bytes), now)),
+                    (3, Ok(slot)) => drop(rooms.join(slot, A).slot()),
+                    (4, _) => rooms.leave(&name(room), A, now),
+                    (_, _) => rooms.expire(now),
+                }
+                if let Ok(slot) = opened {
+                    rooms.end_if_over(slot);
+                }
+                let living: Vec<_> = rooms.rooms.iter().flatten().collect();
+                let all = |held: fn(&Room) -> usize| living.iter().map(|room| held(room)).sum::<usize>();
+                let held = Held {
+                    messages: all(|room| room.history.messages()),
+                    bytes: all(|room| room.history.bytes()),
+                };
+                prop_assert_eq!(rooms.held(), held);
+                prop_assert!(held.bytes <= MOST_BYTES && rooms.len() <= 4 && rooms.len() == living.len());
+                let deserted = living.iter().filter(|room| room.members.is_empty()).count();
+                prop_assert_eq!(rooms.deserted.len(), deserted);
+                prop_assert!(living.iter().all(|room| !room.members.is_empty() || room.history.messages() > 0));
+                prop_assert!(living.iter().all(|room| room.due.is_some() == (room.history.messages() > 0)
+                    && room.due <= room.history.expires()));
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What somebody said in a room, and its place there.
+
+use super::Offset;
+use crate::wire::Payload;
+use serde::Serialize;
+use std::{
+    fmt,
+    num::ParseIntError,
+    str::FromStr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Instant, SystemTime},
+};
+
+/// One session, for as long as the process lives: ids are never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct SessionId(u64);
+
+impl SessionId {
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = ParseIntError;
+
+    fn from_str(id: &str) -> Result<Self, Self::Err> {
+        id.parse().map(Self)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which members of the room hear what was said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Audience {
+    Everyone,
+    EveryoneBut(SessionId),
+}
+
+impl Audience {
+    pub fn left_out(self) -> Option<SessionId> {
+        match self {
+            Self::Everyone => None,
+            Self::EveryoneBut(session) => Some(session),
+        }
+    }
+}
+
+/// Something said that has no place in the order of its room yet.
+#[derive(Clone, Debug)]
+pub struct Utterance {
+    pub payload: Payload,
+    /// Nobody, when it came over HTTP.
+    pub who: Option<SessionId>,
+    pub audience: Audience,
+}
+
+/// Something said, as a room remembers it.
+#[derive(Debug)]
+pub struct Said {
+    pub payload: Payload,
+    pub who: Option<SessionId>,
+    pub audience: Audience,
+    pub offset: Offset,
+    /// When the hub took it.
+    pub taken: Instant,
+    /// The same, for people.
+    pub time: SystemTime,
+}
+
+impl Said {
+    pub fn new(utterance: Utterance, offset: Offset, taken: Instant) -> Self {
+        let Utterance { payload, who, audience } = utterance;
+        Self { payload, who, audience, offset, taken, time: SystemTime::now() }
+    }
+
+    /// What it costs to remember: its bytes, and what surrounds them.
+    pub fn cost(&self) -> usize {
+        const OVERHEAD: usize = 128;
+        self.payload.as_bytes().len() + OVERHEAD
+    }
+
+    pub fn is_for(&self, hearer: SessionId) -> bool {
+        self.audience.left_out() != Some(hearer)
+    }
+}

@@ -1,0 +1,110 @@
+//! Who may publish, and what holds in some rooms only.
+
+use crate::support::{Client, End, Host, Http, TestServer, V1};
+use serde_json::json;
+use worldcast::config::{RoomOverride, Settings};
+
+const KEY: &str = "a-key-that-nobody-guesses";
+
+fn overrides(settings: &mut Settings, overrides: &str) {
+    let one: RoomOverride = toml::from_str(overrides).expect("an override");
+    settings.rooms.overrides.push(one);
+}
+
+fn feed(settings: &mut Settings) {
+    settings.publish.anyone = false;
+    settings.publish.keys = vec![KEY.to_owned()];
+}
+
+#[actix_web::test]
+async fn in_a_feed_only_who_shows_a_key_publishes() {
+    let server = TestServer::with(feed).await;
+    let mut anna = server.join("news").await;
+    let post = || Http::post(server.address(), "/rooms/news/messages").text("hello");
+    let without = post().reply().await;
+    assert_eq!(without.refusal(), (401, "key_required".to_owned()));
+    assert!(without.head.contains("www-authenticate: bearer"), "{without:?}");
+    let wrong = post().header("Authorization", "Bearer another-key-than-ours").reply().await;
+    assert_eq!(wrong.refusal(), (401, "key".to_owned()));
+    assert_eq!(post().header("Authorization", &format!("Bearer {KEY}")).reply().await.status, 201);
+    assert_eq!(anna.hears().await, "hello");
+}
+
+#[actix_web::test]
+async fn sockets_obey_the_same_rule() {
+    let server = TestServer::with(feed).await;
+    let mut listener = server.join("news").await;
+    let mut mute = server.join("news").await;
+    mute.says("hello").await;
+    assert_eq!(mute.ended_with().await, End::Code(1008));
+
+    let mut told = V1::connect(server.address(), "/websocket/news").await;
+    told.sends(json!({"type": "publish", "ref": "1", "text": "hello"})).await;
+    let complaint = told.hears().await;
+    assert_eq!((&complaint["code"], &complaint["ref"]), (&json!("may_not_publish"), &json!("1")));
+
+    let key = format!("Bearer {KEY}");
+    let with = [("Authorization", key.as_str())];
+    let mut speaker = Client::try_connect_with(server.address(), "/websocket/news", &with).await.unwrap().0;
+    assert_eq!(speaker.hears().await, "world");
+    speaker.says("from a speaker").await;
+    assert_eq!(listener.hears().await, "from a speaker");
+    assert_eq!(told.hears().await["text"], "from a speaker");
+    let wrong = [("Authorization", "Bearer another-key-than-ours")];
+    assert!(Client::try_connect_with(server.address(), "/websocket/news", &wrong).await.is_err());
+}
+
+#[actix_web::test]
+async fn one_line_makes_a_feed_of_some_rooms() {
+    let server = TestServer::with(|settings| {
+        overrides(settings, "match = \"news.*\"\nanyone = false");
+    })
+    .await;
+    let post = async |room| {
+        Http::post(server.address(), &format!("/rooms/{room}/messages")).text("x").reply().await.status
+    };
+    assert_eq!((post("news.sport").await, post("news").await), (401, 201));
+}
+
+#[actix_web::test]
+async fn a_room_may_differ_in_greeting_echo_presence_and_history() {
+    let server = TestServer::with(|settings| {
+        let rules = "greeting = \"hi\"\necho = false\npresence = true\nhistory = { messages = 1 }";
+        overrides(settings, &format!("match = \"quiet\"\n{rules}"));
+    })
+    .await;
+    let mut anna = server.connect("/websocket/quiet").await;
+    assert_eq!(anna.hears().await, "hi");
+    let mut bert = V1::connect(server.address(), "/websocket/quiet").await;
+    bert.sends(json!({"type": "presence"})).await;
+    assert_eq!(bert.hears().await["who"].as_array().unwrap().len(), 2);
+    for text in ["1", "2"] {
+        anna.says(text).await;
+        assert_eq!(bert.hears_message().await.1, text);
+    }
+    let mut carl = server.connect("/websocket/quiet?last=9").await;
+    assert_eq!(carl.hears_many(2).await, ["hi", "2"]);
+    carl.says("3").await;
+    assert_eq!(anna.hears().await, "3"); // its own would have come first
+}
+
+#[actix_web::test]
+async fn a_room_may_have_limits_of_its_own() {
+    let server = TestServer::with(|settings| {
+        overrides(
+            settings,
+            "match = \"small\"\nclients = 1\nmax_message = \"4B\"\nmessages_per_second = 1000",
+        );
+    })
+    .await;
+    let mut anna = server.join("small").await;
+    assert_eq!(server.connect("/websocket/small").await.ended_with().await, End::Code(1013));
+    let post = |text| Http::post(server.address(), "/rooms/small/messages").text(text);
+    assert_eq!(post("12345").reply().await.refusal(), (413, "too_large".to_owned()));
+    assert_eq!(post("1234").reply().await.status, 201);
+    assert_eq!(anna.hears().await, "1234");
+    anna.says("12345").await;
+    assert_eq!(anna.ended_with().await, End::Code(1009));
+    server.comes_to("small", 0).await;
+    server.join("small").await;
+}

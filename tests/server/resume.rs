@@ -1,0 +1,88 @@
+//! Who comes back hears what it missed, each message once, or is told that it cannot.
+
+use crate::support::{Host, TestServer, V1, answer, upgrade};
+use serde_json::json;
+
+#[actix_web::test]
+async fn who_comes_back_hears_exactly_what_it_missed() {
+    let server = TestServer::start().await;
+    let mut bert = server.join("news").await;
+    bert.says("1").await;
+    bert.hears().await;
+    let anna = V1::connect(server.address(), "/websocket/news").await;
+    let wish = anna.since_welcome();
+    anna.closes().await;
+    for number in 2..=5 {
+        bert.says(number.to_string()).await;
+    }
+    bert.hears_many(4).await;
+
+    let mut anna = V1::connect(server.address(), &format!("/websocket/news?{wish}")).await;
+    assert_eq!((&anna.welcome["recovered"], &anna.welcome["offset"]), (&json!(true), &json!(1)));
+    bert.says("6").await;
+    for number in 2..=6 {
+        assert_eq!(anna.hears_message().await, (number, number.to_string()));
+    }
+}
+
+#[actix_web::test]
+async fn who_comes_back_is_the_same_speaker() {
+    let server = TestServer::start().await;
+    let anna = V1::connect(server.address(), "/websocket/news").await;
+    let (who, wish) = (anna.welcome["who"].clone(), anna.since_welcome());
+    let anna = V1::connect(server.address(), &format!("/websocket/news?{wish}")).await;
+    assert_eq!(anna.welcome["who"], who);
+
+    let forged = wish.replace("session=", "session=1");
+    let bert = V1::connect(server.address(), &format!("/websocket/news?{forged}")).await;
+    assert_ne!(bert.welcome["who"], who);
+}
+
+#[actix_web::test]
+async fn without_echo_what_one_said_does_not_come_back_with_the_rest() {
+    let server = TestServer::start().await;
+    let mut bert = server.join("news").await;
+    let mut anna = V1::connect(server.address(), "/websocket/news?echo=false").await;
+    let wish = anna.since_welcome();
+    anna.publishes("from anna").await;
+    assert_eq!(bert.hears().await, "from anna");
+    bert.says("from bert").await;
+    bert.hears().await;
+
+    let mut again = V1::connect(server.address(), &format!("/websocket/news?echo=false&{wish}")).await;
+    assert_eq!(again.welcome["recovered"], true);
+    assert_eq!(again.hears_message().await, (2, "from bert".to_owned()));
+    anna.publishes("the lost session still speaks").await;
+    again.publishes("me too").await;
+    bert.hears_many(2).await;
+    bert.says("from bert").await;
+    assert_eq!(again.hears_message().await, (5, "from bert".to_owned())); // 3 and 4 would have come first
+}
+
+#[actix_web::test]
+async fn who_cannot_get_back_everything_gets_nothing_of_it_and_is_told_where_it_goes_on() {
+    let server = TestServer::with(|settings| settings.history.messages = 3).await;
+    let mut bert = server.join("news").await;
+    let anna = V1::connect(server.address(), "/websocket/news").await;
+    for number in 1..=4 {
+        bert.says(number.to_string()).await;
+    }
+    bert.hears_many(4).await;
+
+    let elsewhere = "since=0123456789abcdef-4".to_owned();
+    for (wish, offset) in [(anna.since_welcome(), 4), (anna.since(99), 5), (elsewhere, 6)] {
+        let mut late = V1::connect(server.address(), &format!("/websocket/news?{wish}")).await;
+        assert_eq!((&late.welcome["recovered"], &late.welcome["offset"]), (&json!(false), &json!(offset)));
+        bert.says("live").await;
+        bert.hears().await;
+        assert_eq!(late.hears_message().await, (offset + 1, "live".to_owned()));
+    }
+}
+
+#[actix_web::test]
+async fn only_clients_that_see_offsets_may_ask_for_them() {
+    let request = upgrade("/websocket/news?since=0123456789abcdef-7");
+    let (status, code, message) = answer(request).await.refusal();
+    assert_eq!((status, code.as_str()), (400, "query"));
+    assert!(message.contains("last"), "{message}");
+}

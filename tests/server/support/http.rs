@@ -1,0 +1,80 @@
+//! Plain requests over a socket of their own.
+
+use super::Raw;
+use serde_json::Value;
+use std::{fmt::Write, net::SocketAddr};
+
+/// A request; every connection gets one answer.
+#[derive(Clone)]
+pub struct Http {
+    address: SocketAddr,
+    head: String,
+    body: Vec<u8>,
+}
+
+/// The whole answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Http {
+    pub fn post(address: SocketAddr, path: &str) -> Self {
+        Self::new(address, "POST", path)
+    }
+
+    pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
+        Self { address, head, body: Vec::new() }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        write!(self.head, "{name}: {value}\r\n").expect("memory");
+        self
+    }
+
+    pub fn text(self, text: &str) -> Self {
+        self.bytes("text/plain", text.as_bytes())
+    }
+
+    pub fn json(self, json: Value) -> Self {
+        self.bytes("application/json", json.to_string().as_bytes())
+    }
+
+    pub fn bytes(mut self, content_type: &str, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self.header("Content-Type", content_type).header("Content-Length", &body.len().to_string())
+    }
+
+    /// A body as it is on the wire.
+    pub fn raw(mut self, body: &str) -> Self {
+        self.body = body.as_bytes().to_vec();
+        self
+    }
+
+    /// Sends the request and reads the answer to the end of the connection.
+    pub async fn reply(&self) -> Reply {
+        let mut raw = Raw::connect(self.address).await;
+        raw.sends([self.head.as_bytes(), b"\r\n", &self.body].concat()).await;
+        let answer = String::from_utf8(raw.reads_to_the_end().await).expect("text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Reply { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The status and the code that programs rely on.
+    pub fn refusal(&self) -> (u16, String) {
+        assert!(self.head.contains("content-type: application/json"), "{self:?}");
+        let json = self.json();
+        assert!(json["message"].is_string(), "{self:?}");
+        (self.status, json["error"].as_str().expect("a code").to_owned())
+    }
+}

@@ -1,0 +1,20 @@
+//! Programs that nobody here wrote.
+
+use std::process::Stdio;
+use tokio::process::Command;
+
+/// What the program prints; `None` if it is not there, which is fine unless WORLDCAST_REQUIRE names it.
+pub async fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    let child = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
+    match super::within(format!("the end of {program}"), child).await {
+        Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).expect("text")),
+        Ok(output) => panic!("{program} failed: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => {
+            let required = std::env::var("WORLDCAST_REQUIRE").unwrap_or_default();
+            assert!(!required.split(',').any(|name| name == program), "{program}: {error}");
+            println!("skipped: {program} not found");
+            None
+        }
+    }
+}

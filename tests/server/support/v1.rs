@@ -1,0 +1,67 @@
+//! A client of worldcast.v1, as anybody would write one.
+
+use super::{Client, End};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+pub struct V1 {
+    client: Client,
+    /// The welcome.
+    pub welcome: Value,
+}
+
+impl V1 {
+    /// A client at `path` that was welcomed.
+    pub async fn connect(address: SocketAddr, path: &str) -> Self {
+        let offer = [("Sec-WebSocket-Protocol", "worldcast.v1")];
+        let (mut client, answer) = Client::try_connect_with(address, path, &offer).await.expect("a session");
+        assert_eq!(answer.headers()["sec-websocket-protocol"], "worldcast.v1");
+        let welcome = parse(&client.hears().await);
+        assert_eq!(welcome["type"], "welcome");
+        Self { client, welcome }
+    }
+
+    /// What to ask for to come back behind the message at `offset`.
+    pub fn since(&self, offset: u64) -> String {
+        let text = |key: &str| self.welcome[key].as_str().expect(key);
+        format!("since={}-{offset}&session={}", text("epoch"), text("session"))
+    }
+
+    /// What to ask for to come back behind the welcome.
+    pub fn since_welcome(&self) -> String {
+        self.since(self.welcome["offset"].as_u64().expect("an offset"))
+    }
+
+    pub async fn sends(&mut self, request: Value) {
+        self.client.says(request.to_string()).await;
+    }
+
+    pub async fn publishes(&mut self, text: &str) {
+        self.sends(json!({"type": "publish", "text": text})).await;
+    }
+
+    pub async fn hears(&mut self) -> Value {
+        parse(&self.client.hears().await)
+    }
+
+    /// The offset and the text of the next message.
+    pub async fn hears_message(&mut self) -> (u64, String) {
+        let message = self.hears().await;
+        assert_eq!(message["type"], "message", "{message}");
+        let text = message["text"].as_str().expect("text").to_owned();
+        (message["offset"].as_u64().expect("an offset"), text)
+    }
+
+    pub async fn closes(self) -> End {
+        self.client.closes(1000).await
+    }
+
+    /// The client beneath, for what is no worldcast.v1.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
