@@ -1,0 +1,102 @@
+//! Open, closed, lost, found again.
+
+use crate::support::{Browser, PATIENCE, server, server_with, within};
+use fantoccini::key::Key;
+
+#[tokio::test]
+async fn a_browser_without_websocket_is_told_so() {
+    let Some(browser) = Browser::start().await else { return };
+    let (server, window) = (server(), browser.window().await);
+    window.prepares("delete window.WebSocket").await;
+    window.goes_to(&format!("http://{}/", server.listeners[0])).await;
+
+    window.has("#unsupported:not([hidden])").await;
+    assert!(window.is_visible("#unsupported").await);
+    assert!(window.text("#unsupported").await.contains("This browser does not support WebSocket"));
+    assert!(!window.is_visible("#page").await);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_browser_with_websocket_is_told_so() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+
+    window.shows("#facts li", "This browser supports WebSocket").await;
+    window.shows("#compression:not([hidden])", "Compression agreed: permessage-deflate").await;
+    window.shows("#sentence", "Open").await;
+    assert!(!window.is_visible("#unsupported").await);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_comes_back_by_itself_when_the_server_does() {
+    let Some(browser) = Browser::start().await else { return };
+    let mut server = server();
+    let address = server.listeners[0].to_string();
+    let window = browser.joins(&server, "#tea").await;
+
+    server.terminate();
+    window.has_line("client: ws connection is closed (1012 the server restarts)").await;
+    window.is("waiting").await;
+    let sentence = window.text("#sentence").await;
+    let seconds = sentence.strip_prefix("Lost: 1012 the server restarts. Trying again in ");
+    assert!(seconds.is_some_and(|seconds| seconds.ends_with(" s")), "{sentence}");
+    assert!(server.exit(PATIENCE).await.is_some());
+
+    let server = server_with(&[("listen", address)]);
+    window.is("open").await;
+    window.says("back again").await;
+    window.has_line("client: received back again").await;
+    assert_eq!(server.log.count("from client: hello"), 0, "who comes back does not greet again");
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
+async fn who_waits_may_give_up() {
+    let Some(browser) = Browser::start().await else { return };
+    let mut server = server();
+    let window = browser.joins(&server, "").await;
+
+    server.terminate();
+    window.is("waiting").await;
+    assert_eq!(window.text("#close").await, "Cancel");
+    window.clicks("#close").await;
+    window.shows("#state[data-state=closed]", "Not connected").await;
+    assert!(server.exit(PATIENCE).await.is_some());
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
+async fn what_is_closed_by_hand_is_opened_by_hand() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+
+    window.clicks("#close").await;
+    window.shows("#state[data-state=closed]", "Closed by hand: 1000 done").await;
+    window.says("to nobody").await;
+    window.shows("#hint", "Not connected, so nothing was sent.").await;
+    assert_eq!(window.evaluates("document.querySelector('#words').value", "").await, "to nobody");
+
+    window.clicks("#connect").await;
+    window.is("open").await;
+    window.presses("#words", Key::Enter).await;
+    window.has_line("client: received to nobody").await;
+    assert_eq!(server.log.count("server: receive connection."), 2);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_window_says_goodbye_when_it_is_closed_or_leaves() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    browser.joins(&server, "").await.closes().await;
+    let leaving = browser.joins(&server, "").await;
+    leaving.goes_to("about:blank").await;
+
+    let goodbye = "closes_total{code=\"1000\",reason=\"closed_by_client\"}";
+    within("two goodbyes", async { while server.metrics().await.value(goodbye) < 2 {} }).await;
+    browser.has_no_complaints().await;
+}
