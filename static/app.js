@@ -31,7 +31,7 @@ if ('WebSocket' in window) start();
 else part('unsupported').hidden = false;
 
 function start() {
-  part('page').hidden = false;
+  part('page').hidden = part('invitation').hidden = false;
   part('connect-form').addEventListener('submit', connectAsTyped);
   part('close').addEventListener('click', () => connection.close());
   addEventListener('hashchange', connectToRoomOfPage);

@@ -9,7 +9,8 @@ use actix_web::{
         StatusCode,
         header::{ETag, EntityTag, IfNoneMatch},
     },
-    mime, web,
+    mime::{self, Mime},
+    web,
 };
 use log::warn;
 use rust_embed::{Embed, Metadata};
@@ -48,8 +49,8 @@ pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
 fn from_directory(request: &HttpRequest, directory: &Path, name: &str) -> Result<HttpResponse, Refusal> {
     let path = resolve(directory, name).map_err(|_| Refusal::NotFound)?;
     let file = NamedFile::open(path).map_err(|_| Refusal::NotFound)?;
-    let file = file.prefer_utf8(true).disable_content_disposition().use_last_modified(false); // its tag says enough
-    Ok(file.into_response(request))
+    let file = file.set_content_type(content_type(name)).disable_content_disposition();
+    Ok(file.use_last_modified(false).into_response(request)) // its tag says more
 }
 
 /// The file `name` inside `directory`; neither `..`, nor a hidden name, nor a link leads out of it.
@@ -91,12 +92,12 @@ fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     }
 }
 
-fn content_type(name: &str) -> String {
+fn content_type(name: &str) -> Mime {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
-    let mime = file_extension_to_mime(extension.unwrap_or_default());
-    match mime.type_() {
-        mime::TEXT => format!("{mime}; charset=utf-8"),
-        _ => mime.to_string(),
+    let kind = file_extension_to_mime(extension.unwrap_or_default());
+    match kind.type_() {
+        mime::TEXT => format!("{kind}; charset=utf-8").parse().expect("a type and its parameter"),
+        _ => kind,
     }
 }
 

@@ -61,7 +61,11 @@ async fn the_waiting_page_is_for_everybody() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.window().await;
-    window.prepares("Math.random = () => 1; const soon = setTimeout; window.setTimeout = (f, ms) => soon(f, ms * 30)").await;
+    window
+        .prepares(
+            "Math.random = () => 1; const soon = setTimeout; window.setTimeout = (f, ms) => soon(f, ms * 30)",
+        )
+        .await;
     window.goes_to(&format!("http://{}/", server.listeners[0])).await;
     window.has_line("client: received from client: hello").await;
     server.terminate();

@@ -17,6 +17,23 @@ async fn a_browser_without_websocket_is_told_so() {
     browser.has_no_complaints().await;
 }
 
+/// Chromium has modules, so it is made to run what it leaves to others.
+const OUTDATED: &str = "void document.head.append(Object.assign(
+    document.createElement('script'), { src: document.querySelector('script[nomodule]').src }))";
+
+#[tokio::test]
+async fn a_browser_that_is_too_old_for_the_page_is_told_so() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    assert!(!window.is_visible("#outdated").await);
+
+    window.evaluates(OUTDATED, "").await;
+    window.has("#outdated:not([hidden])").await;
+    assert!(window.is_visible("#outdated").await);
+    browser.has_no_complaints().await;
+}
+
 #[tokio::test]
 async fn a_browser_with_websocket_is_told_so() {
     let Some(browser) = Browser::start().await else { return };

@@ -23,7 +23,10 @@ async fn every_length_is_drawn_as_it_goes_over_the_wire() {
         for (direction, header, mask) in [("sent", sent, "4"), ("received", received, "0")] {
             let frame = format!("[data-direction={direction}][data-payload-length='{length}']");
             window.has(&format!(".strip{frame}")).await;
-            assert_eq!(drawn(&window, &format!(".strip{frame}")).await, expected(direction, header, mask, length));
+            assert_eq!(
+                drawn(&window, &format!(".strip{frame}")).await,
+                expected(direction, header, mask, length)
+            );
         }
         window.has(&format!(".drawing[data-direction=received][data-payload-length='{length}']")).await;
     }
@@ -58,18 +61,19 @@ fn expected(direction: &str, header: &str, mask: &str, length: usize) -> Value {
 #[tokio::test]
 async fn a_frame_unfolds_to_its_bits_and_says_them_in_words() {
     let Some(browser) = Browser::start().await else { return };
-    let window = browser.joins(&server(), "").await;
+    let server = server();
+    let window = browser.joins(&server, "").await;
 
     window.clicks("#rows li.sent button.frame").await;
     window.has(".drawing[data-direction=sent][data-header='8192']").await;
-    assert_eq!(
-        window.text(".drawing .box.header").await,
-        "811FINcomplete000RSVunused0001opcodetext"
-    );
+    assert_eq!(window.text(".drawing .box.header").await, "811FINcomplete000RSVunused0001opcodetext");
     assert_eq!(window.text(".drawing .box.header + .box.header").await, "921MASKmasked0010010length18 bytes");
     assert_eq!(window.text(".drawing .box.mask").await, "·· ·· ·· ··×4maskrandom");
     let caption = window.text(".drawing figcaption").await;
-    assert!(caption.starts_with("To the server: 2 bytes of header and 4 of mask for 18 of payload."), "{caption}");
+    assert!(
+        caption.starts_with("To the server: 2 bytes of header and 4 of mask for 18 of payload."),
+        "{caption}"
+    );
     assert_eq!(window.text("#rows li.sent .unseen").await, "text, 18 bytes in a frame of 24");
     browser.has_no_complaints().await;
 }
@@ -77,7 +81,8 @@ async fn a_frame_unfolds_to_its_bits_and_says_them_in_words() {
 #[tokio::test]
 async fn what_headers_cost_is_counted_against_requests() {
     let Some(browser) = Browser::start().await else { return };
-    let window = browser.joins(&server(), "").await;
+    let server = server();
+    let window = browser.joins(&server, "").await;
     window.shows("#messages", "3 messages").await;
     window.shows("[data-cost=frames] .sum", "10").await; // 6 to the server, twice 2 from it
     let requests = window.text("[data-cost=requests] .sum").await;

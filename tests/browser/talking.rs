@@ -80,7 +80,10 @@ async fn markup_from_one_window_is_text_in_the_other() {
         bert.has_line(&format!("client: received {markup}")).await;
     }
     for window in [&anna, &bert] {
-        assert_eq!(window.evaluates("document.querySelectorAll('#rows .line *:not(span, bdi)').length", "").await, 0);
+        assert_eq!(
+            window.evaluates("document.querySelectorAll('#rows .line *:not(span, bdi)').length", "").await,
+            0
+        );
         assert_eq!(window.evaluates("window.hurt ?? false", "").await, false);
     }
     browser.has_no_complaints().await;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 use tempfile::TempDir;
 
@@ -36,9 +36,15 @@ impl Operator {
     }
 
     pub fn runs(&self, arguments: &[&str]) -> Answer {
+        self.runs_into(Stdio::piped(), arguments)
+    }
+
+    /// Runs with standard output going into `output`.
+    pub fn runs_into(&self, output: impl Into<Stdio>, arguments: &[&str]) -> Answer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_worldcast"));
         command.args(arguments).current_dir(&self.home).env_clear();
-        Answer::from(command.envs(self.variables.clone()).output().unwrap())
+        command.stdout(output).stderr(Stdio::piped()).stdin(Stdio::null());
+        Answer::from(command.envs(self.variables.clone()).spawn().unwrap().wait_with_output().unwrap())
     }
 
     /// Checks `worldcast.toml`, which is expected to be fine, and returns what would run.

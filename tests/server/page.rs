@@ -124,7 +124,10 @@ async fn what_a_browser_has_is_good_until_the_file_changes() {
         assert_eq!(head(&answers[0]), head(&answers[1]), "{known}");
     }
     let other = || ask_again("\"another\"".to_owned());
-    assert_eq!((answer(other()).await.status, answer_from_the_copy(other()).await.status), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(
+        (answer(other()).await.status, answer_from_the_copy(other()).await.status),
+        (StatusCode::OK, StatusCode::OK)
+    );
 }
 
 #[actix_web::test]

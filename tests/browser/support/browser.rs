@@ -7,7 +7,10 @@ use super::{
     missing::{program, skip},
 };
 use crate::process::Server;
-use fantoccini::{Client, ClientBuilder, wd::{Capabilities, WindowHandle}};
+use fantoccini::{
+    Client, ClientBuilder,
+    wd::{Capabilities, WindowHandle},
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use std::path::Path;

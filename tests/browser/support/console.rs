@@ -27,10 +27,10 @@ impl Entry {
         self.level != "INFO" && self.level != "DEBUG"
     }
 
-    /// Whether it is Chromium's own word about a server that is not there.
+    /// Whether it is Chromium's own word about a server that is not there, or went while a request was on its way.
     pub fn is_about_a_lost_server(&self) -> bool {
         self.message.contains("WebSocket connection to ") && self.message.contains(" failed: ")
-            || self.message.contains("net::ERR_CONNECTION_REFUSED")
+            || self.message.contains("Failed to load resource: net::ERR_CONNECTION_")
     }
 
     /// Whether the page said `line`, which the driver writes in quotes behind the place in the source.
