@@ -41,7 +41,11 @@ pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
     let configured = &settings.directory;
     let found = configured.canonicalize().ok().filter(|path| path.is_dir());
     if found.is_none() && *settings != PageSettings::default() {
-        warn!(target: TARGET, "page.directory {configured:?} is no directory: serving the page inside the program");
+        warn!(
+            target: TARGET,
+            "page.directory {configured:?} is no directory, so the page inside the program is served; \
+             create it and start again"
+        );
     }
     found
 }

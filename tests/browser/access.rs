@@ -2,7 +2,7 @@
 
 use crate::{
     process::Server,
-    support::{Axe, Browser, Window, server},
+    support::{Axe, Browser, SLOW_CLOCK, Window, server, within},
 };
 use fantoccini::key::Key;
 
@@ -60,13 +60,7 @@ async fn the_closed_page_is_for_everybody() {
 async fn the_waiting_page_is_for_everybody() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
-    let window = browser.window().await;
-    window
-        .prepares(
-            "Math.random = () => 1; const soon = setTimeout; window.setTimeout = (f, ms) => soon(f, ms * 30)",
-        )
-        .await;
-    window.goes_to(&format!("http://{}/", server.listeners[0])).await;
+    let window = browser.opens_with(SLOW_CLOCK, &server).await;
     window.has_line("client: received from client: hello").await;
     server.terminate();
     window.is("waiting").await;
@@ -77,9 +71,8 @@ async fn the_waiting_page_is_for_everybody() {
 #[tokio::test]
 async fn the_notice_of_an_unsupported_browser_is_for_everybody() {
     let Some(browser) = Browser::start().await else { return };
-    let (server, window) = (server(), browser.window().await);
-    window.prepares("delete window.WebSocket").await;
-    window.goes_to(&format!("http://{}/", server.listeners[0])).await;
+    let server = server();
+    let window = browser.opens_with("delete window.WebSocket", &server).await;
     window.has("#unsupported:not([hidden])").await;
     is_open_to_everybody(&window, "unsupported").await;
     browser.has_no_complaints().await;
@@ -94,6 +87,18 @@ async fn the_question_before_something_large_is_for_everybody() {
     window.clicks("#say").await;
     window.has("#dialog[open]").await;
     is_open_to_everybody(&window, "asking").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_screen_reader_is_told_what_happens() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    window.says("Tea, anyone?").await;
+    let told = async { while !window.text("#announcer").await.ends_with("client: received Tea, anyone?") {} };
+    within("the announcement", told).await;
+    window.has("#announcer[role=status]").await;
     browser.has_no_complaints().await;
 }
 

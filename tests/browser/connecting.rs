@@ -1,15 +1,13 @@
 //! Open, closed, lost, found again.
 
-use crate::support::{Browser, PATIENCE, server, server_with, within};
+use crate::support::{Browser, PATIENCE, SLOW_CLOCK, Window, server, server_with, within};
 use fantoccini::key::Key;
 
 #[tokio::test]
 async fn a_browser_without_websocket_is_told_so() {
     let Some(browser) = Browser::start().await else { return };
-    let (server, window) = (server(), browser.window().await);
-    window.prepares("delete window.WebSocket").await;
-    window.goes_to(&format!("http://{}/", server.listeners[0])).await;
-
+    let server = server();
+    let window = browser.opens_with("delete window.WebSocket", &server).await;
     window.has("#unsupported:not([hidden])").await;
     assert!(window.is_visible("#unsupported").await);
     assert!(window.text("#unsupported").await.contains("This browser does not support WebSocket"));
@@ -52,14 +50,12 @@ async fn a_lost_connection_comes_back_by_itself_when_the_server_does() {
     let Some(browser) = Browser::start().await else { return };
     let mut server = server();
     let address = server.listeners[0].to_string();
-    let window = browser.joins(&server, "#tea").await;
+    let window = browser.opens_with(SENTENCES, &server).await;
+    window.has_line("client: received from client: hello").await;
 
     server.terminate();
     window.has_line("client: ws connection is closed (1012 the server restarts)").await;
-    window.is("waiting").await;
-    let sentence = window.text("#sentence").await;
-    let seconds = sentence.strip_prefix("Lost: 1012 the server restarts. Trying again in ");
-    assert!(seconds.is_some_and(|seconds| seconds.ends_with(" s")), "{sentence}");
+    says_in_turn(&window, &["Lost: 1012 the server restarts. Trying again in 1 s"]).await;
     assert!(server.exit(PATIENCE).await.is_some());
 
     let server = server_with(&[("listen", address)]);
@@ -70,11 +66,57 @@ async fn a_lost_connection_comes_back_by_itself_when_the_server_does() {
     browser.complains_only_about_the_lost_server().await;
 }
 
+/// Notes what the page says about the connection, however short.
+const SENTENCES: &str = "
+    window.sentences = [];
+    addEventListener('DOMContentLoaded', () => {
+      const sentence = document.getElementById('sentence');
+      const note = () => window.sentences.push(sentence.textContent);
+      new MutationObserver(note).observe(sentence, { childList: true });
+    });";
+
+/// Waits until the page has said these sentences, one after the other.
+async fn says_in_turn(window: &Window, expected: &[&str]) {
+    let said = async {
+        loop {
+            let sentences: Vec<String> =
+                serde_json::from_value(window.evaluates("window.sentences", "").await).expect("texts");
+            let mut all = sentences.iter();
+            if expected.iter().all(|expected| all.any(|said| said == expected)) {
+                return;
+            }
+        }
+    };
+    within(expected.join(", "), said).await;
+}
+
+/// Every throw of the dice comes out highest.
+const DICE: &str = "window.thrown = 0; Math.random = () => { window.thrown += 1; return 1; };";
+
+#[tokio::test]
+async fn each_wait_is_longer_than_the_last_and_left_to_chance() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.opens_with(&format!("{DICE}{SENTENCES}"), &server).await;
+    window.has_line("client: received from client: hello").await;
+
+    server.terminate();
+    let waits = [
+        "Lost: 1012 the server restarts. Trying again in 1 s",
+        "Lost: 1006 no goodbye was heard. Trying again in 2 s",
+        "Lost: 1006 no goodbye was heard. Trying again in 4 s",
+    ];
+    says_in_turn(&window, &waits).await;
+    assert!(window.evaluates("window.thrown", "").await.as_u64() >= Some(3));
+    browser.complains_only_about_the_lost_server().await;
+}
+
 #[tokio::test]
 async fn who_waits_may_give_up() {
     let Some(browser) = Browser::start().await else { return };
     let mut server = server();
-    let window = browser.joins(&server, "").await;
+    let window = browser.opens_with(SLOW_CLOCK, &server).await;
+    window.has_line("client: received from client: hello").await;
 
     server.terminate();
     window.is("waiting").await;

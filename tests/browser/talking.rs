@@ -1,27 +1,38 @@
 //! What is said in one window and heard in another.
 
-use crate::support::{Browser, server, server_with};
+use crate::{
+    process::Server,
+    support::{Browser, server, server_with},
+};
 use std::fs;
 
 #[tokio::test]
 async fn the_lesson_happens_on_the_page_on_the_console_and_in_the_log() {
-    let Some(mut browser) = Browser::start().await else { return };
-    let server = server();
-    let window = browser.joins(&server, "").await;
-    window.clicks("#close").await;
-    window.is("closed").await;
+    happens_once(&server()).await;
+}
 
-    let lesson = [
-        "client: ws connection is open",
-        "client: sent from client: hello",
-        "client: received world",
-        "client: received from client: hello",
-        "client: ws connection is closed (1000 done)",
-    ];
-    window.has_line(lesson[4]).await;
-    assert_eq!(window.lines().await, lesson);
+#[tokio::test]
+async fn the_lesson_happens_with_the_page_inside_the_program() {
+    happens_once(&server_with(&[("page.directory", "no such directory")])).await;
+}
+
+const LESSON: [&str; 5] = [
+    "client: ws connection is open",
+    "client: sent from client: hello",
+    "client: received world",
+    "client: received from client: hello",
+    "client: ws connection is closed (1000 done)",
+];
+
+async fn happens_once(server: &Server) {
+    let Some(mut browser) = Browser::start().await else { return };
+    let window = browser.joins(server, "").await;
+    window.clicks("#close").await;
+    window.has_line(LESSON[4]).await;
+
+    assert_eq!(window.lines().await, LESSON);
     let console = browser.console().await;
-    for line in lesson {
+    for line in LESSON {
         assert!(console.iter().any(|entry| entry.says(line)), "{line} in {console:#?}");
     }
     assert_eq!(server.log.count("server: receive connection."), 1);

@@ -57,7 +57,7 @@ impl Browser {
     }
 
     /// A window of its own, which shows nothing yet.
-    pub async fn window(&self) -> Window {
+    async fn window(&self) -> Window {
         self.client.switch_to_window(self.first.clone()).await.expect("it stays open");
         let window = self.client.new_window(false).await.expect("a window");
         Window::new(self.client.clone(), window.handle)
@@ -67,6 +67,14 @@ impl Browser {
     pub async fn opens(&self, server: &Server, room: &str) -> Window {
         let window = self.window().await;
         window.goes_to(&format!("http://{}/{room}", server.listeners[0])).await;
+        window
+    }
+
+    /// A window in which `script` runs before those of the page.
+    pub async fn opens_with(&self, script: &str, server: &Server) -> Window {
+        let window = self.window().await;
+        window.prepares(script).await;
+        window.goes_to(&format!("http://{}/", server.listeners[0])).await;
         window
     }
 
@@ -81,6 +89,11 @@ impl Browser {
     pub async fn console(&mut self) -> &[Entry] {
         self.console.extend(Entry::read_all(&self.client).await);
         &self.console
+    }
+
+    /// How often the Content-Security-Policy forbade something.
+    pub async fn refusals(&mut self) -> usize {
+        self.console().await.iter().filter(|entry| entry.is_about_the_policy()).count()
     }
 
     /// No mistake in a script, nothing that the Content-Security-Policy forbade.

@@ -27,6 +27,11 @@ impl Entry {
         self.level != "INFO" && self.level != "DEBUG"
     }
 
+    /// Whether something was forbidden by the Content-Security-Policy.
+    pub fn is_about_the_policy(&self) -> bool {
+        self.is_complaint() && self.message.contains("Content Security Policy")
+    }
+
     /// Whether it is Chromium's own word about a server that is not there, or went while a request was on its way.
     pub fn is_about_a_lost_server(&self) -> bool {
         self.message.contains("WebSocket connection to ") && self.message.contains(" failed: ")
