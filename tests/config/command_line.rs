@@ -99,11 +99,3 @@ fn the_version_is_that_of_the_package() {
     let version = Operator::new().runs(&["--version"]);
     assert_eq!(version.printed, format!("worldcast {}\n", env!("CARGO_PKG_VERSION")));
 }
-
-#[test]
-fn there_are_no_colours_where_there_is_no_terminal() {
-    for arguments in [&["--help"][..], &["chek"], &["check", "-c", "missing.toml"]] {
-        let answer = Operator::new().runs(arguments);
-        assert!(!(answer.printed + &answer.said).contains('\x1b'), "{arguments:?}");
-    }
-}
