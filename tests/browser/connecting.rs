@@ -8,6 +8,7 @@ async fn a_browser_without_websocket_is_told_so() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with("delete window.WebSocket", &server).await;
+
     window.has("#unsupported:not([hidden])").await;
     assert!(window.is_visible("#unsupported").await);
     assert!(window.text("#unsupported").await.contains("This browser does not support WebSocket"));
@@ -137,7 +138,7 @@ async fn what_is_closed_by_hand_is_opened_by_hand() {
     window.shows("#state[data-state=closed]", "Closed by hand: 1000 done").await;
     window.says("to nobody").await;
     window.shows("#hint", "Not connected, so nothing was sent.").await;
-    assert_eq!(window.evaluates("document.querySelector('#words').value", "").await, "to nobody");
+    assert_eq!(window.value("#words").await, "to nobody");
 
     window.clicks("#connect").await;
     window.is("open").await;

@@ -40,7 +40,7 @@ async fn another_address_leads_to_another_room() {
     let server = server();
     let (anna, bert) = (browser.joins(&server, "").await, browser.joins(&server, "#tea").await);
     let address = format!("ws://{}/websocket", server.listeners[0]);
-    assert_eq!(anna.evaluates("document.querySelector('#address').value", "").await, address.as_str());
+    assert_eq!(anna.value("#address").await, address.as_str());
 
     anna.fills("#address", &format!("{address}/tea")).await;
     anna.clicks("#connect").await;

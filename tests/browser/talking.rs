@@ -53,7 +53,7 @@ async fn what_one_window_says_the_other_hears() {
     anna.has_line("client: received Yes, please! ☕").await;
 
     anna.has_line("client: sent Tea, anyone?").await;
-    assert_eq!(anna.evaluates("document.querySelector('#words').value", "").await, "");
+    assert_eq!(anna.value("#words").await, "");
     browser.has_no_complaints().await;
 }
 
@@ -125,7 +125,7 @@ async fn nothing_is_sent_before_it_is_meant() {
     window.has("#dialog[open]").await;
     window.clicks("dialog button[value=keep]").await;
     window.has("#dialog:not([open])").await;
-    assert_eq!(window.evaluates("document.querySelector('#words').value", "").await, large.as_str());
+    assert_eq!(window.value("#words").await, large.as_str());
 
     window.clicks("#say").await;
     window.clicks("dialog button[value=send]").await;

@@ -92,6 +92,12 @@ impl Window {
         text.as_str().expect("text").to_owned()
     }
 
+    /// What stands in a field.
+    pub async fn value(&self, selector: &str) -> String {
+        let value = self.evaluates("document.querySelector(arguments[0]).value", selector).await;
+        value.as_str().expect("text").to_owned()
+    }
+
     pub async fn lines(&self) -> Vec<String> {
         let lines = "[...document.querySelectorAll('#rows .line')].map((line) => line.textContent)";
         serde_json::from_value(self.evaluates(lines, "").await).expect("texts")
