@@ -2,9 +2,13 @@
 
 mod cli; // what can be asked for
 
+use anyhow::Context;
 use clap::Parser;
 use cli::{Cli, Command};
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 use worldcast::{
     config::{DEFAULTS, Settings},
     logging,
@@ -25,10 +29,19 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let config = cli.config.as_deref();
     match cli.command() {
         Command::Serve => serve(Settings::load(config)?.settings)?,
-        Command::Check => print!("{}", Settings::load(config)?),
-        Command::Defaults => print!("{DEFAULTS}"),
+        Command::Check => print(&Settings::load(config)?.to_string())?,
+        Command::Defaults => print(DEFAULTS)?,
     }
     Ok(())
+}
+
+/// Prints to standard output; a reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
 }
 
 fn serve(settings: Settings) -> anyhow::Result<()> {

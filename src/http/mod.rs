@@ -84,7 +84,7 @@ pub fn app(context: web::Data<Context>, listener: SocketAddr) -> App<impl AppEnt
         .wrap(from_fn(guard::guard))
         .service(web::resource("/websocket").to(websocket::default_room))
         .service(web::resource("/websocket/{room:.*}").to(websocket::room))
-        .service(readable("/rooms/{room}", rooms::describe))
+        .service(readable("/rooms/{room:[^/]*}", rooms::describe))
         .service(writable("/rooms/{room}/messages", publish::message))
         .service(writable("/rooms/{room}/batch", publish::batch))
         .service(
