@@ -5,6 +5,7 @@ use crate::{
     model::{Breach, Model, Promise, RoomId, Verdict},
     plan::Visit,
     report::Report,
+    settings::OUTBOX,
 };
 use std::{
     cell::{Cell, RefCell, RefMut},
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Bytes that may be on their way in one room when somebody floods it: less than an outbox holds, so that
 /// nobody who reads is ever too slow.
-const FLOOD: usize = 512 << 10;
+const FLOOD: usize = OUTBOX / 2;
 
 pub struct Stage {
     pub listeners: Vec<SocketAddr>,
