@@ -41,8 +41,8 @@ pub struct Metrics {
     pub delivery_seconds: Histogram,
     /// Messages that travelled as one.
     pub turn_messages: Histogram,
-    /// Times that a session was not read because the server had no room.
-    pub pauses: Counter,
+    /// Times that a session was not read for a while.
+    pub pauses: Family<PauseLabels, Counter>,
     pub log_lines_dropped: Counter,
 }
 
@@ -54,6 +54,11 @@ pub struct CloseLabels {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RefusalLabels {
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PauseLabels {
     pub reason: &'static str,
 }
 
@@ -77,7 +82,7 @@ impl Metrics {
             rooms: register(r, "rooms", "Rooms that have members"),
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
-            pauses: register(r, "pauses", "Times that a session was not read for want of room"),
+            pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),
             log_lines_dropped: register(r, "log_lines_dropped", "Log lines that the reader was too slow for"),
             registry: Registry::default(),
         };

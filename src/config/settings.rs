@@ -66,11 +66,19 @@ pub struct RoomSettings {
     pub greeting: String,
     /// Whether the speaker hears itself; a client overrides it with `?echo=true` or `?echo=false`.
     pub echo: bool,
+    /// In which an eighth of an outbox may be said in a room while somebody there is behind; zero for no such bound.
+    #[serde(with = "super::duration")]
+    pub patience: Duration,
 }
 
 impl Default for RoomSettings {
     fn default() -> Self {
-        Self { default: "lobby".parse().expect("the name is allowed"), greeting: "world".into(), echo: true }
+        Self {
+            default: "lobby".parse().expect("the name is allowed"),
+            greeting: "world".into(),
+            echo: true,
+            patience: Duration::from_millis(100),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::publication::{Audience, Permit, Publication, SessionId};
 use crate::{
-    room::{RelayId, RoomName, RoomSlot},
+    room::{Flow, RelayId, RoomName, RoomSlot},
     wire::Payload,
 };
 use actix::prelude::*;
@@ -83,7 +83,7 @@ pub struct Turn(pub Vec<Event>);
 /// One thing that happened.
 pub enum Event {
     /// The session is in the room: it hears the greeting and everything after it.
-    Admitted { session: SessionId, room: RoomSlot, greeting: Option<Arc<Publication>> },
+    Admitted { session: SessionId, room: RoomSlot, flow: Flow, greeting: Option<Arc<Publication>> },
     /// Something was said in the room.
     Said { room: RoomSlot, publication: Arc<Publication> },
     /// The session's room would be one more than there may be.

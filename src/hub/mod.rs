@@ -16,7 +16,7 @@ use crate::{
     config::Settings,
     logging::{Escaped, PanicGuard, TARGET},
     metrics::Metrics,
-    room::Rooms,
+    room::{Flow, Rooms},
     wire::Payload,
 };
 use actix::prelude::*;
@@ -43,7 +43,7 @@ pub struct Hub {
 impl Hub {
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
-            rooms: Rooms::default(),
+            rooms: Rooms::new(Flow::of(settings)),
             max_rooms: settings.limits.rooms,
             refused: HashSet::new(),
             metrics,
@@ -84,8 +84,9 @@ impl Hub {
             return Event::Refused { session };
         }
         let room = self.rooms.join(room, relay);
+        let (slot, flow) = (room.slot(), room.flow().clone());
         self.metrics.rooms.set(self.rooms.len() as i64);
-        Event::Admitted { session, room, greeting: self.greeting.clone() }
+        Event::Admitted { session, room: slot, flow, greeting: self.greeting.clone() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was said, by whom, and who is to hear it.
 
+use crate::room::Credit;
 use crate::wire::{Payload, Prepared};
 use std::{
     fmt,
@@ -45,7 +46,11 @@ impl Audience {
 }
 
 /// The right to hold a number of bytes on the way from socket to socket; gives them back when dropped.
-pub type Permit = OwnedSemaphorePermit;
+pub struct Permit {
+    pub _server: OwnedSemaphorePermit,
+    /// A part of what may be under way in the room; none before the speaker's admission to it.
+    pub room: Option<Credit>,
+}
 
 /// A message on its way through hub and relays, shared by all of them.
 pub struct Publication {
@@ -54,11 +59,16 @@ pub struct Publication {
     /// When the hub took it.
     pub taken: Instant,
     /// Comes back when every relay has handed the message to its outboxes.
-    _permit: Option<Permit>,
+    permit: Option<Permit>,
 }
 
 impl Publication {
     pub fn new(payload: Payload, audience: Audience, permit: Option<Permit>) -> Arc<Self> {
-        Arc::new(Self { message: Prepared::new(payload), audience, taken: Instant::now(), _permit: permit })
+        Arc::new(Self { message: Prepared::new(payload), audience, taken: Instant::now(), permit })
+    }
+
+    /// What it cost its room.
+    pub fn credit(&self) -> Option<&Credit> {
+        self.permit.as_ref()?.room.as_ref()
     }
 }

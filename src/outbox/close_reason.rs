@@ -86,7 +86,7 @@ impl fmt::Display for CloseReason {
             }
             Self::Silent => f.write_str("silent: no answer to a ping within session.pong_within"),
             Self::WriteStalled => f.write_str("write stalled: nothing was read within session.stalled_write"),
-            Self::Overloaded => f.write_str("overloaded: limits.in_flight_bytes stayed exhausted"),
+            Self::Overloaded => f.write_str("overloaded: no room for a message within session.stalled_write"),
             Self::TooManyRooms => f.write_str("no room for another room: limits.rooms is reached"),
             Self::Restart => f.write_str("the server restarts"),
             Self::Failed => f.write_str("the session failed inside the server"),

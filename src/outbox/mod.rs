@@ -13,7 +13,7 @@ mod queue; // what the kernel did not take
 pub use close_reason::CloseReason;
 pub use phase::Phase;
 pub use pool::Pool;
-pub use pulse::Pulse;
+pub use pulse::{Pause, Pulse};
 pub use queue::QueueLimits;
 
 use crate::{
@@ -128,8 +128,7 @@ impl Outbox {
 
     /// Looks for what stayed away too long; called about once a second.
     pub fn sweep(&self, now: Instant, settings: &SessionSettings) {
-        let waiting = !self.queue.borrow().is_empty(); // borrowed no longer than this: every verdict may write
-        match self.pulse.judge(now, self.phase.get(), waiting, settings) {
+        match self.pulse.judge(now, self.phase.get(), self.has_backlog(), settings) {
             Verdict::Fine => {}
             Verdict::Ping => {
                 self.pulse.pinged();
@@ -164,6 +163,11 @@ impl Outbox {
 
     pub fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// Whether something waits for the client to read.
+    pub fn has_backlog(&self) -> bool {
+        !self.queue.borrow().is_empty()
     }
 
     pub fn phase(&self) -> Phase {

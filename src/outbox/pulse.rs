@@ -11,18 +11,31 @@ pub struct Pulse {
     /// Whether the silence since then was answered with a ping.
     pinged: Cell<bool>,
     /// Why and since when the client is not read.
-    paused: Cell<Option<Pause>>,
+    paused: Cell<Option<(Pause, Instant)>>,
     /// When the kernel last took something, or was last asked to after a time without need.
     last_written: Cell<Instant>,
 }
 
-/// A time in which silence says nothing, since the socket is not read.
+/// Why a socket is not read; in that time its silence says nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Pause {
+pub enum Pause {
     /// The server has no room for the client's message.
-    Full { since: Instant },
+    Server,
+    /// Too much is under way in the client's room.
+    Room,
     /// The client is faster than it may be.
-    TooFast,
+    Pace,
+}
+
+impl Pause {
+    /// One word for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Room => "room",
+            Self::Pace => "pace",
+        }
+    }
 }
 
 /// What to do about a connection.
@@ -53,17 +66,11 @@ impl Pulse {
         self.last_written.set(Instant::now());
     }
 
-    /// The server has no room for what the client said; `true` when that is news.
-    pub fn paused_for_room(&self) -> bool {
-        let news = !matches!(self.paused.get(), Some(Pause::Full { .. }));
-        if news {
-            self.paused.set(Some(Pause::Full { since: Instant::now() }));
-        }
-        news
-    }
-
-    pub fn paused_for_pace(&self) {
-        self.paused.set(Some(Pause::TooFast));
+    /// The client is not read for a while; `true` when that is news.
+    pub fn pause(&self, pause: Pause) -> bool {
+        let since = self.paused.get().map(|(_, since)| since);
+        self.paused.set(Some((pause, since.unwrap_or_else(Instant::now))));
+        since.is_none()
     }
 
     /// The pause was ours: the client's silence counts from its end.
@@ -93,7 +100,7 @@ impl Pulse {
             return Verdict::Abort(CloseReason::WriteStalled);
         }
         match self.paused.get() {
-            Some(Pause::Full { since: then }) if since(then) >= limits.stalled_write => {
+            Some((Pause::Server, then)) if since(then) >= limits.stalled_write => {
                 return Verdict::End(CloseReason::Overloaded);
             }
             Some(_) => return Verdict::Fine,
@@ -133,8 +140,8 @@ mod tests {
     #[test]
     fn a_client_that_waits_for_us_is_not_silent_but_does_not_wait_for_ever() {
         let pulse = Pulse::new(Instant::now());
-        assert!(pulse.paused_for_room());
-        assert!(!pulse.paused_for_room(), "a pause begins once");
+        assert!(pulse.pause(Pause::Server));
+        assert!(!pulse.pause(Pause::Server), "a pause begins once");
         let limits = SessionSettings { stalled_write: Duration::from_secs(60), ..Default::default() };
         let judge =
             |seconds| pulse.judge(Instant::now() + Duration::from_secs(seconds), Phase::Open, false, &limits);
@@ -145,7 +152,7 @@ mod tests {
     #[test]
     fn a_client_that_is_slowed_down_is_not_silent() {
         let pulse = Pulse::new(Instant::now());
-        pulse.paused_for_pace();
+        pulse.pause(Pause::Pace);
         assert_eq!(judge(&pulse, Duration::from_secs(3600), Phase::Open, false), Verdict::Fine);
         pulse.resumed();
         assert_eq!(judge(&pulse, Duration::from_secs(25), Phase::Open, false), Verdict::Ping);

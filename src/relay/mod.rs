@@ -2,6 +2,7 @@
 
 mod batch; // one room's messages as bytes
 mod dismissal; // who is sent away when
+mod held; // how long speakers wait for hearers
 mod roster; // who is in which room
 
 pub use roster::Roster;
@@ -42,9 +43,13 @@ pub struct Relay {
     gathered: Load,
     turn_limits: TurnLimits,
     flush_is_near: bool,
+    waits_for_hearers: bool,
     dismissals: Option<Dismissals>,
     _guard: PanicGuard,
 }
+
+/// How often hearers who are behind are looked at while speakers wait for them.
+const CATCH_UP_INTERVAL: Duration = Duration::from_millis(2);
 
 /// How often departures are looked for while the server drains.
 const DISMISSAL_INTERVAL: Duration = Duration::from_millis(20);
@@ -57,6 +62,7 @@ impl Relay {
             desk,
             gathered: Load::default(),
             flush_is_near: false,
+            waits_for_hearers: false,
             dismissals: None,
             _guard: PanicGuard("relay"),
         }
@@ -73,9 +79,9 @@ impl Relay {
                 self.gathered.add(bytes);
                 self.desk.roster.borrow_mut().say(room, publication);
             }
-            Event::Admitted { session, room, greeting } => {
+            Event::Admitted { session, room, flow, greeting } => {
                 let mut roster = self.desk.roster.borrow_mut();
-                let Some(outbox) = roster.admit(session, room) else { return };
+                let Some(outbox) = roster.admit(session, room, flow) else { return };
                 if let Some(greeting) = greeting {
                     outbox.push(greeting.message.plain().clone(), 1);
                 }
@@ -96,15 +102,29 @@ impl Relay {
             return;
         }
         let others_go_first = tokio::task::yield_now().into_actor(self);
-        ctx.spawn(others_go_first.map(|(), relay, _| {
+        ctx.spawn(others_go_first.map(|(), relay, ctx| {
             relay.flush_is_near = false;
             relay.flush();
+            relay.wait_for_hearers(ctx);
         }));
     }
 
     fn flush(&mut self) {
         self.gathered = Load::default();
         self.desk.roster.borrow_mut().flush(&self.desk.metrics);
+    }
+
+    /// Until no room holds credit back any more.
+    fn wait_for_hearers(&mut self, ctx: &mut Context<Self>) {
+        if self.waits_for_hearers || !self.desk.roster.borrow().holds_credit() {
+            return;
+        }
+        self.waits_for_hearers = true;
+        ctx.run_later(CATCH_UP_INTERVAL, |relay, ctx| {
+            relay.waits_for_hearers = false;
+            relay.desk.roster.borrow_mut().release_credit(Instant::now());
+            relay.wait_for_hearers(ctx);
+        });
     }
 
     fn sweep(&mut self) {

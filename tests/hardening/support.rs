@@ -4,7 +4,7 @@ use crate::process::{Server, handshake};
 use futures_util::{SinkExt, StreamExt};
 use std::{fmt::Display, future::Future, time::Duration};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Interest},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     time::{sleep, timeout},
 };
@@ -80,10 +80,9 @@ pub async fn deaf_client(server: &Server, room: &str) -> TcpStream {
     socket
 }
 
-/// Waits until the connection has ended, without reading from it.
+/// Waits until the connection has been reset, without reading from it.
 pub async fn is_cut_off(socket: &TcpStream) {
-    let ended = async { while !socket.ready(Interest::ERROR).await.expect("a socket").is_error() {} };
-    within("the end of a connection", ended).await;
+    eventually("the end of a connection", || socket.take_error().expect("a socket").is_some()).await;
 }
 
 /// The head of the next answer.

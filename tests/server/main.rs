@@ -8,6 +8,7 @@ mod rooms; // who hears whom
 mod handshake; // who may come in
 mod page; // what a browser gets
 mod patience; // how long the server waits, how much it keeps
+mod flow; // how fast anybody may speak
 mod closing; // how a session ends
 mod leaving; // what a vanished client leaves behind
 mod crowds; // many rooms and large rooms

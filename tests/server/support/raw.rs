@@ -46,6 +46,11 @@ impl Raw {
         sent.expect("a connection");
     }
 
+    /// However long it takes, while the server may not read.
+    pub async fn sends_in_its_own_time(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.expect("a connection");
+    }
+
     /// The next bytes are these, in hex.
     pub async fn receives(&mut self, expected: &str) {
         let mut bytes = vec![0; hex(expected).len()];

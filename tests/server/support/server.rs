@@ -1,6 +1,6 @@
 //! A server in this process, on a port of its own, with threads of its own.
 
-use super::Host;
+use super::{Host, Raw};
 use actix_web::rt::System;
 use futures_util::FutureExt;
 use std::{net::SocketAddr, thread, time::Duration};
@@ -13,6 +13,7 @@ use worldcast::{
 pub struct TestServer {
     pub addresses: Vec<SocketAddr>,
     pub stop: Stop,
+    admin: SocketAddr,
     ended: oneshot::Receiver<()>,
 }
 
@@ -32,8 +33,29 @@ impl TestServer {
         let (started, when_started) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         thread::spawn(move || serve(settings, started, end));
-        let (addresses, stop) = when_started.await.expect("the server starts");
-        Self { addresses, stop, ended }
+        let (addresses, admin, stop) = when_started.await.expect("the server starts");
+        Self { addresses, stop, admin, ended }
+    }
+
+    /// Waits until `worldcast_{metric}` is at least `least`.
+    pub async fn comes_to_count(&self, metric: &str, least: u64) {
+        let sample = format!("worldcast_{metric} ");
+        let counted = async {
+            loop {
+                let metrics = self.metrics().await;
+                let value = metrics.lines().find_map(|line| line.strip_prefix(&sample));
+                if value.is_some_and(|value| value.parse::<u64>().expect("a number") >= least) {
+                    return;
+                }
+            }
+        };
+        super::within(format!("{metric} to be {least}"), counted).await;
+    }
+
+    async fn metrics(&self) -> String {
+        let mut raw = Raw::connect(self.admin).await;
+        raw.sends("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        String::from_utf8(raw.reads_to_the_end().await).expect("text")
     }
 
     /// Resolves when the server has stopped altogether.
@@ -54,11 +76,16 @@ impl Drop for TestServer {
     }
 }
 
-fn serve(settings: Settings, started: oneshot::Sender<(Vec<SocketAddr>, Stop)>, ended: oneshot::Sender<()>) {
+fn serve(
+    settings: Settings,
+    started: oneshot::Sender<(Vec<SocketAddr>, SocketAddr, Stop)>,
+    ended: oneshot::Sender<()>,
+) {
     let system = System::new();
     system.block_on(async {
         let server = Server::start(settings).expect("the server starts");
-        let _ = started.send((server.addresses().to_vec(), server.stop_handle()));
+        let admin = server.admin_addresses()[0];
+        let _ = started.send((server.addresses().to_vec(), admin, server.stop_handle()));
         actix_web::rt::spawn(async {
             server.run().await.expect("the server runs");
             System::current().stop(); // the hub's thread too

@@ -1,6 +1,9 @@
 //! The rooms of this node: who is where, as plain data.
 
+mod flow; // how far speakers may be ahead
+
 pub use crate::config::RoomName;
+pub use flow::{Credit, Flow};
 
 use std::collections::HashMap;
 
@@ -19,8 +22,8 @@ impl RoomSlot {
 pub struct RelayId(pub u32);
 
 /// The rooms that have members. A room begins with its first member and ends with its last.
-#[derive(Default)]
 pub struct Rooms {
+    flow: Flow,
     by_name: HashMap<RoomName, Room>,
     free: Vec<RoomSlot>,
 }
@@ -28,17 +31,24 @@ pub struct Rooms {
 /// One room: how many of its members each relay holds.
 pub struct Room {
     slot: RoomSlot,
+    flow: Flow,
     members: Vec<(RelayId, usize)>,
 }
 
 impl Rooms {
-    /// Counts one more member of `name` at `relay`, and says where the room lies.
-    pub fn join(&mut self, name: RoomName, relay: RelayId) -> RoomSlot {
+    /// Every room will have a flow like this one.
+    pub fn new(flow: Flow) -> Self {
+        Self { flow, by_name: HashMap::new(), free: Vec::new() }
+    }
+
+    /// Counts one more member of `name` at `relay`.
+    pub fn join(&mut self, name: RoomName, relay: RelayId) -> &Room {
         let next = RoomSlot(self.by_name.len() as u32); // without a free slot, all below are taken
-        let free = &mut self.free;
-        let room = self.by_name.entry(name).or_insert_with(|| Room::new(free.pop().unwrap_or(next)));
+        let Self { flow, by_name, free } = self;
+        let new_room = || Room { slot: free.pop().unwrap_or(next), flow: flow.anew(), members: Vec::new() };
+        let room = by_name.entry(name).or_insert_with(new_room);
         room.count_one_more(relay);
-        room.slot
+        room
     }
 
     /// Counts one member less; the last one takes the room with it.
@@ -67,18 +77,18 @@ impl Rooms {
     /// After a crowd has left, its memory goes too.
     fn give_back(&mut self) {
         if self.by_name.is_empty() {
-            *self = Self::default();
+            *self = Self::new(self.flow.anew());
         }
     }
 }
 
 impl Room {
-    fn new(slot: RoomSlot) -> Self {
-        Self { slot, members: Vec::new() }
-    }
-
     pub fn slot(&self) -> RoomSlot {
         self.slot
+    }
+
+    pub fn flow(&self) -> &Flow {
+        &self.flow
     }
 
     /// The relays that hold members of this room.
@@ -110,6 +120,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
 
     const A: RelayId = RelayId(0);
     const B: RelayId = RelayId(1);
@@ -120,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_room_knows_the_relays_of_its_members() {
-        let mut rooms = Rooms::default();
+        let mut rooms = Rooms::new(Flow::of(&Settings::default()));
         for relay in [A, B, A] {
             rooms.join(name("news"), relay);
         }
@@ -136,19 +147,19 @@ mod tests {
 
     #[test]
     fn rooms_have_slots_of_their_own_and_slots_are_used_again() {
-        let mut rooms = Rooms::default();
-        let news = rooms.join(name("news"), A);
-        let sport = rooms.join(name("sport"), A);
+        let mut rooms = Rooms::new(Flow::of(&Settings::default()));
+        let news = rooms.join(name("news"), A).slot();
+        let sport = rooms.join(name("sport"), A).slot();
         assert_ne!(news, sport);
-        assert_eq!(rooms.join(name("news"), B), news);
+        assert_eq!(rooms.join(name("news"), B).slot(), news);
         rooms.leave(&name("sport"), A);
-        assert_eq!(rooms.join(name("weather"), A), sport);
-        assert_ne!(rooms.join(name("sport"), A), sport);
+        assert_eq!(rooms.join(name("weather"), A).slot(), sport);
+        assert_ne!(rooms.join(name("sport"), A).slot(), sport);
     }
 
     #[test]
     fn whoever_was_not_there_leaves_nobody_out() {
-        let mut rooms = Rooms::default();
+        let mut rooms = Rooms::new(Flow::of(&Settings::default()));
         rooms.join(name("news"), A);
         rooms.leave(&name("news"), B);
         rooms.leave(&name("sport"), A);

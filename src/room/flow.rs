@@ -1,0 +1,62 @@
+//! How far those who speak in a room may be ahead of those who hear.
+//!
+//! Who speaks takes credit for each message. It comes back when the relays have handed the message on, and while
+//! somebody has not taken all of it, after [`Flow::patience`] at the latest. So nobody speaks much faster than others
+//! hear, and only who cannot take an eighth of an outbox in that time is ever sent away as too slow.
+
+use crate::config::Settings;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What may be under way in one room; the same terms for every room.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    pub credit: Arc<Semaphore>,
+    /// All of it, in bytes.
+    most: usize,
+    /// What the smallest message costs, since outboxes count messages too.
+    least: usize,
+    /// How long speakers wait for who is behind; zero: not at all.
+    pub patience: Duration,
+}
+
+/// Shared, since a relay may hold it for longer than the message.
+pub type Credit = Arc<OwnedSemaphorePermit>;
+
+impl Flow {
+    pub fn of(settings: &Settings) -> Self {
+        let (bytes, messages) = (settings.session.outbox_bytes.bytes(), settings.session.outbox_messages);
+        let least = (bytes / messages).max(1);
+        let most = (bytes / 8).clamp(least, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Self { credit: Arc::new(Semaphore::new(most)), most, least, patience: settings.rooms.patience }
+    }
+
+    /// The same for another room.
+    pub fn anew(&self) -> Self {
+        Self { credit: Arc::new(Semaphore::new(self.most)), ..*self }
+    }
+
+    /// What a message of `bytes` costs; never more than there is.
+    pub fn cost(&self, bytes: usize) -> u32 {
+        bytes.clamp(self.least, self.most) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_fills_at_most_an_eighth_of_an_outbox() {
+        let settings = Settings::default();
+        let flow = Flow::of(&settings);
+        assert!(flow.most / flow.cost(0) as usize <= settings.session.outbox_messages / 8);
+        assert!(flow.most <= settings.session.outbox_bytes.bytes() / 8);
+    }
+
+    #[test]
+    fn a_message_of_any_size_can_be_said() {
+        let flow = Flow::of(&Settings::default()).anew();
+        assert!(flow.cost(usize::MAX) as usize <= flow.credit.available_permits());
+    }
+}
