@@ -49,7 +49,8 @@ impl Report {
     /// What the server counts and holds now; `at_rest`: what it held before anybody came.
     pub fn sees(&mut self, metrics: &Metrics, memory: usize, at_rest: usize) {
         self.clients_at_once = self.clients_at_once.max(metrics.value("sessions") as usize);
-        self.pauses = metrics.value("pauses_total");
+        let pauses = |reason| metrics.value(&format!("pauses_total{{reason=\"{reason}\"}}"));
+        self.pauses = pauses("server") + pauses("room");
         self.memory.at_rest = at_rest;
         self.memory.waiting = self.memory.waiting.max(metrics.value("outbox_bytes") as usize);
         self.memory.most = self.memory.most.max(memory);
