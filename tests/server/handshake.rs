@@ -10,6 +10,7 @@ use actix_web::{
 fn handshake(path: &str) -> TestRequest {
     TestRequest::get()
         .uri(path)
+        .insert_header(("Host", "localhost:8080"))
         .insert_header(("Upgrade", "websocket"))
         .insert_header(("Connection", "keep-alive, Upgrade"))
         .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
@@ -107,6 +108,7 @@ async fn a_handshake_that_breaks_a_rule_is_refused_with_the_rule() {
 async fn a_handshake_without_one_of_its_headers_is_refused() {
     for (missing, rule) in [
         ("connection", "the Connection header must contain `Upgrade`"),
+        ("host", "one Host header is required"),
         ("sec-websocket-key", "one Sec-WebSocket-Key header is required"),
     ] {
         let (status, code, message) = answer_without(missing).await.refusal();
@@ -117,7 +119,12 @@ async fn a_handshake_without_one_of_its_headers_is_refused() {
 
 #[actix_web::test]
 async fn what_must_be_said_once_may_not_be_said_twice() {
-    for (name, value) in [("Upgrade", "websocket"), ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")] {
+    for (name, value) in [
+        ("Host", "127.0.0.1:8080"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+        ("Sec-WebSocket-Version", "13"),
+    ] {
         let answer = answer(handshake("/websocket").append_header((name, value))).await;
         let (status, code, _) = answer.refusal();
         assert_eq!((status, code.as_str()), (400, "websocket_handshake"), "{name}");

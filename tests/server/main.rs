@@ -6,7 +6,10 @@ mod broadcast; // everybody hears the same
 mod messages; // what was said is what is heard
 mod rooms; // who hears whom
 mod handshake; // who may come in
+mod origins; // which pages may
+mod compression; // smaller on the way
 mod page; // what a browser gets
+mod pace; // how fast a client may speak
 mod patience; // how long the server waits, how much it keeps
 mod flow; // how fast anybody may speak
 mod closing; // how a session ends
