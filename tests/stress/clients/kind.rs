@@ -47,9 +47,9 @@ impl Kind {
             46..60 => Self::Breaker(Offence::draw(rng)),
             60..76 => Self::vanisher(rng),
             76..80 => Self::SlowReader,
-            80..84 => Self::Deaf,
-            84..86 => Self::Silent,
-            86..96 => Self::Caller(Request::draw(rng)),
+            80..87 => Self::Deaf,
+            87..89 => Self::Silent,
+            89..97 => Self::Caller(Request::draw(rng)),
             _ => Self::Loris { dribbles: rng.bool() },
         }
     }
