@@ -3,17 +3,19 @@
 mod budget; // room in the server for what it says
 mod crowd; // how many there may be
 mod intake; // the stream of what it says
+mod listening; // one that says nothing
 mod pace; // how fast it may speak
 
 pub use budget::{cost, in_flight};
 pub use crowd::{Crowd, Crowded, Place};
+pub use listening::Heard;
 
 use crate::{
     config::{ByteSize, SessionSettings},
     hub::{AskPresence, Audience, Depart, Join, Leave, Publish, SessionId, Speaker},
     logging::TARGET,
     metrics::CloseLabels,
-    outbox::{CloseReason, Outbox, QueueLimits, Traffic},
+    outbox::{CloseReason, Outbox, QueueLimits, Traffic, Way},
     protocol::{
         Form, Protocol,
         v1::{self, Complaint, Reference, Request},
@@ -26,6 +28,7 @@ use actix::prelude::*;
 use budget::Budget;
 use bytes::BytesMut;
 use intake::Intake;
+use listening::Silence;
 use pace::Pace;
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 use tokio::{net::TcpStream, sync::oneshot};
@@ -71,7 +74,12 @@ impl Session {
     pub fn start(desk: Rc<Desk>, terms: Terms, socket: TcpStream, unread: BytesMut) -> oneshot::Receiver<()> {
         let (ended, when_ended) = oneshot::channel();
         let settings = &desk.settings.session;
-        let outbox = Rc::new(Outbox::new(socket, terms.form, QueueLimits::of(settings), desk.pool.clone()));
+        let outbox = Rc::new(Outbox::new(
+            Way::Socket(socket),
+            terms.form,
+            QueueLimits::of(settings),
+            desk.pool.clone(),
+        ));
         let id = SessionId::next();
         let budget = Rc::new(Budget::new(desk.clone(), id));
         let decoder = Decoder::new(terms.max_message.bytes(), terms.form.window.is_some());
@@ -92,9 +100,24 @@ impl Session {
         when_ended
     }
 
+    /// Starts a session that only listens; what it hears is the body of the answer to its request.
+    pub fn listen(desk: Rc<Desk>, terms: Terms) -> Heard {
+        let limits = QueueLimits::of(&desk.settings.session);
+        let outbox = Rc::new(Outbox::new(Way::body(), terms.form, limits, desk.pool.clone()));
+        let (id, (ended, _)) = (SessionId::next(), oneshot::channel());
+        let budget = Rc::new(Budget::new(desk.clone(), id));
+        let heard = Heard(outbox.clone());
+        Self::create(|ctx| {
+            ctx.add_stream(Silence(outbox.clone()));
+            let (said, began) = (Traffic::default(), Instant::now());
+            Self { id, who: id, terms, outbox, budget, desk, said, began, _ended: ended }
+        });
+        heard
+    }
+
     fn hear(&mut self, payload: Payload) {
         match (self.terms.form.protocol, payload) {
-            (Protocol::Bare, payload) => self.say(payload, None),
+            (Protocol::Bare | Protocol::Events, payload) => self.say(payload, None),
             (Protocol::V1, Payload::Text(text)) => match Request::read(&text) {
                 Ok(Request::Publish { reference, payload }) => self.say(payload, reference),
                 Ok(Request::Presence { reference }) => self.ask_presence(reference),
@@ -133,7 +156,7 @@ impl Session {
         let reason = CloseReason::MayNotPublish;
         drop(self.budget.claim());
         match self.terms.form.protocol {
-            Protocol::Bare => self.depart(reason),
+            Protocol::Bare | Protocol::Events => self.depart(reason),
             Protocol::V1 => {
                 let (code, message) = (reason.name(), reason.to_string());
                 self.complain(&Complaint { reference, code, message });

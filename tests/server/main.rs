@@ -10,6 +10,7 @@ mod subprotocol; // worldcast.v1
 mod resume; // who comes back
 mod publishing; // who publishes over HTTP
 mod feeds; // who may publish
+mod listening; // who listens over HTTP
 mod handshake; // who may come in
 mod page; // what a browser gets
 mod patience; // how long the server waits, how much it keeps

@@ -3,6 +3,7 @@
 mod app; // answers without a socket
 mod binary; // the program itself
 mod client; // a client by a library that nobody here wrote
+mod events; // a client of Server-Sent Events
 mod host; // what every server can be asked
 mod http; // plain requests over a socket
 mod program; // programs that nobody here wrote
@@ -13,6 +14,7 @@ mod v1; // a client of the subprotocol
 pub use app::{Answer, answer, answer_with};
 pub use binary::Binary;
 pub use client::{Client, End};
+pub use events::Events;
 pub use host::Host;
 pub use http::Http;
 pub use program::output_of;
