@@ -171,3 +171,46 @@ fn retry_after(crowded: Crowded) -> &'static str {
         Crowded::Connections | Crowded::ConnectionsPerIp => "10",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Crowded, Refusal::*, *};
+
+    /// What clients rely on, by status and code.
+    #[test]
+    fn every_refusal_is_documented() {
+        let refusals = [
+            Handshake(""),
+            RoomName(RoomNameError::Empty),
+            Query(String::new()),
+            Origin(String::new()),
+            Host(String::new()),
+            NotFound,
+            MethodNotAllowed("GET"),
+            UpgradeRequired,
+            Version,
+            Crowded(Crowded::ConnectionsPerIp),
+            Crowded(Crowded::Connections),
+            Crowded(Crowded::ConnectionsPerSecond),
+            KeyRequired,
+            Key,
+            TooLarge(1),
+            BodyTooSlow,
+            Body,
+            Encoding,
+            Charset,
+            NotUtf8,
+            Json(String::new()),
+            RetryKey,
+            RetryKeyReused,
+            TooManyRooms,
+            Busy,
+            Stopping,
+        ];
+        let protocol = include_str!("../../docs/protocol.md");
+        for refusal in refusals {
+            let row = format!("| {} | `{}` | ", refusal.status_code().as_u16(), refusal.code());
+            assert!(protocol.contains(&row), "{row}");
+        }
+    }
+}

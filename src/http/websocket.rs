@@ -107,9 +107,8 @@ impl Context {
 /// pass, and than `verify_handshake`, which looks for a part of the token.
 fn verify(request: &HttpRequest) -> Result<(), Refusal> {
     let headers = request.headers();
-    let mut upgrades = headers.get_all(header::UPGRADE);
-    let token = upgrades.next().filter(|token| token.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    if token.is_none() || upgrades.next().is_some() {
+    let is_ours = |token: &header::HeaderValue| token.as_bytes().eq_ignore_ascii_case(b"websocket");
+    if !is_single(headers, header::UPGRADE) || !headers.get(header::UPGRADE).is_some_and(is_ours) {
         return Err(Refusal::Handshake("the Upgrade header must be `websocket`"));
     }
     if request.version() < actix_web::http::Version::HTTP_11 {
@@ -118,15 +117,20 @@ fn verify(request: &HttpRequest) -> Result<(), Refusal> {
     if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(Refusal::Handshake("a handshake has no body"));
     }
-    if single(headers, header::SEC_WEBSOCKET_KEY).is_none() {
+    if !is_single(headers, header::HOST) {
+        return Err(Refusal::Handshake("one Host header is required"));
+    }
+    if !is_single(headers, header::SEC_WEBSOCKET_KEY) {
         return Err(Refusal::Handshake("one Sec-WebSocket-Key header is required"));
+    }
+    if headers.get_all(header::SEC_WEBSOCKET_VERSION).nth(1).is_some() {
+        return Err(Refusal::Handshake("only one Sec-WebSocket-Version header is allowed"));
     }
     actix_http::ws::verify_handshake(request.head()).map_err(refusal_of)
 }
 
-fn single(headers: &header::HeaderMap, name: header::HeaderName) -> Option<&header::HeaderValue> {
-    let mut values = headers.get_all(name);
-    values.next().filter(|_| values.next().is_none())
+fn is_single(headers: &header::HeaderMap, name: header::HeaderName) -> bool {
+    headers.get_all(name).count() == 1
 }
 
 fn refusal_of(error: ws::HandshakeError) -> Refusal {

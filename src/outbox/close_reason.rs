@@ -127,6 +127,33 @@ mod tests {
         assert!(!CloseReason::ClosedByClient(Some(CloseCode::Normal)).come_back());
     }
 
+    /// What clients rely on, by code and name.
+    #[test]
+    fn every_reason_is_documented_with_its_code_and_whether_to_come_back() {
+        use CloseReason::*;
+        let wire =
+            [WireError::NotMasked, WireError::NotUtf8, WireError::TooManyFragments, WireError::MessageTooBig];
+        let told = [
+            Silent,
+            Failed,
+            Restart,
+            TooSlow,
+            Overloaded,
+            TooManyRooms,
+            RoomFull,
+            MayNotPublish,
+            ConnectionLost,
+            WriteStalled,
+        ];
+        let protocol = include_str!("../../docs/protocol.md");
+        for reason in wire.map(Wire).into_iter().chain(told) {
+            let code = reason.code().map_or("none".to_owned(), |code| u16::from(code).to_string());
+            let row = format!("| {code} | `{}` | ", reason.name());
+            let (_, row) = protocol.split_once(&row).expect(&row);
+            assert_eq!(row.lines().next().unwrap().contains("| yes"), reason.come_back(), "{reason}");
+        }
+    }
+
     #[test]
     fn a_sentence_fits_into_a_close_frame() {
         for reason in

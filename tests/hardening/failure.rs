@@ -1,40 +1,76 @@
 //! What cannot be replaced takes the process with it, and the exit code says so.
 
-use actix::{Actor, Arbiter};
+use actix::{Actor, Addr, Arbiter};
 use std::{
+    cell::RefCell,
     env,
     process::{Command, Stdio},
+    rc::Rc,
     sync::Arc,
     time::Duration,
 };
 use tokio::time::sleep;
 use worldcast::{
     config::Settings,
-    hub::{Drain, Hub},
+    hub::{Drain, Event, Hub, Turn},
     logging::EXIT_PANIC,
     metrics::Metrics,
+    outbox::Pool,
+    protocol::Seal,
+    relay::{Desk, Relay, Roster},
+    room::RelayId,
+    session::in_flight,
 };
 
 /// Set in the process that is to fail.
 const FAILS: &str = "WORLDCAST_TEST_FAILS";
 
+/// No clock reaches as far as this drain is to last.
+const FOR_EVER: Duration = Duration::MAX;
+
 #[test]
 fn a_hub_that_panics_ends_the_process_with_its_own_code() {
+    fails_alone("failure::a_hub_that_panics_ends_the_process_with_its_own_code", || {
+        hub().do_send(Drain { over: FOR_EVER });
+    });
+}
+
+#[test]
+fn a_relay_that_panics_ends_the_process_with_its_own_code() {
+    fails_alone("failure::a_relay_that_panics_ends_the_process_with_its_own_code", || {
+        relay().do_send(Turn(vec![Event::Draining { over: FOR_EVER }]));
+    });
+}
+
+/// Runs the test of this `name` in a process of its own, where it does what is fatal.
+fn fails_alone(name: &str, fatal: fn()) {
     if env::var_os(FAILS).is_some() {
-        return panic_in_the_hub();
+        return actix_rt::System::new().block_on(async {
+            fatal();
+            sleep(Duration::from_secs(10)).await; // the process ends long before
+        });
     }
-    let name = "failure::a_hub_that_panics_ends_the_process_with_its_own_code";
     let mut process = Command::new(env::current_exe().expect("this program"));
     process.args(["--exact", name]).env(FAILS, "1").stdout(Stdio::null()).stderr(Stdio::null());
     assert_eq!(process.status().expect("it runs").code(), Some(EXIT_PANIC));
 }
 
-/// No clock reaches as far as this drain is to last.
-fn panic_in_the_hub() {
-    actix_rt::System::new().block_on(async {
-        let hub = Hub::new(&Settings::default(), Arc::new(Metrics::new()));
-        let hub = Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub);
-        hub.do_send(Drain { over: Duration::MAX });
-        sleep(Duration::from_secs(10)).await; // the process ends long before
-    });
+fn hub() -> Addr<Hub> {
+    let hub = Hub::new(&Settings::default(), Arc::new(Metrics::new()));
+    Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
+}
+
+fn relay() -> Addr<Relay> {
+    let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
+    let desk = Desk {
+        relay: RelayId(0),
+        hub: hub(),
+        in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
+        pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
+        seal: Seal::default(),
+        roster: RefCell::new(Roster::new(&settings.compression)),
+        settings: Arc::new(settings),
+        metrics,
+    };
+    Relay::new(Rc::new(desk)).start()
 }

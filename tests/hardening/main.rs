@@ -6,9 +6,11 @@ mod process; // the program in a process of its own
 mod support; // clients, and patience that ends
 
 mod deaf; // who reads nothing
+mod announced; // messages too large to come
 mod crowd; // more than may come
 mod heads; // requests that never end
 mod descriptors; // no more of them
 mod log; // nobody reads it
+mod operators; // what they ask
 mod failure; // what breaks inside
 mod stopping; // signals

@@ -2,13 +2,9 @@
 
 use crate::{
     process::Launch,
-    support::{Client, within},
+    support::{Client, get, within},
 };
-use std::time::Duration;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use std::{net::SocketAddr, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,11 +31,8 @@ async fn a_signal_sends_everybody_away_with_1012_and_ends_the_process_with_0() {
 }
 
 /// Whether a load balancer would send clients there.
-async fn is_ready(admin: std::net::SocketAddr) -> bool {
-    let mut socket = TcpStream::connect(admin).await.expect("the admin listener stops last");
-    let request = "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    socket.write_all(request.as_bytes()).await.expect("a connection");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.expect("an answer");
-    answer.contains(" 200 ")
+async fn is_ready(admin: SocketAddr) -> bool {
+    let answer = get(admin, "/ready").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    answer.starts_with("HTTP/1.1 200 ")
 }

@@ -2,7 +2,7 @@
 
 use crate::process::{Server, handshake};
 use futures_util::{SinkExt, StreamExt};
-use std::{fmt::Display, future::Future, time::Duration};
+use std::{fmt::Display, future::Future, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -92,6 +92,19 @@ pub async fn head(socket: &mut TcpStream) -> String {
         head.push(within("the head of an answer", socket.read_u8()).await.expect("a head"));
     }
     String::from_utf8(head).expect("text")
+}
+
+/// The whole answer to a plain request.
+pub async fn get(address: SocketAddr, path: &str) -> String {
+    let answer = async {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.expect("a connection");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("an answer in UTF-8");
+        answer
+    };
+    within(format!("an answer of {address}{path}"), answer).await
 }
 
 /// The head of the answer to a flawless handshake.

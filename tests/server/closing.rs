@@ -23,6 +23,29 @@ async fn a_goodbye_without_a_code_is_answered_without_a_code() {
 }
 
 #[actix_web::test]
+async fn a_goodbye_is_answered_once() {
+    let server = TestServer::start().await;
+    let mut anna = server.join_raw("news").await;
+
+    anna.sends(frame(0x88, b"\x03\xe8").repeat(3)).await;
+    assert_eq!(anna.reads_to_the_end().await, hex("88 02 03 e8"));
+}
+
+#[actix_web::test]
+async fn a_goodbye_is_answered_behind_everything_that_was_said_before() {
+    let server = TestServer::start().await;
+    for last in [frame(0x88, b"\x03\xe8"), frame(0x83, b"")] {
+        let mut anna = server.join_raw("news").await;
+        anna.sends([text("one").repeat(300), last].concat()).await;
+        let heard = anna.reads_to_the_end().await;
+        let (said, farewell) = heard.split_at(5 * 300);
+        assert_eq!(said, hex("81 03 6f 6e 65").repeat(300));
+        assert_eq!(farewell[0], 0x88, "{farewell:x?}");
+        assert_eq!(farewell.len(), 2 + usize::from(farewell[1]), "and nothing behind it");
+    }
+}
+
+#[actix_web::test]
 async fn the_server_closes_the_connection_first() {
     let server = TestServer::start().await;
     let mut anna = server.join_raw("news").await;

@@ -1,6 +1,6 @@
 //! Many rooms and large rooms.
 
-use crate::support::{Binary, Host, Raw, raise_descriptor_limit};
+use crate::support::{Binary, End, Host, Raw, TestServer, raise_descriptor_limit};
 use futures_util::{StreamExt, stream};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -38,6 +38,19 @@ async fn five_thousand_rooms_of_two() {
             }
         }
     }
+}
+
+#[actix_web::test]
+async fn whoever_would_begin_one_room_too_many_is_sent_away_and_may_come_back() {
+    let server = TestServer::with(|settings| settings.limits.rooms = 1).await;
+    let anna = server.join("news").await;
+    server.join("news").await.closes(1000).await; // a room that exists takes everybody
+
+    let refused = server.connect("/websocket/sport").await.hears_until_the_end().await;
+    assert_eq!(refused, (vec![], End::Code(1013)));
+    anna.closes(1000).await;
+    server.comes_to("news", 0).await;
+    server.join("sport").await;
 }
 
 #[actix_web::test]

@@ -1,20 +1,12 @@
 //! Who may open a session, and what everybody else is told (RFC 6455 §4.2).
 
-use crate::support::{Answer, Client, Host, Raw, TestServer, answer, handshake as flawless, text};
+use crate::support::{
+    Answer, Client, Host, Raw, TestServer, answer, handshake as flawless, handshake_at as handshake, text,
+};
 use actix_web::{
     http::{Method, Version, header::HeaderMap},
     test::TestRequest,
 };
-
-/// A flawless handshake (the key of RFC 6455 §1.3).
-fn handshake(path: &str) -> TestRequest {
-    TestRequest::get()
-        .uri(path)
-        .insert_header(("Upgrade", "websocket"))
-        .insert_header(("Connection", "keep-alive, Upgrade"))
-        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
-        .insert_header(("Sec-WebSocket-Version", "13"))
-}
 
 /// The flawless handshake, but for one header.
 async fn answer_to(name: &'static str, value: &'static str) -> Answer {
@@ -107,6 +99,7 @@ async fn a_handshake_that_breaks_a_rule_is_refused_with_the_rule() {
 async fn a_handshake_without_one_of_its_headers_is_refused() {
     for (missing, rule) in [
         ("connection", "the Connection header must contain `Upgrade`"),
+        ("host", "one Host header is required"),
         ("sec-websocket-key", "one Sec-WebSocket-Key header is required"),
     ] {
         let (status, code, message) = answer_without(missing).await.refusal();
@@ -117,7 +110,12 @@ async fn a_handshake_without_one_of_its_headers_is_refused() {
 
 #[actix_web::test]
 async fn what_must_be_said_once_may_not_be_said_twice() {
-    for (name, value) in [("Upgrade", "websocket"), ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")] {
+    for (name, value) in [
+        ("Host", "127.0.0.1:8080"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+        ("Sec-WebSocket-Version", "13"),
+    ] {
         let answer = answer(handshake("/websocket").append_header((name, value))).await;
         let (status, code, _) = answer.refusal();
         assert_eq!((status, code.as_str()), (400, "websocket_handshake"), "{name}");

@@ -1,7 +1,7 @@
 //! A room remembers its last messages for those who come later.
 
-use crate::support::{Client, Host, TestServer, answer};
-use actix_web::{rt::spawn, test::TestRequest};
+use crate::support::{Client, Host, TestServer, answer, handshake_at};
+use actix_web::rt::spawn;
 use futures_util::future::join_all;
 use std::time::Duration;
 use worldcast::config::ByteSize;
@@ -134,11 +134,7 @@ async fn nobody_is_too_slow_for_what_it_missed() {
 #[actix_web::test]
 async fn a_wish_that_is_no_number_is_refused() {
     for wish in ["last=", "last=-1", "last=many"] {
-        let request = TestRequest::get().uri(&format!("/websocket/news?{wish}"));
-        let request =
-            request.insert_header(("Upgrade", "websocket")).insert_header(("Connection", "Upgrade"));
-        let request = request.insert_header(("Sec-WebSocket-Version", "13"));
-        let request = request.insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="));
+        let request = handshake_at(&format!("/websocket/news?{wish}"));
         let (status, code, _) = answer(request).await.refusal();
         assert_eq!((status, code.as_str()), (400, "query"), "{wish}");
     }

@@ -12,7 +12,10 @@ mod publishing; // who publishes over HTTP
 mod feeds; // who may publish
 mod listening; // who listens over HTTP
 mod handshake; // who may come in
+mod origins; // which pages may
+mod compression; // smaller on the way
 mod page; // what a browser gets
+mod pace; // how fast a client may speak
 mod patience; // how long the server waits, how much it keeps
 mod flow; // how fast anybody may speak
 mod closing; // how a session ends

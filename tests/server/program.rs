@@ -1,6 +1,6 @@
 //! The program as an operator sees it: what it logs, and how it reacts to signals.
 
-use crate::support::{Binary, End, Host};
+use crate::support::{Binary, End, Host, frame, text};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,53 @@ async fn what_clients_say_is_not_logged_where_the_operator_does_not_want_it() {
     assert_eq!(anna.hears().await, "a secret");
     program.join("news").await;
     assert_eq!(program.logs().await, SAYS_CONNECTION); // "a secret" would have come first
+}
+
+/// `session 7 from ADDRESS in news ended after 1.5s: …`, of which this is the rest.
+fn end_of_session<'a>(line: &'a str, level: &str) -> &'a str {
+    let (_, message) = line.split_once(&format!(" {level} worldcast] session ")).expect(line);
+    let (session, end) = message.split_once(" ended after ").expect(line);
+    let (id, address) = session.split_once(" from 127.0.0.1:").expect(line);
+    assert!(id.parse::<u64>().is_ok(), "{line}");
+    assert!(address.strip_suffix(" in news").expect(line).parse::<u16>().is_ok(), "{line}");
+    end.split_once("s: ").expect(line).1
+}
+
+#[actix_web::test]
+async fn a_session_that_ends_with_a_fault_leaves_one_line_with_all_that_is_known() {
+    let mut program = Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]).await;
+    program.join("news").await.closes(1000).await; // no line
+    let mut anna = program.join_raw("news").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+
+    anna.sends([text("hello"), text("world!"), frame(0x83, b"")].concat()).await;
+    anna.reads_to_the_end().await;
+    drop(anna);
+    assert_eq!(
+        end_of_session(&program.writes().await, "INFO "),
+        "1002 (opcode 3 is reserved); received 2 messages, 11 bytes; sent 3 messages, 22 bytes"
+    );
+    program.join("news").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION); // one line, and no more
+}
+
+#[actix_web::test]
+async fn a_session_that_ends_well_leaves_one_line_for_whoever_debugs() {
+    let mut program = Binary::start(&[("WORLDCAST_LOG__LEVEL", "debug")]).await;
+    program.join("news").await.closes(4000).await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    let nothing_said = "received 0 messages, 0 bytes; sent 1 messages, 7 bytes";
+    assert_eq!(
+        end_of_session(&program.writes().await, "DEBUG"),
+        format!("4000 (closed by the client); {nothing_said}")
+    );
+    drop(program.join_raw("news").await);
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(
+        end_of_session(&program.writes().await, "DEBUG"),
+        format!("- (connection lost); {nothing_said}")
+    );
 }
 
 #[actix_web::test]

@@ -1,17 +1,11 @@
 //! worldcast.v1, for those who want more than what was said.
 
-use crate::support::{Host, TestServer, V1, answer};
-use actix_web::test::TestRequest;
+use crate::support::{Host, TestServer, V1, answer, handshake_at};
 use serde_json::json;
 
 /// The subprotocol that is agreed on with whoever offers these in a header each.
 async fn agreed(offers: &[&str]) -> String {
-    let request = TestRequest::get()
-        .uri("/websocket")
-        .insert_header(("Upgrade", "websocket"))
-        .insert_header(("Connection", "Upgrade"))
-        .insert_header(("Sec-WebSocket-Version", "13"))
-        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="));
+    let request = handshake_at("/websocket");
     let request = offers
         .iter()
         .fold(request, |request, offer| request.append_header(("Sec-WebSocket-Protocol", *offer)));

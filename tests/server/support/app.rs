@@ -12,6 +12,17 @@ use serde_json::Value;
 use std::sync::Arc;
 use worldcast::{config::Settings, http, hub::Hub, metrics::Metrics, protocol::Seal, session};
 
+/// A flawless handshake (the key of RFC 6455 §1.3), not sent yet.
+pub fn handshake_at(path: &str) -> TestRequest {
+    TestRequest::get()
+        .uri(path)
+        .insert_header(("Host", "localhost"))
+        .insert_header(("Upgrade", "websocket"))
+        .insert_header(("Connection", "keep-alive, Upgrade"))
+        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+        .insert_header(("Sec-WebSocket-Version", "13"))
+}
+
 /// A whole answer.
 pub struct Answer {
     pub status: StatusCode,

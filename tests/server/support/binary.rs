@@ -66,7 +66,7 @@ impl Binary {
     }
 
     /// The next line of the log, whole.
-    async fn writes(&mut self) -> String {
+    pub async fn writes(&mut self) -> String {
         within("a line of the log", self.log.recv()).await.expect("a line before the end of the log")
     }
 

@@ -77,7 +77,7 @@ impl Raw {
     }
 
     /// The first byte and the payload, of less than 126 bytes, of the next frame.
-    async fn reads_frame(&mut self) -> (u8, Vec<u8>) {
+    pub async fn reads_frame(&mut self) -> (u8, Vec<u8>) {
         let mut header = [0; 2];
         within("a frame", self.socket.read_exact(&mut header)).await.expect("a frame");
         let mut payload = vec![0; header[1].into()];

@@ -1,0 +1,82 @@
+//! Which web pages may connect: ours, those of this machine, and those that the operator lists (RFC 6455 §10.2).
+
+use crate::support::{Answer, Binary, Host, Raw, TestServer, answer_with, handshake};
+use actix_web::test::TestRequest;
+use worldcast::config::Settings;
+
+/// The answer to a handshake, or to a request for the page, with these headers.
+async fn answer_to(path: &str, headers: &[(&'static str, &str)], allowed: &[&str]) -> Answer {
+    let begin = match path {
+        "/websocket" => TestRequest::get()
+            .insert_header(("Upgrade", "websocket"))
+            .insert_header(("Connection", "Upgrade"))
+            .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+            .insert_header(("Sec-WebSocket-Version", "13")),
+        _ => TestRequest::get(),
+    };
+    let request = headers.iter().fold(begin.uri(path), |request, header| request.insert_header(*header));
+    let list = |settings: &mut Settings| {
+        settings.origins.allowed = allowed.iter().map(ToString::to_string).collect();
+    };
+    answer_with(list, request).await
+}
+
+async fn answer_to_origin(origin: &str, allowed: &[&str]) -> Answer {
+    answer_to("/websocket", &[("Host", "localhost:3000"), ("Origin", origin)], allowed).await
+}
+
+#[actix_web::test]
+async fn our_own_page_may_connect_and_so_may_programs() {
+    for origin in ["http://localhost:3000", "http://localhost:8080", "http://127.0.0.1:5173"] {
+        assert_eq!(answer_to_origin(origin, &[]).await.status, 101, "{origin}");
+    }
+    assert_eq!(answer_to("/websocket", &[("Host", "localhost:3000")], &[]).await.status, 101);
+}
+
+#[actix_web::test]
+async fn a_page_from_elsewhere_may_not_connect_unless_it_is_listed() {
+    for origin in ["https://evil.example", "http://localhost.evil.example:3000", "null", ""] {
+        let (status, code, message) = answer_to_origin(origin, &["https://app.example"]).await.refusal();
+        assert_eq!((status, code.as_str()), (403, "origin"), "{origin}");
+        assert!(message.contains("origins.allowed"), "{message}");
+    }
+    assert_eq!(answer_to_origin("https://app.example", &["https://app.example"]).await.status, 101);
+    assert_eq!(answer_to_origin("https://evil.example", &["*"]).await.status, 101);
+}
+
+/// Otherwise a page could reach a server on its visitor's machine under a name of its own (DNS rebinding).
+#[actix_web::test]
+async fn on_loopback_the_server_answers_to_names_of_this_machine_only() {
+    for path in ["/websocket", "/", "/rooms/news"] {
+        let rebound = [("Host", "evil.example:3000"), ("Origin", "http://evil.example:3000")];
+        let (status, code, message) = answer_to(path, &rebound, &[]).await.refusal();
+        assert_eq!((status, code.as_str()), (403, "host"), "{path}");
+        assert!(message.contains("evil.example"), "{message}");
+    }
+    let proxied = [("Host", "chat.example"), ("Origin", "https://chat.example")];
+    assert_eq!(answer_to("/websocket", &proxied, &["https://chat.example"]).await.status, 101);
+}
+
+#[actix_web::test]
+async fn the_log_says_which_page_was_refused_and_what_would_let_it_in() {
+    let mut program = Binary::start(&[]).await;
+    let mut page = Raw::connect(program.address()).await;
+    page.sends(handshake("/websocket").replace("Host:", "Origin: https://evil.example\r\nHost:")).await;
+    assert!(page.reads_head().await.starts_with("HTTP/1.1 403 "));
+
+    let line = program.logs().await;
+    assert!(line.starts_with("refused 127.0.0.1:"), "{line}");
+    assert!(
+        line.ends_with("a page of https://evil.example may not connect; origins.allowed would let it"),
+        "{line}"
+    );
+}
+
+#[actix_web::test]
+async fn a_refused_page_is_counted() {
+    let server = TestServer::start().await;
+    let mut page = Raw::connect(server.address()).await;
+    page.sends(handshake("/websocket").replace("Host:", "Origin: https://evil.example\r\nHost:")).await;
+    page.reads_head().await;
+    server.comes_to_count("refusals_total{reason=\"origin\"}", 1).await;
+}

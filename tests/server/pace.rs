@@ -1,0 +1,59 @@
+//! A client that is faster than it may be is read more slowly, and loses nothing.
+
+use crate::support::{Host, Raw, TestServer, handshake, text};
+use std::time::{Duration, Instant};
+use worldcast::config::ByteSize;
+
+const BURST: Duration = Duration::from_millis(100);
+
+/// How long it takes until all of 15 messages of 1,000 bytes have come back, in their order.
+async fn time_to_say_fifteen(server: &TestServer) -> Duration {
+    let mut anna = server.join("news").await;
+    let began = Instant::now();
+    for number in 0..15 {
+        anna.says(format!("{number:01000}")).await;
+    }
+    for number in 0..15 {
+        assert_eq!(anna.hears().await, format!("{number:01000}"));
+    }
+    began.elapsed()
+}
+
+#[actix_web::test]
+async fn no_more_than_messages_per_second_are_read() {
+    let server = TestServer::with(|settings| {
+        settings.session.messages_per_second = 20;
+        settings.session.burst = BURST; // two messages
+    })
+    .await;
+    assert!(time_to_say_fifteen(&server).await >= Duration::from_millis(600)); // the last 12 take 50 ms each
+}
+
+#[actix_web::test]
+async fn no_more_than_bytes_per_second_are_read() {
+    let server = TestServer::with(|settings| {
+        settings.session.bytes_per_second = ByteSize::from_bytes(20_000);
+        settings.session.burst = BURST; // two messages
+    })
+    .await;
+    assert!(time_to_say_fifteen(&server).await >= Duration::from_millis(600));
+}
+
+#[actix_web::test]
+async fn who_is_slowed_down_is_not_silent() {
+    let server = TestServer::with(|settings| {
+        settings.session.messages_per_second = 2;
+        settings.session.burst = Duration::ZERO;
+        settings.session.ping_after = BURST;
+        settings.session.pong_within = BURST;
+    })
+    .await;
+    let mut anna = Raw::connect(server.address()).await;
+
+    let all_at_once = [handshake("/websocket/news").into_bytes(), text("once"), text("again")].concat();
+    anna.sends(all_at_once).await; // what is said is read half a second apart
+    anna.is_let_in().await;
+    anna.is_greeted().await;
+    anna.hears("once").await;
+    anna.hears("again").await;
+}
