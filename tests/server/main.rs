@@ -23,3 +23,4 @@ mod leaving; // what a vanished client leaves behind
 mod crowds; // many rooms and large rooms
 mod stopping; // how the server ends
 mod program; // what an operator sees
+mod commands; // the program as a client
