@@ -3,10 +3,14 @@
 mod cli; // what can be asked for
 mod client; // lines into a room, or out of it
 
+use anyhow::Context;
 use clap::Parser;
 use cli::{Cli, Command};
 use client::Failure;
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 use worldcast::{
     config::{DEFAULTS, Settings},
     logging,
@@ -27,12 +31,21 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let config = cli.config.as_deref();
     match cli.command() {
         Command::Serve => serve(Settings::load(config)?.settings)?,
-        Command::Check => print!("{}", Settings::load(config)?),
-        Command::Defaults => print!("{DEFAULTS}"),
+        Command::Check => print(&Settings::load(config)?.to_string())?,
+        Command::Defaults => print(DEFAULTS)?,
         Command::Pipe(room) => as_client(client::pipe(room.address(0)?))?,
         Command::Listen { room, last } => as_client(client::listen(room.address(last)?))?,
     }
     Ok(())
+}
+
+/// Prints to standard output; a reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
 }
 
 /// Standard input may still be waited for when there is nothing more to do.

@@ -1,6 +1,5 @@
 // Where to connect: what is typed, the room in it, and the link that leads others there.
 
-const DEFAULT_ROOM = 'lobby';
 const ROOM_NAME = /^[A-Za-z0-9._~:@-]{1,128}$/;
 const NAMES = '1 to 128 letters, digits or . _ ~ : @ -';
 const ROOM_PATH = /^\/(?:websocket(?:\/(.*))?)?$/;
@@ -16,20 +15,20 @@ export function addressOfPage({ protocol, host, hash }) {
 }
 
 /**
- * Reads a typed address: `{ url, room, ours }`. `ours` says that the page came from the same host;
- * `room` is null where another host's path names none. Throws an AddressError.
+ * Reads a typed address: `{ url, room, ours }`. `ours` says that the page came from the same host; `room`
+ * is empty where the server chooses, null where another host's path tells none. Throws an AddressError.
  */
 export function readAddress(typed, page) {
   const url = parse(typed.trim(), addressOfPage(page));
   const ours = url.host === page.host;
   const room = roomOf(url);
-  if (ours && !room) throw new AddressError(`The path is /websocket/ and a room of ${NAMES}`);
+  if (ours && room === null) throw new AddressError(`The path is /websocket/ and a room of ${NAMES}`);
   return { url: url.href, room, ours };
 }
 
-/** The end of a link to the room: nothing for the default room. */
+/** The end of a link to the room: nothing for the one that the server chooses. */
 export function hashOf({ room, ours }) {
-  return ours && room !== DEFAULT_ROOM ? `#${room}` : '';
+  return ours && room ? `#${room}` : '';
 }
 
 function parse(typed, base) {
@@ -48,8 +47,10 @@ function absolute(typed, base) {
 }
 
 function roomOf({ pathname }) {
-  const [path, name = DEFAULT_ROOM] = ROOM_PATH.exec(pathname) ?? [];
-  return path && ROOM_NAME.test(decoded(name)) ? decoded(name) : null;
+  const path = ROOM_PATH.exec(pathname);
+  if (!path) return null;
+  if (path[1] === undefined) return '';
+  return ROOM_NAME.test(decoded(path[1])) ? decoded(path[1]) : null;
 }
 
 function decoded(text) {

@@ -31,7 +31,7 @@ if ('WebSocket' in window) start();
 else part('unsupported').hidden = false;
 
 function start() {
-  part('page').hidden = false;
+  part('page').hidden = part('invitation').hidden = false;
   part('connect-form').addEventListener('submit', connectAsTyped);
   part('close').addEventListener('click', () => connection.close());
   addEventListener('hashchange', connectToRoomOfPage);
@@ -73,8 +73,13 @@ function showDestination() {
   const link = location.pathname + location.search + hashOf(destination);
   history.replaceState(null, '', link);
   part('second-window').href = link;
-  part('room').textContent = destination.room ?? destination.url;
-  document.title = `${part('room').textContent} · worldcast`;
+  showRoom(destination.room ?? destination.url);
+}
+
+/** An empty name is one that the server has not told yet. */
+function showRoom(name) {
+  part('room').textContent = name;
+  document.title = name ? `${name} · worldcast` : 'worldcast';
 }
 
 // What the connection tells.
@@ -128,9 +133,11 @@ function isCompressed() {
   return connection.extensions.includes('permessage-deflate');
 }
 
-function showPresence(clients) {
-  part('presence').hidden = clients === null;
-  part('presence').textContent = `${clients} in the room`;
+function showPresence(facts) {
+  part('presence').hidden = facts === null;
+  if (!facts) return;
+  part('presence').textContent = `${facts.clients} in the room`;
+  showRoom(facts.room);
 }
 
 // The window.

@@ -4,8 +4,7 @@ import { count, digits, element } from './element.js';
 import { TEXT, hex, overheadOf } from './frame.js';
 
 const MASKING = ' The browser picks the mask at random, shows it to nobody, and sends the payload XORed with it.';
-const COMPRESSION = ' Compression was agreed on: the real frame may have its first RSV bit set and a shorter payload.'
-  + ' No page gets to see that, so this is the frame as it would be uncompressed.';
+const COMPRESSION = ' Compression was agreed on: the real frame may be shorter, with its first RSV bit set.';
 
 /** The frame in one line, such as `81 05` and the size of its payload. */
 export function strip(frame) {

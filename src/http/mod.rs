@@ -90,7 +90,7 @@ pub fn app(context: web::Data<Context>, listener: SocketAddr) -> App<impl AppEnt
         .service(web::resource("/websocket").to(websocket::default_room))
         .service(web::resource("/websocket/{room:.*}").to(websocket::room))
         .service(readable("/rooms", rooms::list))
-        .service(readable("/rooms/{room}", rooms::describe))
+        .service(readable("/rooms/{room:[^/]*}", rooms::describe))
         .service(readable("/rooms/{room}/events", events::listen))
         .service(messages("/rooms/{room}/messages"))
         .service(writable("/rooms/{room}/batch", publish::batch))

@@ -3,9 +3,17 @@
 use super::{Context, refusal::Refusal};
 use crate::{config::PageSettings, logging::TARGET};
 use actix_files::{NamedFile, file_extension_to_mime};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{ETag, EntityTag, IfNoneMatch},
+    },
+    mime::{self, Mime},
+    web,
+};
 use log::warn;
-use rust_embed::Embed;
+use rust_embed::{Embed, Metadata};
 use std::{
     io,
     path::{Component, Path, PathBuf},
@@ -24,7 +32,7 @@ pub async fn file(request: HttpRequest, context: web::Data<Context>) -> Result<H
     };
     match &context.page {
         Some(directory) => from_directory(&request, directory, name),
-        None => built_in(name),
+        None => built_in(&request, name),
     }
 }
 
@@ -33,7 +41,11 @@ pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
     let configured = &settings.directory;
     let found = configured.canonicalize().ok().filter(|path| path.is_dir());
     if found.is_none() && *settings != PageSettings::default() {
-        warn!(target: TARGET, "page.directory {configured:?} is no directory: serving the page inside the program");
+        warn!(
+            target: TARGET,
+            "page.directory {configured:?} is no directory, so the page inside the program is served; \
+             create it and start again"
+        );
     }
     found
 }
@@ -41,7 +53,8 @@ pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
 fn from_directory(request: &HttpRequest, directory: &Path, name: &str) -> Result<HttpResponse, Refusal> {
     let path = resolve(directory, name).map_err(|_| Refusal::NotFound)?;
     let file = NamedFile::open(path).map_err(|_| Refusal::NotFound)?;
-    Ok(file.prefer_utf8(true).into_response(request))
+    let file = file.set_content_type(content_type(name)).disable_content_disposition();
+    Ok(file.use_last_modified(false).into_response(request)) // its tag says more
 }
 
 /// The file `name` inside `directory`; neither `..`, nor a hidden name, nor a link leads out of it.
@@ -57,10 +70,39 @@ fn resolve(directory: &Path, name: &str) -> io::Result<PathBuf> {
     }
 }
 
-fn built_in(name: &str) -> Result<HttpResponse, Refusal> {
+/// Answers as `NamedFile` does.
+fn built_in(request: &HttpRequest, name: &str) -> Result<HttpResponse, Refusal> {
     let file = BuiltIn::get(name).ok_or(Refusal::NotFound)?;
-    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    Ok(HttpResponse::Ok().content_type(file_extension_to_mime(extension)).body(file.data))
+    let tag = tag(&file.metadata);
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(ETag(tag.clone())).content_type(content_type(name));
+    Ok(match is_known(request, &tag) {
+        true => answer.status(StatusCode::NOT_MODIFIED).finish(),
+        false => answer.body(file.data),
+    })
+}
+
+fn tag(file: &Metadata) -> EntityTag {
+    let hash = file.sha256_hash();
+    EntityTag::new_strong(hash[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Whether the browser has a copy of what `tag` stands for (RFC 9110 §13.1.2).
+fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match request.get_header::<IfNoneMatch>() {
+        Some(IfNoneMatch::Any) => true,
+        Some(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
+        None => false,
+    }
+}
+
+fn content_type(name: &str) -> Mime {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+    let kind = file_extension_to_mime(extension.unwrap_or_default());
+    match kind.type_() {
+        mime::TEXT => format!("{kind}; charset=utf-8").parse().expect("a type and its parameter"),
+        _ => kind,
+    }
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ mod tests {
             Crowded(Crowded::ConnectionsPerSecond),
             KeyRequired,
             Key,
-            TooLarge(1),
+            TooLarge(0),
             BodyTooSlow,
             Body,
             Encoding,

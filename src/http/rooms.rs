@@ -18,9 +18,13 @@ use serde::Serialize;
 /// The most rooms that are listed at once.
 const MOST_ROOMS: usize = 1000;
 
-/// `GET /rooms/{room}`: how many clients are in it, and what it remembers.
-pub async fn describe(context: web::Data<Context>, room: web::Path<String>) -> Result<HttpResponse, Refusal> {
-    let room = room.parse()?;
+/// `GET /rooms/{room}`: how many clients are in it, and what it remembers; `GET /rooms/` is about the default room, and
+/// names it.
+pub async fn describe(context: web::Data<Context>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+    let room = match name.as_str() {
+        "" => context.settings.rooms.default.clone(),
+        name => name.parse()?,
+    };
     let facts = context.hub.send(Describe { room }).await.map_err(|_| Refusal::Stopping)?;
     Ok(fresh(&facts))
 }

@@ -136,12 +136,12 @@ mod tests {
         let told = [
             Silent,
             Failed,
+            MayNotPublish,
             Restart,
             TooSlow,
             Overloaded,
             TooManyRooms,
             RoomFull,
-            MayNotPublish,
             ConnectionLost,
             WriteStalled,
         ];

@@ -1,6 +1,7 @@
 //! What can be asked for, and how it ends.
 
 use crate::support::{Operator, shown};
+use std::fs::OpenOptions;
 use worldcast::config::DEFAULTS;
 
 #[test]
@@ -35,6 +36,24 @@ fn check_prints_no_password() {
 fn defaults_prints_the_manual() {
     let answer = Operator::new().runs(&["defaults"]);
     assert_eq!((answer.code, answer.printed.as_str()), (Some(0), DEFAULTS));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    for arguments in [&["defaults"][..], &["check"], &["--help"], &["--version"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let answer = Operator::new().runs_into(writer, arguments);
+        assert_eq!((answer.code, answer.said.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_is_told() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let answer = Operator::new().runs_into(full, &["defaults"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.said.starts_with("worldcast: cannot write to standard output: "), "{}", answer.said);
 }
 
 #[test]
@@ -79,12 +98,4 @@ fn help_names_every_exit_code() {
 fn the_version_is_that_of_the_package() {
     let version = Operator::new().runs(&["--version"]);
     assert_eq!(version.printed, format!("worldcast {}\n", env!("CARGO_PKG_VERSION")));
-}
-
-#[test]
-fn there_are_no_colours_where_there_is_no_terminal() {
-    for arguments in [&["--help"][..], &["chek"], &["check", "-c", "missing.toml"]] {
-        let answer = Operator::new().runs(arguments);
-        assert!(!(answer.printed + &answer.said).contains('\x1b'), "{arguments:?}");
-    }
 }

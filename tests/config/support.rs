@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 use tempfile::TempDir;
 
@@ -36,9 +36,24 @@ impl Operator {
     }
 
     pub fn runs(&self, arguments: &[&str]) -> Answer {
+        Answer::from(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs with standard output going into `output`.
+    pub fn runs_into(&self, output: impl Into<Stdio>, arguments: &[&str]) -> Answer {
+        let run = self.command(arguments).stdout(output).stderr(Stdio::piped()).spawn().unwrap();
+        Answer::from(run.wait_with_output().unwrap())
+    }
+
+    /// Runs with standard error going into `error`.
+    pub fn runs_with_error_into(&self, error: impl Into<Stdio>, arguments: &[&str]) {
+        self.command(arguments).stderr(error).status().unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_worldcast"));
-        command.args(arguments).current_dir(&self.home).env_clear();
-        Answer::from(command.envs(self.variables.clone()).output().unwrap())
+        command.args(arguments).current_dir(&self.home).env_clear().envs(self.variables.clone());
+        command
     }
 
     /// Checks `worldcast.toml`, which is expected to be fine, and returns what would run.

@@ -60,7 +60,7 @@ async fn who_dawdles_over_a_request_is_cut_off_at_handshake_within() {
 #[tokio::test]
 async fn who_dawdles_over_a_second_request_or_a_body_is_cut_off_too() {
     let server = start();
-    let endless = "Dawdling: yes\r\n".repeat(20);
+    let endless = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}", "Dawdling: yes\r\n".repeat(20));
     let first = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
     let body = "POST /websocket HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n";
     for opening in [first, body] {

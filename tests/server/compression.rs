@@ -1,6 +1,6 @@
 //! Compression as it is agreed on and used (RFC 7692): for who wants it, and the same to the ear.
 
-use crate::support::{Answer, End, Host, Raw, TestServer, answer_with, frame, handshake};
+use crate::support::{Answer, End, Host, Raw, TestServer, answer_with, frame, handshake, upgrade};
 use actix_web::test::TestRequest;
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress};
 use worldcast::config::Settings;
@@ -19,15 +19,8 @@ async fn offered(offers: &[&'static str]) -> Answer {
 }
 
 async fn offered_to(adjust: impl FnOnce(&mut Settings), offers: &[&'static str]) -> Answer {
-    let request = TestRequest::get()
-        .uri("/websocket")
-        .insert_header(("Host", "localhost:3000"))
-        .insert_header(("Upgrade", "websocket"))
-        .insert_header(("Connection", "Upgrade"))
-        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
-        .insert_header(("Sec-WebSocket-Version", "13"));
     let offer = |request: TestRequest, offer| request.append_header(("Sec-WebSocket-Extensions", offer));
-    answer_with(adjust, offers.iter().copied().fold(request, offer)).await
+    answer_with(adjust, offers.iter().copied().fold(upgrade("/websocket"), offer)).await
 }
 
 /// A client that has agreed on compression and has heard the greeting.

@@ -1,8 +1,6 @@
 //! Who may open a session, and what everybody else is told (RFC 6455 §4.2).
 
-use crate::support::{
-    Answer, Client, Host, Raw, TestServer, answer, handshake as flawless, handshake_at as handshake, text,
-};
+use crate::support::{Answer, Client, Host, Raw, TestServer, answer, handshake as flawless, text, upgrade};
 use actix_web::{
     http::{Method, Version, header::HeaderMap},
     test::TestRequest,
@@ -10,11 +8,11 @@ use actix_web::{
 
 /// The flawless handshake, but for one header.
 async fn answer_to(name: &'static str, value: &'static str) -> Answer {
-    answer(handshake("/websocket").insert_header((name, value))).await
+    answer(upgrade("/websocket").insert_header((name, value))).await
 }
 
 async fn answer_without(missing: &str) -> Answer {
-    let mut request = handshake("/websocket").to_request();
+    let mut request = upgrade("/websocket").to_request();
     let mut headers: HeaderMap = std::mem::take(request.headers_mut());
     headers.remove(missing);
     let all = headers.into_iter();
@@ -25,7 +23,7 @@ async fn answer_without(missing: &str) -> Answer {
 #[actix_web::test]
 async fn the_handshake_of_rfc_6455_is_answered_with_its_key() {
     for path in ["/", "/websocket", "/websocket/news", "/websocket?echo=false"] {
-        let answer = answer(handshake(path)).await;
+        let answer = answer(upgrade(path)).await;
         assert_eq!(answer.status, 101, "{path}");
         assert_eq!(answer.header("upgrade"), "websocket");
         assert_eq!(answer.header("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -54,7 +52,7 @@ async fn a_plain_request_at_an_address_for_sockets_is_told_to_upgrade() {
 async fn a_session_begins_with_get_alone() {
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS] {
         for path in ["/websocket", "/websocket/news"] {
-            let answer = answer(handshake(path).method(method.clone())).await;
+            let answer = answer(upgrade(path).method(method.clone())).await;
             let (status, code, _) = answer.refusal();
             assert_eq!((status, code.as_str()), (405, "method_not_allowed"), "{method} {path}");
             assert_eq!(answer.header("allow"), "GET");
@@ -116,7 +114,7 @@ async fn what_must_be_said_once_may_not_be_said_twice() {
         ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
         ("Sec-WebSocket-Version", "13"),
     ] {
-        let answer = answer(handshake("/websocket").append_header((name, value))).await;
+        let answer = answer(upgrade("/websocket").append_header((name, value))).await;
         let (status, code, _) = answer.refusal();
         assert_eq!((status, code.as_str()), (400, "websocket_handshake"), "{name}");
     }
@@ -124,7 +122,7 @@ async fn what_must_be_said_once_may_not_be_said_twice() {
 
 #[actix_web::test]
 async fn http_1_0_cannot_be_upgraded() {
-    let (status, code, message) = answer(handshake("/websocket").version(Version::HTTP_10)).await.refusal();
+    let (status, code, message) = answer(upgrade("/websocket").version(Version::HTTP_10)).await.refusal();
     assert_eq!((status, code.as_str()), (400, "websocket_handshake"));
     assert!(message.ends_with("HTTP/1.1 is required"), "{message}");
 }
@@ -149,7 +147,7 @@ async fn a_name_that_breaks_a_rule_is_refused_with_the_rule() {
         ("/websocket/%FF", "not '\u{fffd}'"),
     ];
     for (path, rule) in cases {
-        let (status, code, message) = answer(handshake(path)).await.refusal();
+        let (status, code, message) = answer(upgrade(path)).await.refusal();
         assert_eq!((status, code.as_str()), (400, "room_name"), "{path}");
         assert!(message.ends_with(rule), "{path}: {message}");
     }
@@ -158,7 +156,7 @@ async fn a_name_that_breaks_a_rule_is_refused_with_the_rule() {
 #[actix_web::test]
 async fn a_wish_that_is_not_understood_is_refused() {
     for path in ["/websocket?echo=maybe", "/websocket?echo=", "/websocket/news?echo=0", "/?echo=yes"] {
-        let (status, code, message) = answer(handshake(path)).await.refusal();
+        let (status, code, message) = answer(upgrade(path)).await.refusal();
         assert_eq!((status, code.as_str()), (400, "query"), "{path}");
         assert_eq!(message, "echo must be true or false");
     }

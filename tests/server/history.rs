@@ -1,6 +1,6 @@
 //! A room remembers its last messages for those who come later.
 
-use crate::support::{Client, Host, TestServer, answer, handshake_at};
+use crate::support::{Client, Host, TestServer, answer, upgrade};
 use actix_web::rt::spawn;
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -134,8 +134,8 @@ async fn nobody_is_too_slow_for_what_it_missed() {
 #[actix_web::test]
 async fn a_wish_that_is_no_number_is_refused() {
     for wish in ["last=", "last=-1", "last=many"] {
-        let request = handshake_at(&format!("/websocket/news?{wish}"));
-        let (status, code, _) = answer(request).await.refusal();
+        let answer = answer(upgrade(&format!("/websocket/news?{wish}"))).await;
+        let (status, code, _) = answer.refusal();
         assert_eq!((status, code.as_str()), (400, "query"), "{wish}");
     }
 }

@@ -1,20 +1,16 @@
 //! Which web pages may connect: ours, those of this machine, and those that the operator lists (RFC 6455 §10.2).
 
-use crate::support::{Answer, Binary, Host, Raw, TestServer, answer_with, handshake};
+use crate::support::{Answer, Binary, Host, Raw, TestServer, answer_with, handshake, upgrade};
 use actix_web::test::TestRequest;
 use worldcast::config::Settings;
 
 /// The answer to a handshake, or to a request for the page, with these headers.
 async fn answer_to(path: &str, headers: &[(&'static str, &str)], allowed: &[&str]) -> Answer {
     let begin = match path {
-        "/websocket" => TestRequest::get()
-            .insert_header(("Upgrade", "websocket"))
-            .insert_header(("Connection", "Upgrade"))
-            .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
-            .insert_header(("Sec-WebSocket-Version", "13")),
-        _ => TestRequest::get(),
+        "/websocket" => upgrade(path),
+        _ => TestRequest::get().uri(path),
     };
-    let request = headers.iter().fold(begin.uri(path), |request, header| request.insert_header(*header));
+    let request = headers.iter().fold(begin, |request, header| request.insert_header(*header));
     let list = |settings: &mut Settings| {
         settings.origins.allowed = allowed.iter().map(ToString::to_string).collect();
     };

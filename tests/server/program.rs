@@ -2,9 +2,41 @@
 
 use crate::support::{Binary, End, Host, frame, text};
 use rustix::process::Signal;
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use tokio::net::TcpStream;
 
 const SAYS_CONNECTION: &str = "server: receive connection.";
+
+#[actix_web::test]
+async fn one_line_says_what_runs_and_where_to_click() {
+    let mut program = Binary::spawn(&[("WORLDCAST_LISTEN", "127.0.0.1:0,127.0.0.1:0")]);
+    let lines = program.writes_until_it_listens().await;
+    let (_, line) = lines.last().unwrap().split_once(" INFO  worldcast] ").unwrap();
+    let (page, websocket) = line.split_once(" · ").unwrap();
+    let page = page.strip_prefix("page at http://").and_then(|rest| rest.strip_suffix("/"));
+    let websocket =
+        websocket.strip_prefix("WebSocket at ws://").and_then(|rest| rest.strip_suffix("/websocket"));
+    let [page, websocket] = [page, websocket].map(|address| address.unwrap().parse::<SocketAddr>().unwrap());
+    assert_ne!(page, websocket);
+    for address in [page, websocket] {
+        TcpStream::connect(address).await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_directory_of_the_page_that_is_missing_is_told_in_one_line() {
+    let mut program = Binary::spawn(&[("WORLDCAST_PAGE__DIRECTORY", "/no/such/directory")]);
+    let lines = program.writes_until_it_listens().await;
+    let told: Vec<_> = lines.iter().filter_map(|line| line.split_once("] page.directory ")).collect();
+    let [(_, told)] = told[..] else { panic!("{lines:#?}") };
+    assert_eq!(
+        told,
+        "\"/no/such/directory\" is no directory, so the page inside the program is served; create it and start again"
+    );
+}
 
 #[actix_web::test]
 async fn the_log_says_who_comes_and_what_is_heard() {
@@ -177,5 +209,9 @@ async fn an_address_in_use_is_told_and_ends_with_1() {
 
     let (log, code) = second.ends().await;
     assert_eq!(code, Some(1), "{log:#?}");
-    assert!(log.last().unwrap().contains(&format!("cannot listen on {address}: ")), "{log:#?}");
+    let told = format!(
+        "worldcast: cannot listen on {address}: address in use; \
+         stop the program that listens there, or choose another address with `listen`"
+    );
+    assert_eq!(log.last(), Some(&told));
 }

@@ -1,6 +1,6 @@
 //! Who comes back hears what it missed, each message once, or is told that it cannot.
 
-use crate::support::{Host, TestServer, V1, answer, handshake_at};
+use crate::support::{Host, TestServer, V1, answer, upgrade};
 use actix_web::rt::spawn;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -124,7 +124,7 @@ async fn is_cut_off_a_hundred_times(address: SocketAddr, seed: u64) {
 
 #[actix_web::test]
 async fn only_clients_that_see_offsets_may_ask_for_them() {
-    let request = handshake_at("/websocket/news?since=0123456789abcdef-7");
+    let request = upgrade("/websocket/news?since=0123456789abcdef-7");
     let (status, code, message) = answer(request).await.refusal();
     assert_eq!((status, code.as_str()), (400, "query"));
     assert!(message.contains("last"), "{message}");

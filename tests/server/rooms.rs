@@ -1,6 +1,6 @@
 //! A room is an address; a message reaches its room and no other.
 
-use crate::support::{Host, TestServer, answer};
+use crate::support::{Host, TestServer, answer, answer_with};
 use actix_web::test::TestRequest;
 use std::collections::VecDeque;
 
@@ -127,6 +127,13 @@ async fn facts_about_a_room_are_json_and_never_kept() {
     assert_eq!((facts.status.as_u16(), facts.header("content-type")), (200, "application/json"));
     assert_eq!(facts.header("cache-control"), "no-store");
     assert_eq!(facts.body, br#"{"room":"news","clients":0}"#);
+}
+
+#[actix_web::test]
+async fn facts_about_no_room_by_name_are_those_of_the_default_room() {
+    let request = TestRequest::get().uri("/rooms/");
+    let facts = answer_with(|settings| settings.rooms.default = "hall".parse().unwrap(), request).await;
+    assert_eq!((facts.status.as_u16(), facts.body.as_slice()), (200, &br#"{"room":"hall","clients":0}"#[..]));
 }
 
 #[actix_web::test]

@@ -1,14 +1,13 @@
 //! worldcast.v1, for those who want more than what was said.
 
-use crate::support::{Host, TestServer, V1, answer, handshake_at};
+use crate::support::{Host, TestServer, V1, answer, upgrade};
+use actix_web::test::TestRequest;
 use serde_json::json;
 
 /// The subprotocol that is agreed on with whoever offers these in a header each.
 async fn agreed(offers: &[&str]) -> String {
-    let request = handshake_at("/websocket");
-    let request = offers
-        .iter()
-        .fold(request, |request, offer| request.append_header(("Sec-WebSocket-Protocol", *offer)));
+    let offer = |request: TestRequest, offer| request.append_header(("Sec-WebSocket-Protocol", offer));
+    let request = offers.iter().copied().fold(upgrade("/websocket"), offer);
     let answer = answer(request).await;
     assert_eq!(answer.status, 101);
     answer.header("sec-websocket-protocol").to_owned()

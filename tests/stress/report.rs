@@ -26,6 +26,8 @@ pub struct Report {
 #[derive(Clone, Copy, Default)]
 pub struct Memory {
     pub at_rest: usize,
+    /// In all outboxes together, at most.
+    pub waiting: usize,
     pub most: usize,
     pub bound: usize,
     pub after: usize,
@@ -47,8 +49,10 @@ impl Report {
     /// What the server counts and holds now; `at_rest`: what it held before anybody came.
     pub fn sees(&mut self, metrics: &Metrics, memory: usize, at_rest: usize) {
         self.clients_at_once = self.clients_at_once.max(metrics.value("sessions") as usize);
-        self.pauses = metrics.value("pauses_total");
+        let pauses = |reason| metrics.value(&format!("pauses_total{{reason=\"{reason}\"}}"));
+        self.pauses = pauses("server") + pauses("room");
         self.memory.at_rest = at_rest;
+        self.memory.waiting = self.memory.waiting.max(metrics.value("outbox_bytes") as usize);
         self.memory.most = self.memory.most.max(memory);
         self.memory.bound = settings::most_memory(at_rest, self.clients_at_once);
     }
@@ -104,8 +108,13 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [at_rest, most, bound, after] =
-            [self.at_rest, self.most, self.bound, self.after].map(|bytes| bytes as f64 / f64::from(1 << 20));
-        write!(f, "{at_rest:.1} MiB at rest, {most:.1} at most (bound {bound:.1}), {after:.1} afterwards")
+        let mib = |bytes| bytes as f64 / f64::from(1 << 20);
+        let [at_rest, most, bound] = [self.at_rest, self.most, self.bound].map(mib);
+        let [waiting, after] = [self.waiting, self.after].map(mib);
+        write!(
+            f,
+            "{at_rest:.1} MiB at rest, {most:.1} at most (bound {bound:.1}), {waiting:.1} of it waiting for clients; \
+             {after:.1} afterwards"
+        )
     }
 }

@@ -4,10 +4,13 @@ use crate::process::Launch;
 use std::time::Duration;
 
 pub const MAX_MESSAGE: usize = 64 << 10;
-pub const OUTBOX: usize = 1 << 20;
-pub const OUTBOXES: usize = 32 << 20;
+pub const OUTBOX: usize = 512 << 10;
+pub const OUTBOXES: usize = 12 << 20;
 pub const IN_FLIGHT: usize = 256 << 10;
 pub const ROOMS: usize = 120;
+
+/// What may wait for all clients together: past its bound, everybody may still have a fair share of it.
+pub const MOST_WAITING: usize = 2 * OUTBOXES;
 
 pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(2);
 pub const PING_AFTER: Duration = Duration::from_millis(1500);
@@ -34,6 +37,7 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
         ("limits.rooms", ROOMS.to_string()),
         ("limits.in_flight_bytes", IN_FLIGHT.to_string()),
         ("limits.outbox_bytes_total", OUTBOXES.to_string()),
+        ("history.age", "500ms".to_owned()),
         ("shutdown.drain", milliseconds(DRAIN)),
         ("log.messages", "false".to_owned()),
     ])
@@ -45,5 +49,5 @@ pub fn most_memory(at_rest: usize, clients: usize) -> usize {
     const SESSION: usize = 16 << 10;
     const FORMS: usize = 4; // as it came, its frame, its compressed frame, and a turn's frames in one piece
     const ALLOCATOR: usize = 16 << 20;
-    at_rest + OUTBOXES + FORMS * IN_FLIGHT + clients * (SESSION + MAX_MESSAGE) + ALLOCATOR
+    at_rest + MOST_WAITING + FORMS * IN_FLIGHT + clients * (SESSION + MAX_MESSAGE) + ALLOCATOR
 }

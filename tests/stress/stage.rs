@@ -15,10 +15,6 @@ use std::{
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes that may be on their way in one room when somebody floods it: less than an outbox holds, so that
-/// nobody who reads is ever too slow.
-const FLOOD: usize = 512 << 10;
-
 pub struct Stage {
     pub listeners: Vec<SocketAddr>,
     /// From now on nobody says anything.
@@ -87,11 +83,6 @@ impl Stage {
             Ok(_) => {}
             Err(breach) => self.judge(Err(breach)),
         }
-    }
-
-    /// Whether so much was heard of what was said in `room` that more may be said at once.
-    pub fn may_flood(&self, room: RoomId) -> bool {
-        self.model.borrow().backlog(room) < FLOOD
     }
 
     pub fn unheard_bytes(&self, room: RoomId) -> usize {

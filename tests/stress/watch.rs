@@ -53,6 +53,7 @@ impl AtRest {
             let bounds = [
                 ("bytes of memory", memory.most, memory.bound),
                 ("rooms", metrics.value("rooms") as usize, settings::ROOMS),
+                ("bytes that wait", memory.waiting, settings::MOST_WAITING),
                 ("bytes in flight", metrics.value("in_flight_bytes") as usize, settings::IN_FLIGHT + 256),
             ];
             if let Some((what, found, most)) = bounds.into_iter().find(|(_, found, most)| found > most) {

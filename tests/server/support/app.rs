@@ -12,22 +12,22 @@ use serde_json::Value;
 use std::sync::Arc;
 use worldcast::{config::Settings, http, hub::Hub, metrics::Metrics, protocol::Seal, session};
 
-/// A flawless handshake (the key of RFC 6455 §1.3), not sent yet.
-pub fn handshake_at(path: &str) -> TestRequest {
-    TestRequest::get()
-        .uri(path)
-        .insert_header(("Host", "localhost"))
-        .insert_header(("Upgrade", "websocket"))
-        .insert_header(("Connection", "keep-alive, Upgrade"))
-        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
-        .insert_header(("Sec-WebSocket-Version", "13"))
-}
-
 /// A whole answer.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+}
+
+/// A flawless opening handshake (the key of RFC 6455 §1.3).
+pub fn upgrade(path: &str) -> TestRequest {
+    TestRequest::get()
+        .uri(path)
+        .insert_header(("Host", "localhost:8080"))
+        .insert_header(("Upgrade", "websocket"))
+        .insert_header(("Connection", "keep-alive, Upgrade"))
+        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+        .insert_header(("Sec-WebSocket-Version", "13"))
 }
 
 /// What a server with the default settings answers.

@@ -27,7 +27,8 @@ impl Binary {
     /// The program with these variables in its environment, when it has said where it listens.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         let mut binary = Self::spawn(variables);
-        binary.address = binary.says_where().await;
+        let lines = binary.writes_until_it_listens().await;
+        binary.address = lines.last().and_then(|line| page(line)).expect("it says so last");
         binary
     }
 
@@ -47,13 +48,13 @@ impl Binary {
         Self { process, address: ([0, 0, 0, 0], 0).into(), log }
     }
 
-    /// `page at http://127.0.0.1:3000/ · WebSocket at …`, behind whatever warnings there are.
-    async fn says_where(&mut self) -> SocketAddr {
+    /// All lines up to `page at http://127.0.0.1:3000/ · WebSocket at …`, which follows whatever warnings there are.
+    pub async fn writes_until_it_listens(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
         loop {
-            let line = self.writes().await;
-            let page = line.split_once("page at http://").and_then(|(_, rest)| rest.split_once('/'));
-            if let Some((address, _)) = page {
-                return address.parse().expect("an address");
+            lines.push(self.writes().await);
+            if page(&lines[lines.len() - 1]).is_some() {
+                return lines;
             }
         }
     }
@@ -104,6 +105,11 @@ impl Host for Binary {
     fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// `page at http://127.0.0.1:3000/`
+fn page(line: &str) -> Option<SocketAddr> {
+    line.split_once("page at http://")?.1.split('/').next()?.parse().ok()
 }
 
 async fn pass_on(pipe: ChildStderr, lines: mpsc::UnboundedSender<String>) {

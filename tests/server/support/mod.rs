@@ -11,7 +11,7 @@ mod raw; // a client of bare bytes
 mod server; // a server in this process
 mod v1; // a client of the subprotocol
 
-pub use app::{Answer, answer, answer_with, handshake_at};
+pub use app::{Answer, answer, answer_with, upgrade};
 pub use binary::Binary;
 pub use client::{Client, End};
 pub use events::Events;

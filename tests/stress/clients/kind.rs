@@ -47,9 +47,9 @@ impl Kind {
             46..60 => Self::Breaker(Offence::draw(rng)),
             60..76 => Self::vanisher(rng),
             76..80 => Self::SlowReader,
-            80..84 => Self::Deaf,
-            84..86 => Self::Silent,
-            86..96 => Self::Caller(Request::draw(rng)),
+            80..87 => Self::Deaf,
+            87..89 => Self::Silent,
+            89..97 => Self::Caller(Request::draw(rng)),
             _ => Self::Loris { dribbles: rng.bool() },
         }
     }
@@ -90,7 +90,8 @@ impl Kind {
             Self::Breaker(offence) => vec![End::Code(offence.code())],
             Self::Vanisher(Way::HalfClosing) => vec![End::Lost],
             Self::Vanisher(_) => vec![End::Vanished],
-            Self::SlowReader => vec![End::Answered, End::Code(1013)],
+            // cut off, where it reads even the goodbye too slowly
+            Self::SlowReader => vec![End::Answered, End::Code(1013), End::Lost, End::Reset],
             Self::Deaf => vec![End::Answered, End::Code(1013), End::Code(1001), End::Lost, End::Reset],
             Self::Silent => vec![End::Code(1001)],
             Self::Caller(request) => vec![End::Refused(request.status())],
@@ -103,9 +104,6 @@ impl Kind {
     pub fn ends_when_stopping(self) -> Vec<End> {
         match self {
             Self::Listener | Self::Talker { .. } | Self::Straggler => vec![End::Code(1012)],
-            Self::SlowReader => {
-                vec![End::Code(1012), End::Code(1013), End::Reset, End::Answered, End::NotLetIn]
-            }
             other => [&[End::Code(1012), End::NotLetIn], &other.ends()[..]].concat(),
         }
     }

@@ -41,7 +41,7 @@ pub async fn visits(stage: Rc<Stage>, visit: Visit) {
 }
 
 async fn comes_in(stage: &Rc<Stage>, visit: &Visit) -> End {
-    let entrance = Entrance { echo: visit.kind.echo(), attentive: !visit.kind.has_a_small_ear() };
+    let entrance = Entrance { echo: visit.kind.echo() };
     match Client::joins(stage, visit, visit.client, visit.room, entrance).await {
         Err(end) => end,
         Ok(mut client) => {

@@ -80,7 +80,7 @@ pub async fn hops(stage: &Rc<Stage>, visit: &Visit) -> End {
 
 async fn hears_itself(stage: &Rc<Stage>, visit: &Visit, hop: u32, room: RoomId) -> Result<End, End> {
     let id = ClientId(visit.client.0 + hop);
-    let mut client = Client::joins(stage, visit, id, room, Entrance { echo: true, attentive: true }).await?;
+    let mut client = Client::joins(stage, visit, id, room, Entrance { echo: true }).await?;
     let end = says_one_thing(&mut client).await.unwrap_or_else(|end| end);
     client.leaves(if end == End::Answered { Parting::Orderly } else { Parting::Sudden });
     Ok(end)

@@ -12,14 +12,11 @@ use std::{collections::VecDeque, time::Duration};
 pub struct Entrance {
     /// Whether it hears itself.
     pub echo: bool,
-    /// Whether it reads as fast as it can.
-    pub attentive: bool,
 }
 
 pub struct Hearer {
     me: ClientId,
     echo: bool,
-    attentive: bool,
     place: Place,
     /// Heard, but not yet found in the order, which others make.
     ahead: VecDeque<Utterance>,
@@ -55,9 +52,9 @@ pub enum Settled {
 }
 
 impl Hearer {
-    pub fn new(me: ClientId, Entrance { echo, attentive }: Entrance, end: usize) -> Self {
+    pub fn new(me: ClientId, Entrance { echo }: Entrance, end: usize) -> Self {
         let place = Place::Unknown { entered: end, greeted: None, searched: end };
-        Self { me, echo, attentive, place, ahead: VecDeque::new(), is_gone: false }
+        Self { me, echo, place, ahead: VecDeque::new(), is_gone: false }
     }
 
     /// `alone`: nobody else is there who could know the order.
@@ -113,14 +110,6 @@ impl Hearer {
             Place::Next(position) => self.owed(order, position, order.end(), 0),
             Place::Unknown { greeted, entered, .. } => self.owed(order, entered, order.end(), greeted?),
             Place::TooFarBehind => None,
-        }
-    }
-
-    /// Bytes of the order that it should have heard and has not.
-    pub fn backlog(&self, order: &Order) -> usize {
-        match self.place {
-            Place::Next(position) if self.attentive => order.bytes_from(position),
-            _ => 0,
         }
     }
 

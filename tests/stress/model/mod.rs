@@ -98,11 +98,6 @@ impl Model {
         self.room(room).leaves(client, parting)
     }
 
-    /// Bytes that were said in the room and that somebody who listens has not heard yet.
-    pub fn backlog(&self, room: RoomId) -> usize {
-        self.rooms.get(&room).map_or(0, Room::backlog)
-    }
-
     /// Bytes that were said in the room and that nobody has heard yet.
     pub fn unheard_bytes(&self, room: RoomId) -> usize {
         self.rooms.get(&room).map_or(0, Room::unheard_bytes)

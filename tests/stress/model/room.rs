@@ -106,12 +106,6 @@ impl Room {
         self.order.end() as u64
     }
 
-    /// Bytes that somebody who listens has not heard.
-    pub fn backlog(&self) -> usize {
-        let longest = self.hearers.values().map(|hearer| hearer.backlog(&self.order)).max();
-        self.unheard_bytes() + longest.unwrap_or_default()
-    }
-
     pub fn unheard_bytes(&self) -> usize {
         self.speakers.values().map(Speaker::unheard_bytes).sum()
     }

@@ -1,0 +1,129 @@
+//! Whoever sits there, with whatever screen, in every state of the page.
+
+use crate::{
+    process::Server,
+    support::{Axe, Browser, SLOW_CLOCK, Window, server, within},
+};
+use fantoccini::key::Key;
+
+const DESK: (u32, u32) = (1180, 820);
+const PHONE: (u32, u32) = (360, 760);
+
+/// How much wider than its place the widest content is.
+const SIDEWAYS: &str = "Math.max(...[...document.querySelectorAll('html, section, #log, .box')]
+    .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth))";
+
+/// Nobody is kept out, by day and by night, at a desk and on a phone.
+async fn is_open_to_everybody(window: &Window, state: &str) {
+    let Some(axe) = Axe::find() else { return };
+    for (scheme, screen) in [("light", DESK), ("dark", PHONE)] {
+        window.looks(scheme, screen).await;
+        axe.approves(window, &format!("{state}, {scheme}, {} pixels", screen.0)).await;
+        let hidden = window.evaluates(SIDEWAYS, "").await;
+        assert_eq!(hidden, 0, "{state}: so many pixels do not fit into {}", screen.0);
+    }
+}
+
+/// A page that has seen something: text, bytes, markup, a line that is long.
+async fn talks(browser: &Browser, server: &Server) -> Window {
+    let window = browser.joins(server, "").await;
+    window.says(&"a long line without an end ".repeat(30)).await;
+    window.says(&"x".repeat(300)).await;
+    window.has(".strip[data-direction=received][data-payload-length='300']").await;
+    window
+}
+
+#[tokio::test]
+async fn the_open_page_is_for_everybody() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = talks(&browser, &server).await;
+    window.shows("#presence", "1 in the room").await;
+    is_open_to_everybody(&window, "open").await;
+    window.clicks("summary").await;
+    is_open_to_everybody(&window, "everything unfolded").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn the_closed_page_is_for_everybody() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = talks(&browser, &server).await;
+    window.clicks("#close").await;
+    window.is("closed").await;
+    is_open_to_everybody(&window, "closed").await;
+    window.fills("#address", "http://[").await;
+    window.clicks("#connect").await;
+    window.has("#address[aria-invalid=true]").await;
+    is_open_to_everybody(&window, "wrong address").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn the_waiting_page_is_for_everybody() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.opens_with(SLOW_CLOCK, &server).await;
+    window.has_line("client: received from client: hello").await;
+    server.terminate();
+    window.is("waiting").await;
+    is_open_to_everybody(&window, "waiting").await;
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
+async fn the_notice_of_an_unsupported_browser_is_for_everybody() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.opens_with("delete window.WebSocket", &server).await;
+    window.has("#unsupported:not([hidden])").await;
+    is_open_to_everybody(&window, "unsupported").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn the_question_before_something_large_is_for_everybody() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    window.fills("#words", &"x".repeat(64 * 1024 + 1)).await;
+    window.clicks("#say").await;
+    window.has("#dialog[open]").await;
+    is_open_to_everybody(&window, "asking").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_screen_reader_is_told_what_happens() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    window.says("Tea, anyone?").await;
+    let told = async { while !window.text("#announcer").await.ends_with("client: received Tea, anyone?") {} };
+    within("the announcement", told).await;
+    window.has("#announcer[role=status]").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn the_keyboard_alone_is_enough() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    let focused = "document.activeElement.id || document.activeElement.className";
+
+    let mut way = Vec::new();
+    for _ in 0..8 {
+        window.presses(":focus, html", Key::Tab).await;
+        way.push(window.evaluates(focused, "").await);
+    }
+    assert_eq!(way, ["second-window", "address", "connect", "close", "log", "frame", "words", "say"]);
+
+    window.evaluates("[...document.querySelectorAll('button.frame')].at(-1).focus()", "").await;
+    window.presses(":focus", Key::Up).await;
+    window.presses(":focus", Key::Up).await;
+    window.presses(":focus", Key::Enter).await;
+    window.has(".drawing[data-direction=sent][data-header='8192']").await;
+    browser.has_no_complaints().await;
+}

@@ -1,0 +1,162 @@
+//! Open, closed, lost, found again.
+
+use crate::support::{Browser, PATIENCE, SLOW_CLOCK, Window, server, server_with, within};
+use fantoccini::key::Key;
+
+#[tokio::test]
+async fn a_browser_without_websocket_is_told_so() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.opens_with("delete window.WebSocket", &server).await;
+
+    window.has("#unsupported:not([hidden])").await;
+    assert!(window.is_visible("#unsupported").await);
+    assert!(window.text("#unsupported").await.contains("This browser does not support WebSocket"));
+    assert!(!window.is_visible("#page").await);
+    browser.has_no_complaints().await;
+}
+
+/// Chromium has modules, so it is made to run what it leaves to others.
+const OUTDATED: &str = "void document.head.append(Object.assign(
+    document.createElement('script'), { src: document.querySelector('script[nomodule]').src }))";
+
+#[tokio::test]
+async fn a_browser_that_is_too_old_for_the_page_is_told_so() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    assert!(!window.is_visible("#outdated").await);
+
+    window.evaluates(OUTDATED, "").await;
+    window.has("#outdated:not([hidden])").await;
+    assert!(window.is_visible("#outdated").await);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_browser_with_websocket_is_told_so() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+
+    window.shows("#facts li", "This browser supports WebSocket").await;
+    window.shows("#compression:not([hidden])", "Compression agreed: permessage-deflate").await;
+    window.shows("#sentence", "Open").await;
+    assert!(!window.is_visible("#unsupported").await);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_comes_back_by_itself_when_the_server_does() {
+    let Some(browser) = Browser::start().await else { return };
+    let mut server = server();
+    let address = server.listeners[0].to_string();
+    let window = browser.opens_with(SENTENCES, &server).await;
+    window.has_line("client: received from client: hello").await;
+
+    server.terminate();
+    window.has_line("client: ws connection is closed (1012 the server restarts)").await;
+    says_in_turn(&window, &["Lost: 1012 the server restarts. Trying again in 1 s"]).await;
+    assert!(server.exit(PATIENCE).await.is_some());
+
+    let server = server_with(&[("listen", address)]);
+    window.is("open").await;
+    window.says("back again").await;
+    window.has_line("client: received back again").await;
+    assert_eq!(server.log.count("from client: hello"), 0, "who comes back does not greet again");
+    browser.complains_only_about_the_lost_server().await;
+}
+
+/// Notes what the page says about the connection, however short.
+const SENTENCES: &str = "
+    window.sentences = [];
+    addEventListener('DOMContentLoaded', () => {
+      const sentence = document.getElementById('sentence');
+      const note = () => window.sentences.push(sentence.textContent);
+      new MutationObserver(note).observe(sentence, { childList: true });
+    });";
+
+/// Waits until the page has said these sentences, one after the other.
+async fn says_in_turn(window: &Window, expected: &[&str]) {
+    let said = async {
+        loop {
+            let sentences: Vec<String> =
+                serde_json::from_value(window.evaluates("window.sentences", "").await).expect("texts");
+            let mut all = sentences.iter();
+            if expected.iter().all(|expected| all.any(|said| said == expected)) {
+                return;
+            }
+        }
+    };
+    within(expected.join(", "), said).await;
+}
+
+/// Every throw of the dice comes out highest.
+const DICE: &str = "window.thrown = 0; Math.random = () => { window.thrown += 1; return 1; };";
+
+#[tokio::test]
+async fn each_wait_is_longer_than_the_last_and_left_to_chance() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.opens_with(&format!("{DICE}{SENTENCES}"), &server).await;
+    window.has_line("client: received from client: hello").await;
+
+    server.terminate();
+    let waits = [
+        "Lost: 1012 the server restarts. Trying again in 1 s",
+        "Lost: 1006 no goodbye was heard. Trying again in 2 s",
+        "Lost: 1006 no goodbye was heard. Trying again in 4 s",
+    ];
+    says_in_turn(&window, &waits).await;
+    assert!(window.evaluates("window.thrown", "").await.as_u64() >= Some(3));
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
+async fn who_waits_may_give_up() {
+    let Some(browser) = Browser::start().await else { return };
+    let mut server = server();
+    let window = browser.opens_with(SLOW_CLOCK, &server).await;
+    window.has_line("client: received from client: hello").await;
+
+    server.terminate();
+    window.is("waiting").await;
+    assert_eq!(window.text("#close").await, "Cancel");
+    window.clicks("#close").await;
+    window.shows("#state[data-state=closed]", "Not connected").await;
+    assert!(server.exit(PATIENCE).await.is_some());
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
+async fn what_is_closed_by_hand_is_opened_by_hand() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+
+    window.clicks("#close").await;
+    window.shows("#state[data-state=closed]", "Closed by hand: 1000 done").await;
+    window.says("to nobody").await;
+    window.shows("#hint", "Not connected, so nothing was sent.").await;
+    assert_eq!(window.value("#words").await, "to nobody");
+
+    window.clicks("#connect").await;
+    window.is("open").await;
+    window.presses("#words", Key::Enter).await;
+    window.has_line("client: received to nobody").await;
+    assert_eq!(server.log.count("server: receive connection."), 2);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_window_says_goodbye_when_it_is_closed_or_leaves() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    browser.joins(&server, "").await.closes().await;
+    let leaving = browser.joins(&server, "").await;
+    leaving.goes_to("about:blank").await;
+
+    let goodbye = "closes_total{code=\"1000\",reason=\"closed_by_client\"}";
+    within("two goodbyes", async { while server.metrics().await.value(goodbye) < 2 {} }).await;
+    browser.has_no_complaints().await;
+}

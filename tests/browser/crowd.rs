@@ -1,0 +1,53 @@
+//! More than anybody can read.
+
+use crate::{
+    process::Server,
+    support::{Browser, server_with, within},
+};
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::connect_async;
+use tungstenite::Message;
+
+const MESSAGES: usize = 10_000;
+
+/// Notes how long the page kept a person waiting: the longest task of its thread, in ms.
+const WATCH: &str = "
+    window.longest = 0;
+    const note = (entries) => {
+      for (const { duration } of entries.getEntries()) window.longest = Math.max(window.longest, duration);
+    };
+    new PerformanceObserver(note).observe({ type: 'longtask' });";
+
+#[tokio::test]
+async fn ten_thousand_messages_do_not_slow_it_down() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server_with(&[("session.outbox_messages", MESSAGES)]); // a busy machine may draw late
+    let window = browser.opens_with(WATCH, &server).await;
+    window.has_line("client: received from client: hello").await;
+
+    says_very_much(&server).await;
+    window.has_line(&format!("client: received message {MESSAGES}")).await;
+    window.shows("#messages", "10,003 messages").await;
+    let rows = window.evaluates("document.querySelectorAll('#rows li').length", "").await;
+    assert_eq!(rows, 200, "the others are counted, no longer shown");
+    window.shows("#earlier", "9,804 earlier lines counted, no longer shown").await;
+    let longest = window.evaluates("window.longest", "").await.as_f64().unwrap();
+    assert!(longest < 2_000.0, "the page did not answer for {longest} ms");
+
+    window.says("still quick").await;
+    window.has_line("client: received still quick").await;
+    browser.has_no_complaints().await;
+}
+
+async fn says_very_much(server: &Server) {
+    let said = async {
+        let address = format!("ws://{}/websocket?echo=false", server.listeners[0]);
+        let (mut socket, _) = connect_async(address).await.expect("a session");
+        for number in 1..=MESSAGES {
+            socket.feed(Message::text(format!("message {number}"))).await.expect("the server takes it");
+        }
+        socket.close(None).await.expect("the server takes it");
+        while socket.next().await.is_some() {} // who leaves with something unread takes back what it said
+    };
+    within("a talkative client", said).await;
+}

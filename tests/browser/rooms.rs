@@ -1,0 +1,77 @@
+//! Which room, who is in it, and the way to another.
+
+use crate::support::{Browser, server, server_with};
+
+#[tokio::test]
+async fn the_page_says_how_many_are_in_the_room() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let anna = browser.joins(&server, "#tea").await;
+    anna.shows("#presence", "1 in the room").await;
+
+    let bert = browser.joins(&server, "#tea").await;
+    let _elsewhere = browser.joins(&server, "#coffee").await;
+    bert.shows("#presence", "2 in the room").await;
+    anna.shows("#presence", "2 in the room").await;
+
+    bert.closes().await;
+    anna.shows("#presence", "1 in the room").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn the_default_room_has_the_name_that_the_operator_gave_it() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server_with(&[("rooms.default", "hall")]);
+    let unnamed = browser.joins(&server, "").await;
+    unnamed.shows("#room", "hall").await;
+    unnamed.shows("#presence", "1 in the room").await;
+
+    let named = browser.joins(&server, "#hall").await;
+    named.shows("#presence", "2 in the room").await;
+    named.says("hello, hall").await;
+    unnamed.has_line("client: received hello, hall").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn another_address_leads_to_another_room() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let (anna, bert) = (browser.joins(&server, "").await, browser.joins(&server, "#tea").await);
+    let address = format!("ws://{}/websocket", server.listeners[0]);
+    assert_eq!(anna.value("#address").await, address.as_str());
+
+    anna.fills("#address", &format!("{address}/tea")).await;
+    anna.clicks("#connect").await;
+    anna.shows("#room", "tea").await;
+    anna.is("open").await;
+    anna.says("Tea, anyone?").await;
+    bert.has_line("client: received Tea, anyone?").await;
+
+    assert_eq!(anna.evaluates("location.hash", "").await, "#tea");
+    let second = anna.evaluates("document.querySelector('#second-window').href", "").await;
+    assert_eq!(second, format!("http://{}/#tea", server.listeners[0]));
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_explained_and_nothing_is_lost() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+
+    for (typed, told) in [
+        ("http://[", "This is no address. One looks like ws://localhost:8080/websocket"),
+        ("localhost:8080/websocket", "An address begins with ws:// or, encrypted, with wss://"),
+        ("/websocket/a b", "The path is /websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -"),
+    ] {
+        window.fills("#address", typed).await;
+        window.clicks("#connect").await;
+        window.shows("#address-error", told).await;
+        window.has("#address[aria-invalid=true]").await;
+    }
+    window.says("still here").await;
+    window.has_line("client: received still here").await;
+    browser.has_no_complaints().await;
+}

@@ -1,0 +1,42 @@
+//! The words that these tests are written in.
+
+mod axe; // whether everybody can use it
+mod browser; // Chromium
+mod console; // what it complains about
+mod driver; // the program that drives it
+mod missing; // what is not installed
+mod vendor; // commands of this driver alone
+mod window; // what a person sees and does
+
+pub use axe::Axe;
+pub use browser::Browser;
+pub use window::Window;
+
+use crate::process::{Launch, Server};
+use std::{fmt::Display, future::Future, time::Duration};
+use tokio::time::timeout;
+
+/// How long anything may take that is to happen at all.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Makes a page wait longer than any test for what it would do later.
+pub const SLOW_CLOCK: &str = "const soon = setTimeout; window.setTimeout = (act, ms) => soon(act, ms * 100);";
+
+/// Waits for `event`, or panics with the name of `what` did not happen.
+pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
+    match timeout(PATIENCE, event).await {
+        Ok(happened) => happened,
+        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+    }
+}
+
+/// The program with the page of this source tree.
+pub fn server() -> Server {
+    server_with::<&str>(&[])
+}
+
+pub fn server_with<V: ToString>(settings: &[(&str, V)]) -> Server {
+    let mut all = vec![("shutdown.drain", "0s".to_owned())];
+    all.extend(settings.iter().map(|(key, value)| (*key, value.to_string())));
+    Launch::with(&all).start()
+}

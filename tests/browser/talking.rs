@@ -1,0 +1,137 @@
+//! What is said in one window and heard in another.
+
+use crate::{
+    process::Server,
+    support::{Browser, server, server_with},
+};
+use std::fs;
+
+#[tokio::test]
+async fn the_lesson_happens_on_the_page_on_the_console_and_in_the_log() {
+    happens_once(&server()).await;
+}
+
+#[tokio::test]
+async fn the_lesson_happens_with_the_page_inside_the_program() {
+    happens_once(&server_with(&[("page.directory", "no such directory")])).await;
+}
+
+const LESSON: [&str; 5] = [
+    "client: ws connection is open",
+    "client: sent from client: hello",
+    "client: received world",
+    "client: received from client: hello",
+    "client: ws connection is closed (1000 done)",
+];
+
+async fn happens_once(server: &Server) {
+    let Some(mut browser) = Browser::start().await else { return };
+    let window = browser.joins(server, "").await;
+    window.clicks("#close").await;
+    window.has_line(LESSON[4]).await;
+
+    assert_eq!(window.lines().await, LESSON);
+    let console = browser.console().await;
+    for line in LESSON {
+        assert!(console.iter().any(|entry| entry.says(line)), "{line} in {console:#?}");
+    }
+    assert_eq!(server.log.count("server: receive connection."), 1);
+    assert_eq!(server.log.count("server: received: from client: hello"), 1);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn what_one_window_says_the_other_hears() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
+
+    anna.says("Tea, anyone?").await;
+    bert.has_line("client: received Tea, anyone?").await;
+    bert.fills("#words", "Yes, please! ☕").await;
+    bert.clicks("#say").await;
+    anna.has_line("client: received Yes, please! ☕").await;
+
+    anna.has_line("client: sent Tea, anyone?").await;
+    assert_eq!(anna.value("#words").await, "");
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_file_crosses_byte_for_byte_as_binary() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let (anna, bert) = (browser.joins(&server, "").await, browser.joins(&server, "").await);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("five bytes");
+    fs::write(&file, [0x00, 0x41, 0xff, 0x80, 0x0a]).unwrap();
+
+    anna.says_file(&file).await;
+    bert.has_line("client: received 5 bytes (binary)").await;
+    bert.has(".drawing[data-direction=received][data-opcode='2'][data-payload-length='5']").await;
+    assert_eq!(bert.text(".drawing .cells").await, "00·41Aff·80·0a·");
+    browser.has_no_complaints().await;
+}
+
+const MARKUP: [&str; 4] = [
+    "<img src=x onerror='window.hurt = true'>",
+    "<script>window.hurt = true</script>",
+    "</p></li></ol><svg onload=window.hurt=true>",
+    "&lt;b&gt; <b>bold</b> javascript:window.hurt=true",
+];
+
+#[tokio::test]
+async fn markup_from_one_window_is_text_in_the_other() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let (anna, bert) = (browser.joins(&server, "").await, browser.joins(&server, "").await);
+
+    for markup in MARKUP {
+        anna.says(markup).await;
+        bert.has_line(&format!("client: received {markup}")).await;
+    }
+    for window in [&anna, &bert] {
+        assert_eq!(
+            window.evaluates("document.querySelectorAll('#rows .line *:not(span, bdi)').length", "").await,
+            0
+        );
+        assert_eq!(window.evaluates("window.hurt ?? false", "").await, false);
+    }
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn markup_in_the_greeting_is_text() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server_with(&[("rooms.greeting", MARKUP[0])]);
+    let window = browser.opens(&server, "").await;
+
+    window.has_line(&format!("client: received {}", MARKUP[0])).await;
+    assert_eq!(window.evaluates("window.hurt ?? false", "").await, false);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_it_is_meant() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+
+    window.clicks("#say").await;
+    window.shows("#hint", "Nothing is typed. Send once more to say just that: a frame may be empty.").await;
+    let large = "x".repeat(64 * 1024 + 1);
+    window.fills("#words", &large).await;
+    window.clicks("#say").await;
+    window.has("#dialog[open]").await;
+    window.clicks("dialog button[value=keep]").await;
+    window.has("#dialog:not([open])").await;
+    assert_eq!(window.value("#words").await, large.as_str());
+
+    window.clicks("#say").await;
+    window.clicks("dialog button[value=send]").await;
+    window.is("closed").await;
+    let ending = window.text("#sentence").await;
+    assert!(ending.starts_with("The server closed: 1009 "), "{ending}");
+    assert_eq!(server.log.count("server: received: "), 1, "{}", server.log.text());
+    browser.has_no_complaints().await;
+}
