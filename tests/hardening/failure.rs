@@ -69,7 +69,6 @@ fn relay() -> Addr<Relay> {
         pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
         seal: Seal::default(),
         roster: RefCell::new(Roster::new(&settings.compression)),
-        seal: Seal::default(),
         settings: Arc::new(settings),
         metrics,
     };
