@@ -1,13 +1,11 @@
 //! The program as a client: lines into a room, and out of it.
 
-use crate::support::{Host, TestServer, within};
+use crate::support::{Host, TestServer, proxy_that_cuts, within};
 use actix_web::rt::spawn;
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
-    time::sleep,
 };
 
 fn worldcast(command: &str, server: SocketAddr, arguments: &[&str]) -> Child {
@@ -49,7 +47,7 @@ async fn every_line_goes_into_the_room_and_then_the_pipe_ends() {
 async fn a_pipe_whose_connection_is_cut_loses_and_doubles_nothing() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
-    let proxy = proxy_that_cuts(server.address()).await;
+    let proxy = proxy_that_cuts(server.address(), Duration::from_millis(5)..Duration::from_millis(30)).await;
     let mut pipe = worldcast("pipe", proxy, &[]);
     let lines: Vec<_> = (0..2000).map(|number| format!("line {number}")).collect();
     let mut input = pipe.stdin.take().unwrap();
@@ -60,25 +58,6 @@ async fn a_pipe_whose_connection_is_cut_loses_and_doubles_nothing() {
     assert_eq!(end_of(pipe).await.0, Some(0));
     anna.says("the next").await;
     assert_eq!(anna.hears().await, "the next"); // a double would have come first
-}
-
-/// Passes bytes on and cuts every connection after a moment.
-async fn proxy_that_cuts(server: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(server).await.unwrap();
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_server, mut to_server) = server.into_split();
-            tokio::select! {
-                _ = copy(&mut from_client, &mut to_server) => {}
-                _ = copy(&mut from_server, &mut to_client) => {}
-                () = sleep(Duration::from_millis(fastrand::u64(5..30))) => {}
-            }
-        }
-    });
-    address
 }
 
 #[actix_web::test]
@@ -110,7 +89,7 @@ async fn a_listener_prints_what_is_said_until_nobody_reads_it() {
 async fn a_listener_whose_connection_is_cut_misses_and_doubles_nothing() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
-    let proxy = proxy_that_cuts(server.address()).await;
+    let proxy = proxy_that_cuts(server.address(), Duration::from_millis(5)..Duration::from_millis(30)).await;
     let mut listener = worldcast("listen", proxy, &[]);
     server.comes_to("news", 2).await;
     let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();

@@ -24,3 +24,4 @@ mod crowds; // many rooms and large rooms
 mod stopping; // how the server ends
 mod program; // what an operator sees
 mod commands; // the program as a client
+mod strangers; // clients that nobody here wrote

@@ -7,6 +7,7 @@ mod events; // a client of Server-Sent Events
 mod host; // what every server can be asked
 mod http; // plain requests over a socket
 mod program; // programs that nobody here wrote
+mod proxy; // a way that does not last
 mod raw; // a client of bare bytes
 mod server; // a server in this process
 mod v1; // a client of the subprotocol
@@ -18,6 +19,7 @@ pub use events::Events;
 pub use host::Host;
 pub use http::Http;
 pub use program::output_of;
+pub use proxy::proxy_that_cuts;
 pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
 pub use v1::V1;
