@@ -1,10 +1,12 @@
 //! The `worldcast` command.
 
 mod cli; // what can be asked for
+mod client; // lines into a room, or out of it
 
 use anyhow::Context;
 use clap::Parser;
 use cli::{Cli, Command};
+use client::Failure;
 use std::{
     io::{self, Write},
     process::ExitCode,
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("worldcast: {error:#}");
-            ExitCode::FAILURE
+            error.downcast_ref().map_or(ExitCode::FAILURE, |failure: &Failure| failure.code().into())
         }
     }
 }
@@ -31,6 +33,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Serve => serve(Settings::load(config)?.settings)?,
         Command::Check => print(&Settings::load(config)?.to_string())?,
         Command::Defaults => print(DEFAULTS)?,
+        Command::Pipe(room) => as_client(client::pipe(room.address(0)?))?,
+        Command::Listen { room, last } => as_client(client::listen(room.address(last)?))?,
     }
     Ok(())
 }
@@ -42,6 +46,14 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }
+}
+
+/// Standard input may still be waited for when there is nothing more to do.
+fn as_client(command: impl Future<Output = Result<(), Failure>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(command);
+    runtime.shutdown_background();
+    Ok(ended?)
 }
 
 fn serve(settings: Settings) -> anyhow::Result<()> {

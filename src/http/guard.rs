@@ -1,6 +1,10 @@
 //! What every request passes: the guard in front of the handlers.
 
-use super::{Context, refusal::Refusal, unread::Unread};
+use super::{
+    Context,
+    refusal::Refusal,
+    unread::{Unread, kept_by},
+};
 use crate::{
     logging::{Escaped, TARGET},
     metrics::RefusalLabels,
@@ -34,7 +38,7 @@ pub async fn guard<B: MessageBody + 'static>(
         note(answer.request(), refusal);
     }
     let (request, answer) = answer.into_parts();
-    Ok(ServiceResponse::new(request, unread.kept_by(answer)))
+    Ok(ServiceResponse::new(request, kept_by(unread, answer)))
 }
 
 /// A listener on loopback is for this machine: no name that somebody else made point to it.

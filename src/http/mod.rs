@@ -5,6 +5,8 @@ mod keys; // who shows a key
 mod body; // what a request says
 mod unread; // what nobody read of it
 mod publish; // messages over HTTP
+mod events; // listening over HTTP
+mod recall; // what was said before
 mod origin; // which pages may connect
 mod page; // files for the browser
 mod refusal; // why a request is refused
@@ -45,6 +47,8 @@ pub struct Context {
     in_flight: Arc<Semaphore>,
     /// Bytes of bodies that may be read at once.
     bodies: Arc<Semaphore>,
+    /// Bytes of history that may wait for slow readers.
+    answers: Arc<Semaphore>,
     keys: Keys,
     origins: Origins,
     seal: Seal,
@@ -65,6 +69,7 @@ impl Context {
             crowd: Crowd::new(settings.limits.clone(), metrics.clone()),
             in_flight,
             bodies: session::in_flight(settings.limits.in_flight_bytes.bytes()),
+            answers: session::in_flight(settings.limits.in_flight_bytes.bytes()),
             keys: Keys::new(settings.publish.keys.clone()),
             origins: Origins::new(&settings.origins.allowed, listeners),
             page: page::directory(&settings.page),
@@ -84,8 +89,10 @@ pub fn app(context: web::Data<Context>, listener: SocketAddr) -> App<impl AppEnt
         .wrap(from_fn(guard::guard))
         .service(web::resource("/websocket").to(websocket::default_room))
         .service(web::resource("/websocket/{room:.*}").to(websocket::room))
+        .service(readable("/rooms", rooms::list))
         .service(readable("/rooms/{room:[^/]*}", rooms::describe))
-        .service(writable("/rooms/{room}/messages", publish::message))
+        .service(readable("/rooms/{room}/events", events::listen))
+        .service(messages("/rooms/{room}/messages"))
         .service(writable("/rooms/{room}/batch", publish::batch))
         .service(
             web::scope("")
@@ -128,6 +135,16 @@ where
     web::resource(path)
         .route(web::get().to(handler.clone()))
         .route(web::head().to(handler))
+        .default_service(web::to(refuse))
+}
+
+/// What was said, to be read and to be added to.
+fn messages(path: &str) -> Resource {
+    let refuse = || async { Err::<HttpResponse, _>(Refusal::MethodNotAllowed("GET, HEAD, POST")) };
+    web::resource(path)
+        .route(web::get().to(rooms::messages))
+        .route(web::head().to(rooms::messages))
+        .route(web::post().to(publish::message))
         .default_service(web::to(refuse))
 }
 

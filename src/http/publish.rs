@@ -153,7 +153,7 @@ impl Context {
     }
 
     /// What messages cost of what may be under way; never more than there is.
-    fn permits(&self, bytes: &[usize]) -> u32 {
+    pub fn permits(&self, bytes: &[usize]) -> u32 {
         let all = session::cost(self.settings.limits.in_flight_bytes.bytes());
         bytes.iter().map(|bytes| session::cost(*bytes)).fold(0, u32::saturating_add).min(all)
     }

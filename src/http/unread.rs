@@ -36,20 +36,20 @@ impl Unread {
     pub fn payload(&self) -> &RefCell<Payload> {
         &self.0
     }
+}
 
-    /// The answer, with the body of the request.
-    pub fn kept_by(self, answer: HttpResponse) -> HttpResponse {
-        answer.map_body(|_, body| BoxBody::new(Keeping { body, _unread: self }))
-    }
+/// The answer, which keeps something until it has gone out.
+pub fn kept_by<T: Unpin + 'static>(kept: T, answer: HttpResponse) -> HttpResponse {
+    answer.map_body(|_, body| BoxBody::new(Keeping { body, _kept: kept }))
 }
 
 /// The body of an answer.
-struct Keeping {
+struct Keeping<T> {
     body: BoxBody,
-    _unread: Unread,
+    _kept: T,
 }
 
-impl MessageBody for Keeping {
+impl<T: Unpin> MessageBody for Keeping<T> {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

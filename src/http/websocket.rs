@@ -1,10 +1,9 @@
 //! The opening handshake (RFC 6455 §4.2): judged here, carried out by the upgrade service.
 
-use super::{Context, guard::check_origin, refusal::Refusal, wishes::Wishes};
+use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wishes::Wishes};
 use crate::{
     config::RoomName,
     protocol::{Form, Protocol},
-    room::Recall,
     session::Terms,
     wire,
 };
@@ -60,7 +59,11 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     let wishes = Wishes::of(request)?;
     let echo = wishes.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
-    let recall = recall(&wishes, protocol)?;
+    let recall = recall(request, &wishes)?;
+    if protocol == Protocol::Bare && recall.since.is_some() {
+        let why = "since is for clients that speak worldcast.v1; others have last";
+        return Err(Refusal::Query(why.to_owned()));
+    }
     let resumes = wishes.get("session", "text")?.and_then(|sealed: String| context.seal.opened(&sealed));
     let compression = negotiate_compression(request, context);
     let mut response =
@@ -144,18 +147,6 @@ fn refusal_of(error: ws::HandshakeError) -> Refusal {
 fn negotiate_protocol(request: &HttpRequest) -> Protocol {
     let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
     Protocol::negotiate(offers.filter_map(|offer| offer.to_str().ok()))
-}
-
-/// What the client wants to hear of what was said before.
-fn recall(wishes: &Wishes, protocol: Protocol) -> Result<Recall, Refusal> {
-    let last = wishes.get("last", "a number")?.unwrap_or(0);
-    let since = wishes.get("since", "<epoch>-<offset>")?;
-    match (since, protocol) {
-        (Some(_), Protocol::Bare) => {
-            Err(Refusal::Query("since is for clients that speak worldcast.v1; others have last".to_owned()))
-        }
-        (since, _) => Ok(Recall { since, last }),
-    }
 }
 
 fn negotiate_compression(request: &HttpRequest, context: &Context) -> Option<wire::Agreement> {

@@ -23,6 +23,10 @@ impl Wishes {
         Ok(Self(wishes))
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The wish of this name, if there is one.
     ///
     /// # Errors

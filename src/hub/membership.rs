@@ -23,7 +23,7 @@ impl Hub {
         self.tell_presence(slot, who, Presence::come, v1::join);
         let found = self.rooms.join(slot, relay);
         let (flow, greeting) = (found.flow.clone(), found.terms.greeting.clone());
-        let recalled = found.history.recall(recall, who);
+        let recalled = found.history.recall(recall, Some(who));
         self.make_room_in_turn(recalled.said.len(), recalled.said.iter().map(|said| said.cost()).sum());
         let admission = Box::new(Admission { who, room, greeting, recalled });
         Event::Admitted { session, room: slot, flow, admission }

@@ -6,7 +6,9 @@ use super::{
 };
 use crate::{
     protocol::v1::{Present, Reference},
-    room::{Epoch, Flow, Offset, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance},
+    room::{
+        Epoch, Flow, Offset, Position, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance,
+    },
     wire::Payload,
 };
 use actix::prelude::*;
@@ -125,12 +127,51 @@ pub struct Describe {
     pub room: RoomName,
 }
 
-/// The answer to [`Describe`].
-#[derive(Debug, PartialEq, MessageResponse, serde::Serialize)]
+/// What is known about a room.
+#[derive(Debug, MessageResponse, serde::Serialize)]
 pub struct RoomFacts {
     pub room: RoomName,
     /// How many clients are in the room.
     pub clients: usize,
+    /// Nothing about a room that does not exist.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<RoomMemory>,
+}
+
+/// What a room remembers.
+#[derive(Debug, serde::Serialize)]
+pub struct RoomMemory {
+    /// Behind its last message.
+    #[serde(flatten)]
+    pub position: Position,
+    /// How many messages it remembers.
+    pub remembered: usize,
+}
+
+/// HTTP → hub: what was said in this room?
+#[derive(Message)]
+#[rtype(result = "Option<Recalled>")]
+pub struct Read {
+    pub room: RoomName,
+    pub recall: Recall,
+}
+
+/// HTTP → hub: which rooms are there?
+#[derive(Message)]
+#[rtype(result = "RoomList")]
+pub struct List {
+    /// Behind this name, or from the first on.
+    pub after: Option<RoomName>,
+    pub limit: usize,
+}
+
+/// The answer to [`List`]: rooms in the order of their names.
+#[derive(Debug, MessageResponse, serde::Serialize)]
+pub struct RoomList {
+    pub rooms: Vec<RoomFacts>,
+    /// The name to go on behind, if there are more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<RoomName>,
 }
 
 /// Hub → relay: what happened in all rooms with members at this relay, in the order in which it happened.

@@ -7,6 +7,7 @@
 mod messages; // who tells whom
 mod membership; // who comes and who goes
 mod speech; // what is said
+mod facts; // what is known about rooms
 mod publication; // what is told, on its way
 mod retries; // what was said already
 mod terms; // what holds in which room
@@ -173,15 +174,6 @@ impl Handler<Drain> for Hub {
         self.drain_until = Some(Instant::now() + over);
         self.turns.add_for_all(|| Event::Draining { over });
         self.end_turn_soon(ctx);
-    }
-}
-
-impl Handler<Describe> for Hub {
-    type Result = RoomFacts;
-
-    fn handle(&mut self, Describe { room }: Describe, _: &mut Self::Context) -> RoomFacts {
-        let clients = self.rooms.find(&room).map_or(0, |room| room.members.count());
-        RoomFacts { room, clients }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the hearers of a room are told, on its way.
 
 use crate::{
-    protocol::{Form, Protocol, v1},
+    protocol::{Form, Protocol, events, v1},
     room::{Credit, Said, SessionId},
     wire::{self, Compression, Payload, Prepared},
 };
@@ -42,6 +42,7 @@ enum Content {
         bare: Prepared,
         /// Made when the first needs it.
         v1: OnceLock<Box<Prepared>>,
+        event: OnceLock<Bytes>,
     },
     /// For clients of worldcast.v1 only.
     Notice(Box<Prepared>),
@@ -52,7 +53,7 @@ static NOTHING: Bytes = Bytes::new();
 impl Publication {
     pub fn message(said: Arc<Said>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
         let (taken, bare) = (said.taken, Prepared::new(said.payload.clone()));
-        let content = Content::Message { said, bare, v1: OnceLock::new() };
+        let content = Content::Message { said, bare, v1: OnceLock::new(), event: OnceLock::new() };
         Arc::new(Self { taken, content, speaker, permit })
     }
 
@@ -69,7 +70,10 @@ impl Publication {
             (Content::Message { said, v1, .. }, Protocol::V1) => {
                 v1.get_or_init(|| Box::new(Prepared::new(v1::message(said)))).form(form.window, compression)
             }
-            (Content::Notice(_), Protocol::Bare) => &NOTHING,
+            (Content::Message { said, event, .. }, Protocol::Events) => {
+                event.get_or_init(|| events::message(said))
+            }
+            (Content::Notice(_), Protocol::Bare | Protocol::Events) => &NOTHING,
             (Content::Notice(notice), Protocol::V1) => notice.form(form.window, compression),
         }
     }
@@ -100,7 +104,9 @@ impl Publication {
     pub fn ack(&self, session: SessionId) -> Option<Bytes> {
         let Speaker { reference, .. } = self.speaker.as_ref().filter(|speaker| speaker.session == session)?;
         match &self.content {
-            Content::Message { said, .. } => Some(wire::plain(&v1::ack(reference.as_ref()?, said.offset))),
+            Content::Message { said, .. } => {
+                Some(wire::plain(&v1::ack(reference.as_ref()?, said.position.offset)))
+            }
             Content::Notice(_) => None,
         }
     }

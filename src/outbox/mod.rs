@@ -9,14 +9,20 @@ mod phase; // how far the end is
 mod pool; // all outboxes together
 mod pulse; // the signs of life
 mod queue; // what the kernel did not take
+mod way; // a socket, or a body
 
 pub use close_reason::CloseReason;
 pub use phase::Phase;
 pub use pool::Pool;
 pub use pulse::{Pause, Pulse};
 pub use queue::QueueLimits;
+pub use way::Way;
 
-use crate::{config::SessionSettings, protocol::Form, wire};
+use crate::{
+    config::SessionSettings,
+    protocol::{Form, Protocol, events},
+    wire,
+};
 use bytes::Bytes;
 use pulse::Verdict;
 use queue::{Queue, Share};
@@ -25,13 +31,13 @@ use std::{
     io,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::net::TcpStream;
 
 /// The way out of one session, shared by the session and the relay of its thread.
 pub struct Outbox {
-    socket: TcpStream,
+    way: Way,
     /// What its frames look like.
     pub form: Form,
     pub pulse: Pulse,
@@ -59,9 +65,9 @@ impl Traffic {
 }
 
 impl Outbox {
-    pub fn new(socket: TcpStream, form: Form, limits: QueueLimits, pool: Arc<Pool>) -> Self {
+    pub fn new(way: Way, form: Form, limits: QueueLimits, pool: Arc<Pool>) -> Self {
         Self {
-            socket,
+            way,
             form,
             pulse: Pulse::new(Instant::now()),
             limits,
@@ -127,8 +133,8 @@ impl Outbox {
             self.queue.borrow_mut().forget_unstarted();
         }
         let can_be_told = reason.can_be_told();
-        let frame = close_frame(self.reason.get_or_init(|| reason));
-        let told = can_be_told && self.send(frame, Share::Live { messages: 0 }).is_ok(); // may exceed the bounds by its at most 127 bytes
+        let frame = farewell(self.form.protocol, self.reason.get_or_init(|| reason));
+        let told = can_be_told && self.send(frame, Share::Live { messages: 0 }).is_ok(); // may exceed the bounds by its few bytes
         self.enter(if told { Phase::closing_now() } else { Phase::Gone });
     }
 
@@ -136,7 +142,7 @@ impl Outbox {
     pub fn abort(&self, reason: CloseReason) {
         let _ = self.reason.set(reason); // a reason that was told before stays the reason
         self.queue.borrow_mut().clear();
-        let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        self.way.cut();
         self.enter(Phase::Gone);
     }
 
@@ -144,6 +150,10 @@ impl Outbox {
     pub fn sweep(&self, now: Instant, settings: &SessionSettings) {
         match self.pulse.judge(now, self.phase.get(), self.has_backlog(), settings) {
             Verdict::Fine => {}
+            Verdict::Ping if self.form.protocol == Protocol::Events => {
+                self.pulse.heard(); // who only listens cannot answer: what it does not take is noticed elsewhere
+                self.push(events::KEEP_ALIVE.clone(), 1);
+            }
             Verdict::Ping => {
                 self.pulse.pinged();
                 self.push(wire::ping(b""), 1);
@@ -159,12 +169,27 @@ impl Outbox {
             match self.write_queued() {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.socket.poll_write_ready(cx))?
+                    ready!(self.way.poll_write_ready(cx))?
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes the next chunk out, for the body of an answer; `None` when nothing follows.
+    pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(chunk) = self.queue.borrow_mut().pop() {
+            self.pulse.written();
+            return Poll::Ready(Some(chunk));
+        }
+        match self.phase.get() {
+            Phase::Closing { .. } | Phase::Gone => Poll::Ready(None),
+            Phase::Open | Phase::Departing => {
+                self.way.remember(cx);
+                Poll::Pending
+            }
+        }
     }
 
     /// Remembers whom to wake when the outbox has news for the input stream.
@@ -175,13 +200,24 @@ impl Outbox {
         }
     }
 
-    pub fn socket(&self) -> &TcpStream {
-        &self.socket
+    /// None when it goes into the body of an answer.
+    pub fn socket(&self) -> Option<&TcpStream> {
+        match &self.way {
+            Way::Socket(socket) => Some(socket),
+            Way::Body(_) => None,
+        }
     }
 
-    /// Whether something waits for the client to read.
+    /// Whether something waits for a client to read that is not sent away already.
     pub fn has_backlog(&self) -> bool {
-        !self.queue.borrow().is_empty()
+        self.phase.get().may_send() && !self.queue.borrow().is_empty()
+    }
+
+    /// The client is in its room: what it said meanwhile goes on.
+    pub fn admitted(&self) {
+        if self.pulse.is_paused() {
+            self.wake();
+        }
     }
 
     pub fn phase(&self) -> Phase {
@@ -200,17 +236,24 @@ impl Outbox {
 }
 
 impl Outbox {
-    /// `false`: there was no room.
+    /// `false`: there was no room for all of it; what was begun is queued to its end.
     fn send_or_queue(&self, frames: Bytes, messages: usize) -> io::Result<bool> {
-        let has_room = || self.queue.borrow().has_room(frames.len(), messages, self.limits);
-        if !has_room() {
-            would_block_is_zero(self.write_queued())?; // the client may have read since
-            if !has_room() {
-                return Ok(false);
-            }
+        let written = self.write(&frames)?;
+        let rest = frames.len() - written;
+        let has_room = rest == 0 || self.makes_room(rest, messages)?;
+        if has_room || written > 0 {
+            self.count_sent(messages, frames.len());
+            self.queue_rest(frames, Share::Live { messages }, written);
         }
-        self.count_sent(messages, frames.len());
-        self.send(frames, Share::Live { messages }).map(|()| true)
+        Ok(has_room)
+    }
+
+    fn makes_room(&self, bytes: usize, messages: usize) -> io::Result<bool> {
+        let has_room = || self.queue.borrow().has_room(bytes, messages, self.limits);
+        if !has_room() && self.has_backlog() {
+            would_block_is_zero(self.write_queued())?; // the client may have read since
+        }
+        Ok(has_room())
     }
 
     fn count_sent(&self, messages: usize, bytes: usize) {
@@ -220,20 +263,33 @@ impl Outbox {
     }
 
     fn send(&self, frames: Bytes, share: Share) -> io::Result<()> {
-        let nothing_waits = self.queue.borrow().is_empty();
-        let written = if nothing_waits { would_block_is_zero(self.socket.try_write(&frames))? } else { 0 };
-        if written < frames.len() {
-            self.queue.borrow_mut().push(frames, share, written);
-            if nothing_waits {
-                self.pulse.written(); // from now on a write can stall
-                self.wake();
-            }
-        }
+        let written = self.write(&frames)?;
+        self.queue_rest(frames, share, written);
         Ok(())
     }
 
+    /// Writes what the kernel takes at once; nothing where something waits, for that comes first.
+    fn write(&self, frames: &Bytes) -> io::Result<usize> {
+        match self.queue.borrow().is_empty() {
+            true => would_block_is_zero(self.way.try_write(frames)),
+            false => Ok(0),
+        }
+    }
+
+    fn queue_rest(&self, frames: Bytes, share: Share, written: usize) {
+        if written == frames.len() {
+            return;
+        }
+        let nothing_waited = self.queue.borrow().is_empty();
+        self.queue.borrow_mut().push(frames, share, written);
+        if nothing_waited {
+            self.pulse.written(); // from now on a write can stall
+            self.wake();
+        }
+    }
+
     fn write_queued(&self) -> io::Result<usize> {
-        let written = self.queue.borrow_mut().write_with(|slices| self.socket.try_write_vectored(slices))?;
+        let written = self.queue.borrow_mut().write_with(|slices| self.way.try_write_vectored(slices))?;
         self.pulse.written();
         Ok(written)
     }
@@ -244,14 +300,18 @@ impl Outbox {
     }
 
     fn wake(&self) {
+        self.way.wake();
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
     }
 }
 
-fn close_frame(reason: &CloseReason) -> Bytes {
+fn farewell(protocol: Protocol, reason: &CloseReason) -> Bytes {
     match (reason, reason.code()) {
+        (reason, code) if protocol == Protocol::Events => {
+            events::end(code.map(u16::from), &reason.to_string())
+        }
         (CloseReason::ClosedByClient(_), Some(code)) => wire::close(code, ""),
         (_, Some(code)) => wire::close(code, &reason.to_string()),
         (_, None) => wire::close_without_code(),

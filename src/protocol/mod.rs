@@ -1,6 +1,7 @@
-//! How a session is spoken to: bare messages, or the subprotocol worldcast.v1.
+//! How a session is spoken to: bare messages, the subprotocol worldcast.v1, or Server-Sent Events.
 
 mod seal; // who may say that it is who
+pub mod events; // Server-Sent Events
 pub mod v1; // worldcast.v1
 
 pub use seal::Seal;
@@ -14,6 +15,8 @@ pub enum Protocol {
     Bare,
     /// worldcast.v1
     V1,
+    /// Server-Sent Events, over HTTP.
+    Events,
 }
 
 /// How the frames of a session look; whatever has the same form is encoded once for all.
@@ -36,7 +39,7 @@ impl Protocol {
     /// What the server answers in `Sec-WebSocket-Protocol`.
     pub fn name(self) -> Option<&'static str> {
         match self {
-            Self::Bare => None,
+            Self::Bare | Self::Events => None,
             Self::V1 => Some(v1::NAME),
         }
     }

@@ -98,7 +98,7 @@ impl<'a> Message<'a> {
             Payload::Text(text) => Content::Text(text),
             Payload::Binary(bytes) => Content::Base64(BASE64.encode(bytes)),
         };
-        Self { offset: said.offset, who: said.who, time: rfc_3339(said.time), content }
+        Self { offset: said.position.offset, who: said.who, time: rfc_3339(said.time), content }
     }
 }
 
@@ -228,7 +228,7 @@ pub fn payload(text: Option<String>, base64: Option<String>) -> Result<Payload, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::{Audience, Utterance};
+    use crate::room::{Audience, Epoch, Utterance};
     use std::time::{Duration, Instant};
 
     fn json(payload: Payload) -> String {
@@ -237,7 +237,8 @@ mod tests {
 
     fn said(payload: Payload, who: Option<SessionId>) -> Said {
         let utterance = Utterance { payload, who, audience: Audience::Everyone };
-        let mut said = Said::new(utterance, Offset::default().next(), Instant::now());
+        let position = Position { epoch: Epoch::begin(), offset: Offset::default().next() };
+        let mut said = Said::new(utterance, position, Instant::now());
         said.time = SystemTime::UNIX_EPOCH + Duration::from_millis(1500);
         said
     }

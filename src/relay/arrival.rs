@@ -3,7 +3,7 @@
 use crate::{
     hub::Admission,
     outbox::Outbox,
-    protocol::{Protocol, Seal, v1},
+    protocol::{Protocol, Seal, events, v1},
     room::Recalled,
     wire,
 };
@@ -20,6 +20,10 @@ pub fn greet(outbox: &Outbox, mut admission: Admission, seal: &Seal) {
     let first = match protocol {
         Protocol::Bare => admission.greeting,
         Protocol::V1 => Some(welcome(&admission, seal)),
+        Protocol::Events => {
+            let Admission { room, recalled, .. } = &admission;
+            Some(events::welcome(room, recalled.from, recalled.whole))
+        }
     };
     first.into_iter().for_each(|first| outbox.push(first, 1));
     outbox.push_recalled(missed, admission.recalled.said.len());
@@ -43,6 +47,7 @@ fn joined(protocol: Protocol, recalled: &Recalled) -> Bytes {
         all.extend_from_slice(&match protocol {
             Protocol::Bare => wire::plain(&said.payload),
             Protocol::V1 => wire::plain(&v1::message(said)),
+            Protocol::Events => events::message(said),
         });
     }
     all.freeze()

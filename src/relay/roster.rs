@@ -101,6 +101,7 @@ impl Roster {
             hears_from: said.len(),
             is_author: false,
         });
+        seat.outbox.admitted();
         Some(&seat.outbox)
     }
 
@@ -242,7 +243,7 @@ mod tests {
     use crate::{
         config::Settings,
         hub::Audience,
-        outbox::{Pool, QueueLimits},
+        outbox::{Pool, QueueLimits, Way},
         protocol::{Form, Protocol},
         relay::tests::{publication, slot},
     };
@@ -270,7 +271,8 @@ mod tests {
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
             let limits = QueueLimits::of(&Settings::default().session);
-            let outbox = Outbox::new(socket, BARE, limits, Pool::new(usize::MAX, Arc::default()));
+            let outbox =
+                Outbox::new(Way::Socket(socket), BARE, limits, Pool::new(usize::MAX, Arc::default()));
             let session = SessionId::next();
             roster.enter(session, Rc::new(outbox));
             Self(session, client)

@@ -75,7 +75,7 @@ impl History {
     /// Numbers the next message, remembers it, and forgets what is too much then.
     pub fn add(&mut self, utterance: Utterance, now: Instant) -> Arc<Said> {
         self.last = self.last.next();
-        let said = Arc::new(Said::new(utterance, self.last, now));
+        let said = Arc::new(Said::new(utterance, self.position(), now));
         if self.limits.messages == 0 {
             return said;
         }
@@ -88,14 +88,14 @@ impl History {
         said
     }
 
-    /// What `hearer` missed, without what was not for it.
-    pub fn recall(&self, Recall { since, last }: Recall, hearer: SessionId) -> Recalled {
+    /// What was missed, without what was not for `hearer`.
+    pub fn recall(&self, Recall { since, last }: Recall, hearer: Option<SessionId>) -> Recalled {
         let missed = since.map(|since| self.after(since));
         let whole = missed.as_ref().map(Option::is_some);
         let mut said = missed.flatten().unwrap_or_else(|| self.newest(last));
         let until = self.position();
         let from = Position { offset: until.offset.back(said.len()), ..until };
-        said.retain(|said| said.is_for(hearer));
+        said.retain(|said| hearer.is_none_or(|hearer| said.is_for(hearer)));
         Recalled { said, from, until, whole }
     }
 
@@ -155,7 +155,7 @@ mod tests {
     const LIMITS: HistoryLimits = HistoryLimits { messages: 5, age: Duration::from_secs(10), bytes: 1000 };
 
     fn offsets(said: Vec<Arc<Said>>) -> Vec<String> {
-        said.iter().map(|said| said.offset.to_string()).collect()
+        said.iter().map(|said| said.position.offset.to_string()).collect()
     }
 
     #[test]

@@ -72,6 +72,17 @@ impl Rooms {
         self.by_name.get(name).and_then(|slot| self.get(*slot))
     }
 
+    /// The first `most` names behind `after`, in their order; looks at every room.
+    pub fn names_behind(&self, after: Option<&RoomName>, most: usize) -> Vec<RoomName> {
+        let mut names: Vec<_> = self.by_name.keys().filter(|name| Some(*name) > after).collect();
+        if names.len() > most {
+            names.select_nth_unstable(most);
+            names.truncate(most);
+        }
+        names.sort_unstable();
+        names.into_iter().cloned().collect()
+    }
+
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
@@ -321,7 +332,7 @@ mod tests {
         let said = rooms.say(news, utterance(1), now);
         goes(&mut rooms, "news");
         rooms.expire(now + Duration::from_secs(9));
-        assert_eq!(rooms.find(&name("news")).unwrap().position().offset, said.offset);
+        assert_eq!(rooms.find(&name("news")).unwrap().position().offset, said.position.offset);
         rooms.expire(now + Duration::from_secs(10));
         assert!(rooms.is_empty() && rooms.memory.first().is_none() && rooms.deserted.is_empty());
         assert_eq!(rooms.held(), Held::default());
@@ -361,7 +372,7 @@ mod tests {
         let slot = rooms.open(&name("news"), terms(LIMITS), Instant::now()).unwrap();
         for offset in ["1", "2"] {
             let said = rooms.say(slot, utterance(1000), Instant::now());
-            assert_eq!(said.offset.to_string(), offset);
+            assert_eq!(said.position.offset.to_string(), offset);
         }
         rooms.end_if_over(slot);
         assert!(rooms.is_empty());

@@ -1,6 +1,6 @@
 //! What somebody said in a room, and its place there.
 
-use super::Offset;
+use super::Position;
 use crate::wire::Payload;
 use serde::Serialize;
 use std::{
@@ -67,7 +67,8 @@ pub struct Said {
     pub payload: Payload,
     pub who: Option<SessionId>,
     pub audience: Audience,
-    pub offset: Offset,
+    /// Behind it.
+    pub position: Position,
     /// When the hub took it.
     pub taken: Instant,
     /// The same, for people.
@@ -75,9 +76,9 @@ pub struct Said {
 }
 
 impl Said {
-    pub fn new(utterance: Utterance, offset: Offset, taken: Instant) -> Self {
+    pub fn new(utterance: Utterance, position: Position, taken: Instant) -> Self {
         let Utterance { payload, who, audience } = utterance;
-        Self { payload, who, audience, offset, taken, time: SystemTime::now() }
+        Self { payload, who, audience, position, taken, time: SystemTime::now() }
     }
 
     /// What it costs to remember: its bytes, and what surrounds them.

@@ -10,13 +10,17 @@ use crate::{
     protocol::Seal,
     relay::{Desk, Relay, Roster},
     room::RelayId,
-    session,
+    session::{self, Session, Terms},
 };
 use actix::{Actor, Addr};
 use actix_http::{HttpService, KeepAlive};
 use actix_server::{Server, ServerBuilder};
-use actix_service::{Service, apply_fn_factory, map_config};
-use actix_web::{dev::AppConfig, web};
+use actix_service::{Service, ServiceFactoryExt, apply_fn_factory, map_config};
+use actix_web::{
+    body::BoxBody,
+    dev::{AppConfig, ServiceResponse},
+    web,
+};
 use std::{
     cell::{OnceCell, RefCell},
     io,
@@ -123,17 +127,27 @@ fn add_listener(
     node: Node,
 ) -> io::Result<ServerBuilder> {
     server.listen(address.to_string(), listener, move || {
-        let app = http::app(node.context.clone(), address);
+        let (app, desk) = (http::app(node.context.clone(), address), node.clone());
+        let app = map_config(app, |()| AppConfig::default()).map(move |answer| listening(&desk, answer));
         let session = &node.settings.session;
         let http = HttpService::build()
             .client_request_timeout(session.handshake_within)
             .client_disconnect_timeout(session.close_within.max(HTTP_TICK * 2))
             .keep_alive(KeepAlive::Disabled) // the head of a second request would have no deadline
             .upgrade(upgrade::factory(node.clone(), address))
-            .h1(map_config(app, |()| AppConfig::default()))
+            .h1(app)
             .tcp();
         apply_fn_factory(http, |socket, http| upgrade::until_the_session_ends(http.call(socket)))
     })
+}
+
+/// Who was admitted to listen over HTTP hears its room in the body of the answer.
+fn listening(node: &Node, mut answer: ServiceResponse) -> ServiceResponse {
+    let terms = answer.response_mut().extensions_mut().remove::<Terms>();
+    match terms {
+        Some(terms) => answer.map_body(|_, _| BoxBody::new(Session::listen(node.desk(), terms))),
+        None => answer,
+    }
 }
 
 fn workers(configured: usize) -> usize {

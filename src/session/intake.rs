@@ -130,7 +130,8 @@ impl Intake {
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let flushed = self.outbox.poll_flush(cx);
         if flushed.is_ready() && !std::mem::replace(&mut self.half_closed, true) {
-            let _ = socket2::SockRef::from(self.outbox.socket()).shutdown(Shutdown::Write);
+            let socket = self.outbox.socket().map(socket2::SockRef::from);
+            let _ = socket.map(|socket| socket.shutdown(Shutdown::Write));
         }
         while let Ok(1..) = ready!(poll_read(&self.outbox, cx, |_| ())) {}
         Poll::Ready(())
@@ -143,6 +144,9 @@ impl Stream for Intake {
     /// Ends when the connection is of no use any more.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.outbox.remember(cx);
+        if self.outbox.phase() != Phase::Open && self.waiting.take().is_some() {
+            self.budget.give_up();
+        }
         match self.outbox.phase() {
             Phase::Gone => Poll::Ready(None),
             Phase::Closing { .. } => self.poll_farewell(cx).map(|()| None),
@@ -159,12 +163,13 @@ impl Stream for Intake {
 /// with 0 at the end of the stream.
 fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
     const READ_SIZE: usize = 16 << 10;
+    let Some(socket) = outbox.socket() else { return Poll::Ready(Ok(0)) };
     thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]));
 
     BUFFER.with_borrow_mut(|buffer| {
         loop {
-            ready!(outbox.socket().poll_read_ready(cx))?; // yields by itself when a peer floods
-            match outbox.socket().try_read(buffer) {
+            ready!(socket.poll_read_ready(cx))?; // yields by itself when a peer floods
+            match socket.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 read => {
                     if let Ok(length @ 1..) = read {

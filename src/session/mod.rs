@@ -3,17 +3,19 @@
 mod budget; // room in the server for what it says
 mod crowd; // how many there may be
 mod intake; // the stream of what it says
+mod listening; // one that says nothing
 mod pace; // how fast it may speak
 
 pub use budget::{cost, in_flight};
 pub use crowd::{Crowd, Crowded, Place};
+pub use listening::Heard;
 
 use crate::{
     config::{ByteSize, SessionSettings},
     hub::{AskPresence, Audience, Depart, Join, Leave, Publish, SessionId, Speaker},
     logging::TARGET,
     metrics::CloseLabels,
-    outbox::{CloseReason, Outbox, QueueLimits, Traffic},
+    outbox::{CloseReason, Outbox, QueueLimits, Traffic, Way},
     protocol::{
         Form, Protocol,
         v1::{self, Complaint, Reference, Request},
@@ -26,6 +28,7 @@ use actix::prelude::*;
 use budget::Budget;
 use bytes::BytesMut;
 use intake::Intake;
+use listening::Silence;
 use pace::Pace;
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 use tokio::{net::TcpStream, sync::oneshot};
@@ -82,7 +85,12 @@ impl Session {
         ended: oneshot::Sender<()>,
     ) -> Addr<Self> {
         let settings = &desk.settings.session;
-        let outbox = Rc::new(Outbox::new(socket, terms.form, QueueLimits::of(settings), desk.pool.clone()));
+        let outbox = Rc::new(Outbox::new(
+            Way::Socket(socket),
+            terms.form,
+            QueueLimits::of(settings),
+            desk.pool.clone(),
+        ));
         let id = SessionId::next();
         let budget = Rc::new(Budget::new(desk.clone(), id));
         let decoder = Decoder::new(terms.max_message.bytes(), terms.form.window.is_some());
@@ -102,9 +110,24 @@ impl Session {
         })
     }
 
+    /// Starts a session that only listens; what it hears is the body of the answer to its request.
+    pub fn listen(desk: Rc<Desk>, terms: Terms) -> Heard {
+        let limits = QueueLimits::of(&desk.settings.session);
+        let outbox = Rc::new(Outbox::new(Way::body(), terms.form, limits, desk.pool.clone()));
+        let (id, (ended, _)) = (SessionId::next(), oneshot::channel());
+        let budget = Rc::new(Budget::new(desk.clone(), id));
+        let heard = Heard(outbox.clone());
+        Self::create(|ctx| {
+            ctx.add_stream(Silence(outbox.clone()));
+            let (said, began) = (Traffic::default(), Instant::now());
+            Self { id, who: id, terms, outbox, budget, desk, said, began, _ended: ended }
+        });
+        heard
+    }
+
     fn hear(&mut self, payload: Payload) {
         match (self.terms.form.protocol, payload) {
-            (Protocol::Bare, payload) => self.say(payload, None),
+            (Protocol::Bare | Protocol::Events, payload) => self.say(payload, None),
             (Protocol::V1, Payload::Text(text)) => match Request::read(&text) {
                 Ok(Request::Publish { reference, payload }) => self.say(payload, reference),
                 Ok(Request::Presence { reference }) => self.ask_presence(reference),
@@ -143,7 +166,7 @@ impl Session {
         let reason = CloseReason::MayNotPublish;
         drop(self.budget.claim());
         match self.terms.form.protocol {
-            Protocol::Bare => self.depart(reason),
+            Protocol::Bare | Protocol::Events => self.depart(reason),
             Protocol::V1 => {
                 let (code, message) = (reason.name(), reason.to_string());
                 self.complain(&Complaint { reference, code, message });
@@ -174,7 +197,12 @@ impl Session {
 
     fn count_end(&self, reason: &CloseReason) {
         // 1005 and 1006 stand for no code and no frame (RFC 6455 §7.4.1).
-        let code = reason.code().map_or(if reason.can_be_told() { 1005 } else { 1006 }, u16::from);
+        let code = match reason.code().map(u16::from) {
+            Some(code @ 3000..) => code / 1000 * 1000, // clients choose them: one for each range (§7.4.2)
+            Some(code) => code,
+            None if reason.can_be_told() => 1005,
+            None => 1006,
+        };
         self.desk.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();
     }
 
@@ -215,7 +243,7 @@ impl Actor for Session {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         if std::thread::panicking() {
-            self.outbox.abort(CloseReason::Failed);
+            self.outbox.end(CloseReason::Failed);
         }
         let Desk { relay, hub, roster, .. } = &*self.desk;
         roster.borrow_mut().leave(self.id);
@@ -259,7 +287,7 @@ mod tests {
         room::RelayId,
     };
     use std::{cell::RefCell, sync::Arc};
-    use tokio::net::TcpListener;
+    use tokio::{io::AsyncReadExt, net::TcpListener};
 
     #[derive(actix::Message)]
     #[rtype(result = "()")]
@@ -318,10 +346,12 @@ mod tests {
             sessions.push((session, when_ended, client));
         }
 
-        let (fails, when_ended, client) = sessions.remove(0);
+        let (fails, when_ended, mut client) = sessions.remove(0);
         fails.do_send(Panic);
         assert!(when_ended.await.is_err(), "it has ended");
-        client.readable().await.unwrap();
+        let mut farewell = Vec::new();
+        client.read_to_end(&mut farewell).await.unwrap();
+        assert!(farewell.ends_with(CloseReason::Failed.to_string().as_bytes()), "{farewell:?}");
         let facts = desk.hub.send(Describe { room: "news".parse().unwrap() }).await.unwrap();
         assert_eq!(facts.clients, 1, "the other stays");
         assert!(sessions[0].0.connected());

@@ -67,8 +67,8 @@ fn relay() -> Addr<Relay> {
         hub: hub(),
         in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
         pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
-        roster: RefCell::new(Roster::new(&settings.compression)),
         seal: Seal::default(),
+        roster: RefCell::new(Roster::new(&settings.compression)),
         settings: Arc::new(settings),
         metrics,
     };

@@ -10,6 +10,7 @@ mod subprotocol; // worldcast.v1
 mod resume; // who comes back
 mod publishing; // who publishes over HTTP
 mod feeds; // who may publish
+mod listening; // who listens over HTTP
 mod handshake; // who may come in
 mod origins; // which pages may
 mod compression; // smaller on the way
@@ -22,3 +23,5 @@ mod leaving; // what a vanished client leaves behind
 mod crowds; // many rooms and large rooms
 mod stopping; // how the server ends
 mod program; // what an operator sees
+mod commands; // the program as a client
+mod strangers; // clients that nobody here wrote

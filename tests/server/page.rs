@@ -186,7 +186,7 @@ async fn what_can_only_be_read_says_so() {
 
 #[actix_web::test]
 async fn there_is_nothing_at_other_addresses() {
-    for path in ["/missing", "/rooms", "/rooms/a/b", "/websockets", "/index", "/static/app.js"] {
+    for path in ["/missing", "/rooms/a/b", "/websockets", "/index", "/static/app.js"] {
         let (status, code, _) = get(path).await.refusal();
         assert_eq!((status, code.as_str()), (404, "not_found"), "{path}");
     }

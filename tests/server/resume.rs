@@ -1,7 +1,11 @@
 //! Who comes back hears what it missed, each message once, or is told that it cannot.
 
 use crate::support::{Host, TestServer, V1, answer, upgrade};
+use actix_web::rt::spawn;
+use futures_util::future::join_all;
 use serde_json::json;
+use std::net::SocketAddr;
+use worldcast::config::ByteSize;
 
 #[actix_web::test]
 async fn who_comes_back_hears_exactly_what_it_missed() {
@@ -76,6 +80,45 @@ async fn who_cannot_get_back_everything_gets_nothing_of_it_and_is_told_where_it_
         bert.says("live").await;
         bert.hears().await;
         assert_eq!(late.hears_message().await, (offset + 1, "live".to_owned()));
+    }
+}
+
+#[actix_web::test]
+async fn who_is_cut_off_a_thousand_times_hears_every_message_once_and_in_order() {
+    let server = TestServer::with(|settings| {
+        settings.history.messages = 100_000; // however long anybody is away
+        settings.history.bytes = ByteSize::from_mib(64);
+    })
+    .await;
+    let mut speaker = server.join("news").await;
+    let talk = spawn(async move {
+        for burst in 0.. {
+            for number in 1..=10 {
+                speaker.says((10 * burst + number).to_string()).await;
+            }
+            speaker.hears_many(10).await;
+        }
+    });
+    let address = server.address();
+    join_all((0..10).map(|hearer| is_cut_off_a_hundred_times(address, hearer))).await;
+    talk.abort();
+}
+
+/// Hears some messages, vanishes, and comes back; every message is the number behind the one before.
+async fn is_cut_off_a_hundred_times(address: SocketAddr, seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut hearer = V1::connect(address, "/websocket/news").await;
+    let mut last = hearer.welcome["offset"].as_u64().unwrap();
+    for _ in 0..100 {
+        for _ in 0..random.u32(0..30) {
+            let (offset, text) = hearer.hears_message().await;
+            assert_eq!((offset, text), (last + 1, (last + 1).to_string()), "seed {seed}");
+            last = offset;
+        }
+        let wish = hearer.since(last);
+        drop(hearer); // what was not read yet is lost with it
+        hearer = V1::connect(address, &format!("/websocket/news?{wish}")).await;
+        assert_eq!((&hearer.welcome["recovered"], &hearer.welcome["offset"]), (&json!(true), &json!(last)));
     }
 }
 

@@ -21,6 +21,10 @@ pub struct Reply {
 }
 
 impl Http {
+    pub fn get(address: SocketAddr, path: &str) -> Self {
+        Self::new(address, "GET", path)
+    }
+
     pub fn post(address: SocketAddr, path: &str) -> Self {
         Self::new(address, "POST", path)
     }

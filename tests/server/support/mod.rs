@@ -3,9 +3,11 @@
 mod app; // answers without a socket
 mod binary; // the program itself
 mod client; // a client by a library that nobody here wrote
+mod events; // a client of Server-Sent Events
 mod host; // what every server can be asked
 mod http; // plain requests over a socket
 mod program; // programs that nobody here wrote
+mod proxy; // a way that does not last
 mod raw; // a client of bare bytes
 mod server; // a server in this process
 mod v1; // a client of the subprotocol
@@ -13,9 +15,11 @@ mod v1; // a client of the subprotocol
 pub use app::{Answer, answer, answer_with, upgrade};
 pub use binary::Binary;
 pub use client::{Client, End};
+pub use events::Events;
 pub use host::Host;
 pub use http::Http;
 pub use program::output_of;
+pub use proxy::proxy_that_cuts;
 pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
 pub use v1::V1;

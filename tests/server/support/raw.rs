@@ -129,6 +129,11 @@ impl Raw {
         Client::on(self.socket.into_inner()).await
     }
 
+    /// The connection, with what was read of it ahead.
+    pub fn into_buffered(self) -> BufReader<TcpStream> {
+        self.socket
+    }
+
     pub fn into_socket(self) -> TcpStream {
         assert!(self.socket.buffer().is_empty(), "nothing may be lost");
         self.socket.into_inner()

@@ -1,0 +1,48 @@
+//! Listening over HTTP: Server-Sent Events, judged here, carried out by the service of the listener.
+
+use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wishes::Wishes};
+use crate::{
+    protocol::{Form, Protocol},
+    session::Terms,
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web,
+};
+use std::time::Instant;
+
+/// `GET /rooms/{room}/events`: everything that is said in the room, behind `Last-Event-ID` if there is one.
+pub async fn listen(
+    request: HttpRequest,
+    context: web::Data<Context>,
+    room: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let room = room.parse()?;
+    check_origin(&request)?;
+    let recall = recall(&request, &Wishes::of(&request)?)?;
+    let mut response = HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(("X-Accel-Buffering", "no")) // nginx would keep events until there are many
+        .finish();
+    if *request.method() == Method::GET {
+        let rules = context.settings.rules_of(&room);
+        let peer = request.peer_addr();
+        let place =
+            context.crowd.enter(peer.map(|peer| peer.ip()), Instant::now()).map_err(Refusal::Crowded)?;
+        response.extensions_mut().insert(Terms {
+            place,
+            peer,
+            room,
+            recall,
+            resumes: None,
+            echo: rules.echo,
+            may_publish: false,
+            max_message: rules.max_message,
+            messages_per_second: rules.messages_per_second,
+            form: Form { protocol: Protocol::Events, window: None },
+        });
+    }
+    Ok(response)
+}

@@ -1,0 +1,18 @@
+//! What a request wants to hear of what was said before it.
+
+use super::{refusal::Refusal, wishes::Wishes};
+use crate::room::Recall;
+use actix_web::HttpRequest;
+
+/// `Last-Event-ID`, which a browser sends by itself when it comes back, wins over `?since=`; `?last=` is for where
+/// neither leads.
+pub fn recall(request: &HttpRequest, wishes: &Wishes) -> Result<Recall, Refusal> {
+    let last = wishes.get("last", "a number")?.unwrap_or(0);
+    let since = wishes.get("since", "<epoch>-<offset>")?;
+    let last_event = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
+    let last_event = last_event.filter(|id| !id.is_empty()).map(|id| id.parse());
+    let last_event = last_event
+        .transpose()
+        .map_err(|_| Refusal::Query("Last-Event-ID must be <epoch>-<offset>".to_owned()))?;
+    Ok(Recall { since: last_event.or(since), last })
+}

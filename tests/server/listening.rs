@@ -1,0 +1,238 @@
+//! Listening over HTTP: Server-Sent Events, history, and what is known about rooms.
+
+use crate::support::{Events, Host, Http, TestServer, V1, answer, output_of};
+use actix_web::{rt::spawn, test::TestRequest};
+use serde_json::{Value, json};
+use std::time::Duration;
+use worldcast::config::Settings;
+
+const EVENTS: &str = "/rooms/news/events";
+
+#[actix_web::test]
+async fn who_listens_over_http_hears_what_is_said() {
+    let server = TestServer::start().await;
+    let mut anna = Events::connect(server.address(), EVENTS, "").await;
+    let welcome = anna.hears().await.unwrap();
+    let facts: Value = serde_json::from_str(&welcome.data).unwrap();
+    assert_eq!(
+        (welcome.name.as_str(), &facts["room"], &facts["offset"]),
+        ("welcome", &json!("news"), &json!(0))
+    );
+
+    let mut bert = server.join("news").await;
+    bert.says("two\nlines").await;
+    let event = anna.hears().await.unwrap();
+    assert_eq!((event.name.as_str(), event.data.as_str()), ("", "two\nlines"));
+    assert_eq!(event.id, format!("{}-1", facts["epoch"].as_str().unwrap()));
+    bert.says_binary(&[0, 255][..]).await;
+    let event = anna.hears().await.unwrap();
+    assert_eq!((event.name.as_str(), event.data.as_str()), ("binary", "AP8="));
+}
+
+#[actix_web::test]
+async fn the_last_event_that_was_heard_resumes() {
+    let server = TestServer::start().await;
+    let mut bert = server.join("news").await;
+    let mut anna = Events::connect(server.address(), EVENTS, "").await;
+    anna.hears().await;
+    bert.says("1").await;
+    let last = anna.hears().await.unwrap().id;
+    drop(anna);
+    for number in 2..=5 {
+        bert.says(number.to_string()).await;
+    }
+    bert.hears_many(5).await;
+
+    for (path, header) in [(EVENTS.to_owned(), last.as_str()), (format!("{EVENTS}?since={last}"), "")] {
+        let mut anna = Events::connect(server.address(), &path, header).await;
+        assert!(anna.hears_data().await.contains(r#""recovered":true"#));
+        for number in 2..=5 {
+            assert_eq!(anna.hears_data().await, number.to_string());
+        }
+    }
+    let mut late = Events::connect(server.address(), EVENTS, "0123456789abcdef-1").await;
+    assert!(late.hears_data().await.contains(r#""offset":5,"recovered":false"#));
+    bert.says("live").await;
+    assert_eq!(late.hears_data().await, "live");
+}
+
+#[actix_web::test]
+async fn the_last_messages_can_be_asked_for() {
+    let server = TestServer::start().await;
+    let mut bert = server.join("news").await;
+    for number in 1..=3 {
+        bert.says(number.to_string()).await;
+    }
+    bert.hears_many(3).await;
+    let mut anna = Events::connect(server.address(), &format!("{EVENTS}?last=2"), "").await;
+    anna.hears().await;
+    assert_eq!((anna.hears_data().await, anna.hears_data().await), ("2".to_owned(), "3".to_owned()));
+}
+
+#[actix_web::test]
+async fn a_listener_counts_as_a_client_until_it_goes() {
+    let server = TestServer::with(keeps_alive_often).await;
+    let mut anna = Events::connect(server.address(), EVENTS, "").await;
+    anna.hears().await;
+    server.comes_to("news", 1).await;
+    drop(anna);
+    server.comes_to("news", 0).await;
+}
+
+#[actix_web::test]
+async fn a_quiet_stream_is_kept_alive() {
+    let server = TestServer::with(keeps_alive_often).await;
+    let mut anna = Events::connect(server.address(), EVENTS, "").await;
+    anna.hears().await;
+    for _ in 0..20 {
+        assert_eq!(anna.hears_block().await.unwrap(), ":");
+    }
+}
+
+fn keeps_alive_often(settings: &mut Settings) {
+    settings.session.ping_after = Duration::from_millis(20);
+    settings.session.pong_within = Duration::from_millis(20);
+}
+
+#[actix_web::test]
+async fn a_listener_that_does_not_read_is_sent_away_while_others_hear_everything() {
+    let server =
+        TestServer::with(|settings| settings.session.stalled_write = Duration::from_millis(300)).await;
+    let mut speaker = server.join("news").await;
+    let mut anna = Events::connect(server.address(), EVENTS, "").await;
+    anna.hears().await;
+    let deaf = Events::connect(server.address(), EVENTS, "").await;
+    server.comes_to("news", 3).await;
+    let talk = spawn(async move {
+        for number in 0..300 {
+            let message = format!("{number} {}", "x".repeat(60_000));
+            speaker.says(message.clone()).await;
+            assert!(speaker.hears().await == message);
+        }
+        speaker
+    });
+    for number in 0..300 {
+        assert!(anna.hears_data().await.starts_with(&format!("{number} ")));
+    }
+    let _speaker = talk.await.unwrap();
+    server.comes_to("news", 2).await;
+    drop(deaf);
+}
+
+#[actix_web::test]
+async fn a_server_that_stops_says_goodbye_to_listeners() {
+    let server = TestServer::start().await;
+    let mut anna = Events::connect(server.address(), EVENTS, "").await;
+    anna.hears().await;
+    let mut bert = server.join("news").await;
+    bert.says("last words").await;
+    bert.knows_that_all_was_accepted().await;
+    let stop = server.stop.clone();
+    let stopping = spawn(async move { stop.gracefully().await });
+    assert_eq!(anna.hears_data().await, "last words");
+    let end = anna.hears().await.unwrap();
+    assert_eq!(
+        (end.name.as_str(), end.data.as_str()),
+        ("end", r#"{"code":1012,"reason":"the server restarts"}"#)
+    );
+    assert!(anna.hears().await.is_none());
+    stopping.await.unwrap();
+    server.ends().await;
+}
+
+#[actix_web::test]
+async fn history_is_json() {
+    let server = TestServer::start().await;
+    let mut anna = V1::connect(server.address(), "/websocket/news").await;
+    for number in 1..=3 {
+        anna.publishes(&number.to_string()).await;
+        anna.hears().await;
+    }
+    let read = async |query: &str| {
+        Http::get(server.address(), &format!("/rooms/news/messages{query}")).reply().await.json()
+    };
+    let offsets = |history: &Value| -> Vec<u64> {
+        history["messages"].as_array().unwrap().iter().map(|said| said["offset"].as_u64().unwrap()).collect()
+    };
+    let all = read("").await;
+    assert_eq!((offsets(&all), &all["offset"]), (vec![1, 2, 3], &json!(3)));
+    assert_eq!(
+        (&all["messages"][0]["text"], &all["messages"][0]["who"]),
+        (&json!("1"), &anna.welcome["who"])
+    );
+    assert_eq!(offsets(&read("?last=1").await), [3]);
+    let since = read(&format!("?{}", anna.since(1).split('&').next().unwrap())).await;
+    assert_eq!((offsets(&since), &since["recovered"]), (vec![2, 3], &json!(true)));
+    let unknown = read("?since=0123456789abcdef-1").await;
+    assert_eq!((offsets(&unknown), &unknown["recovered"]), (vec![], &json!(false)));
+    let nowhere =
+        Http::get(server.address(), "/rooms/nowhere/messages?since=0123456789abcdef-1").reply().await;
+    assert_eq!(nowhere.json(), json!({"room": "nowhere", "recovered": false, "messages": []}));
+}
+
+#[actix_web::test]
+async fn a_room_tells_what_it_remembers() {
+    let server = TestServer::start().await;
+    let posted = Http::post(server.address(), "/rooms/news/messages").text("x").reply().await.json();
+    let facts = Http::get(server.address(), "/rooms/news").reply().await.json();
+    let expected =
+        json!({"room": "news", "clients": 0, "epoch": posted["epoch"], "offset": 1, "remembered": 1});
+    assert_eq!(facts, expected);
+}
+
+#[actix_web::test]
+async fn rooms_are_listed_page_by_page_for_who_has_a_key() {
+    const KEY: &str = "a-key-that-nobody-guesses";
+    let server = TestServer::with(|settings| settings.publish.keys = vec![KEY.to_owned()]).await;
+    let mut members = Vec::new();
+    for room in ["c", "a", "e", "b", "d"] {
+        members.push(server.join(room).await);
+    }
+    let get = |query: &str| Http::get(server.address(), &format!("/rooms{query}"));
+    assert_eq!(get("").reply().await.refusal(), (401, "key_required".to_owned()));
+    let (mut listed, mut query) = (Vec::new(), "?limit=2".to_owned());
+    loop {
+        let page = get(&query).header("Authorization", &format!("Bearer {KEY}")).reply().await.json();
+        let rooms = page["rooms"].as_array().unwrap();
+        assert!(rooms.len() <= 2 && rooms.iter().all(|room| room["clients"] == 1), "{page}");
+        listed.extend(rooms.iter().map(|room| room["room"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("?limit=2&after={next}");
+    }
+    assert_eq!(listed, ["a", "b", "c", "d", "e"]);
+}
+
+#[actix_web::test]
+async fn what_is_not_understood_is_refused() {
+    let cases = [
+        ("/rooms/a%20b/events", "room_name"),
+        ("/rooms/a/events?last=x", "query"),
+        ("/rooms/a/events?since=1", "query"),
+        ("/rooms/a/messages?since=1-", "query"),
+        ("/rooms/a/messages?last=1&last=2", "query"),
+    ];
+    for (path, code) in cases {
+        let (status, found, _) = answer(TestRequest::get().uri(path)).await.refusal();
+        assert_eq!((status, found.as_str()), (400, code), "{path}");
+    }
+    let (status, code, _) = answer(TestRequest::post().uri(EVENTS)).await.refusal();
+    assert_eq!((status, code.as_str()), (405, "method_not_allowed"));
+    let elsewhere = TestRequest::get().uri(EVENTS).insert_header(("Origin", "https://evil.example"));
+    assert_eq!(answer(elsewhere).await.status, 403);
+    let bad_id = TestRequest::get().uri(EVENTS).insert_header(("Last-Event-ID", "7"));
+    assert_eq!(answer(bad_id).await.status, 400);
+    assert_eq!(answer(TestRequest::default().method("HEAD".parse().unwrap()).uri(EVENTS)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn curl_listens() {
+    let server = TestServer::start().await;
+    let url = format!("http://{}{EVENTS}", server.address());
+    let listening = spawn(async move { output_of("curl", &["--silent", "--no-buffer", &url]).await });
+    let counted = async { while server.clients_in("news").await == 0 && !listening.is_finished() {} };
+    tokio::time::timeout(Duration::from_secs(10), counted).await.expect("curl comes");
+    Http::post(server.address(), "/rooms/news/messages").text("to curl").reply().await;
+    server.stop.gracefully().await;
+    let Some(heard) = listening.await.unwrap() else { return };
+    assert!(heard.contains("data: to curl\n\nevent: end\n"), "{heard}");
+}

@@ -1,0 +1,45 @@
+//! Clients in other languages, by libraries that nobody here wrote.
+
+use crate::support::{Host, TestServer, output_of, proxy_that_cuts};
+use std::{process::Stdio, time::Duration};
+use tokio::process::Command;
+
+/// Where the clients are written down.
+fn script(name: &str) -> String {
+    format!("{}/tests/server/clients/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[actix_web::test]
+async fn a_page_that_copies_our_module_loses_and_doubles_nothing() {
+    let server = TestServer::start().await;
+    let cuts = Duration::from_millis(100)..Duration::from_millis(300);
+    let proxy = proxy_that_cuts(server.address(), cuts).await.to_string();
+    let (address, script) = (server.address().to_string(), script("module.mjs"));
+    let arguments = ["--no-warnings", "--experimental-websocket", &script, &address, &proxy];
+    if let Some(said) = output_of("node", &arguments).await {
+        assert_eq!(said, "all is well\n");
+    }
+}
+
+#[actix_web::test]
+async fn python_resumes() {
+    let server = TestServer::start().await;
+    if !has_library("python3", &["-c", "import websockets"]).await {
+        return;
+    }
+    let (address, script) = (server.address().to_string(), script("resume.py"));
+    let said = output_of("python3", &[&script, &address]).await;
+    assert_eq!(said.as_deref(), Some("all is well\n"));
+}
+
+/// Whether the program finds a library; fine if not, unless WORLDCAST_REQUIRE names the program.
+async fn has_library(program: &str, arguments: &[&str]) -> bool {
+    let found = Command::new(program).args(arguments).stderr(Stdio::null()).status().await;
+    let found = found.is_ok_and(|status| status.success());
+    if !found {
+        let required = std::env::var("WORLDCAST_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|name| name == program), "{program} {arguments:?} fails");
+        println!("skipped: {program} with its library not found");
+    }
+    found
+}
