@@ -2,6 +2,7 @@
 
 const ROOM_NAME = /^[A-Za-z0-9._~:@-]{1,128}$/;
 const NAMES = '1 to 128 letters, digits or . _ ~ : @ -';
+const HOST_AND_PATH = /^(?:\[[^\]]+\]|[^/:?#[\]]+)(?::\d+)?\//;
 const ROOM_PATH = /^\/(?:websocket(?:\/(.*))?)?$/;
 
 /** Why an address cannot be used, as a sentence for the person who typed it. */
@@ -15,11 +16,11 @@ export function addressOfPage({ protocol, host, hash }) {
 }
 
 /**
- * Reads a typed address: `{ url, room, ours }`. `ours` says that the page came from the same host; `room`
+ * Reads a typed address, whole or without the scheme, or the bare name of a room: `{ url, room, ours }`. `ours` says that the page came from the same host; `room`
  * is empty where the server chooses, null where another host's path tells none. Throws an AddressError.
  */
 export function readAddress(typed, page) {
-  const url = parse(typed.trim(), addressOfPage(page));
+  const url = parse(typed.trim(), page);
   const ours = url.host === page.host;
   const room = roomOf(url);
   if (ours && room === null) throw new AddressError(`The path is /websocket/ and a room of ${NAMES}`);
@@ -31,11 +32,17 @@ export function hashOf({ room, ours }) {
   return ours && room ? `#${room}` : '';
 }
 
-function parse(typed, base) {
-  const url = absolute(typed, base);
+function parse(typed, page) {
+  const url = absolute(completed(typed), addressOfPage(page));
   if (!['ws:', 'wss:'].includes(url.protocol)) throw new AddressError('An address begins with ws:// or, encrypted, with wss://');
   url.hash = ''; // a WebSocket address has none
   return url;
+}
+
+/** `news` is a room here, `example.org/websocket` an address of the same scheme as the page's. */
+function completed(typed) {
+  if (ROOM_NAME.test(typed)) return `/websocket/${typed}`;
+  return HOST_AND_PATH.test(typed) ? `//${typed}` : typed;
 }
 
 function absolute(typed, base) {

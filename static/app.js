@@ -7,12 +7,14 @@ import { Connection } from './connection.js';
 import { sayEnding } from './ending.js';
 import { frameOf } from './frame.js';
 import { Ledger } from './ledger.js';
+import { Listener } from './listener.js';
 import { Log } from './log.js';
 import { Presence } from './presence.js';
 import { cut } from './row.js';
 import { Status } from './status.js';
 
 const HELLO = 'from client: hello';
+const NOT_ALLOWED = 1008;
 
 const part = (id) => document.getElementById(id);
 const parts = (...ids) => Object.fromEntries(ids.map((id) => [id, part(id)]));
@@ -21,17 +23,19 @@ const announcer = new Announcer(part('announcer'));
 const log = new Log(part('log'), part('rows'), part('earlier'));
 const ledger = new Ledger(part('cost'), location);
 const status = new Status(parts('state', 'sentence', 'connect', 'close'), announcer);
+const listener = new Listener(parts('cut', 'hearing', 'numbered'));
 const presence = new Presence(showPresence);
 const connection = new Connection({ changed, opened, heard, failed, ended });
-const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog', 'question'), connection, say);
+const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog', 'question'), connection, speak);
 
 let destination; // what readAddress made of the address
+let greeting = 'due'; // then 'said', and 'over' as soon as a person speaks or goes on
 
 if ('WebSocket' in window) start();
 else part('unsupported').hidden = false;
 
 function start() {
-  part('page').hidden = part('invitation').hidden = false;
+  part('page').hidden = false;
   part('connect-form').addEventListener('submit', connectAsTyped);
   part('close').addEventListener('click', () => connection.close());
   addEventListener('hashchange', connectToRoomOfPage);
@@ -73,6 +77,8 @@ function showDestination() {
   const link = location.pathname + location.search + hashOf(destination);
   history.replaceState(null, '', link);
   part('second-window').href = link;
+  part('invitation').hidden = !destination.ours; // the page may not be where the room is
+  listener.goTo(destination.url);
   showRoom(destination.room ?? destination.url);
 }
 
@@ -88,14 +94,29 @@ function changed(state) {
   status.show(state);
   if (state.name !== 'open') presence.stop();
   part('compression').hidden = state.name !== 'open';
+  if (state.name === 'closed' && state.ending?.code === NOT_ALLOWED && destination.ours) listen();
 }
 
-function opened({ again }) {
+function opened() {
   tell({ lead: 'client: ws connection is open' });
   ledger.addHandshake();
   part('compression').textContent = isCompressed() ? 'Compression agreed: permessage-deflate' : 'No compression agreed';
   if (destination.ours) presence.watch(destination.room);
-  if (!again) say(HELLO); // a crowd that comes back after a restart does not greet itself
+  if (greeting === 'due' && destination.ours && destination.room === '') greet();
+  else greeting = 'over';
+}
+
+/** Once for each visit, and only in the room for everybody: a crowd that comes back does not greet itself. */
+function greet() {
+  greeting = 'said';
+  say(HELLO);
+}
+
+/** Nobody asked for the greeting: who is sent away for it comes back and is silent. Others connect when they like. */
+function listen() {
+  tell({ lead: 'client: in this room only who has a key may speak; everybody may listen' });
+  if (greeting === 'said') connection.open(destination.url);
+  greeting = 'over';
 }
 
 function heard(data) {
@@ -111,6 +132,12 @@ function ended(ending) {
 }
 
 // What is said and shown.
+
+/** What a person wants to say. */
+function speak(data) {
+  greeting = 'over';
+  say(data);
+}
 
 function say(data) {
   connection.say(data);
@@ -148,6 +175,7 @@ function leaveWithTheWindow() {
   addEventListener('pagehide', () => {
     interrupted = connection.isWanted;
     connection.close();
+    listener.stop();
   });
   addEventListener('pageshow', () => interrupted && connect());
 }

@@ -8,7 +8,7 @@ const STEADY_AFTER = 10_000; // ms open until the next loss counts as the first
 const NORMAL_CLOSURE = 1000;
 
 /**
- * Tells its listener: `changed(state)`, `opened({ again })`, `heard(data)`, `failed()`, `ended(closeEvent)`.
+ * Tells its listener: `changed(state)`, `opened()`, `heard(data)`, `failed()`, `ended(closeEvent)`.
  * A state has a `name` (connecting, open, closing, waiting, closed); waiting also says `until` when,
  * in ms since 1970, and waiting and closed may have the `ending` that led there.
  */
@@ -20,6 +20,7 @@ export class Connection {
   #losses = 0;
   #openSince = Infinity;
   #retry;
+  #left = Promise.resolve(); // once the sockets before have ended: who listens hears of one after the other
 
   constructor(listener) {
     this.#listener = listener;
@@ -50,12 +51,12 @@ export class Connection {
     this.#leave();
     this.#address = address;
     this.#losses = 0;
-    this.#connect(socket, { again: false });
+    this.#connect(socket);
   }
 
   /** Comes back now instead of waiting on. */
   hurry() {
-    if (this.#state.name === 'waiting') this.#connect(new WebSocket(this.#address), { again: true });
+    if (this.#state.name === 'waiting') this.#connect(new WebSocket(this.#address));
   }
 
   /** Closes, or gives up connecting or waiting; does not come back by itself. */
@@ -71,21 +72,22 @@ export class Connection {
     this.#socket.send(data);
   }
 
-  #connect(socket, { again }) {
+  #connect(socket) {
     clearTimeout(this.#retry);
+    const inTurn = (act) => (event) => this.#left.then(() => socket === this.#socket && act(event));
     socket.binaryType = 'arraybuffer';
-    socket.onopen = () => this.#opened(again);
-    socket.onmessage = ({ data }) => this.#listener.heard(data);
-    socket.onerror = () => this.#listener.failed();
-    socket.onclose = (ending) => this.#ended(ending);
+    socket.onopen = inTurn(() => this.#opened());
+    socket.onmessage = inTurn(({ data }) => this.#listener.heard(data));
+    socket.onerror = inTurn(() => this.#listener.failed());
+    socket.onclose = inTurn((ending) => this.#ended(ending));
     this.#socket = socket;
     this.#become({ name: 'connecting' });
   }
 
-  #opened(again) {
+  #opened() {
     this.#openSince = Date.now();
     this.#become({ name: 'open' });
-    this.#listener.opened({ again });
+    this.#listener.opened();
   }
 
   #ended(ending) {
@@ -109,7 +111,8 @@ export class Connection {
     const socket = this.#socket;
     if (!socket || socket.readyState === WebSocket.CLOSED) return;
     socket.onopen = socket.onmessage = socket.onerror = null;
-    socket.onclose = (ending) => this.#listener.ended(ending);
+    const ended = new Promise((end) => { socket.onclose = end; });
+    this.#left = this.#left.then(() => ended).then((ending) => this.#listener.ended(ending));
     socket.close(NORMAL_CLOSURE);
   }
 

@@ -7,6 +7,7 @@ const MOST_ROWS = 200;
 const MOST_PRINTED = 50; // lines on the console at a time: it is slower than the page
 const HIDDEN_PACE = 250; // ms between drawings where nobody looks
 const NEAR_THE_END = 48; // px
+const ROOMY = matchMedia('(min-width: 36.01rem)'); // for the large drawing of every new frame
 
 export class Log {
   #region;
@@ -17,7 +18,8 @@ export class Log {
   #rows = [];
   #forgotten = 0;
   #unfolded = null;
-  #following = true; // the newest frame is the unfolded one, until someone picks another
+  #following = ROOMY.matches; // the newest frame is the unfolded one, until someone picks another
+  #isAtEnd = true;
   #tabStop = null; // the one button of the log that Tab reaches; the arrow keys reach the others
 
   /** `region` scrolls, `list` gets the rows, `earlier` says how many are no longer there. */
@@ -25,6 +27,8 @@ export class Log {
     this.#region = region;
     this.#list = list;
     this.#earlier = earlier;
+    region.addEventListener('scroll', () => this.#scrolled());
+    new ResizeObserver(() => this.#stayAtEnd()).observe(region);
     list.addEventListener('click', ({ target }) => this.#pressed(target.closest('button')));
     list.addEventListener('keydown', (event) => this.#walk(event));
     document.addEventListener('visibilitychange', () => this.#draw()); // the picture it waits for may never come
@@ -39,12 +43,11 @@ export class Log {
 
   #draw() {
     const entries = this.#waiting.splice(0);
-    const wasAtEnd = this.#isAtEnd();
     const hadFocus = this.#list.contains(document.activeElement);
     this.#append(entries.map((entry) => new Row(entry)));
     this.#forgetOldest();
     this.#follow();
-    if (wasAtEnd) this.#region.scrollTop = this.#region.scrollHeight;
+    this.#stayAtEnd();
     if (hadFocus && !this.#list.contains(document.activeElement)) this.#tabStop?.focus();
     print(entries, this.#skipped);
     this.#skipped = 0;
@@ -65,7 +68,7 @@ export class Log {
 
   #follow() {
     const newest = this.#rows.findLast((row) => row.button);
-    if (this.#unfolded && !this.#rows.includes(this.#unfolded)) this.#following = true; // the picked one is gone
+    if (this.#unfolded && !this.#rows.includes(this.#unfolded)) this.#following = ROOMY.matches; // the picked one is gone
     if (this.#following && newest) this.#unfold(newest);
     if (!this.#list.contains(document.activeElement)) this.#stopAt(newest?.button);
   }
@@ -102,9 +105,13 @@ export class Log {
     this.#tabStop = button;
   }
 
-  #isAtEnd() {
+  #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#region;
-    return scrollHeight - scrollTop - clientHeight < NEAR_THE_END;
+    this.#isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_THE_END;
+  }
+
+  #stayAtEnd() {
+    if (this.#isAtEnd) this.#region.scrollTop = this.#region.scrollHeight;
   }
 }
 

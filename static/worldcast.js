@@ -18,7 +18,7 @@ const FOR_GOOD = [1002, 1003, 1007, 1008, 1009]; // whoever comes back after the
  * - `open`: `{ who, offset, recovered }`; `recovered` is false when messages were missed that are lost
  * - `message`: `{ offset, who, time, text }`, or `bytes` (a Uint8Array) instead of `text`
  * - `join`, `leave`: `{ who }`, where the room tells presence
- * - `lost`: `{ code, wait }`; the connection is lost, and `wait` ms later the room is tried again
+ * - `lost`: `{ code, wait }`; the connection is lost, and `wait` ms later the room is tried again, Infinity while paused
  * - `end`: `{ code, reason }`; it is over, by `close()` or because the server will not have us
  */
 export class Room extends EventTarget {
@@ -29,6 +29,7 @@ export class Room extends EventTarget {
   #refs = 0;
   #losses = 0;
   #retry;
+  #paused = false;
   #closed = false;
 
   /** `last`: how many of the last messages to begin with; `echo`: whether to hear what we say ourselves. */
@@ -61,6 +62,21 @@ export class Room extends EventTarget {
   /** Resolves with `{ clients, who }`; `who` only where the room tells presence. */
   presence() {
     return this.#ask({ type: 'presence' });
+  }
+
+  /** Lets go of the connection and keeps the place: `resume()` brings what was said in between. */
+  pause() {
+    this.#paused = true;
+    clearTimeout(this.#retry);
+    this.#socket.close(1000);
+  }
+
+  /** Comes back now: after `pause()`, or instead of waiting on. */
+  resume() {
+    this.#paused = false;
+    if (this.#closed || this.#socket.readyState !== 3) return; // what is still closing comes back when it is lost
+    clearTimeout(this.#retry);
+    this.#connect();
   }
 
   /** Leaves for good. */
@@ -132,9 +148,8 @@ export class Room extends EventTarget {
     for (const { reject } of this.#asked.values()) reject(new Error('the connection was lost'));
     this.#asked.clear();
     if (this.#closed || FOR_GOOD.includes(code)) return this.#end({ code, reason });
-    const most = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#losses++);
-    const wait = Math.round(most * (0.5 + Math.random() / 2)); // not all at once
-    this.#retry = setTimeout(() => this.#connect(), wait);
+    const wait = this.#paused ? Infinity : backOff(this.#losses++);
+    if (!this.#paused) this.#retry = setTimeout(() => this.#connect(), wait);
     this.#tell('lost', { code, wait });
   }
 
@@ -146,6 +161,12 @@ export class Room extends EventTarget {
   #tell(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** Longer after each loss, and left to chance: a crowd does not come back in one instant. */
+function backOff(losses) {
+  const most = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** losses);
+  return Math.round(most * (0.5 + Math.random() / 2));
 }
 
 function withBytes({ base64, ...message }) {

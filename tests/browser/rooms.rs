@@ -63,7 +63,7 @@ async fn an_address_that_is_none_is_explained_and_nothing_is_lost() {
 
     for (typed, told) in [
         ("http://[", "This is no address. One looks like ws://localhost:8080/websocket"),
-        ("localhost:8080/websocket", "An address begins with ws:// or, encrypted, with wss://"),
+        ("http://localhost:8080/websocket", "An address begins with ws:// or, encrypted, with wss://"),
         ("/websocket/a b", "The path is /websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -"),
     ] {
         window.fills("#address", typed).await;

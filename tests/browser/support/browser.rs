@@ -78,10 +78,11 @@ impl Browser {
         window
     }
 
-    /// A window with the page of `server`, connected and greeted.
+    /// A window with the page of `server`, connected and greeted; in the default room it has said hello.
     pub async fn joins(&self, server: &Server, room: &str) -> Window {
         let window = self.opens(server, room).await;
-        window.has_line("client: received from client: hello").await;
+        let last = if room.is_empty() { "from client: hello" } else { "world" };
+        window.has_line(&format!("client: received {last}")).await;
         window
     }
 
