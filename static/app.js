@@ -60,6 +60,7 @@ function connect() {
     const typed = readAddress(part('address').value, location);
     connection.open(typed.url);
     destination = typed;
+    part('address').value = typed.url;
     showDestination();
     complain('');
   } catch (error) {

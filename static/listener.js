@@ -47,10 +47,10 @@ export class Listener {
   async #opened({ offset, recovered }) {
     const room = this.#room;
     this.#missed = 0;
-    this.#listens(recovered ? `Here, behind message ${digits(offset)}.` : 'Back, but the room no longer remembers all of it.');
+    this.#listens(recovered ? `Listening, behind message ${digits(offset)}.` : 'Back, but the room no longer remembers all of it.');
     await room.presence().catch(() => {}); // the answer comes behind all that was missed
     if (room !== this.#room) return;
-    if (this.#missed) this.#listens(`Back, and heard ${count(this.#missed, 'message')} that it missed.`);
+    if (this.#missed) this.#listens(`Back, and told ${count(this.#missed, 'message')} that were missed.`);
     this.#missed = null;
   }
 

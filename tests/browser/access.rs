@@ -5,12 +5,14 @@ use crate::{
     support::{Axe, Browser, SLOW_CLOCK, Window, server, within},
 };
 use fantoccini::key::Key;
+use serde_json::json;
 
 const DESK: (u32, u32) = (1180, 820);
 const PHONE: (u32, u32) = (360, 760);
 
 /// How much wider than its place the widest content is.
-const SIDEWAYS: &str = "Math.max(...[...document.querySelectorAll('html, section, #log, .box')]
+const SIDEWAYS: &str =
+    "Math.max(...[...document.querySelectorAll('html, section, #log, #numbered, #lessons, .box')]
     .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth))";
 
 /// Nobody is kept out, by day and by night, at a desk and on a phone.
@@ -59,6 +61,26 @@ async fn the_closed_page_is_for_everybody() {
     is_open_to_everybody(&window, "wrong address").await;
     browser.has_no_complaints().await;
 }
+
+#[tokio::test]
+async fn the_listener_is_for_everybody() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = talks(&browser, &server).await;
+    for (button, hears) in [("Listen", "Listening, behind message 3."), ("Cut the connection", CUT)] {
+        window.shows("#cut", button).await;
+        window.clicks("#cut").await;
+        window.shows("#hearing", hears).await;
+    }
+    window.says("an endless-word".repeat(30).as_str()).await;
+    is_open_to_everybody(&window, "cut off").await;
+    window.clicks("#cut").await;
+    window.has("#numbered .missed").await;
+    is_open_to_everybody(&window, "back").await;
+    browser.has_no_complaints().await;
+}
+
+const CUT: &str = "Cut off. Say something, here or in another window.";
 
 #[tokio::test]
 async fn the_waiting_page_is_for_everybody() {
@@ -126,4 +148,44 @@ async fn the_keyboard_alone_is_enough() {
     window.presses(":focus", Key::Enter).await;
     window.has(".drawing[data-direction=sent][data-header='8192']").await;
     browser.has_no_complaints().await;
+}
+
+/// A laptop, a small desk, a phone.
+const SCREENS: [(u32, u32); 3] = [(1366, 650), (1200, 800), (360, 740)];
+
+/// Whether nothing must be scrolled to see the words that are typed and those that were just said.
+const IN_SIGHT: &str = "['#words', '#say', '#rows li:last-child .line'].map((part) => {
+    const { top, bottom } = document.querySelector(part).getBoundingClientRect();
+    return scrollY === 0 && top >= 0 && bottom <= innerHeight; })";
+
+#[tokio::test]
+async fn the_place_for_words_is_in_sight_on_every_screen() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    for screen in SCREENS {
+        let window = browser.window().await;
+        window.looks("light", screen).await;
+        window.goes_to(&format!("http://{}/", server.listeners[0])).await;
+        window.has_line("client: received from client: hello").await;
+        assert_eq!(window.evaluates(IN_SIGHT, "").await, json!([true, true, true]), "{screen:?}");
+    }
+    browser.has_no_complaints().await;
+}
+
+/// The shape and the colour of the mark beside the state.
+const MARK: &str = "(({ borderRadius, borderColor }) => [borderRadius, borderColor])
+    (getComputedStyle(document.getElementById('state'), '::before'))";
+
+#[tokio::test]
+async fn waiting_looks_unlike_open() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.opens_with(SLOW_CLOCK, &server).await;
+    window.has_line("client: received from client: hello").await;
+    let open = window.evaluates(MARK, "").await;
+    server.terminate();
+    window.is("waiting").await;
+    let waiting = window.evaluates(MARK, "").await;
+    assert!(open[0] != waiting[0] && open[1] != waiting[1], "{open} and {waiting}");
+    browser.complains_only_about_the_lost_server().await;
 }

@@ -8,6 +8,8 @@ mod support; // a browser, its windows, what a person sees and does
 mod talking; // what is said and heard
 mod rooms; // which room, and who is in it
 mod connecting; // open, closed, lost, found again
+mod resume; // cut off, and nothing missed
+mod silence; // who speaks when, and who may
 mod frames; // how a message is drawn
 mod policy; // what the browser forbids
 mod crowd; // more than anybody can read

@@ -75,3 +75,54 @@ async fn an_address_that_is_none_is_explained_and_nothing_is_lost() {
     window.has_line("client: received still here").await;
     browser.has_no_complaints().await;
 }
+
+#[tokio::test]
+async fn a_room_is_reached_by_its_bare_name_and_a_server_without_its_scheme() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    for (typed, room) in
+        [("tea", "tea"), ("coffee", "coffee"), (&format!("{}/websocket/news", server.listeners[0]), "news")]
+    {
+        window.fills("#address", typed).await;
+        window.clicks("#connect").await;
+        window.shows("#room", room).await;
+        let address = format!("ws://{}/websocket/{room}", server.listeners[0]);
+        assert_eq!(window.value("#address").await, address);
+        window.shows("#presence", "1 in the room").await;
+        assert_eq!(window.evaluates("location.hash", "").await, format!("#{room}"));
+    }
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn the_second_window_is_offered_only_where_the_link_leads_to_the_same_room() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    assert!(window.is_visible("#second-window").await);
+
+    window.fills("#address", &format!("{}/websocket/news", server.listeners[1])).await;
+    window.clicks("#connect").await;
+    window.shows("#room", "news").await;
+    assert!(!window.is_visible("#second-window").await);
+    window.is("open").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn one_connection_ends_before_the_next_begins() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "#tea").await;
+    window.fills("#address", "coffee").await;
+    window.clicks("#connect").await;
+    window.shows("#rows li:nth-child(5) .line", "client: received world").await;
+    let open = "client: ws connection is open";
+    let closed = "client: ws connection is closed (1000 done)";
+    assert_eq!(
+        window.lines().await,
+        [open, "client: received world", closed, open, "client: received world"]
+    );
+    browser.has_no_complaints().await;
+}

@@ -57,7 +57,7 @@ impl Browser {
     }
 
     /// A window of its own, which shows nothing yet.
-    async fn window(&self) -> Window {
+    pub async fn window(&self) -> Window {
         self.client.switch_to_window(self.first.clone()).await.expect("it stays open");
         let window = self.client.new_window(false).await.expect("a window");
         Window::new(self.client.clone(), window.handle)

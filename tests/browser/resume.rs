@@ -1,0 +1,61 @@
+//! A listener that is cut off hears what it missed.
+
+use crate::support::{Browser, Window, server};
+use serde_json::json;
+
+/// Number, words and mark of everything that the listener heard.
+const HEARD: &str = "[...document.querySelectorAll('#numbered li')]
+    .map((row) => [...row.children].map((part) => part.textContent))";
+
+async fn press(window: &Window, button: &str) {
+    window.shows("#cut", button).await;
+    window.clicks("#cut").await;
+}
+
+#[tokio::test]
+async fn who_was_cut_off_hears_what_it_missed_once_and_in_order() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
+    press(&anna, "Listen").await;
+    anna.shows("#hearing", "Listening, behind message 0.").await;
+    bert.says("before").await;
+    anna.shows("#numbered .words", "before").await;
+
+    press(&anna, "Cut the connection").await;
+    anna.shows("#hearing", "Cut off. Say something, here or in another window.").await;
+    for words in ["one", "two", "three"] {
+        bert.says(words).await;
+        bert.has_line(&format!("client: received {words}")).await;
+    }
+    press(&anna, "Reconnect").await;
+    anna.shows("#hearing", "Back, and told 3 messages that were missed.").await;
+    bert.says("after").await;
+    anna.shows("#numbered .words", "after").await;
+
+    let heard = json!([
+        ["1", "before"],
+        ["2", "one", "missed"],
+        ["3", "two", "missed"],
+        ["4", "three", "missed"],
+        ["5", "after"],
+    ]);
+    assert_eq!(anna.evaluates(HEARD, "").await, heard);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn the_listener_leaves_a_room_with_its_window() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
+    press(&anna, "Listen").await;
+    bert.shows("#presence", "3 in the room").await;
+
+    anna.fills("#address", "coffee").await;
+    anna.clicks("#connect").await;
+    bert.shows("#presence", "1 in the room").await;
+    press(&anna, "Listen").await;
+    anna.shows("#presence", "2 in the room").await;
+    browser.has_no_complaints().await;
+}
