@@ -48,8 +48,8 @@ export class Listener {
     const room = this.#room;
     this.#missed = 0;
     this.#listens(recovered ? `Listening, behind message ${digits(offset)}.` : 'Back, but the room no longer remembers all of it.');
-    await room.presence().catch(() => {}); // the answer comes behind all that was missed
-    if (room !== this.#room) return;
+    const answer = await room.presence().catch(() => null); // it comes behind all that was missed
+    if (room !== this.#room || !answer) return;
     if (this.#missed) this.#listens(`Back, and told ${count(this.#missed, 'message')} that were missed.`);
     this.#missed = null;
   }

@@ -27,6 +27,16 @@ assert.ok(heard.slice(0, -1).every((message) => message.text === `${message.offs
 assert.deepEqual(heard.at(-1).bytes, new Uint8Array([0, 255]));
 assert.equal(hearer.who, who, 'the same speaker after every loss');
 
+// Who pauses stays away, and comes back to what was said meanwhile.
+const idler = new Room(`ws://${address}/websocket/news`);
+await next(idler, 'open');
+idler.pause();
+assert.equal((await next(idler, 'lost')).wait, Infinity);
+const meanwhile = await speaker.say('are you there?');
+idler.resume();
+assert.equal((await next(idler, 'message')).offset, meanwhile.offset);
+idler.close();
+
 // A refusal has a code, a question an answer, and who closes stays closed.
 assert.ok((await speaker.presence()).clients >= 1);
 await assert.rejects(speaker.say('x'.repeat(70_000)), /lost/); // larger than the server takes: 1009
