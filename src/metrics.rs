@@ -126,6 +126,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_metric_is_explained_to_operators() {
+        let metrics = Metrics::new().text().unwrap();
+        let names: Vec<_> = metrics.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+        assert!(names.len() > 10, "{metrics}");
+        for name in names.iter().filter_map(|line| line.split(' ').next()) {
+            assert!(include_str!("../docs/operations.md").contains(name), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_counted_is_shown_under_its_name() {
         let metrics = Metrics::new();
         metrics.sessions.inc();

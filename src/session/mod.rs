@@ -73,6 +73,17 @@ impl Session {
     /// resolves when it has ended.
     pub fn start(desk: Rc<Desk>, terms: Terms, socket: TcpStream, unread: BytesMut) -> oneshot::Receiver<()> {
         let (ended, when_ended) = oneshot::channel();
+        Self::begin(desk, terms, socket, unread, ended);
+        when_ended
+    }
+
+    fn begin(
+        desk: Rc<Desk>,
+        terms: Terms,
+        socket: TcpStream,
+        unread: BytesMut,
+        ended: oneshot::Sender<()>,
+    ) -> Addr<Self> {
         let settings = &desk.settings.session;
         let outbox = Rc::new(Outbox::new(
             Way::Socket(socket),
@@ -96,8 +107,7 @@ impl Session {
             ));
             let (who, said) = (terms.resumes.unwrap_or(id), Traffic::default());
             Self { id, who, terms, outbox, budget, desk, said, began: Instant::now(), _ended: ended }
-        });
-        when_ended
+        })
     }
 
     /// Starts a session that only listens; what it hears is the body of the answer to its request.
@@ -257,4 +267,88 @@ impl StreamHandler<Result<Message, WireError>> for Session {
 
 fn or_dash(known: Option<impl ToString>) -> String {
     known.map_or_else(|| "-".to_owned(), |known| known.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Settings,
+        hub::{Describe, Hub},
+        metrics::Metrics,
+        outbox::Pool,
+        protocol::Seal,
+        relay::{Relay, Roster},
+        room::RelayId,
+    };
+    use std::{cell::RefCell, sync::Arc};
+    use tokio::net::TcpListener;
+
+    #[derive(actix::Message)]
+    #[rtype(result = "()")]
+    struct Panic;
+
+    impl Handler<Panic> for Session {
+        type Result = ();
+
+        fn handle(&mut self, _: Panic, _: &mut Self::Context) {
+            panic!("as it was told to");
+        }
+    }
+
+    fn desk() -> Rc<Desk> {
+        let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
+        let desk = Rc::new(Desk {
+            relay: RelayId(0),
+            hub: Hub::new(&settings, metrics.clone()).start(),
+            in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
+            pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
+            seal: Seal::default(),
+            roster: RefCell::new(Roster::new(&settings.compression)),
+            settings: Arc::new(settings),
+            metrics,
+        });
+        Relay::new(desk.clone()).start();
+        desk
+    }
+
+    fn terms(desk: &Desk) -> Terms {
+        let crowd = Crowd::new(desk.settings.limits.clone(), desk.metrics.clone());
+        Terms {
+            place: crowd.enter(None, Instant::now()).unwrap(),
+            room: "news".parse().unwrap(),
+            recall: Recall::default(),
+            echo: true,
+            may_publish: true,
+            max_message: desk.settings.session.max_message,
+            messages_per_second: 0,
+            resumes: None,
+            form: Form { protocol: Protocol::Bare, window: None },
+            peer: None,
+        }
+    }
+
+    #[actix::test]
+    async fn a_panic_ends_its_session_and_nothing_else() {
+        let desk = desk();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut sessions = Vec::new();
+        for _ in 0..2 {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (socket, _) = listener.accept().await.unwrap();
+            let (ended, when_ended) = oneshot::channel();
+            let session = Session::begin(desk.clone(), terms(&desk), socket, BytesMut::new(), ended);
+            sessions.push((session, when_ended, client));
+        }
+
+        let (fails, when_ended, client) = sessions.remove(0);
+        fails.do_send(Panic);
+        assert!(when_ended.await.is_err(), "it has ended");
+        client.readable().await.unwrap();
+        let facts = desk.hub.send(Describe { room: "news".parse().unwrap() }).await.unwrap();
+        assert_eq!(facts.clients, 1, "the other stays");
+        assert!(sessions[0].0.connected());
+        let failed = CloseLabels { code: 1011, reason: "failed" };
+        assert_eq!(desk.metrics.closes.get_or_create(&failed).get(), 1);
+    }
 }

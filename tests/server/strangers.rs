@@ -11,8 +11,8 @@ fn script(name: &str) -> String {
 
 #[actix_web::test]
 async fn a_page_that_copies_our_module_loses_and_doubles_nothing() {
-    let server = TestServer::start().await;
-    let cuts = Duration::from_millis(100)..Duration::from_millis(300);
+    let server = TestServer::with(|settings| settings.history.messages = 100_000).await; // however long it is away
+    let cuts = Duration::from_millis(300)..Duration::from_millis(600);
     let proxy = proxy_that_cuts(server.address(), cuts).await.to_string();
     let (address, script) = (server.address().to_string(), script("module.mjs"));
     let arguments = ["--no-warnings", "--experimental-websocket", &script, &address, &proxy];
