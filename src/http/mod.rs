@@ -14,6 +14,7 @@ mod rooms; // facts about rooms
 mod websocket; // the opening handshake
 mod wishes; // what a client asks for in its address
 
+pub use guard::{Listener, guard};
 pub use refusal::Refusal;
 
 use crate::{
@@ -31,7 +32,6 @@ use actix_web::{
     middleware::{DefaultHeaders, from_fn},
     web,
 };
-use guard::Listener;
 use keys::Keys;
 use origin::Origins;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
