@@ -208,9 +208,16 @@ impl Outbox {
         }
     }
 
-    /// Whether something waits for the client to read.
+    /// Whether something waits for a client to read that is not sent away already.
     pub fn has_backlog(&self) -> bool {
-        !self.queue.borrow().is_empty()
+        self.phase.get().may_send() && !self.queue.borrow().is_empty()
+    }
+
+    /// The client is in its room: what it said meanwhile goes on.
+    pub fn admitted(&self) {
+        if self.pulse.is_paused() {
+            self.wake();
+        }
     }
 
     pub fn phase(&self) -> Phase {
@@ -229,17 +236,24 @@ impl Outbox {
 }
 
 impl Outbox {
-    /// `false`: there was no room.
+    /// `false`: there was no room for all of it; what was begun is queued to its end.
     fn send_or_queue(&self, frames: Bytes, messages: usize) -> io::Result<bool> {
-        let has_room = || self.queue.borrow().has_room(frames.len(), messages, self.limits);
-        if !has_room() {
-            would_block_is_zero(self.write_queued())?; // the client may have read since
-            if !has_room() {
-                return Ok(false);
-            }
+        let written = self.write(&frames)?;
+        let rest = frames.len() - written;
+        let has_room = rest == 0 || self.makes_room(rest, messages)?;
+        if has_room || written > 0 {
+            self.count_sent(messages, frames.len());
+            self.queue_rest(frames, Share::Live { messages }, written);
         }
-        self.count_sent(messages, frames.len());
-        self.send(frames, Share::Live { messages }).map(|()| true)
+        Ok(has_room)
+    }
+
+    fn makes_room(&self, bytes: usize, messages: usize) -> io::Result<bool> {
+        let has_room = || self.queue.borrow().has_room(bytes, messages, self.limits);
+        if !has_room() && self.has_backlog() {
+            would_block_is_zero(self.write_queued())?; // the client may have read since
+        }
+        Ok(has_room())
     }
 
     fn count_sent(&self, messages: usize, bytes: usize) {
@@ -249,16 +263,29 @@ impl Outbox {
     }
 
     fn send(&self, frames: Bytes, share: Share) -> io::Result<()> {
-        let nothing_waits = self.queue.borrow().is_empty();
-        let written = if nothing_waits { would_block_is_zero(self.way.try_write(&frames))? } else { 0 };
-        if written < frames.len() {
-            self.queue.borrow_mut().push(frames, share, written);
-            if nothing_waits {
-                self.pulse.written(); // from now on a write can stall
-                self.wake();
-            }
-        }
+        let written = self.write(&frames)?;
+        self.queue_rest(frames, share, written);
         Ok(())
+    }
+
+    /// Writes what the kernel takes at once; nothing where something waits, for that comes first.
+    fn write(&self, frames: &Bytes) -> io::Result<usize> {
+        match self.queue.borrow().is_empty() {
+            true => would_block_is_zero(self.way.try_write(frames)),
+            false => Ok(0),
+        }
+    }
+
+    fn queue_rest(&self, frames: Bytes, share: Share, written: usize) {
+        if written == frames.len() {
+            return;
+        }
+        let nothing_waited = self.queue.borrow().is_empty();
+        self.queue.borrow_mut().push(frames, share, written);
+        if nothing_waited {
+            self.pulse.written(); // from now on a write can stall
+            self.wake();
+        }
     }
 
     fn write_queued(&self) -> io::Result<usize> {

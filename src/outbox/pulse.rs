@@ -25,6 +25,8 @@ pub enum Pause {
     Room,
     /// The client is faster than it may be.
     Pace,
+    /// The client is not in its room yet.
+    Admission,
 }
 
 impl Pause {
@@ -34,6 +36,7 @@ impl Pause {
             Self::Server => "server",
             Self::Room => "room",
             Self::Pace => "pace",
+            Self::Admission => "admission",
         }
     }
 }
@@ -68,9 +71,15 @@ impl Pulse {
 
     /// The client is not read for a while; `true` when that is news.
     pub fn pause(&self, pause: Pause) -> bool {
-        let since = self.paused.get().map(|(_, since)| since);
-        self.paused.set(Some((pause, since.unwrap_or_else(Instant::now))));
-        since.is_none()
+        let news = self.paused.get().is_none_or(|(before, _)| before != pause);
+        if news {
+            self.paused.set(Some((pause, Instant::now())));
+        }
+        news
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused.get().is_some()
     }
 
     /// The pause was ours: the client's silence counts from its end.

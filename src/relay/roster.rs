@@ -101,6 +101,7 @@ impl Roster {
             hears_from: said.len(),
             is_author: false,
         });
+        seat.outbox.admitted();
         Some(&seat.outbox)
     }
 

@@ -45,7 +45,7 @@ impl Budget {
     /// room in and wakes the stream when there is.
     pub fn reserve(&self, cx: &mut Context<'_>, bytes: usize) -> Result<(), Pause> {
         let credit = match self.credit.take() {
-            None => self.take_credit(cx, bytes)?,
+            None => Some(self.take_credit(cx, bytes)?),
             taken => taken,
         };
         match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes)) {
@@ -65,16 +65,23 @@ impl Budget {
         self.reserved.take()
     }
 
-    /// `None` before the client's admission to its room.
-    fn take_credit(&self, cx: &mut Context<'_>, bytes: usize) -> Result<Option<Credit>, Pause> {
+    /// Nobody waits any more: what was taken or asked for is for others.
+    pub fn give_up(&self) {
+        let server = PollSemaphore::new(self.desk.in_flight.clone());
+        self.server.replace(server);
+        self.room.take();
+        self.credit.take();
+    }
+
+    fn take_credit(&self, cx: &mut Context<'_>, bytes: usize) -> Result<Credit, Pause> {
         let mut room = self.room.borrow_mut();
         if room.is_none() {
             let flow = self.desk.roster.borrow().flow(self.session);
             *room = flow.map(|flow| (PollSemaphore::new(flow.credit.clone()), flow));
         }
-        let Some((credit, flow)) = &mut *room else { return Ok(None) };
+        let Some((credit, flow)) = &mut *room else { return Err(Pause::Admission) };
         match credit.poll_acquire_many(cx, flow.cost(bytes)) {
-            Poll::Ready(credit) => Ok(credit.map(Arc::new)),
+            Poll::Ready(credit) => Ok(Arc::new(credit.expect("no room's credit is ever closed"))),
             Poll::Pending => Err(Pause::Room),
         }
     }

@@ -144,6 +144,9 @@ impl Stream for Intake {
     /// Ends when the connection is of no use any more.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.outbox.remember(cx);
+        if self.outbox.phase() != Phase::Open && self.waiting.take().is_some() {
+            self.budget.give_up();
+        }
         match self.outbox.phase() {
             Phase::Gone => Poll::Ready(None),
             Phase::Closing { .. } => self.poll_farewell(cx).map(|()| None),

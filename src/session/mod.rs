@@ -197,7 +197,12 @@ impl Session {
 
     fn count_end(&self, reason: &CloseReason) {
         // 1005 and 1006 stand for no code and no frame (RFC 6455 §7.4.1).
-        let code = reason.code().map_or(if reason.can_be_told() { 1005 } else { 1006 }, u16::from);
+        let code = match reason.code().map(u16::from) {
+            Some(code @ 3000..) => code / 1000 * 1000, // clients choose them: one for each range (§7.4.2)
+            Some(code) => code,
+            None if reason.can_be_told() => 1005,
+            None => 1006,
+        };
         self.desk.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();
     }
 
@@ -238,7 +243,7 @@ impl Actor for Session {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         if std::thread::panicking() {
-            self.outbox.abort(CloseReason::Failed);
+            self.outbox.end(CloseReason::Failed);
         }
         let Desk { relay, hub, roster, .. } = &*self.desk;
         roster.borrow_mut().leave(self.id);
@@ -282,7 +287,7 @@ mod tests {
         room::RelayId,
     };
     use std::{cell::RefCell, sync::Arc};
-    use tokio::net::TcpListener;
+    use tokio::{io::AsyncReadExt, net::TcpListener};
 
     #[derive(actix::Message)]
     #[rtype(result = "()")]
@@ -341,10 +346,12 @@ mod tests {
             sessions.push((session, when_ended, client));
         }
 
-        let (fails, when_ended, client) = sessions.remove(0);
+        let (fails, when_ended, mut client) = sessions.remove(0);
         fails.do_send(Panic);
         assert!(when_ended.await.is_err(), "it has ended");
-        client.readable().await.unwrap();
+        let mut farewell = Vec::new();
+        client.read_to_end(&mut farewell).await.unwrap();
+        assert!(farewell.ends_with(CloseReason::Failed.to_string().as_bytes()), "{farewell:?}");
         let facts = desk.hub.send(Describe { room: "news".parse().unwrap() }).await.unwrap();
         assert_eq!(facts.clients, 1, "the other stays");
         assert!(sessions[0].0.connected());

@@ -155,6 +155,27 @@ async fn a_full_server_gives_everybody_a_turn() {
     floods.iter().for_each(|flood| flood.abort());
 }
 
+#[actix_web::test]
+async fn who_is_sent_away_keeps_nobody_from_speaking() {
+    let for_ever = Duration::from_secs(3600);
+    let server = TestServer::with(|settings| {
+        barely_room_for_a_message(settings);
+        settings.session.outbox_bytes = ByteSize::from_kib(4);
+        settings.session.stalled_write = for_ever;
+        settings.session.close_within = for_ever;
+        settings.rooms.patience = Duration::ZERO;
+    })
+    .await;
+    let mut deaf = Raw::connect(server.address()).await;
+    deaf.has_a_small_buffer();
+    deaf.joins("news").await;
+
+    deaf.sends_in_its_own_time(&frame(0x82, &[0; 900]).repeat(30_000)).await; // more than any kernel keeps
+    let mut anna = server.join("news").await;
+    anna.says("still here").await;
+    assert_eq!(anna.hears().await, "still here");
+}
+
 /// Says the same for ever, and throws away what comes back.
 async fn pours(socket: TcpStream, frames: Vec<u8>) {
     let (mut reader, mut writer) = socket.into_split();
