@@ -1,6 +1,7 @@
 //! What HTTP requests get: the page, the opening handshake, facts about rooms, or a refusal.
 
 mod guard; // what every request passes
+mod sharing; // what other pages may read
 mod keys; // who shows a key
 mod body; // what a request says
 mod unread; // what nobody read of it
