@@ -32,6 +32,16 @@ async fn python_resumes() {
     assert_eq!(said.as_deref(), Some("all is well\n"));
 }
 
+#[actix_web::test]
+async fn node_talks_and_asks_for_what_was_said() {
+    let server = TestServer::start().await;
+    if !has_library("node", &["-e", "require('ws')"]).await {
+        return;
+    }
+    let (address, script) = (server.address().to_string(), script("ws.cjs"));
+    assert_eq!(output_of("node", &[&script, &address]).await.as_deref(), Some("all is well\n"));
+}
+
 /// Whether the program finds a library; fine if not, unless WORLDCAST_REQUIRE names the program.
 async fn has_library(program: &str, arguments: &[&str]) -> bool {
     let mut program_itself = Command::new(program);
