@@ -9,6 +9,7 @@ mod talking; // what is said and heard
 mod rooms; // which room, and who is in it
 mod connecting; // open, closed, lost, found again
 mod frames; // how a message is drawn
+mod feeds; // listening over HTTP
 mod policy; // what the browser forbids
 mod crowd; // more than anybody can read
 mod access; // whoever sits there, with whatever screen
