@@ -19,6 +19,9 @@ const LARGEST_MESSAGE: ByteSize = ByteSize::from_mib(1024);
 /// A key that is shorter can be guessed.
 const SHORTEST_KEY: usize = 16;
 
+/// What is counted in permits of 32 bits, with room for what each message costs beside its bytes.
+const MOST_COUNTED: ByteSize = ByteSize::from_mib(2048);
+
 const SOME: &str = "must be at least 1";
 const SOME_TIME: &str = "must be longer than 0s";
 
@@ -72,6 +75,7 @@ fn session(Settings { session, .. }: &Settings) -> Vec<Rule> {
         bound(session.max_message.bytes() > 0, "session.max_message", SOME),
         bound(session.max_message <= LARGEST_MESSAGE, "session.max_message", "must be at most 1GiB"),
         bound(session.outbox_messages > 0, "session.outbox_messages", SOME),
+        bound(session.outbox_bytes <= MOST_COUNTED, "session.outbox_bytes", "must be at most 2GiB"),
         bound(!session.ping_after.is_zero(), "session.ping_after", SOME_TIME),
         bound(!session.pong_within.is_zero(), "session.pong_within", SOME_TIME),
         bound(!session.stalled_write.is_zero(), "session.stalled_write", SOME_TIME),
@@ -86,6 +90,7 @@ fn rest(Settings { limits, origins, compression, .. }: &Settings) -> Vec<Rule> {
     vec![
         bound(limits.connections > 0, "limits.connections", SOME),
         bound(limits.rooms > 0, "limits.rooms", SOME),
+        bound(limits.in_flight_bytes <= MOST_COUNTED, "limits.in_flight_bytes", "must be at most 2GiB"),
         bound(
             origins.allowed.iter().all(|origin| is_origin(origin)),
             "origins.allowed",

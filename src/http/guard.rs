@@ -3,6 +3,7 @@
 use super::{
     Context,
     refusal::Refusal,
+    sharing::{preflight, share},
     unread::{Unread, kept_by},
 };
 use crate::{
@@ -30,14 +31,16 @@ pub async fn guard<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse, Error> {
     let unread = Unread::of(&mut request);
-    let answer = match check_host(request.request()) {
-        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body)?,
-        Err(refusal) => request.error_response(refusal),
+    let answer = match (check_host(request.request()), preflight(request.request())) {
+        (Err(refusal), _) => request.error_response(refusal),
+        (Ok(()), Some(answer)) => request.into_response(answer),
+        (Ok(()), None) => next.call(request).await.map(ServiceResponse::map_into_boxed_body)?,
     };
     if let Some(refusal) = answer.response().error().and_then(|error| error.as_error::<Refusal>()) {
         note(answer.request(), refusal);
     }
-    let (request, answer) = answer.into_parts();
+    let (request, mut answer) = answer.into_parts();
+    share(&request, &mut answer);
     Ok(ServiceResponse::new(request, kept_by(unread, answer)))
 }
 

@@ -1,6 +1,7 @@
 //! What HTTP requests get: the page, the opening handshake, facts about rooms, or a refusal.
 
 mod guard; // what every request passes
+mod sharing; // what other pages may read
 mod keys; // who shows a key
 mod body; // what a request says
 mod unread; // what nobody read of it
@@ -14,6 +15,7 @@ mod rooms; // facts about rooms
 mod websocket; // the opening handshake
 mod wishes; // what a client asks for in its address
 
+pub use guard::{Listener, guard};
 pub use refusal::Refusal;
 
 use crate::{
@@ -31,7 +33,6 @@ use actix_web::{
     middleware::{DefaultHeaders, from_fn},
     web,
 };
-use guard::Listener;
 use keys::Keys;
 use origin::Origins;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};

@@ -14,7 +14,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
-use tokio::time::timeout;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 /// The most messages of a batch.
 const MOST_MESSAGES: usize = 256;
@@ -30,9 +30,9 @@ pub async fn message(
 ) -> Result<HttpResponse, Refusal> {
     let room = room.parse()?;
     let largest = check(&request, &context, &room)?;
-    let body = context.read(&request, largest).await?;
+    let (body, place) = context.read(&request, largest).await?;
     let payload = body::payload(&request, body)?;
-    post(&request, &context, room, vec![payload]).await
+    post(&request, &context, room, vec![payload], place).await
 }
 
 /// Several messages, which nothing comes between.
@@ -58,14 +58,14 @@ pub async fn batch(
     let room = room.parse()?;
     let largest = check(&request, &context, &room)?;
     let most = context.settings.limits.in_flight_bytes.bytes().min(largest * MESSAGES_OF_A_BATCH);
-    let body = context.read(&request, most).await?;
+    let (body, place) = context.read(&request, most).await?;
     let Batch { messages } =
         serde_json::from_slice(&body).map_err(|error| Refusal::Json(error.to_string()))?;
     if messages.is_empty() || messages.len() > MOST_MESSAGES {
         return Err(Refusal::Json(format!("a batch has 1 to {MOST_MESSAGES} messages")));
     }
     let payloads = messages.into_iter().map(|item| item.payload(largest));
-    post(&request, &context, room, payloads.collect::<Result<_, _>>()?).await
+    post(&request, &context, room, payloads.collect::<Result<_, _>>()?, place).await
 }
 
 impl Item {
@@ -94,10 +94,12 @@ async fn post(
     context: &Context,
     room: RoomName,
     payloads: Vec<Payload>,
+    place: OwnedSemaphorePermit,
 ) -> Result<HttpResponse, Refusal> {
     let retry = retry_key(request, &payloads)?;
     let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
     let permit = context.permit(&room, &bytes).await?;
+    drop(place); // from here on the permit counts them
     context.metrics.messages_received.inc_by(bytes.len() as u64);
     context.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
     let post = Post { room, payloads, retry, permit };
@@ -127,14 +129,18 @@ fn retry_key(request: &HttpRequest, payloads: &[Payload]) -> Result<Option<Retry
 
 impl Context {
     /// Reads the body when the server has room for it, in which bodies that come slowly stand in the way of other
-    /// bodies only.
-    async fn read(&self, request: &HttpRequest, most: usize) -> Result<web::Bytes, Refusal> {
+    /// bodies only; the permit is for as long as the body waits.
+    async fn read(
+        &self,
+        request: &HttpRequest,
+        most: usize,
+    ) -> Result<(web::Bytes, OwnedSemaphorePermit), Refusal> {
         let bytes = body::announced(request).map_or(most, |length| most.min(length as usize));
         let session = &self.settings.session;
         let permits = self.permits(&[bytes]);
         let place = timeout(session.stalled_write, self.bodies.clone().acquire_many_owned(permits)).await;
-        let _place = place.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Stopping)?;
-        body::read(request, most, session.handshake_within).await
+        let place = place.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Stopping)?;
+        Ok((body::read(request, most, session.handshake_within).await?, place))
     }
 
     /// The permit for messages of these `bytes`, when the room and the server have room for them.
@@ -142,7 +148,7 @@ impl Context {
         let flow = self.hub.send(AskFlow { room: room.clone() }).await.map_err(|_| Refusal::Stopping)?;
         let both = async {
             let credit = match flow {
-                Some(flow) => Some(Arc::new(flow.acquire(bytes.iter().sum()).await?)),
+                Some(flow) => Some(Arc::new(flow.acquire(bytes).await?)),
                 None => None,
             };
             let server = self.in_flight.clone().acquire_many_owned(self.permits(bytes)).await.ok()?;

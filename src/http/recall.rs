@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 /// `Last-Event-ID`, which a browser sends by itself when it comes back, wins over `?since=`; `?last=` is for where
 /// neither leads.
 pub fn recall(request: &HttpRequest, wishes: &Wishes) -> Result<Recall, Refusal> {
-    let last = wishes.get("last", "a number")?.unwrap_or(0);
+    let last = wishes.get::<u32>("last", "a number")?.unwrap_or(0) as usize;
     let since = wishes.get("since", "<epoch>-<offset>")?;
     let last_event = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     let last_event = last_event.filter(|id| !id.is_empty()).map(|id| id.parse());

@@ -10,7 +10,7 @@ pub use writer::{dropped, finish};
 use crate::config::LogSettings;
 use env_logger::{Target, WriteStyle};
 use log::LevelFilter;
-use std::io::IsTerminal;
+use std::{io::IsTerminal, panic::PanicHookInfo};
 use throttle::Throttle;
 
 /// The target of every line of ours.
@@ -27,6 +27,13 @@ pub fn start(settings: &LogSettings) {
         .build();
     log::set_max_level(log.filter());
     log::set_boxed_logger(Box::new(Throttle::new(log))).expect("the log is started once");
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// The standard hook would wait for whoever reads standard error.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    log::error!(target: TARGET, "panicked at {place}: {}", Escaped(panic.payload_as_str().unwrap_or("?")));
 }
 
 /// Colours are for people: only on a terminal, and not where they are unwanted (no-color.org).

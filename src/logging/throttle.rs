@@ -6,7 +6,7 @@ use super::TARGET;
 use log::{Level, Log, Metadata, Record};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -32,9 +32,12 @@ impl<L> Throttle<L> {
 
     fn lets_pass(&self, record: &Record<'_>) -> bool {
         let is_complaint = record.level() <= Level::Warn && record.target() != TARGET;
-        let place = || (record.target().to_owned(), record.line());
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        !is_complaint || complaints.lets_pass(place(), Instant::now())
+        !is_complaint
+            || self.complaints().lets_pass((record.target().to_owned(), record.line()), Instant::now())
+    }
+
+    fn complaints(&self) -> MutexGuard<'_, Complaints> {
+        self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -150,7 +150,7 @@ impl Outbox {
     pub fn sweep(&self, now: Instant, settings: &SessionSettings) {
         match self.pulse.judge(now, self.phase.get(), self.has_backlog(), settings) {
             Verdict::Fine => {}
-            Verdict::Ping if self.form.protocol == Protocol::Events => {
+            Verdict::Ping | Verdict::End(CloseReason::Silent) if self.form.protocol == Protocol::Events => {
                 self.pulse.heard(); // who only listens cannot answer: what it does not take is noticed elsewhere
                 self.push(events::KEEP_ALIVE.clone(), 1);
             }

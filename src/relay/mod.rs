@@ -2,8 +2,9 @@
 
 mod arrival; // what a newcomer hears first
 mod batch; // one room's messages as bytes
+mod credit; // what speakers wait for
 mod dismissal; // who is sent away when
-mod held; // how long speakers wait for hearers
+mod local_room; // one room's members here
 mod roster; // who is in which room
 
 pub use roster::Roster;

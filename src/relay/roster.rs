@@ -1,29 +1,20 @@
 //! The sessions of one thread and the rooms they are in.
 
-use super::{
-    batch::{Batch, Hearer},
-    held::Held,
-};
+use super::{batch::Hearer, local_room::LocalRoom};
 use crate::{
     config::CompressionSettings,
     hub::{Publication, SessionId},
     metrics::Metrics,
-    outbox::{Outbox, Traffic},
-    room::{Credit, Flow, RoomSlot},
+    outbox::Outbox,
+    room::{Flow, RoomSlot},
     wire::Compression,
 };
-use bytes::Bytes;
-use std::{
-    collections::HashMap,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
 /// Shared by the relay and the sessions of its thread; no lock, since no other thread sees it.
 pub struct Roster {
     sessions: HashMap<SessionId, Seat>,
-    rooms: Vec<Members>,
+    rooms: Vec<LocalRoom>,
     /// Rooms in which something was said since the last flush.
     stirred: Vec<RoomSlot>,
     /// Rooms whose speakers wait for who is behind.
@@ -35,25 +26,6 @@ pub struct Roster {
 struct Seat {
     outbox: Rc<Outbox>,
     place: Option<(RoomSlot, usize)>,
-}
-
-/// One room's members at this relay, and what they have not been sent yet.
-#[derive(Default)]
-struct Members {
-    members: Vec<Member>,
-    said: Vec<Arc<Publication>>,
-    /// Of the room that lies here now.
-    flow: Option<Flow>,
-    held: Held,
-}
-
-struct Member {
-    hearer: Hearer,
-    outbox: Rc<Outbox>,
-    /// How much had been said when it came; less than nothing of `said` is for it.
-    hears_from: usize,
-    /// Whether something in `said` is its own, and it hears that in another way than all others.
-    is_author: bool,
 }
 
 impl Roster {
@@ -70,15 +42,8 @@ impl Roster {
     /// The session is gone, and nothing of it stays.
     pub fn leave(&mut self, session: SessionId) {
         let Some(Seat { place: Some((room, index)), .. }) = self.sessions.remove(&session) else { return };
-        let room_here = &mut self.rooms[room.index()];
-        let members = &mut room_here.members;
-        members.swap_remove(index);
-        if let Some(moved) = members.get(index) {
-            let seat = self.sessions.get_mut(&moved.hearer.session).expect("every member has a seat");
-            seat.place = Some((room, index));
-        }
-        if members.is_empty() {
-            room_here.end();
+        if let Some(moved) = self.rooms[room.index()].remove(index) {
+            self.sessions.get_mut(&moved).expect("every member has a seat").place = Some((room, index));
         }
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
@@ -90,31 +55,26 @@ impl Roster {
     pub fn admit(&mut self, hearer: Hearer, room: RoomSlot, flow: Flow) -> Option<&Rc<Outbox>> {
         let seat = self.sessions.get_mut(&hearer.session)?;
         if self.rooms.len() <= room.index() {
-            self.rooms.resize_with(room.index() + 1, Members::default);
+            self.rooms.resize_with(room.index() + 1, LocalRoom::default);
         }
-        let Members { members, said, flow: known, .. } = &mut self.rooms[room.index()];
-        known.get_or_insert(flow);
-        seat.place = Some((room, members.len()));
-        members.push(Member {
-            hearer,
-            outbox: seat.outbox.clone(),
-            hears_from: said.len(),
-            is_author: false,
-        });
+        let index = self.rooms[room.index()].admit(hearer, seat.outbox.clone(), flow);
+        seat.place = Some((room, index));
         seat.outbox.admitted();
         Some(&seat.outbox)
     }
 
     /// Keeps what was said for the next flush.
     pub fn say(&mut self, room: RoomSlot, publication: Arc<Publication>) {
-        let Some(members) = self.rooms.get_mut(room.index()).filter(|room| !room.members.is_empty()) else {
+        let Some(local) = self.rooms.get_mut(room.index()).filter(|local| !local.is_empty()) else {
             return; // everybody has left since
         };
-        if members.said.is_empty() {
+        let author = publication.author().and_then(|author| self.sessions.get(&author)?.place);
+        if let Some((_, index)) = author.filter(|(at, _)| *at == room) {
+            local.mark_author(index);
+        }
+        if local.say(publication) {
             self.stirred.push(room);
         }
-        members.mark_author(&self.sessions, room, &publication);
-        members.said.push(publication);
     }
 
     /// Sends every member what was said in its room since the last flush, at once.
@@ -129,7 +89,7 @@ impl Roster {
     /// How fast one may speak in the session's room; `None` before its admission.
     pub fn flow(&self, session: SessionId) -> Option<Flow> {
         let (room, _) = self.sessions.get(&session)?.place?;
-        self.rooms[room.index()].flow.clone()
+        self.rooms[room.index()].flow().cloned()
     }
 
     /// Whether speakers wait for hearers.
@@ -154,87 +114,6 @@ impl Roster {
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> + '_ {
         self.sessions.keys().copied()
     }
-}
-
-impl Members {
-    fn mark_author(
-        &mut self,
-        sessions: &HashMap<SessionId, Seat>,
-        room: RoomSlot,
-        publication: &Publication,
-    ) {
-        let author = publication.author().and_then(|author| sessions.get(&author));
-        if let Some((at, index)) = author.and_then(|author| author.place)
-            && at == room
-        {
-            self.members[index].is_author = true;
-        }
-    }
-
-    /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
-    fn flush(&mut self, compression: &Compression, metrics: &Metrics) -> bool {
-        let said = std::mem::take(&mut self.said);
-        let mut batch = Batch::new(&said, compression);
-        let (mut sent, mut behind) = (Traffic::default(), false);
-        for member in &mut self.members {
-            member.hear(&mut batch, &mut sent);
-            behind |= member.outbox.has_backlog();
-        }
-        metrics.messages_sent.inc_by(sent.messages);
-        metrics.bytes_sent.inc_by(sent.bytes);
-        if let Some(oldest) = said.first() {
-            metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
-        }
-        behind && !self.patience().is_zero() && self.held.keep(credits(&said), Instant::now())
-    }
-
-    fn patience(&self) -> Duration {
-        self.flow.as_ref().map_or(Duration::ZERO, |flow| flow.patience)
-    }
-
-    /// Whether somebody has not taken yet what it was sent.
-    fn is_behind(&self) -> bool {
-        self.members.iter().any(|member| member.outbox.has_backlog())
-    }
-
-    /// Nobody here is in the room any more; another may lie here next.
-    fn end(&mut self) {
-        self.members.shrink_to_fit();
-        self.flow = None;
-        self.held = Held::default();
-    }
-
-    /// Gives back the credit of those who spoke when nobody is behind any more, or was waited for long enough; says
-    /// whether it did.
-    fn release_credit(&mut self, now: Instant) -> bool {
-        let released = self.held.is_over(self.patience(), now) || !self.is_behind();
-        if released {
-            self.held = Held::default();
-        }
-        released
-    }
-}
-
-impl Member {
-    fn hear(&mut self, batch: &mut Batch, sent: &mut Traffic) {
-        let Self { hearer, outbox, hears_from, is_author } = self;
-        let mut push = |part: Bytes, messages| {
-            sent.count(messages, part.len());
-            outbox.push(part, messages);
-        };
-        let resumed = hearer.who != hearer.session; // what the lost session said may still be on its way
-        if std::mem::take(is_author) || resumed {
-            batch.parts_for(*hearer, *hears_from, outbox.form, push);
-        } else {
-            let (part, messages) = batch.from(*hears_from, outbox.form);
-            push(part, messages);
-        }
-        *hears_from = 0;
-    }
-}
-
-fn credits(said: &[Arc<Publication>]) -> impl Iterator<Item = Credit> + '_ {
-    said.iter().filter_map(|publication| publication.credit().cloned())
 }
 
 #[cfg(test)]

@@ -36,9 +36,10 @@ impl Flow {
         Self { credit: Arc::new(Semaphore::new(self.most)), ..*self }
     }
 
-    /// Credit for `bytes`, when there is enough of it; `None` when the room has ended.
-    pub async fn acquire(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        self.credit.clone().acquire_many_owned(self.cost(bytes)).await.ok()
+    /// Credit for messages of these `bytes`, together never more than there is; `None` when the room has ended.
+    pub async fn acquire(&self, bytes: &[usize]) -> Option<OwnedSemaphorePermit> {
+        let cost = bytes.iter().map(|bytes| self.cost(*bytes)).fold(0, u32::saturating_add);
+        self.credit.clone().acquire_many_owned(cost.min(self.most as u32)).await.ok()
     }
 
     /// What a message of `bytes` costs; never more than there is.

@@ -3,9 +3,14 @@
 //! A server of its own, with a thread of its own: it answers while the workers are busy, and stops last.
 
 use super::listener;
-use crate::{config::Settings, logging, server::StartError, server::service::Node};
+use crate::{
+    config::Settings,
+    http::{Listener, guard},
+    logging,
+    server::{StartError, service::Node},
+};
 use actix_server::ServerHandle;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header, middleware::from_fn, web};
 use std::{
     net::SocketAddr,
     sync::{
@@ -37,19 +42,22 @@ pub struct Admin {
 impl Admin {
     /// Serves on `admin.listen`; on nothing when that is empty.
     pub fn start(settings: &Settings, node: Node, readiness: Readiness) -> Result<Self, StartError> {
+        let listeners = listener::bind_admin(settings)?;
+        let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
+        let Some(listener) = strictest(&addresses) else {
+            return Ok(Self { server: None, addresses });
+        };
         let app = move || {
             App::new()
+                .app_data(node.context.clone())
+                .app_data(Listener(listener))
+                .wrap(from_fn(guard))
                 .app_data(web::Data::new(node.clone()))
                 .app_data(web::Data::new(readiness.clone()))
                 .route("/health", web::get().to(health))
                 .route("/ready", web::get().to(ready))
                 .route("/metrics", web::get().to(metrics))
         };
-        let listeners = listener::bind_admin(settings)?;
-        if listeners.is_empty() {
-            return Ok(Self { server: None, addresses: Vec::new() });
-        }
-        let addresses = listeners.iter().map(|(_, address)| *address).collect();
         let mut server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
         for (listener, _) in listeners {
             server = server.listen(listener).map_err(StartError::Workers)?;
@@ -71,6 +79,11 @@ impl Admin {
     }
 }
 
+/// The listener whose rule for Host all of them can keep: loopback's is the strictest, where none is reached otherwise.
+fn strictest(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    addresses.iter().find(|address| !address.ip().is_loopback()).or(addresses.first()).copied()
+}
+
 /// Alive: this answer came.
 async fn health() -> &'static str {
     "ok\n"
@@ -83,13 +96,20 @@ async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
     }
 }
 
-async fn metrics(node: web::Data<Node>) -> Result<HttpResponse, actix_web::Error> {
+async fn metrics(request: HttpRequest, node: web::Data<Node>) -> Result<HttpResponse, actix_web::Error> {
     let all = node.settings.limits.in_flight_bytes.bytes();
     let free = node.in_flight.available_permits();
     node.metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
     node.metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
     let text = node.metrics.text().map_err(actix_web::error::ErrorInternalServerError)?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(text))
+    Ok(HttpResponse::Ok().content_type(kind_for(&request)).body(text))
+}
+
+/// A browser shows plain text, and downloads what it does not know.
+fn kind_for(request: &HttpRequest) -> &'static str {
+    let accepted = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    match { accepted }.any(|kinds| kinds.contains("application/openmetrics-text")) {
+        true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        false => "text/plain; charset=utf-8",
+    }
 }

@@ -73,14 +73,16 @@ impl Intake {
         }
     }
 
-    /// Ready when the server and the room have room for `message`; control frames need none.
+    /// Ready when the server and the room have room for `message`. Control frames need none; a ping, which is
+    /// answered, is paid for like a message.
     fn poll_pass(&mut self, cx: &mut Context<'_>, message: &Message) -> Poll<()> {
-        let bytes = match message {
-            Message::Text(text) => text.len(),
-            Message::Binary(bytes) => bytes.len(),
+        let (bytes, is_said) = match message {
+            Message::Text(text) => (text.len(), true),
+            Message::Binary(bytes) => (bytes.len(), true),
+            Message::Ping(payload) => (payload.len(), false),
             _ => return Poll::Ready(()),
         };
-        if let Err(pause) = self.budget.reserve(cx, bytes) {
+        if is_said && let Err(pause) = self.budget.reserve(cx, bytes) {
             self.pause(pause);
             return Poll::Pending;
         }

@@ -2,6 +2,7 @@
 
 mod budget; // room in the server for what it says
 mod crowd; // how many there may be
+mod ending; // what is kept of its end
 mod intake; // the stream of what it says
 mod listening; // one that says nothing
 mod pace; // how fast it may speak
@@ -13,8 +14,6 @@ pub use listening::Heard;
 use crate::{
     config::{ByteSize, SessionSettings},
     hub::{AskPresence, Audience, Depart, Join, Leave, Publish, SessionId, Speaker},
-    logging::TARGET,
-    metrics::CloseLabels,
     outbox::{CloseReason, Outbox, QueueLimits, Traffic, Way},
     protocol::{
         Form, Protocol,
@@ -194,39 +193,6 @@ impl Session {
         self.outbox.depart(reason);
         self.desk.hub.do_send(Depart { session: self.id, relay: self.desk.relay }); // once: nothing is read after it
     }
-
-    fn count_end(&self, reason: &CloseReason) {
-        // 1005 and 1006 stand for no code and no frame (RFC 6455 §7.4.1).
-        let code = match reason.code().map(u16::from) {
-            Some(code @ 3000..) => code / 1000 * 1000, // clients choose them: one for each range (§7.4.2)
-            Some(code) => code,
-            None if reason.can_be_told() => 1005,
-            None => 1006,
-        };
-        self.desk.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();
-    }
-
-    fn log_end(&self, reason: &CloseReason) {
-        let level = if reason.is_fault() { log::Level::Info } else { log::Level::Debug };
-        if level > log::max_level() {
-            return;
-        }
-        let sent = self.outbox.sent();
-        log::log!(
-            target: TARGET,
-            level,
-            "session {} from {} in {} ended after {:.1?}: {} ({reason}); received {} messages, {} bytes; sent {} messages, {} bytes",
-            self.id,
-            or_dash(self.terms.peer),
-            self.terms.room,
-            self.began.elapsed(),
-            or_dash(reason.code().map(u16::from)),
-            self.said.messages,
-            self.said.bytes,
-            sent.messages,
-            sent.bytes,
-        );
-    }
 }
 
 impl Actor for Session {
@@ -270,17 +236,13 @@ impl StreamHandler<Result<Message, WireError>> for Session {
     }
 }
 
-fn or_dash(known: Option<impl ToString>) -> String {
-    known.map_or_else(|| "-".to_owned(), |known| known.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         config::Settings,
         hub::{Describe, Hub},
-        metrics::Metrics,
+        metrics::{CloseLabels, Metrics},
         outbox::Pool,
         protocol::Seal,
         relay::{Relay, Roster},

@@ -4,16 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-has() { command -v "$1" >/dev/null; }
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-packages() {
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
-}
+. tests/packages.sh
 
 has chromium && has chromedriver || packages chromium chromium-driver
 has npm || packages nodejs npm

@@ -11,6 +11,7 @@ mod connecting; // open, closed, lost, found again
 mod resume; // cut off, and nothing missed
 mod silence; // who speaks when, and who may
 mod frames; // how a message is drawn
+mod feeds; // listening over HTTP
 mod policy; // what the browser forbids
 mod crowd; // more than anybody can read
 mod access; // whoever sits there, with whatever screen

@@ -1,6 +1,9 @@
 //! What operators ask is answered on a listener of its own, and there alone.
 
-use crate::{process::Launch, support::get};
+use crate::{
+    process::Launch,
+    support::{get, get_with},
+};
 
 #[tokio::test]
 async fn the_admin_listener_says_whether_the_server_lives_and_takes_clients() {
@@ -15,12 +18,25 @@ async fn the_admin_listener_says_whether_the_server_lives_and_takes_clients() {
 }
 
 #[tokio::test]
-async fn metrics_are_openmetrics() {
+async fn metrics_are_openmetrics_for_who_knows_it_and_plain_text_for_a_browser() {
     let server = Launch::with::<&str>(&[]).start();
-    let answer = get(server.admin, "/metrics").await;
+    let plain = get(server.admin, "/metrics").await;
+    assert!(plain.to_lowercase().contains("\r\ncontent-type: text/plain"), "{plain}");
+    let prometheus =
+        "Host: localhost\r\nAccept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.3";
+    let answer = get_with(server.admin, "/metrics", prometheus).await;
     assert!(answer.to_lowercase().contains("\r\ncontent-type: application/openmetrics-text; version=1.0.0"));
     assert!(answer.ends_with("# EOF\n"), "{answer}");
     assert!(answer.contains("\nworldcast_sessions 0\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn no_web_page_reads_them_by_a_name_that_was_made_to_point_here() {
+    let server = Launch::with::<&str>(&[]).start();
+    for path in ["/health", "/metrics"] {
+        let answer = get_with(server.admin, path, "Host: rebound.example").await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -96,9 +96,14 @@ pub async fn head(socket: &mut TcpStream) -> String {
 
 /// The whole answer to a plain request.
 pub async fn get(address: SocketAddr, path: &str) -> String {
+    get_with(address, path, "Host: localhost").await
+}
+
+/// The same with these headers.
+pub async fn get_with(address: SocketAddr, path: &str, headers: &str) -> String {
     let answer = async {
         let mut socket = TcpStream::connect(address).await.expect("a connection");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
         socket.write_all(request.as_bytes()).await.expect("a connection");
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.expect("an answer in UTF-8");

@@ -1,6 +1,6 @@
 //! Listening over HTTP: Server-Sent Events, history, and what is known about rooms.
 
-use crate::support::{Events, Host, Http, TestServer, V1, answer, output_of};
+use crate::support::{Events, Host, Http, TestServer, V1, answer, answer_with, output_of};
 use actix_web::{rt::spawn, test::TestRequest};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -235,4 +235,30 @@ async fn curl_listens() {
     server.stop.gracefully().await;
     let Some(heard) = listening.await.unwrap() else { return };
     assert!(heard.contains("data: to curl\n\nevent: end\n"), "{heard}");
+}
+
+#[actix_web::test]
+async fn a_page_reads_what_it_may_connect_to_and_nothing_else() {
+    let shown = |status, origin: &str| (status, origin.to_owned(), "Origin".to_owned());
+    assert_eq!(page_asks("GET", "https://app.example").await, shown(200, "https://app.example"));
+    assert_eq!(page_asks("OPTIONS", "https://app.example").await, shown(204, "https://app.example"));
+    assert_eq!(page_asks("GET", "https://evil.example").await, shown(200, ""));
+    assert_eq!(page_asks("OPTIONS", "https://evil.example").await, shown(405, ""));
+}
+
+/// The status, the origin that may read the answer, and what the answer depends on.
+async fn page_asks(method: &str, origin: &str) -> (u16, String, String) {
+    let request = TestRequest::default()
+        .method(method.parse().unwrap())
+        .uri("/rooms/news/messages")
+        .insert_header(("Host", "api.example"))
+        .insert_header(("Origin", origin))
+        .insert_header(("Access-Control-Request-Method", "POST"));
+    let in_public = |settings: &mut Settings| {
+        settings.listen = vec![([10, 0, 0, 1], 8080).into()];
+        settings.origins.allowed = vec!["https://app.example".to_owned()];
+    };
+    let answer = answer_with(in_public, request).await;
+    let header = |name| answer.header(name).to_owned();
+    (answer.status.as_u16(), header("access-control-allow-origin"), header("vary"))
 }

@@ -1,6 +1,6 @@
 //! A client that is faster than it may be is read more slowly, and loses nothing.
 
-use crate::support::{Host, Raw, TestServer, handshake, text};
+use crate::support::{Host, Raw, TestServer, frame, handshake, text};
 use std::time::{Duration, Instant};
 use worldcast::config::ByteSize;
 
@@ -37,6 +37,21 @@ async fn no_more_than_bytes_per_second_are_read() {
     })
     .await;
     assert!(time_to_say_fifteen(&server).await >= Duration::from_millis(600));
+}
+
+#[actix_web::test]
+async fn pings_are_paid_for_like_messages() {
+    let server = TestServer::with(|settings| {
+        settings.session.messages_per_second = 20;
+        settings.session.burst = BURST; // two messages
+    })
+    .await;
+    let mut anna = server.join_raw("news").await;
+    let began = Instant::now();
+    anna.sends([frame(0x89, b"").repeat(14), text("last")].concat()).await;
+    anna.receives(&"8a 00 ".repeat(14)).await;
+    anna.hears("last").await;
+    assert!(began.elapsed() >= Duration::from_millis(600), "{:?}", began.elapsed());
 }
 
 #[actix_web::test]

@@ -1,13 +1,16 @@
 //! Programs that nobody here wrote.
 
-use std::process::Stdio;
-use tokio::process::Command;
+use std::{process::Stdio, time::Duration};
+use tokio::{process::Command, time::timeout};
+
+/// Clients wait, in their own time, before they come back.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the program prints; `None` if it is not there, which is fine unless WORLDCAST_REQUIRE names it.
 pub async fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     let child = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
-    match super::within(format!("the end of {program}"), child).await {
+    match timeout(PATIENCE, child).await.unwrap_or_else(|_| panic!("{program} does not end")) {
         Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).expect("text")),
         Ok(output) => panic!("{program} failed: {}", String::from_utf8_lossy(&output.stderr)),
         Err(error) => {

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 /// What is held back in one room.
 #[derive(Default)]
-pub struct Held {
+pub struct HeldCredit {
     since: Option<Instant>,
     credits: Vec<Credit>,
 }
 
-impl Held {
+impl HeldCredit {
     /// Keeps `credits` until the room has caught up; says whether nothing was kept before.
     pub fn keep(&mut self, credits: impl Iterator<Item = Credit>, now: Instant) -> bool {
         self.credits.extend(credits);

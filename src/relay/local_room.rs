@@ -1,0 +1,139 @@
+//! The part of a room that is at one relay: who is here, and what they have not been sent yet.
+
+use super::{
+    batch::{Batch, Hearer},
+    credit::HeldCredit,
+};
+use crate::{
+    hub::{Publication, SessionId},
+    metrics::Metrics,
+    outbox::{Outbox, Traffic},
+    room::{Credit, Flow},
+    wire::Compression,
+};
+use bytes::Bytes;
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+#[derive(Default)]
+pub struct LocalRoom {
+    members: Vec<Member>,
+    said: Vec<Arc<Publication>>,
+    /// Of the room that lies here now.
+    flow: Option<Flow>,
+    held: HeldCredit,
+}
+
+struct Member {
+    hearer: Hearer,
+    outbox: Rc<Outbox>,
+    /// How much had been said when it came; less than nothing of `said` is for it.
+    hears_from: usize,
+    /// Whether something in `said` is its own, and it hears that in another way than all others.
+    is_author: bool,
+}
+
+impl LocalRoom {
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    pub fn flow(&self) -> Option<&Flow> {
+        self.flow.as_ref()
+    }
+
+    /// Lets somebody in, who hears what is said from now on; says at which index.
+    pub fn admit(&mut self, hearer: Hearer, outbox: Rc<Outbox>, flow: Flow) -> usize {
+        self.flow.get_or_insert(flow);
+        self.members.push(Member { hearer, outbox, hears_from: self.said.len(), is_author: false });
+        self.members.len() - 1
+    }
+
+    /// Forgets who is at `index`; says who is there now instead.
+    pub fn remove(&mut self, index: usize) -> Option<SessionId> {
+        self.members.swap_remove(index);
+        if self.members.is_empty() {
+            self.end();
+        }
+        self.members.get(index).map(|moved| moved.hearer.session)
+    }
+
+    /// Keeps what was said for the next flush; says whether it is the first.
+    pub fn say(&mut self, publication: Arc<Publication>) -> bool {
+        self.said.push(publication);
+        self.said.len() == 1
+    }
+
+    /// Who is at `index` said something itself.
+    pub fn mark_author(&mut self, index: usize) {
+        self.members[index].is_author = true;
+    }
+
+    /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
+    pub fn flush(&mut self, compression: &Compression, metrics: &Metrics) -> bool {
+        let said = std::mem::take(&mut self.said);
+        let mut batch = Batch::new(&said, compression);
+        let (mut sent, mut behind) = (Traffic::default(), false);
+        for member in &mut self.members {
+            member.hear(&mut batch, &mut sent);
+            behind |= member.outbox.has_backlog();
+        }
+        metrics.messages_sent.inc_by(sent.messages);
+        metrics.bytes_sent.inc_by(sent.bytes);
+        if let Some(oldest) = said.first() {
+            metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
+        }
+        behind && !self.patience().is_zero() && self.held.keep(credits(&said), Instant::now())
+    }
+
+    fn patience(&self) -> Duration {
+        self.flow.as_ref().map_or(Duration::ZERO, |flow| flow.patience)
+    }
+
+    /// Whether somebody has not taken yet what it was sent.
+    fn is_behind(&self) -> bool {
+        self.members.iter().any(|member| member.outbox.has_backlog())
+    }
+
+    /// Nobody here is in the room any more; another may lie here next.
+    fn end(&mut self) {
+        self.members.shrink_to_fit();
+        self.flow = None;
+        self.held = HeldCredit::default();
+    }
+
+    /// Gives back the credit of those who spoke when nobody is behind any more, or was waited for long enough; says
+    /// whether it did.
+    pub fn release_credit(&mut self, now: Instant) -> bool {
+        let released = self.held.is_over(self.patience(), now) || !self.is_behind();
+        if released {
+            self.held = HeldCredit::default();
+        }
+        released
+    }
+}
+
+impl Member {
+    fn hear(&mut self, batch: &mut Batch, sent: &mut Traffic) {
+        let Self { hearer, outbox, hears_from, is_author } = self;
+        let mut push = |part: Bytes, messages| {
+            sent.count(messages, part.len());
+            outbox.push(part, messages);
+        };
+        let resumed = hearer.who != hearer.session; // what the lost session said may still be on its way
+        if std::mem::take(is_author) || resumed {
+            batch.parts_for(*hearer, *hears_from, outbox.form, push);
+        } else {
+            let (part, messages) = batch.from(*hears_from, outbox.form);
+            push(part, messages);
+        }
+        *hears_from = 0;
+    }
+}
+
+fn credits(said: &[Arc<Publication>]) -> impl Iterator<Item = Credit> + '_ {
+    said.iter().filter_map(|publication| publication.credit().cloned())
+}

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Installs the clients in other languages that the tests run, below target/tmp/clients: libraries of Python and Node.
+# Put target/tmp/clients/bin in front of PATH. What is there already is left alone.
+set -eu
+here=tests/server/clients
+cd "$(dirname "$0")/../../.."
+
+. tests/packages.sh
+
+has npm || packages nodejs npm
+has curl || packages curl
+python3 -c "import venv, ensurepip" || packages python3 python3-venv
+
+clients=${CARGO_TARGET_DIR:-target}/tmp/clients
+if ! cat $here/requirements.txt $here/package-lock.json | cmp -s - "$clients/installed"; then
+    python3 -m venv "$clients"
+    "$clients/bin/pip" install --quiet --disable-pip-version-check --requirement $here/requirements.txt
+    cp $here/package.json $here/package-lock.json "$clients"
+    npm ci --prefix "$clients" --ignore-scripts --no-audit --no-fund --loglevel=error
+    cat $here/requirements.txt $here/package-lock.json >"$clients/installed"
+fi
