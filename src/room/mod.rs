@@ -1,6 +1,7 @@
 //! The rooms of this node: who is where, and what was said there, as plain data.
 
 mod rooms; // all rooms
+mod one_room; // one of them
 mod members; // how many are in one
 mod presence; // who is in one
 mod flow; // how far speakers may be ahead
@@ -13,9 +14,10 @@ pub use crate::config::RoomName;
 pub use flow::{Credit, Flow};
 pub use history::{History, HistoryLimits, Recall, Recalled};
 pub use memory::Held;
+pub use one_room::{Room, RoomTerms};
 pub use position::{Epoch, Offset, Position, PositionError};
 pub use presence::Presence;
-pub use rooms::{Full, Room, RoomTerms, Rooms};
+pub use rooms::{Full, Rooms};
 pub use said::{Audience, Said, SessionId, Utterance};
 
 /// Where a room lies in the lists of hub and relays: dense, and used again when its room is gone.

@@ -1,11 +1,9 @@
 //! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
 
 use super::{
-    Flow, History, HistoryLimits, Position, Presence, RelayId, RoomName, RoomSlot, Said, Utterance,
-    members::Members,
+    Flow, History, Presence, RelayId, Room, RoomName, RoomSlot, RoomTerms, Said, Utterance,
     memory::{Held, Memory},
 };
-use bytes::Bytes;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -21,33 +19,6 @@ pub struct Rooms {
     memory: Memory,
     /// The rooms that nobody is in, the longest deserted first.
     deserted: BTreeSet<(Instant, RoomSlot)>,
-}
-
-/// One room: who is in it, and what was said.
-pub struct Room {
-    name: RoomName,
-    slot: RoomSlot,
-    pub terms: RoomTerms,
-    pub members: Members,
-    /// Empty where it is not told.
-    pub presence: Presence,
-    pub history: History,
-    pub flow: Flow,
-    /// Its place among those that will forget something.
-    due: Option<Instant>,
-    deserted_since: Option<Instant>,
-}
-
-/// What holds in a room from its beginning to its end.
-#[derive(Clone, Debug)]
-pub struct RoomTerms {
-    pub history: HistoryLimits,
-    /// What a newcomer hears first, as a frame.
-    pub greeting: Option<Bytes>,
-    /// Whether it is told who comes and goes.
-    pub presence: bool,
-    /// How many clients may be in it at once.
-    pub clients: usize,
 }
 
 /// There are as many rooms as there may be, and somebody is in each of them.
@@ -243,42 +214,14 @@ impl Rooms {
     }
 }
 
-impl Room {
-    fn new(name: RoomName, slot: RoomSlot, flow: Flow, terms: RoomTerms, now: Instant) -> Self {
-        Self {
-            name,
-            slot,
-            members: Members::default(),
-            presence: Presence::default(),
-            history: History::new(terms.history),
-            flow,
-            terms,
-            due: None,
-            deserted_since: Some(now),
-        }
-    }
-
-    pub fn name(&self) -> &RoomName {
-        &self.name
-    }
-
-    pub fn slot(&self) -> RoomSlot {
-        self.slot
-    }
-
-    pub fn position(&self) -> Position {
-        self.history.position()
-    }
-
-    fn held(&self) -> Held {
-        Held { messages: self.history.messages(), bytes: self.history.bytes() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Settings, room::Audience, wire::Payload};
+    use crate::{
+        config::Settings,
+        room::{Audience, HistoryLimits},
+        wire::Payload,
+    };
     use proptest::prelude::*;
     use std::time::Duration;
 

@@ -1,0 +1,64 @@
+//! One room, from its beginning to its end.
+
+use super::{Flow, Held, History, HistoryLimits, Position, Presence, RoomName, RoomSlot, members::Members};
+use bytes::Bytes;
+use std::time::Instant;
+
+/// One room: who is in it, and what was said.
+pub struct Room {
+    pub(super) name: RoomName,
+    pub(super) slot: RoomSlot,
+    pub terms: RoomTerms,
+    pub members: Members,
+    /// Empty where it is not told.
+    pub presence: Presence,
+    pub history: History,
+    pub flow: Flow,
+    /// Its place among those that will forget something.
+    pub(super) due: Option<Instant>,
+    pub(super) deserted_since: Option<Instant>,
+}
+
+/// What holds in a room from its beginning to its end.
+#[derive(Clone, Debug)]
+pub struct RoomTerms {
+    pub history: HistoryLimits,
+    /// What a newcomer hears first, as a frame.
+    pub greeting: Option<Bytes>,
+    /// Whether it is told who comes and goes.
+    pub presence: bool,
+    /// How many clients may be in it at once.
+    pub clients: usize,
+}
+
+impl Room {
+    pub(super) fn new(name: RoomName, slot: RoomSlot, flow: Flow, terms: RoomTerms, now: Instant) -> Self {
+        Self {
+            name,
+            slot,
+            members: Members::default(),
+            presence: Presence::default(),
+            history: History::new(terms.history),
+            flow,
+            terms,
+            due: None,
+            deserted_since: Some(now),
+        }
+    }
+
+    pub fn name(&self) -> &RoomName {
+        &self.name
+    }
+
+    pub fn slot(&self) -> RoomSlot {
+        self.slot
+    }
+
+    pub fn position(&self) -> Position {
+        self.history.position()
+    }
+
+    pub(super) fn held(&self) -> Held {
+        Held { messages: self.history.messages(), bytes: self.history.bytes() }
+    }
+}
