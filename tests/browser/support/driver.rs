@@ -14,8 +14,18 @@ pub struct Driver {
     _output: BufReader<ChildStdout>, // a pipe without a reader ends who writes into it
 }
 
+/// It takes a free port of IPv6 and wants the same of IPv4, which any connection may hold: then it gives up.
+const ATTEMPTS: usize = 20;
+
 impl Driver {
     pub fn start(program: &Path) -> Self {
+        let mut words = Vec::new();
+        (0..ATTEMPTS)
+            .find_map(|_| Self::attempt(program, &mut words))
+            .unwrap_or_else(|| panic!("chromedriver says where it listens, not {words:#?}"))
+    }
+
+    fn attempt(program: &Path, words: &mut Vec<String>) -> Option<Self> {
         let mut process = Command::new(program)
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -23,8 +33,13 @@ impl Driver {
             .spawn()
             .expect("chromedriver starts");
         let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
-        let port = output.by_ref().lines().map_while(Result::ok).find_map(|line| port(&line));
-        Self { process, port: port.expect("chromedriver says where it listens"), _output: output }
+        let mut lines = output.by_ref().lines().map_while(Result::ok);
+        let Some(port) = lines.by_ref().inspect(|line| words.push(line.clone())).find_map(|line| port(&line))
+        else {
+            process.wait().expect("it has closed its output");
+            return None;
+        };
+        Some(Self { process, port, _output: output })
     }
 
     pub fn url(&self) -> String {
