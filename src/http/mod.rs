@@ -88,8 +88,7 @@ pub fn app(context: web::Data<Context>, listener: SocketAddr) -> App<impl AppEnt
         .app_data(context)
         .app_data(Listener(listener))
         .wrap(from_fn(guard::guard))
-        .service(web::resource("/websocket").to(websocket::default_room))
-        .service(web::resource("/websocket/{room:.*}").to(websocket::room))
+        .service(web::scope("/websocket").default_service(web::to(websocket::room))) // a pattern for the room would cost a fifth of the handshake
         .service(readable("/rooms", rooms::list))
         .service(readable("/rooms/{room:[^/]*}", rooms::describe))
         .service(readable("/rooms/{room}/events", events::listen))

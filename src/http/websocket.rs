@@ -13,21 +13,21 @@ use actix_web::{
     web,
 };
 use actix_web_actors::ws;
+use percent_encoding::percent_decode_str;
 use std::time::Instant;
 
-/// `/websocket/{room}`
-pub async fn room(
-    request: HttpRequest,
-    context: web::Data<Context>,
-    room: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+/// `/websocket` and `/websocket/{room}`
+pub async fn room(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {
+    let Some(room) = request.match_info().unprocessed().strip_prefix('/') else {
+        return default_room(request, context).await;
+    };
     if !asks_for_upgrade(&request) {
         return Err(plain_request(&request));
     }
-    admit(&request, &context, room.parse()?)
+    admit(&request, &context, percent_decode_str(room).decode_utf8_lossy().parse()?)
 }
 
-/// `/websocket`, and `/` with an upgrade
+/// The same without a room, and `/` with an upgrade
 pub async fn default_room(
     request: HttpRequest,
     context: web::Data<Context>,

@@ -39,7 +39,8 @@ pub struct Join {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Publish {
-    pub room: RoomName,
+    /// The room lives at least until its member's [`Leave`], which comes behind.
+    pub room: RoomSlot,
     pub speaker: Speaker,
     pub utterance: Utterance,
     pub permit: Option<Permit>,

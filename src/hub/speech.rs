@@ -3,7 +3,7 @@
 use super::{AskFlow, Hub, NotPosted, Permit, Post, Posted, Publication, Publish, Speaker, retries::Known};
 use crate::{
     logging::{Escaped, TARGET},
-    room::{Audience, Flow, Full, Offset, Room, RoomSlot, Utterance},
+    room::{Audience, Flow, Full, Offset, RoomSlot, Utterance},
     wire::Payload,
 };
 use actix::prelude::*;
@@ -47,9 +47,10 @@ impl Handler<Publish> for Hub {
     type Result = ();
 
     fn handle(&mut self, Publish { room, speaker, utterance, permit }: Publish, ctx: &mut Self::Context) {
-        let Some(slot) = self.rooms.find(&room).map(Room::slot) else { return };
-        self.say(slot, utterance, Some(speaker), permit);
-        self.end_turn_soon(ctx);
+        if self.rooms.get(room).is_some() {
+            self.say(room, utterance, Some(speaker), permit);
+            self.end_turn_soon(ctx);
+        }
     }
 }
 

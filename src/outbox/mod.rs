@@ -81,7 +81,7 @@ impl Outbox {
 
     /// Sends or queues `frames`, which hold `messages` messages; ends the session when there is no
     /// room. A session that is closing sends nothing any more (RFC 6455 §5.5.1).
-    pub fn push(&self, frames: Bytes, messages: usize) {
+    pub fn push(&self, frames: &Bytes, messages: usize) {
         if !self.phase.get().may_send() {
             return;
         }
@@ -94,7 +94,7 @@ impl Outbox {
 
     /// Sends or queues what the client missed, in `messages` messages, whatever its own bounds: they are for what is
     /// said while it does not read, and history has its own. Only all outboxes together may have no room.
-    pub fn push_recalled(&self, frames: Bytes, messages: usize) {
+    pub fn push_recalled(&self, frames: &Bytes, messages: usize) {
         if frames.is_empty() || !self.phase.get().may_send() {
             return;
         }
@@ -134,7 +134,7 @@ impl Outbox {
         }
         let can_be_told = reason.can_be_told();
         let frame = farewell(self.form.protocol, self.reason.get_or_init(|| reason));
-        let told = can_be_told && self.send(frame, Share::Live { messages: 0 }).is_ok(); // may exceed the bounds by its few bytes
+        let told = can_be_told && self.send(&frame, Share::Live { messages: 0 }).is_ok(); // may exceed the bounds by its few bytes
         self.enter(if told { Phase::closing_now() } else { Phase::Gone });
     }
 
@@ -152,11 +152,11 @@ impl Outbox {
             Verdict::Fine => {}
             Verdict::Ping | Verdict::End(CloseReason::Silent) if self.form.protocol == Protocol::Events => {
                 self.pulse.heard(); // who only listens cannot answer: what it does not take is noticed elsewhere
-                self.push(events::KEEP_ALIVE.clone(), 1);
+                self.push(&events::KEEP_ALIVE, 1);
             }
             Verdict::Ping => {
                 self.pulse.pinged();
-                self.push(wire::ping(b""), 1);
+                self.push(&wire::ping(b""), 1);
             }
             Verdict::End(reason) => self.end(reason),
             Verdict::Abort(reason) => self.abort(reason),
@@ -237,8 +237,8 @@ impl Outbox {
 
 impl Outbox {
     /// `false`: there was no room for all of it; what was begun is queued to its end.
-    fn send_or_queue(&self, frames: Bytes, messages: usize) -> io::Result<bool> {
-        let written = self.write(&frames)?;
+    fn send_or_queue(&self, frames: &Bytes, messages: usize) -> io::Result<bool> {
+        let written = self.write(frames)?;
         let rest = frames.len() - written;
         let has_room = rest == 0 || self.makes_room(rest, messages)?;
         if has_room || written > 0 {
@@ -262,8 +262,8 @@ impl Outbox {
         self.sent.set(sent);
     }
 
-    fn send(&self, frames: Bytes, share: Share) -> io::Result<()> {
-        let written = self.write(&frames)?;
+    fn send(&self, frames: &Bytes, share: Share) -> io::Result<()> {
+        let written = self.write(frames)?;
         self.queue_rest(frames, share, written);
         Ok(())
     }
@@ -276,12 +276,12 @@ impl Outbox {
         }
     }
 
-    fn queue_rest(&self, frames: Bytes, share: Share, written: usize) {
+    fn queue_rest(&self, frames: &Bytes, share: Share, written: usize) {
         if written == frames.len() {
             return;
         }
         let nothing_waited = self.queue.borrow().is_empty();
-        self.queue.borrow_mut().push(frames, share, written);
+        self.queue.borrow_mut().push(frames.clone(), share, written);
         if nothing_waited {
             self.pulse.written(); // from now on a write can stall
             self.wake();

@@ -25,8 +25,8 @@ pub fn greet(outbox: &Outbox, mut admission: Admission, seal: &Seal) {
             Some(events::welcome(room, recalled.from, recalled.whole))
         }
     };
-    first.into_iter().for_each(|first| outbox.push(first, 1));
-    outbox.push_recalled(missed, admission.recalled.said.len());
+    first.iter().for_each(|first| outbox.push(first, 1));
+    outbox.push_recalled(&missed, admission.recalled.said.len());
 }
 
 fn welcome(Admission { who, room, recalled, .. }: &Admission, seal: &Seal) -> Bytes {

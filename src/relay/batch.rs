@@ -6,19 +6,20 @@ use crate::{
     wire::Compression,
 };
 use bytes::{Bytes, BytesMut};
-use std::{ops::Range, sync::Arc};
+use smallvec::SmallVec;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 /// The messages of one room, joined at most once for each form that somebody negotiated.
 pub struct Batch<'a> {
     said: &'a [Arc<Publication>],
     compression: &'a Compression,
-    joined: Vec<(Form, Joined)>,
+    joined: SmallVec<[(Form, Joined); 1]>,
 }
 
 /// All messages in one form, in one piece, and where each ends.
 struct Joined {
     bytes: Bytes,
-    ends: Vec<End>,
+    ends: SmallVec<[End; 1]>,
 }
 
 /// Where a publication ends in a form that may have no words for it.
@@ -37,11 +38,11 @@ pub struct Hearer {
 
 impl<'a> Batch<'a> {
     pub fn new(said: &'a [Arc<Publication>], compression: &'a Compression) -> Self {
-        Self { said, compression, joined: Vec::new() }
+        Self { said, compression, joined: SmallVec::new() }
     }
 
     /// The bytes of the messages from the one at `first` on, and how many messages they are.
-    pub fn from(&mut self, first: usize, form: Form) -> (Bytes, usize) {
+    pub fn from(&mut self, first: usize, form: Form) -> (Cow<'_, Bytes>, usize) {
         let all = 0..self.said.len();
         self.joined(form).slice(first..all.end)
     }
@@ -53,7 +54,7 @@ impl<'a> Batch<'a> {
         hearer: Hearer,
         first: usize,
         form: Form,
-        mut push: impl FnMut(Bytes, usize),
+        mut push: impl FnMut(&Bytes, usize),
     ) {
         let said = self.said;
         let joined = self.joined(form);
@@ -66,7 +67,7 @@ impl<'a> Batch<'a> {
                 joined.push(run.clone(), &mut push);
                 run = at + 1..at + 1;
             }
-            ack.into_iter().for_each(|ack| push(ack, 1));
+            ack.iter().for_each(|ack| push(ack, 1));
         }
         joined.push(run, &mut push);
     }
@@ -91,7 +92,7 @@ impl Joined {
             end.messages += usize::from(!form.is_empty());
             Some(*end)
         });
-        let ends: Vec<End> = ends.collect();
+        let ends: SmallVec<[End; 1]> = ends.collect();
         let bytes = match said {
             [only] => only.form(form, compression).clone(),
             _ => concatenated(forms(), ends.last().map_or(0, |end| end.bytes)),
@@ -100,22 +101,23 @@ impl Joined {
     }
 
     /// Calls `push` with a part unless it is empty.
-    fn push(&self, publications: Range<usize>, push: &mut impl FnMut(Bytes, usize)) {
+    fn push(&self, publications: Range<usize>, push: &mut impl FnMut(&Bytes, usize)) {
         let (bytes, messages) = self.slice(publications);
         if messages > 0 {
-            push(bytes, messages);
+            push(&bytes, messages);
         }
     }
 
     /// A part shares the memory of the whole unless it is much smaller: while it waits in an outbox, which counts
     /// the part alone, it would keep all of it.
-    fn slice(&self, publications: Range<usize>) -> (Bytes, usize) {
+    fn slice(&self, publications: Range<usize>) -> (Cow<'_, Bytes>, usize) {
         let end_of = |count: usize| count.checked_sub(1).map_or(End::default(), |last| self.ends[last]);
         let (start, end) = (end_of(publications.start), end_of(publications.end));
         let part = start.bytes..end.bytes;
-        let bytes = match part.len() < self.bytes.len() / 2 {
-            true => Bytes::copy_from_slice(&self.bytes[part]),
-            false => self.bytes.slice(part),
+        let bytes = match part.len() {
+            length if length == self.bytes.len() => Cow::Borrowed(&self.bytes),
+            length if length < self.bytes.len() / 2 => Cow::Owned(Bytes::copy_from_slice(&self.bytes[part])),
+            _ => Cow::Owned(self.bytes.slice(part)),
         };
         (bytes, end.messages - start.messages)
     }
@@ -140,6 +142,11 @@ mod tests {
 
     const BARE: Form = Form { protocol: Protocol::Bare, window: None };
 
+    fn from(batch: &mut Batch, first: usize) -> (Bytes, usize) {
+        let (part, messages) = batch.from(first, BARE);
+        (part.into_owned(), messages)
+    }
+
     fn hearer(who: SessionId) -> Hearer {
         Hearer { session: who, who }
     }
@@ -152,7 +159,7 @@ mod tests {
     fn everybody_hears_the_whole_in_one_piece() {
         let said = said(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
         let mut batch = Batch::new(&said, &PLAIN);
-        assert_eq!(batch.from(0, BARE), (Bytes::from_static(b"\x81\x01a\x81\x02bc"), 2));
+        assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a\x81\x02bc"), 2));
     }
 
     #[test]
@@ -162,21 +169,21 @@ mod tests {
         let said =
             said(&[("a", Audience::Everyone), (&mine, Audience::EveryoneBut(me)), ("b", Audience::Everyone)]);
         let mut batch = Batch::new(&said, &PLAIN);
-        let whole = batch.from(0, BARE).0.as_ptr_range();
+        let whole = from(&mut batch, 0).0.as_ptr_range();
         let mut parts = Vec::new();
-        batch.parts_for(hearer(me), 0, BARE, |part, _| parts.push(part));
-        parts.push(batch.from(2, BARE).0);
+        batch.parts_for(hearer(me), 0, BARE, |part, _| parts.push(part.clone()));
+        parts.push(from(&mut batch, 2).0);
         assert_eq!(parts.len(), 3);
         assert!(parts.iter().all(|part| !whole.contains(&part.as_ptr())));
-        assert!(whole.contains(&batch.from(1, BARE).0.as_ptr()), "a large part is not copied");
+        assert!(whole.contains(&from(&mut batch, 1).0.as_ptr()), "a large part is not copied");
     }
 
     #[test]
     fn a_newcomer_hears_only_what_came_after_it() {
         let said = said(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
         let mut batch = Batch::new(&said, &PLAIN);
-        assert_eq!(batch.from(1, BARE), (Bytes::from_static(b"\x81\x02bc"), 1));
-        assert_eq!(batch.from(2, BARE), (Bytes::new(), 0));
+        assert_eq!(from(&mut batch, 1), (Bytes::from_static(b"\x81\x02bc"), 1));
+        assert_eq!(from(&mut batch, 2), (Bytes::new(), 0));
     }
 
     #[test]
@@ -191,7 +198,7 @@ mod tests {
         ]);
         let mut batch = Batch::new(&said, &PLAIN);
         let mut heard = Vec::new();
-        batch.parts_for(hearer(me), 1, BARE, |part, count| heard.push((part, count)));
+        batch.parts_for(hearer(me), 1, BARE, |part, count| heard.push((part.clone(), count)));
         assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
     }
 
@@ -201,7 +208,7 @@ mod tests {
         let said = said(&[("a", Audience::EveryoneBut(before)), ("b", Audience::EveryoneBut(after))]);
         let mut batch = Batch::new(&said, &PLAIN);
         let mut heard = Vec::new();
-        batch.parts_for(Hearer { session: after, who: before }, 0, BARE, |part, _| heard.push(part));
+        batch.parts_for(Hearer { session: after, who: before }, 0, BARE, |part, _| heard.push(part.clone()));
         assert_eq!(heard, [Bytes::from_static(b"\x81\x01b")]);
     }
 
@@ -210,7 +217,7 @@ mod tests {
         let mut said = said(&[("a", Audience::Everyone)]);
         said.insert(0, Publication::notice(v1::join(SessionId::next())));
         let mut batch = Batch::new(&said, &PLAIN);
-        assert_eq!(batch.from(0, BARE), (Bytes::from_static(b"\x81\x01a"), 1));
+        assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a"), 1));
         assert_eq!(batch.from(0, Form { protocol: Protocol::V1, ..BARE }).1, 2);
     }
 }

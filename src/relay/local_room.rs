@@ -12,6 +12,7 @@ use crate::{
     wire::Compression,
 };
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::{
     rc::Rc,
     sync::Arc,
@@ -21,7 +22,7 @@ use std::{
 #[derive(Default)]
 pub struct LocalRoom {
     members: Vec<Member>,
-    said: Vec<Arc<Publication>>,
+    said: SmallVec<[Arc<Publication>; 1]>,
     /// Of the room that lies here now.
     flow: Option<Flow>,
     held: HeldCredit,
@@ -119,7 +120,7 @@ impl LocalRoom {
 impl Member {
     fn hear(&mut self, batch: &mut Batch, sent: &mut Traffic) {
         let Self { hearer, outbox, hears_from, is_author } = self;
-        let mut push = |part: Bytes, messages| {
+        let mut push = |part: &Bytes, messages| {
             sent.count(messages, part.len());
             outbox.push(part, messages);
         };
@@ -128,7 +129,7 @@ impl Member {
             batch.parts_for(*hearer, *hears_from, outbox.form, push);
         } else {
             let (part, messages) = batch.from(*hears_from, outbox.form);
-            push(part, messages);
+            push(&part, messages);
         }
         *hears_from = 0;
     }

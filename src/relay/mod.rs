@@ -98,7 +98,7 @@ impl Relay {
             Event::Counted { session, presence } => {
                 let Counted { reference, present, .. } = *presence;
                 let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
-                self.behind_all(session, |outbox| outbox.push(answer, 1));
+                self.behind_all(session, |outbox| outbox.push(&answer, 1));
             }
             Event::Refused { session, reason } => {
                 self.behind_all(session, |outbox| outbox.end(reason.into()))

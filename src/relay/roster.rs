@@ -86,10 +86,10 @@ impl Roster {
         }
     }
 
-    /// How fast one may speak in the session's room; `None` before its admission.
-    pub fn flow(&self, session: SessionId) -> Option<Flow> {
+    /// The session's room, and how fast one may speak there; `None` before its admission.
+    pub fn room(&self, session: SessionId) -> Option<(RoomSlot, Flow)> {
         let (room, _) = self.sessions.get(&session)?.place?;
-        self.rooms[room.index()].flow().cloned()
+        Some((room, self.rooms[room.index()].flow()?.clone()))
     }
 
     /// Whether speakers wait for hearers.

@@ -7,7 +7,7 @@ use super::service::Node;
 use crate::{
     http,
     relay::Desk,
-    session::{Session, Terms},
+    session::{Running, Session, Terms},
 };
 use actix_codec::Framed;
 use actix_http::{
@@ -25,7 +25,6 @@ use std::{cell::Cell, future::poll_fn, io, net::SocketAddr, pin::pin, rc::Rc};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::oneshot,
     time::timeout,
 };
 
@@ -55,12 +54,12 @@ pub fn factory(
 }
 
 tokio::task_local! {
-    /// Resolves when the session has ended that this connection became.
-    static SESSION: Cell<Option<oneshot::Receiver<()>>>;
+    /// What this connection has become.
+    static SESSION: Cell<Option<Box<Running>>>;
 }
 
-/// Serves a connection to its end, and that of its session, since graceful stop counts these
-/// futures; holds nothing of HTTP while it waits for the session.
+/// Serves a connection to its end, and then the session that it has become, since graceful stop counts these
+/// futures; holds nothing of HTTP any more by then.
 pub fn until_the_session_ends<E>(
     http: impl Future<Output = Result<(), E>>,
 ) -> impl Future<Output = Result<(), E>> {
@@ -68,7 +67,7 @@ pub fn until_the_session_ends<E>(
     let connection = async move {
         http.await?;
         if let Some(session) = SESSION.with(Cell::take) {
-            let _ = session.await; // an error says that it has ended, which is what we wait for
+            session.await;
         }
         Ok(())
     };
@@ -84,11 +83,8 @@ async fn take_over(gate: Rc<Gate>, connection: Connection) -> Result<(), Error> 
 }
 
 impl Gate {
-    /// Answers the request; returns the session's end if it was admitted.
-    async fn answer(
-        self: Rc<Self>,
-        (request, mut http): Connection,
-    ) -> io::Result<Option<oneshot::Receiver<()>>> {
+    /// Answers the request; returns the session if it was admitted.
+    async fn answer(self: Rc<Self>, (request, mut http): Connection) -> io::Result<Option<Box<Running>>> {
         let response = self.app.call(request).await.map_err(other)?;
         let mut response: Response<BoxBody> = response.into();
         let terms = response.extensions_mut().remove::<Terms>();
@@ -98,14 +94,14 @@ impl Gate {
                 let _ = timeout(patience, part(http)).await;
                 Ok(None)
             }
-            () => Ok(terms.map(|terms| self.start_session(http, terms))),
+            () => Ok(terms.map(|terms| self.session(http, terms))),
         }
     }
 
-    fn start_session(&self, http: Framed<TcpStream, Codec>, terms: Terms) -> oneshot::Receiver<()> {
+    fn session(&self, http: Framed<TcpStream, Codec>, terms: Terms) -> Box<Running> {
         let parts = http.into_parts();
         let unread = BytesMut::from(&parts.read_buf[..]); // the buffer itself is larger and would stay
-        Session::start(self.desk.clone(), terms, parts.io, unread)
+        Box::new(Session::on_socket(self.desk.clone(), terms, parts.io, unread))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     hub::{Permit, SessionId},
     outbox::Pause,
     relay::Desk,
-    room::{Credit, Flow},
+    room::{Credit, Flow, RoomSlot},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -24,9 +24,15 @@ pub struct Budget {
     session: SessionId,
     server: RefCell<PollSemaphore>,
     /// Once the client spoke as a member of its room.
-    room: RefCell<Option<(PollSemaphore, Flow)>>,
+    room: RefCell<Option<Membership>>,
     credit: Cell<Option<Credit>>,
     reserved: Cell<Option<Permit>>,
+}
+
+struct Membership {
+    room: RoomSlot,
+    credit: PollSemaphore,
+    flow: Flow,
 }
 
 impl Budget {
@@ -65,6 +71,11 @@ impl Budget {
         self.reserved.take()
     }
 
+    /// The room of what the input stream has just yielded.
+    pub fn room(&self) -> Option<RoomSlot> {
+        self.room.borrow().as_ref().map(|membership| membership.room)
+    }
+
     /// Nobody waits any more: what was taken or asked for is for others.
     pub fn give_up(&self) {
         let server = PollSemaphore::new(self.desk.in_flight.clone());
@@ -76,14 +87,19 @@ impl Budget {
     fn take_credit(&self, cx: &mut Context<'_>, bytes: usize) -> Result<Credit, Pause> {
         let mut room = self.room.borrow_mut();
         if room.is_none() {
-            let flow = self.desk.roster.borrow().flow(self.session);
-            *room = flow.map(|flow| (PollSemaphore::new(flow.credit.clone()), flow));
+            *room = self.desk.roster.borrow().room(self.session).map(Membership::new);
         }
-        let Some((credit, flow)) = &mut *room else { return Err(Pause::Admission) };
+        let Some(Membership { credit, flow, .. }) = &mut *room else { return Err(Pause::Admission) };
         match credit.poll_acquire_many(cx, flow.cost(bytes)) {
             Poll::Ready(credit) => Ok(Arc::new(credit.expect("no room's credit is ever closed"))),
             Poll::Pending => Err(Pause::Room),
         }
+    }
+}
+
+impl Membership {
+    fn new((room, flow): (RoomSlot, Flow)) -> Self {
+        Self { room, credit: PollSemaphore::new(flow.credit.clone()), flow }
     }
 }
 

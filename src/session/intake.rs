@@ -31,7 +31,7 @@ pub struct Intake {
     pace: Option<Box<Pace>>,
     /// Until the client may speak again, when it was too fast.
     rest: Option<Pin<Box<Sleep>>>,
-    /// Read, but not yet decoded; empty at rest.
+    /// Read behind a message, but not yet decoded; empty at rest.
     unread: BytesMut,
     /// Decoded, waits for room in the server.
     waiting: Option<Message>,
@@ -65,8 +65,9 @@ impl Intake {
             match self.decode() {
                 Ok(Some(message)) => self.waiting = Some(message),
                 Ok(None) => match ready!(self.poll_read(cx)) {
-                    Ok(0) | Err(_) => return Poll::Ready(None),
-                    Ok(_) => {}
+                    Some(Ok(message)) => self.waiting = message,
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => return Poll::Ready(None),
                 },
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
@@ -121,9 +122,15 @@ impl Intake {
         message
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self { outbox, unread, .. } = self;
-        poll_read(outbox, cx, |bytes| unread.extend_from_slice(bytes))
+    /// Reads once, and decodes the first message where it lies: mostly nothing follows that would have to be kept.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Message>, WireError>>> {
+        let Self { outbox, decoder, unread, .. } = self;
+        let mut message = Ok(None);
+        let read = poll_read(outbox, cx, |mut bytes| {
+            message = decoder.decode(&mut bytes);
+            unread.extend_from_slice(bytes);
+        });
+        read.map(|read| matches!(read, Ok(1..)).then_some(message))
     }
 
     /// The closing handshake: everything queued goes out, then our FIN; what still comes is thrown

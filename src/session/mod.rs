@@ -23,14 +23,14 @@ use crate::{
     room::{Recall, RoomName, Utterance},
     wire::{self, Decoder, Message, Payload, WireError},
 };
-use actix::prelude::*;
+use actix::{dev::ContextFut, prelude::*};
 use budget::Budget;
 use bytes::BytesMut;
 use intake::Intake;
 use listening::Silence;
 use pace::Pace;
 use std::{net::SocketAddr, rc::Rc, time::Instant};
-use tokio::{net::TcpStream, sync::oneshot};
+use tokio::net::TcpStream;
 
 /// What was agreed on in the opening handshake.
 pub struct Terms {
@@ -63,26 +63,15 @@ pub struct Session {
     desk: Rc<Desk>,
     said: Traffic,
     began: Instant,
-    /// Dropped with the session; whoever waits for its end sees it then.
-    _ended: oneshot::Sender<()>,
 }
 
-impl Session {
-    /// Starts a session on `socket`, behind whose opening handshake `unread` came; the receiver
-    /// resolves when it has ended.
-    pub fn start(desk: Rc<Desk>, terms: Terms, socket: TcpStream, unread: BytesMut) -> oneshot::Receiver<()> {
-        let (ended, when_ended) = oneshot::channel();
-        Self::begin(desk, terms, socket, unread, ended);
-        when_ended
-    }
+/// A session as a future, which ends with it.
+pub type Running = ContextFut<Session, Context<Session>>;
 
-    fn begin(
-        desk: Rc<Desk>,
-        terms: Terms,
-        socket: TcpStream,
-        unread: BytesMut,
-        ended: oneshot::Sender<()>,
-    ) -> Addr<Self> {
+impl Session {
+    /// A session on `socket`, behind whose opening handshake `unread` came. It is no task of its own: it goes on in
+    /// that of its connection.
+    pub fn on_socket(desk: Rc<Desk>, terms: Terms, socket: TcpStream, unread: BytesMut) -> Running {
         let settings = &desk.settings.session;
         let outbox = Rc::new(Outbox::new(
             Way::Socket(socket),
@@ -90,38 +79,33 @@ impl Session {
             QueueLimits::of(settings),
             desk.pool.clone(),
         ));
-        let id = SessionId::next();
-        let budget = Rc::new(Budget::new(desk.clone(), id));
         let decoder = Decoder::new(terms.max_message.bytes(), terms.form.window.is_some());
         let (messages_per_second, settings) = (terms.messages_per_second, settings.clone());
         let pace = Pace::of(&SessionSettings { messages_per_second, ..settings }, Instant::now());
-        Self::create(|ctx| {
-            ctx.add_stream(Intake::new(
-                outbox.clone(),
-                budget.clone(),
-                desk.metrics.clone(),
-                decoder,
-                pace,
-                unread,
-            ));
-            let (who, said) = (terms.resumes.unwrap_or(id), Traffic::default());
-            Self { id, who, terms, outbox, budget, desk, said, began: Instant::now(), _ended: ended }
-        })
+        let session = Self::new(desk, terms, outbox);
+        let Self { outbox, budget, desk, .. } = &session;
+        let (outbox, budget, metrics) = (outbox.clone(), budget.clone(), desk.metrics.clone());
+        let mut ctx = Context::new();
+        ctx.add_stream(Intake::new(outbox, budget, metrics, decoder, pace, unread));
+        ctx.into_future(session)
     }
 
     /// Starts a session that only listens; what it hears is the body of the answer to its request.
     pub fn listen(desk: Rc<Desk>, terms: Terms) -> Heard {
         let limits = QueueLimits::of(&desk.settings.session);
         let outbox = Rc::new(Outbox::new(Way::body(), terms.form, limits, desk.pool.clone()));
-        let (id, (ended, _)) = (SessionId::next(), oneshot::channel());
-        let budget = Rc::new(Budget::new(desk.clone(), id));
         let heard = Heard(outbox.clone());
         Self::create(|ctx| {
             ctx.add_stream(Silence(outbox.clone()));
-            let (said, began) = (Traffic::default(), Instant::now());
-            Self { id, who: id, terms, outbox, budget, desk, said, began, _ended: ended }
+            Self::new(desk, terms, outbox)
         });
         heard
+    }
+
+    fn new(desk: Rc<Desk>, terms: Terms, outbox: Rc<Outbox>) -> Self {
+        let id = SessionId::next();
+        let (who, budget) = (terms.resumes.unwrap_or(id), Rc::new(Budget::new(desk.clone(), id)));
+        Self { id, who, terms, outbox, budget, desk, said: Traffic::default(), began: Instant::now() }
     }
 
     fn hear(&mut self, payload: Payload) {
@@ -144,12 +128,13 @@ impl Session {
         if !self.terms.may_publish {
             return self.refuse(reference);
         }
+        let Some(room) = self.budget.room() else { return }; // nothing is heard before the admission
         let bytes = payload.as_bytes().len();
         self.said.count(1, bytes);
         self.desk.metrics.messages_received.inc();
         self.desk.metrics.bytes_received.inc_by(bytes as u64);
         self.desk.hub.do_send(Publish {
-            room: self.terms.room.clone(),
+            room,
             speaker: Speaker { session: self.id, reference },
             utterance: Utterance { payload, who: Some(self.who), audience: self.audience() },
             permit: self.budget.claim(), // bounds what lies in the hub's mailbox
@@ -185,7 +170,7 @@ impl Session {
 
     fn complain(&self, complaint: &Complaint) {
         drop(self.budget.claim());
-        self.outbox.push(wire::plain(&v1::error(complaint)), 1);
+        self.outbox.push(&wire::plain(&v1::error(complaint)), 1);
     }
 
     /// Ends the session behind what it said itself, which is on its way.
@@ -226,7 +211,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
         match message {
             Ok(Message::Text(text)) => self.hear(Payload::Text(text)),
             Ok(Message::Binary(bytes)) => self.hear(Payload::Binary(bytes)),
-            Ok(Message::Ping(payload)) => self.outbox.push(wire::pong(&payload), 1),
+            Ok(Message::Ping(payload)) => self.outbox.push(&wire::pong(&payload), 1),
             Ok(Message::Close(frame)) => {
                 self.depart(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
             }
@@ -249,7 +234,7 @@ mod tests {
         room::RelayId,
     };
     use std::{cell::RefCell, sync::Arc};
-    use tokio::{io::AsyncReadExt, net::TcpListener};
+    use tokio::{io::AsyncReadExt, net::TcpListener, task::spawn_local};
 
     #[derive(actix::Message)]
     #[rtype(result = "()")]
@@ -303,14 +288,13 @@ mod tests {
         for _ in 0..2 {
             let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (socket, _) = listener.accept().await.unwrap();
-            let (ended, when_ended) = oneshot::channel();
-            let session = Session::begin(desk.clone(), terms(&desk), socket, BytesMut::new(), ended);
-            sessions.push((session, when_ended, client));
+            let session = Session::on_socket(desk.clone(), terms(&desk), socket, BytesMut::new());
+            sessions.push((session.address(), spawn_local(session), client));
         }
 
-        let (fails, when_ended, mut client) = sessions.remove(0);
+        let (fails, task, mut client) = sessions.remove(0);
         fails.do_send(Panic);
-        assert!(when_ended.await.is_err(), "it has ended");
+        assert!(task.await.unwrap_err().is_panic());
         let mut farewell = Vec::new();
         client.read_to_end(&mut farewell).await.unwrap();
         assert!(farewell.ends_with(CloseReason::Failed.to_string().as_bytes()), "{farewell:?}");
