@@ -7,11 +7,39 @@ use crate::{
     room::{Full, Presence, Room, RoomName, RoomSlot, SessionId},
     wire::Payload,
 };
-use actix::prelude::*;
 use log::info;
 use std::time::Instant;
 
 impl Hub {
+    pub(super) fn join(&mut self, join: Join) {
+        info!(target: TARGET, "server: receive connection.");
+        let relay = join.relay;
+        let event = self.admit(join);
+        self.count_rooms();
+        self.turns.add(relay, event); // behind everything that was said before
+    }
+
+    pub(super) fn leave(&mut self, Leave { session, who, relay, room }: Leave) {
+        if self.refused.remove(&session) {
+            return;
+        }
+        if let Some(slot) = self.rooms.find(&room).filter(|room| room.terms.presence).map(Room::slot) {
+            self.tell_presence(slot, who, Presence::go, v1::leave);
+        }
+        self.rooms.leave(&room, relay, Instant::now());
+        self.count_rooms();
+    }
+
+    pub(super) fn tell_who_is_there(&mut self, question: AskPresence) {
+        let AskPresence { session, relay, room, reference, permit } = question;
+        let Some(room) = self.rooms.find(&room) else { return };
+        let who = room.terms.presence.then(|| room.presence.who().take(Present::MOST).collect());
+        let present = Present { clients: room.members.count(), who };
+        let presence = Box::new(Counted { reference, present, permit });
+        self.make_room_in_turn(1, 0);
+        self.turns.add(relay, Event::Counted { session, presence });
+    }
+
     fn admit(&mut self, Join { session, who, relay, room, recall }: Join) -> Event {
         let slot = match self.open_for_one_more(&room) {
             Ok(slot) => slot,
@@ -50,49 +78,5 @@ impl Hub {
             self.make_room_in_turn(1, 0);
             self.pass_on(slot, &Publication::notice(notice(who)));
         }
-    }
-}
-
-impl Handler<Join> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, join: Join, ctx: &mut Self::Context) {
-        info!(target: TARGET, "server: receive connection.");
-        let relay = join.relay;
-        let event = self.admit(join);
-        self.count_rooms();
-        self.turns.add(relay, event); // behind everything that was said before
-        self.end_turn_soon(ctx);
-    }
-}
-
-impl Handler<Leave> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Leave { session, who, relay, room }: Leave, ctx: &mut Self::Context) {
-        if self.refused.remove(&session) {
-            return;
-        }
-        if let Some(slot) = self.rooms.find(&room).filter(|room| room.terms.presence).map(Room::slot) {
-            self.tell_presence(slot, who, Presence::go, v1::leave);
-            self.end_turn_soon(ctx);
-        }
-        self.rooms.leave(&room, relay, Instant::now());
-        self.count_rooms();
-    }
-}
-
-impl Handler<AskPresence> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, question: AskPresence, ctx: &mut Self::Context) {
-        let AskPresence { session, relay, room, reference, permit } = question;
-        let Some(room) = self.rooms.find(&room) else { return };
-        let who = room.terms.presence.then(|| room.presence.who().take(Present::MOST).collect());
-        let present = Present { clients: room.members.count(), who };
-        let presence = Box::new(Counted { reference, present, permit });
-        self.make_room_in_turn(1, 0);
-        self.turns.add(relay, Event::Counted { session, presence });
-        self.end_turn_soon(ctx);
     }
 }

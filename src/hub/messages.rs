@@ -15,17 +15,27 @@ use actix::prelude::*;
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
-/// Relay → hub: this relay takes turns from now on.
+/// Worker thread → hub: what its relay and its sessions report, in the order in which it happened there.
 #[derive(Message)]
 #[rtype(result = "()")]
+pub struct Reports(pub Vec<Report>);
+
+pub enum Report {
+    RelayStarted(RelayStarted),
+    Join(Join),
+    Publish(Publish),
+    AskPresence(AskPresence),
+    Depart(Depart),
+    Leave(Leave),
+}
+
+/// Relay → hub: this relay takes turns from now on.
 pub struct RelayStarted {
     pub relay: RelayId,
     pub turns: Recipient<Turn>,
 }
 
 /// Session → hub: this client is here and wants into its room.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub struct Join {
     pub session: SessionId,
     /// The session itself, or the one that it resumes.
@@ -36,8 +46,6 @@ pub struct Join {
 }
 
 /// Session → hub: this client said something in its room.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub struct Publish {
     /// The room lives at least until its member's [`Leave`], which comes behind.
     pub room: RoomSlot,
@@ -85,8 +93,6 @@ pub struct AskFlow {
 }
 
 /// Session → hub: this client is gone, from its relay as well.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub struct Leave {
     pub session: SessionId,
     pub who: SessionId,
@@ -95,8 +101,6 @@ pub struct Leave {
 }
 
 /// Session → hub: this client asks who is in its room.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub struct AskPresence {
     pub session: SessionId,
     pub relay: RelayId,
@@ -107,8 +111,6 @@ pub struct AskPresence {
 
 /// Session or relay → hub: this client is no longer listened to; dismiss it behind everything that
 /// was said before, by itself too.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub struct Depart {
     pub session: SessionId,
     pub relay: RelayId,

@@ -95,6 +95,14 @@ impl Hub {
         self.turns.end();
     }
 
+    fn introduce(&mut self, RelayStarted { relay, turns }: RelayStarted) {
+        self.turns.add_relay(relay, turns);
+        if let Some(until) = self.drain_until {
+            let over = until.saturating_duration_since(Instant::now());
+            self.turns.add(relay, Event::Draining { over });
+        }
+    }
+
     fn open(&mut self, name: &RoomName) -> Result<RoomSlot, Full> {
         self.rooms.open(name, || self.terms.of(name), Instant::now())
     }
@@ -146,23 +154,22 @@ impl Actor for Hub {
     }
 }
 
-impl Handler<RelayStarted> for Hub {
+impl Handler<Reports> for Hub {
     type Result = ();
 
-    fn handle(&mut self, RelayStarted { relay, turns }: RelayStarted, _: &mut Self::Context) {
-        self.turns.add_relay(relay, turns);
-        if let Some(until) = self.drain_until {
-            let over = until.saturating_duration_since(Instant::now());
-            self.turns.add(relay, Event::Draining { over });
+    fn handle(&mut self, Reports(reports): Reports, ctx: &mut Self::Context) {
+        for report in reports {
+            match report {
+                Report::RelayStarted(relay) => self.introduce(relay),
+                Report::Join(join) => self.join(join),
+                Report::Publish(publish) => self.publish(publish),
+                Report::AskPresence(question) => self.tell_who_is_there(question),
+                Report::Depart(Depart { session, relay }) => {
+                    self.turns.add(relay, Event::Dismissed { session })
+                }
+                Report::Leave(leave) => self.leave(leave),
+            }
         }
-    }
-}
-
-impl Handler<Depart> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Depart { session, relay }: Depart, ctx: &mut Self::Context) {
-        self.turns.add(relay, Event::Dismissed { session });
         self.end_turn_soon(ctx);
     }
 }

@@ -11,6 +11,12 @@ use log::info;
 use std::time::Instant;
 
 impl Hub {
+    pub(super) fn publish(&mut self, Publish { room, speaker, utterance, permit }: Publish) {
+        if self.rooms.get(room).is_some() {
+            self.say(room, utterance, Some(speaker), permit);
+        }
+    }
+
     /// Gives something said its place in the order of its room, and passes it on.
     fn say(
         &mut self,
@@ -40,17 +46,6 @@ impl Hub {
             offset = self.say(slot, utterance, None, permit.take_if(|_| left == 0));
         }
         Some(Posted { room: name, epoch, offset, messages, received })
-    }
-}
-
-impl Handler<Publish> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, Publish { room, speaker, utterance, permit }: Publish, ctx: &mut Self::Context) {
-        if self.rooms.get(room).is_some() {
-            self.say(room, utterance, Some(speaker), permit);
-            self.end_turn_soon(ctx);
-        }
     }
 }
 

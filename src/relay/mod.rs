@@ -4,14 +4,16 @@ mod arrival; // what a newcomer hears first
 mod batch; // one room's messages as bytes
 mod credit; // what speakers wait for
 mod dismissal; // who is sent away when
+mod line; // what the hub is told
 mod local_room; // one room's members here
 mod roster; // who is in which room
 
+pub use line::Line;
 pub use roster::Roster;
 
 use crate::{
     config::Settings,
-    hub::{Counted, Depart, Event, Hub, Load, RelayStarted, SessionId, Turn, TurnLimits},
+    hub::{Counted, Depart, Event, Load, RelayStarted, Report, SessionId, Turn, TurnLimits},
     logging::PanicGuard,
     metrics::Metrics,
     outbox::{CloseReason, Outbox, Pool},
@@ -33,7 +35,7 @@ use tokio::sync::Semaphore;
 /// What the sessions of a thread share with its relay.
 pub struct Desk {
     pub relay: RelayId,
-    pub hub: Addr<Hub>,
+    pub hub: Line,
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
     /// Bytes of messages that may be under way.
@@ -160,7 +162,7 @@ impl Relay {
         for session in dismissals.due(Instant::now()) {
             if let Some(outbox) = roster.borrow().outbox(session) {
                 outbox.depart(CloseReason::Restart);
-                hub.do_send(Depart { session, relay: *relay }); // once for each session
+                hub.tell(Report::Depart(Depart { session, relay: *relay }));
             }
         }
     }
@@ -179,7 +181,9 @@ impl Actor for Relay {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let started = RelayStarted { relay: self.desk.relay, turns: ctx.address().recipient() };
-        self.desk.hub.do_send(started); // the first thing that this thread tells the hub
+        self.desk.hub.tell(Report::RelayStarted(started)); // the first thing that this thread tells the hub
+        let desk = self.desk.clone();
+        ctx.spawn(async move { desk.hub.carry().await }.into_actor(self));
         ctx.run_interval(self.desk.settings.session.sweep_interval(), |relay, _| relay.sweep());
     }
 }

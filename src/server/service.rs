@@ -8,7 +8,7 @@ use crate::{
     metrics::Metrics,
     outbox::Pool,
     protocol::Seal,
-    relay::{Desk, Relay, Roster},
+    relay::{Desk, Line, Relay, Roster},
     room::RelayId,
     session::{self, Session, Terms},
 };
@@ -90,7 +90,7 @@ impl Node {
     fn start_relay(&self) -> Rc<Desk> {
         let desk = Rc::new(Desk {
             relay: RelayId(self.relays.fetch_add(1, Ordering::Relaxed)),
-            hub: self.hub.clone(),
+            hub: Line::new(self.hub.clone()),
             settings: self.settings.clone(),
             metrics: self.metrics.clone(),
             in_flight: self.in_flight.clone(),

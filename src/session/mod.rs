@@ -13,7 +13,7 @@ pub use listening::Heard;
 
 use crate::{
     config::{ByteSize, SessionSettings},
-    hub::{AskPresence, Audience, Depart, Join, Leave, Publish, SessionId, Speaker},
+    hub::{AskPresence, Audience, Depart, Join, Leave, Publish, Report, SessionId, Speaker},
     outbox::{CloseReason, Outbox, QueueLimits, Traffic, Way},
     protocol::{
         Form, Protocol,
@@ -133,12 +133,12 @@ impl Session {
         self.said.count(1, bytes);
         self.desk.metrics.messages_received.inc();
         self.desk.metrics.bytes_received.inc_by(bytes as u64);
-        self.desk.hub.do_send(Publish {
+        self.desk.hub.tell(Report::Publish(Publish {
             room,
             speaker: Speaker { session: self.id, reference },
             utterance: Utterance { payload, who: Some(self.who), audience: self.audience() },
             permit: self.budget.claim(), // bounds what lies in the hub's mailbox
-        });
+        }));
     }
 
     fn audience(&self) -> Audience {
@@ -159,13 +159,13 @@ impl Session {
     }
 
     fn ask_presence(&self, reference: Option<Reference>) {
-        self.desk.hub.do_send(AskPresence {
+        self.desk.hub.tell(Report::AskPresence(AskPresence {
             session: self.id,
             relay: self.desk.relay,
             room: self.terms.room.clone(),
             reference,
             permit: self.budget.claim(), // bounds what lies in the hub's mailbox
-        });
+        }));
     }
 
     fn complain(&self, complaint: &Complaint) {
@@ -176,7 +176,8 @@ impl Session {
     /// Ends the session behind what it said itself, which is on its way.
     fn depart(&self, reason: CloseReason) {
         self.outbox.depart(reason);
-        self.desk.hub.do_send(Depart { session: self.id, relay: self.desk.relay }); // once: nothing is read after it
+        let depart = Depart { session: self.id, relay: self.desk.relay };
+        self.desk.hub.tell(Report::Depart(depart)); // once: nothing is read after it
     }
 }
 
@@ -189,7 +190,8 @@ impl Actor for Session {
         roster.borrow_mut().enter(self.id, self.outbox.clone());
         let Terms { room, recall, .. } = &self.terms;
         let (room, recall) = (room.clone(), *recall);
-        hub.do_send(Join { session: self.id, who: self.who, relay: *relay, room, recall }); // once
+        let join = Join { session: self.id, who: self.who, relay: *relay, room, recall };
+        hub.tell(Report::Join(join)); // once
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -199,7 +201,7 @@ impl Actor for Session {
         let Desk { relay, hub, roster, .. } = &*self.desk;
         roster.borrow_mut().leave(self.id);
         let room = self.terms.room.clone();
-        hub.do_send(Leave { session: self.id, who: self.who, relay: *relay, room }); // once
+        hub.tell(Report::Leave(Leave { session: self.id, who: self.who, relay: *relay, room })); // once
         let reason = self.outbox.reason().unwrap_or(&CloseReason::ConnectionLost);
         self.count_end(reason);
         self.log_end(reason);
@@ -230,7 +232,7 @@ mod tests {
         metrics::{CloseLabels, Metrics},
         outbox::Pool,
         protocol::Seal,
-        relay::{Relay, Roster},
+        relay::{Line, Relay, Roster},
         room::RelayId,
     };
     use std::{cell::RefCell, sync::Arc};
@@ -248,11 +250,12 @@ mod tests {
         }
     }
 
-    fn desk() -> Rc<Desk> {
+    fn desk() -> (Rc<Desk>, Addr<Hub>) {
         let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
+        let hub = Hub::new(&settings, metrics.clone()).start();
         let desk = Rc::new(Desk {
             relay: RelayId(0),
-            hub: Hub::new(&settings, metrics.clone()).start(),
+            hub: Line::new(hub.clone()),
             in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
             pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
             seal: Seal::default(),
@@ -261,7 +264,7 @@ mod tests {
             metrics,
         });
         Relay::new(desk.clone()).start();
-        desk
+        (desk, hub)
     }
 
     fn terms(desk: &Desk) -> Terms {
@@ -282,7 +285,7 @@ mod tests {
 
     #[actix::test]
     async fn a_panic_ends_its_session_and_nothing_else() {
-        let desk = desk();
+        let (desk, hub) = desk();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut sessions = Vec::new();
         for _ in 0..2 {
@@ -298,7 +301,7 @@ mod tests {
         let mut farewell = Vec::new();
         client.read_to_end(&mut farewell).await.unwrap();
         assert!(farewell.ends_with(CloseReason::Failed.to_string().as_bytes()), "{farewell:?}");
-        let facts = desk.hub.send(Describe { room: "news".parse().unwrap() }).await.unwrap();
+        let facts = hub.send(Describe { room: "news".parse().unwrap() }).await.unwrap();
         assert_eq!(facts.clients, 1, "the other stays");
         assert!(sessions[0].0.connected());
         let failed = CloseLabels { code: 1011, reason: "failed" };

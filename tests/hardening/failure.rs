@@ -17,7 +17,7 @@ use worldcast::{
     metrics::Metrics,
     outbox::Pool,
     protocol::Seal,
-    relay::{Desk, Relay, Roster},
+    relay::{Desk, Line, Relay, Roster},
     room::RelayId,
     session::in_flight,
 };
@@ -64,7 +64,7 @@ fn relay() -> Addr<Relay> {
     let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
     let desk = Desk {
         relay: RelayId(0),
-        hub: hub(),
+        hub: Line::new(hub()),
         in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
         pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
         seal: Seal::default(),

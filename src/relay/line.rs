@@ -1,0 +1,38 @@
+//! The line from one worker thread to the hub. What is said on it in one round of the thread travels together: one
+//! mailbox entry, and one wake-up of the hub's thread, for all of it.
+
+use crate::hub::{Hub, Report, Reports};
+use actix::Addr;
+use std::{cell::RefCell, mem};
+use tokio::{sync::Notify, task::yield_now};
+
+pub struct Line {
+    hub: Addr<Hub>,
+    /// Bounded by the permits of the messages and by the number of sessions.
+    reports: RefCell<Vec<Report>>,
+    waiting: Notify,
+}
+
+impl Line {
+    pub fn new(hub: Addr<Hub>) -> Self {
+        Self { hub, reports: RefCell::default(), waiting: Notify::new() }
+    }
+
+    /// Tells the hub, behind everything that it was told before.
+    pub fn tell(&self, report: Report) {
+        self.reports.borrow_mut().push(report);
+        self.waiting.notify_one();
+    }
+
+    /// Carries over what was told, when the other tasks of this thread had their go.
+    pub async fn carry(&self) {
+        loop {
+            self.waiting.notified().await;
+            yield_now().await;
+            let reports = mem::take(&mut *self.reports.borrow_mut());
+            if !reports.is_empty() {
+                self.hub.do_send(Reports(reports));
+            }
+        }
+    }
+}
