@@ -59,9 +59,24 @@ pub const SCENARIOS: &[Scenario] = &[
     new("rooms-5000", "CPU of a delivery: 5,000 rooms of 2", WITH_ROOMS, rooms(5_000, 2)).over("rooms-1"),
     new("silent", "CPU of a delivery: 500 clients beside 10,000 silent rooms", WITH_ROOMS, Cpu(SILENT))
         .over("single"),
-    new("workers-1", "CPU of a delivery: 500 clients, 1 worker on both cores", OURS, workers(1)),
-    new("workers-2", "CPU of a delivery: 500 clients, 2 workers on both cores", OURS, workers(2))
+    new("workers-1", "CPU of a delivery: 500 clients, 1 worker on both cores", OURS, Cpu(ONE_WORKER)),
+    new("workers-2", "CPU of a delivery: 500 clients, 2 workers on both cores", OURS, two_workers(500))
         .over("workers-1"),
+    new("workers-2-100", "CPU of a delivery: 100 clients, 2 workers on both cores", OURS, two_workers(100)),
+    new(
+        "workers-2-1000",
+        "CPU of a delivery: 1,000 clients, 2 workers on both cores",
+        OURS,
+        two_workers(1_000),
+    ),
+    new(
+        "workers-2-10000",
+        "CPU of a delivery: 10,000 clients, 2 workers on both cores",
+        OURS,
+        two_workers(10_000),
+    ),
+    new("spread", "connections at the fuller of 2 workers, 10,000 clients", OURS, Spread(10_000, false)),
+    new("spread-half", "the same when half of them have gone again", OURS, Spread(10_000, true)),
     new("readers", "p99 of 500 readers, 4 KiB", WITH_ROOMS, Latency(READERS)),
     new("deaf", "p99 of 500 readers, 4 KiB, beside 500 that never read", WITH_ROOMS, Latency(DEAF))
         .over("readers"),
@@ -75,6 +90,7 @@ pub const SCENARIOS: &[Scenario] = &[
 const SINGLE: Load = Load::of(500);
 const BURST: Load = Load { burst: 8, ..SINGLE };
 const CHOIR: Load = Load { speakers: 8, ..SINGLE };
+const ONE_WORKER: Load = Load { share: Share::Both, ..SINGLE };
 const SILENT: Load = Load { idle: 10_000, ..SINGLE };
 const LARGE: Load = Load { bytes: 16 << 10, ..Load::of(200) };
 const JSON: Load = Load { bytes: 1 << 10, ..SINGLE };
@@ -94,8 +110,8 @@ const fn rooms(rooms: usize, in_each: usize) -> Measure {
     Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE })
 }
 
-const fn workers(workers: usize) -> Measure {
-    Cpu(Load { workers, share: Share::Both, ..SINGLE })
+const fn two_workers(clients: usize) -> Measure {
+    Cpu(Load { workers: 2, share: Share::Both, ..Load::of(clients) })
 }
 
 const fn new(name: &'static str, title: &'static str, peers: &'static [Peer], measure: Measure) -> Scenario {

@@ -9,7 +9,7 @@ use crate::{
     server::Server,
     watched::Watched,
 };
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use std::{
     thread::sleep,
     time::{Duration, Instant},
@@ -62,6 +62,19 @@ pub fn scrape(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
     }
     server.rest()?;
     Ok((server.cpu()? - before).as_secs_f64() * 1e3 / f64::from(SCRAPES))
+}
+
+/// Percent of all connections that the fuller of two workers holds, when `clients` have come, or when half of them,
+/// whoever it be, have gone again.
+pub fn spread(bench: &Bench, clients: usize, half_goes: bool) -> anyhow::Result<f64> {
+    let server = bench.start(Setup { workers: 2, ..Setup::SIMPLE }, Share::Both)?;
+    let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, clients))?;
+    crowd.clients.retain(|_| !half_goes || fastrand::bool());
+    sleep(Duration::from_secs(1));
+    server.rest()?;
+    let held = server.watched()?;
+    let (most, all) = (held.iter().max(), held.iter().sum::<usize>());
+    Ok(*most.context("it watches nothing")? as f64 * 100.0 / all as f64)
 }
 
 /// A server with its first clients, and room for as many as are to come.

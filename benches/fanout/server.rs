@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
     process::{Child, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -79,6 +80,21 @@ impl Server {
         socket.read_to_string(&mut answer)?;
         ensure!(answer.starts_with("HTTP/1.1 200"), "no metrics: {answer}");
         Ok(answer)
+    }
+
+    /// How many descriptors each of its threads waits for.
+    pub fn watched(&self) -> anyhow::Result<Vec<usize>> {
+        let of_process = |directory: &str| PathBuf::from(format!("/proc/{}/{directory}", self.process.id()));
+        let mut watched = Vec::new();
+        for descriptor in fs::read_dir(of_process("fd"))? {
+            let path = descriptor?.path();
+            let is_epoll = fs::read_link(&path).is_ok_and(|file| file.ends_with("anon_inode:[eventpoll]"));
+            if let Some(number) = path.file_name().filter(|_| is_epoll) {
+                let text = fs::read_to_string(of_process("fdinfo").join(number))?;
+                watched.push(text.lines().filter(|line| line.starts_with("tfd:")).count());
+            }
+        }
+        Ok(watched)
     }
 
     fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {
