@@ -29,10 +29,15 @@ impl Line {
         loop {
             self.waiting.notified().await;
             yield_now().await;
-            let reports = mem::take(&mut *self.reports.borrow_mut());
-            if !reports.is_empty() {
-                self.hub.do_send(Reports(reports));
-            }
+            self.hand_over();
+        }
+    }
+
+    /// Carries over at once what was told.
+    pub fn hand_over(&self) {
+        let reports = mem::take(&mut *self.reports.borrow_mut());
+        if !reports.is_empty() {
+            self.hub.do_send(Reports(reports));
         }
     }
 }

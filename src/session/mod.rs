@@ -213,7 +213,10 @@ impl StreamHandler<Result<Message, WireError>> for Session {
         match message {
             Ok(Message::Text(text)) => self.hear(Payload::Text(text)),
             Ok(Message::Binary(bytes)) => self.hear(Payload::Binary(bytes)),
-            Ok(Message::Ping(payload)) => self.outbox.push(&wire::pong(&payload), 1),
+            Ok(Message::Ping(payload)) => {
+                self.desk.hub.hand_over(); // whoever hears a pong knows that what it said before was accepted
+                self.outbox.push(&wire::pong(&payload), 1);
+            }
             Ok(Message::Close(frame)) => {
                 self.depart(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
             }
