@@ -23,10 +23,18 @@ pub fn of(report: &Report) -> String {
 /// A figure as short as its meaning allows.
 pub fn rounded(figure: f64) -> String {
     match figure {
+        1000.0.. => grouped(&format!("{figure:.0}")),
         100.0.. => format!("{figure:.0}"),
         10.0.. => format!("{figure:.1}"),
         _ => format!("{figure:.2}"),
     }
+}
+
+/// 1,234,567
+fn grouped(digits: &str) -> String {
+    let mut groups: Vec<_> = digits.as_bytes().rchunks(3).map(String::from_utf8_lossy).collect();
+    groups.reverse();
+    groups.join(",")
 }
 
 fn peers(report: &Report) -> Vec<&'static str> {
