@@ -16,7 +16,7 @@ use actix_web_actors::ws;
 use percent_encoding::percent_decode_str;
 use std::time::Instant;
 
-/// `/websocket` and `/websocket/{room}`
+/// `/websocket/{room}`, and `/websocket` for the default room
 pub async fn room(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {
     let Some(room) = request.match_info().unprocessed().strip_prefix('/') else {
         return default_room(request, context).await;
@@ -27,7 +27,7 @@ pub async fn room(request: HttpRequest, context: web::Data<Context>) -> Result<H
     admit(&request, &context, percent_decode_str(room).decode_utf8_lossy().parse()?)
 }
 
-/// The same without a room, and `/` with an upgrade
+/// The default room: `/websocket`, and `/` with an upgrade
 pub async fn default_room(
     request: HttpRequest,
     context: web::Data<Context>,

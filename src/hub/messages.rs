@@ -20,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 #[rtype(result = "()")]
 pub struct Reports(pub Vec<Report>);
 
+/// One thing that a relay or a session has to say.
 pub enum Report {
     RelayStarted(RelayStarted),
     Join(Join),

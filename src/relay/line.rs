@@ -1,14 +1,17 @@
-//! The line from one worker thread to the hub. What is said on it in one round of the thread travels together: one
-//! mailbox entry, and one wake-up of the hub's thread, for all of it.
+//! The line from the sessions and the relay of one worker thread to the hub. What is said on it in one round of the
+//! thread, or before a pong, travels together: one mailbox entry, and one wake-up of the hub's thread, for all of it.
 
-use crate::hub::{Hub, Report, Reports};
+use crate::{
+    hub::{Hub, Report, Reports},
+    logging::PanicGuard,
+};
 use actix::Addr;
 use std::{cell::RefCell, mem};
 use tokio::{sync::Notify, task::yield_now};
 
 pub struct Line {
     hub: Addr<Hub>,
-    /// Bounded by the permits of the messages and by the number of sessions.
+    /// Of this round.
     reports: RefCell<Vec<Report>>,
     waiting: Notify,
 }
@@ -26,6 +29,7 @@ impl Line {
 
     /// Carries over what was told, when the other tasks of this thread had their go.
     pub async fn carry(&self) {
+        let _guard = PanicGuard("line");
         loop {
             self.waiting.notified().await;
             yield_now().await;
@@ -37,7 +41,14 @@ impl Line {
     pub fn hand_over(&self) {
         let reports = mem::take(&mut *self.reports.borrow_mut());
         if !reports.is_empty() {
-            self.hub.do_send(Reports(reports));
+            self.hub.do_send(Reports(reports)); // bounded by the permits of the messages and by the number of sessions
         }
+    }
+}
+
+impl Drop for Line {
+    /// What the last sessions of a thread said is not lost with it.
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }

@@ -162,7 +162,7 @@ impl Relay {
         for session in dismissals.due(Instant::now()) {
             if let Some(outbox) = roster.borrow().outbox(session) {
                 outbox.depart(CloseReason::Restart);
-                hub.tell(Report::Depart(Depart { session, relay: *relay }));
+                hub.tell(Report::Depart(Depart { session, relay: *relay })); // once for each session
             }
         }
     }
@@ -183,7 +183,7 @@ impl Actor for Relay {
         let started = RelayStarted { relay: self.desk.relay, turns: ctx.address().recipient() };
         self.desk.hub.tell(Report::RelayStarted(started)); // the first thing that this thread tells the hub
         let desk = self.desk.clone();
-        ctx.spawn(async move { desk.hub.carry().await }.into_actor(self));
+        actix::spawn(async move { desk.hub.carry().await }); // within this actor it would not let others go first
         ctx.run_interval(self.desk.settings.session.sweep_interval(), |relay, _| relay.sweep());
     }
 }

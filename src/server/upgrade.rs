@@ -63,7 +63,7 @@ tokio::task_local! {
 pub fn until_the_session_ends<E>(
     http: impl Future<Output = Result<(), E>>,
 ) -> impl Future<Output = Result<(), E>> {
-    let http = Box::pin(http); // 1.4 KB, freed when the session has begun; an async fn would keep its argument
+    let http = Box::pin(http); // 1.4 KB, freed before the session begins; an async fn would keep its argument
     let connection = async move {
         http.await?;
         if let Some(session) = SESSION.with(Cell::take) {

@@ -137,7 +137,7 @@ impl Session {
             room,
             speaker: Speaker { session: self.id, reference },
             utterance: Utterance { payload, who: Some(self.who), audience: self.audience() },
-            permit: self.budget.claim(), // bounds what lies in the hub's mailbox
+            permit: self.budget.claim(), // bounds what waits for the hub
         }));
     }
 
@@ -164,7 +164,7 @@ impl Session {
             relay: self.desk.relay,
             room: self.terms.room.clone(),
             reference,
-            permit: self.budget.claim(), // bounds what lies in the hub's mailbox
+            permit: self.budget.claim(), // bounds what waits for the hub
         }));
     }
 
@@ -214,7 +214,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
             Ok(Message::Text(text)) => self.hear(Payload::Text(text)),
             Ok(Message::Binary(bytes)) => self.hear(Payload::Binary(bytes)),
             Ok(Message::Ping(payload)) => {
-                self.desk.hub.hand_over(); // whoever hears a pong knows that what it said before was accepted
+                self.desk.hub.hand_over(); // whoever hears a pong knows that what it said before has reached the hub
                 self.outbox.push(&wire::pong(&payload), 1);
             }
             Ok(Message::Close(frame)) => {

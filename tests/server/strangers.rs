@@ -68,6 +68,10 @@ async fn what_is_written_about_http_is_what_the_server_does() {
     }
     let home = tempfile::tempdir().expect("a directory");
     let tried = Command::new("schemathesis")
+        .args([
+            "--config-file",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/clients/schemathesis.toml"),
+        ])
         .args(["run", concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.yaml")])
         .args(["--url", &format!("http://{}", server.address())])
         .args(["--header", &format!("Authorization: Bearer {KEY}")])
