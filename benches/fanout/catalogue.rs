@@ -75,8 +75,8 @@ pub const SCENARIOS: &[Scenario] = &[
         OURS,
         two_workers(10_000),
     ),
-    new("spread", "connections at the fuller of 2 workers, 10,000 clients", OURS, Spread(10_000, false)),
-    new("spread-half", "the same when half of them have gone again", OURS, Spread(10_000, true)),
+    new("spread", "connections at the fuller of 2 workers, 10,000 clients", OURS, spread(false)),
+    new("spread-half", "the same when half of them have gone again", OURS, spread(true)),
     new("readers", "p99 of 500 readers, 4 KiB", WITH_ROOMS, Latency(READERS)),
     new("deaf", "p99 of 500 readers, 4 KiB, beside 500 that never read", WITH_ROOMS, Latency(DEAF))
         .over("readers"),
@@ -112,6 +112,10 @@ const fn rooms(rooms: usize, in_each: usize) -> Measure {
 
 const fn two_workers(clients: usize) -> Measure {
     Cpu(Load { workers: 2, share: Share::Both, ..Load::of(clients) })
+}
+
+const fn spread(half_goes: bool) -> Measure {
+    Spread { clients: 10_000, half_goes }
 }
 
 const fn new(name: &'static str, title: &'static str, peers: &'static [Peer], measure: Measure) -> Scenario {

@@ -33,7 +33,10 @@ pub enum Measure {
     IdleCpu(usize),
     Scrape(usize),
     /// Of so many clients over two workers; then half of them may go.
-    Spread(usize, bool),
+    Spread {
+        clients: usize,
+        half_goes: bool,
+    },
 }
 
 /// How thoroughly is measured.
@@ -67,7 +70,7 @@ impl Scenario {
             Measure::Accept(clients) => idle::accept(bench, clients),
             Measure::IdleCpu(clients) => idle::cpu(bench, clients),
             Measure::Scrape(clients) => idle::scrape(bench, clients),
-            Measure::Spread(clients, half_goes) => idle::spread(bench, clients, half_goes),
+            Measure::Spread { clients, half_goes } => idle::spread(bench, clients, half_goes),
         }
     }
 
@@ -78,7 +81,7 @@ impl Scenario {
             Measure::Latency(_) | Measure::Scrape(_) => "ms",
             Measure::Memory(_) | Measure::MemoryCompressed(_) => "bytes",
             Measure::IdleCpu(_) => "µs/s",
-            Measure::Spread(..) => "%",
+            Measure::Spread { .. } => "%",
         }
     }
 }

@@ -119,7 +119,7 @@ async fn page_or_websocket(
     context: web::Data<Context>,
 ) -> Result<HttpResponse, Refusal> {
     match websocket::asks_for_upgrade(&request) {
-        true => websocket::default_room(request, context).await,
+        true => websocket::room(request, context).await,
         false => page::file(request, context).await,
     }
 }

@@ -16,26 +16,16 @@ use actix_web_actors::ws;
 use percent_encoding::percent_decode_str;
 use std::time::Instant;
 
-/// `/websocket/{room}`, and `/websocket` for the default room
+/// `/websocket/{room}`; `/websocket`, and `/` with an upgrade, for the default room
 pub async fn room(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {
-    let Some(room) = request.match_info().unprocessed().strip_prefix('/') else {
-        return default_room(request, context).await;
+    if !asks_for_upgrade(&request) {
+        return Err(plain_request(&request));
+    }
+    let room = match request.match_info().unprocessed().strip_prefix('/') {
+        Some(name) => percent_decode_str(name).decode_utf8_lossy().parse()?, // actix has left `%`, `/` and `+` encoded
+        None => context.settings.rooms.default.clone(),
     };
-    if !asks_for_upgrade(&request) {
-        return Err(plain_request(&request));
-    }
-    admit(&request, &context, percent_decode_str(room).decode_utf8_lossy().parse()?)
-}
-
-/// The default room: `/websocket`, and `/` with an upgrade
-pub async fn default_room(
-    request: HttpRequest,
-    context: web::Data<Context>,
-) -> Result<HttpResponse, Refusal> {
-    if !asks_for_upgrade(&request) {
-        return Err(plain_request(&request));
-    }
-    admit(&request, &context, context.settings.rooms.default.clone())
+    admit(&request, &context, room)
 }
 
 /// Whether the request is an attempt at a handshake, good or bad.

@@ -15,7 +15,6 @@ impl Hub {
         info!(target: TARGET, "server: receive connection.");
         let relay = join.relay;
         let event = self.admit(join);
-        self.count_rooms();
         self.turns.add(relay, event); // behind everything that was said before
     }
 
@@ -27,7 +26,6 @@ impl Hub {
             self.tell_presence(slot, who, Presence::go, v1::leave);
         }
         self.rooms.leave(&room, relay, Instant::now());
-        self.count_rooms();
     }
 
     pub(super) fn tell_who_is_there(&mut self, question: AskPresence) {

@@ -170,6 +170,7 @@ impl Handler<Reports> for Hub {
                 Report::Leave(leave) => self.leave(leave),
             }
         }
+        self.count_rooms();
         self.end_turn_soon(ctx);
     }
 }

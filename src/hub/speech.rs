@@ -31,7 +31,6 @@ impl Hub {
         self.make_room_in_turn(1, utterance.payload.as_bytes().len());
         let said = self.rooms.say(slot, utterance, Instant::now());
         let offset = said.position.offset;
-        self.count_rooms();
         self.pass_on(slot, &Publication::message(said, speaker, permit));
         offset
     }

@@ -33,13 +33,12 @@ impl Driver {
             .spawn()
             .expect("chromedriver starts");
         let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
-        let mut lines = output.by_ref().lines().map_while(Result::ok);
-        let Some(port) = lines.by_ref().inspect(|line| words.push(line.clone())).find_map(|line| port(&line))
-        else {
+        let lines = output.by_ref().lines().map_while(Result::ok);
+        let port = lines.inspect(|line| words.push(line.clone())).find_map(|line| port(&line));
+        if port.is_none() {
             process.wait().expect("it has closed its output");
-            return None;
-        };
-        Some(Self { process, port, _output: output })
+        }
+        Some(Self { process, port: port?, _output: output })
     }
 
     pub fn url(&self) -> String {
