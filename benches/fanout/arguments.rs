@@ -1,7 +1,7 @@
 //! What is asked for on the command line.
 
 use crate::{
-    catalogue::SCENARIOS,
+    catalogue,
     peer::Peer,
     scenario::{Pace, Scenario},
 };
@@ -25,7 +25,11 @@ pub struct Arguments {
     #[arg(long, default_value_t = 3, conflicts_with = "quick")]
     rounds: usize,
 
-    /// Directory for fanout.json and the charts.
+    /// Measures nothing: shows the figures of an earlier fanout.json again.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["names", "quick", "rounds"])]
+    pub draw: Option<PathBuf>,
+
+    /// Directory for fanout.json and the pictures.
     #[arg(long, default_value = "target/fanout")]
     pub out: PathBuf,
 
@@ -59,19 +63,23 @@ impl Arguments {
         peers
     }
 
-    pub fn scenarios(&self) -> anyhow::Result<Vec<&'static Scenario>> {
-        self.refuse_unknown_names()?;
-        let scenarios: Vec<_> = SCENARIOS.iter().filter(|scenario| self.names(scenario.name)).collect();
-        Ok(if scenarios.is_empty() { SCENARIOS.iter().collect() } else { scenarios })
+    /// Those that are asked for.
+    pub fn scenarios(&self) -> anyhow::Result<Vec<Scenario>> {
+        let mut scenarios = catalogue::scenarios();
+        self.refuse_unknown_names(&scenarios)?;
+        if scenarios.iter().any(|scenario| self.names(&scenario.name)) {
+            scenarios.retain(|scenario| self.names(&scenario.name));
+        }
+        Ok(scenarios)
     }
 
     fn names(&self, name: &str) -> bool {
         self.names.iter().any(|given| given == name)
     }
 
-    fn refuse_unknown_names(&self) -> anyhow::Result<()> {
+    fn refuse_unknown_names(&self, scenarios: &[Scenario]) -> anyhow::Result<()> {
         let peers = Peer::ALL.map(Peer::name);
-        let scenarios: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        let scenarios: Vec<_> = scenarios.iter().map(|scenario| &*scenario.name).collect();
         for name in &self.names {
             if !peers.contains(&&**name) && !scenarios.contains(&&**name) {
                 bail!("no \"{name}\"; peers: {}; scenarios: {}", peers.join(", "), scenarios.join(", "));

@@ -4,6 +4,7 @@ use crate::{
     cores::Share,
     cpu::Load,
     crowd::Guests,
+    idle::Silence,
     latency::Chatter,
     peer::Peer::{self, *},
     rate::Rate,
@@ -11,6 +12,7 @@ use crate::{
         Measure::{self, *},
         Scenario,
     },
+    table::grouped,
 };
 
 const ALL: &[Peer] = &Peer::ALL;
@@ -22,70 +24,6 @@ const OURS: &[Peer] = &[Worldcast];
 
 /// With the first hundred and the peer's own files below 20,000 descriptors.
 const MOST: usize = 19_000;
-
-pub const SCENARIOS: &[Scenario] = &[
-    new("single", "CPU of a delivery: 500 clients, 64 B, one message at a time", ALL, Cpu(SINGLE)),
-    new("burst", "CPU of a delivery: 500 clients, 64 B, in bursts of 8", ALL, Cpu(BURST)),
-    new("choir", "CPU of a delivery: 500 clients, 64 B, 8 speakers at once", ALL, Cpu(CHOIR)),
-    new("large", "CPU of a delivery: 200 clients, 16 KiB", ALL, Cpu(LARGE)),
-    new("rate-1", "deliveries a second: 200 clients, 16 in flight, 1 speaker", ALL, rate(1)),
-    new("rate-16", "deliveries a second: 200 clients, 16 in flight, 16 speakers", ALL, rate(16)),
-    new("p99", "p99 of 1,000 clients, 20 messages a second", ALL, Latency(Chatter::of(1_000, 64, 20))),
-    new("memory-1000", "memory of an idle connection, 1,000 clients", STRONG, Memory(1_000)),
-    new("memory-5000", "memory of an idle connection, 5,000 clients", ALL, Memory(5_000)),
-    new(
-        "memory-compressed",
-        "memory of an idle connection with compression, 5,000 clients",
-        WITH_COMPRESSION,
-        MemoryCompressed(5_000),
-    )
-    .over("memory-5000"),
-    new("memory-19000", "memory of an idle connection, 19,000 clients", STRONG, Memory(MOST)),
-    new("accept", "CPU of an accepted connection", ALL, Accept(2_000)),
-    new("idle-cpu", "CPU of an idle connection, each second, 5,000 clients", WITH_ROOMS, IdleCpu(5_000)),
-    new("scrape", "CPU of one reading of /metrics, 19,000 clients", OURS, Scrape(MOST)),
-    new("json", "CPU of a delivery: 500 clients, 1 KiB of JSON", WITH_COMPRESSION, Cpu(JSON)),
-    new(
-        "json-compressed",
-        "CPU of a delivery: 500 clients, 1 KiB, compressed",
-        WITH_COMPRESSION,
-        Cpu(COMPRESSED),
-    )
-    .over("json"),
-    new("clients-100", "CPU of a delivery: 100 clients", STRONG, Cpu(Load::of(100))),
-    new("clients-1000", "CPU of a delivery: 1,000 clients", STRONG, Cpu(Load::of(1_000))),
-    new("rooms-1", "CPU of a delivery: 1 room of 10,000", STRONG, Cpu(Load::of(10_000))),
-    new("rooms-100", "CPU of a delivery: 100 rooms of 100", WITH_ROOMS, rooms(100, 100)).over("rooms-1"),
-    new("rooms-5000", "CPU of a delivery: 5,000 rooms of 2", WITH_ROOMS, rooms(5_000, 2)).over("rooms-1"),
-    new("silent", "CPU of a delivery: 500 clients beside 10,000 silent rooms", WITH_ROOMS, Cpu(SILENT))
-        .over("single"),
-    new("workers-1", "CPU of a delivery: 500 clients, 1 worker on both cores", OURS, Cpu(ONE_WORKER)),
-    new("workers-2", "CPU of a delivery: 500 clients, 2 workers on both cores", OURS, two_workers(500))
-        .over("workers-1"),
-    new("workers-2-100", "CPU of a delivery: 100 clients, 2 workers on both cores", OURS, two_workers(100)),
-    new(
-        "workers-2-1000",
-        "CPU of a delivery: 1,000 clients, 2 workers on both cores",
-        OURS,
-        two_workers(1_000),
-    ),
-    new(
-        "workers-2-10000",
-        "CPU of a delivery: 10,000 clients, 2 workers on both cores",
-        OURS,
-        two_workers(10_000),
-    ),
-    new("spread", "connections at the fuller of 2 workers, 10,000 clients", OURS, spread(false)),
-    new("spread-half", "the same when half of them have gone again", OURS, spread(true)),
-    new("readers", "p99 of 500 readers, 4 KiB", WITH_ROOMS, Latency(READERS)),
-    new("deaf", "p99 of 500 readers, 4 KiB, beside 500 that never read", WITH_ROOMS, Latency(DEAF))
-        .over("readers"),
-    new("polite", "p99 of 100 polite speakers", WITH_ROOMS, Latency(POLITE)),
-    new("flood", "p99 of 100 polite speakers beside one that floods", WITH_ROOMS, Latency(FLOOD))
-        .over("polite"),
-    new("flood-paced", "p99 of 100 polite speakers, all at most 100 a second", OURS, Latency(PACED))
-        .over("polite"),
-];
 
 const SINGLE: Load = Load::of(500);
 const BURST: Load = Load { burst: 8, ..SINGLE };
@@ -102,28 +40,122 @@ const POLITE: Chatter = Chatter { speakers: 100, ..Chatter::of(100, 64, 100) };
 const FLOOD: Chatter = Chatter { flood: true, ..POLITE };
 const PACED: Chatter = Chatter { pace: 100, ..FLOOD };
 
-const fn rate(speakers: usize) -> Measure {
+pub fn scenarios() -> Vec<Scenario> {
+    [deliveries(), memory(), connections(), compression(), clients(), rooms(), workers(), disturbers()]
+        .concat()
+}
+
+fn deliveries() -> Vec<Scenario> {
+    vec![
+        new("single", "CPU of a delivery: 500 clients, 64 B, one message at a time", ALL, Cpu(SINGLE)),
+        new("burst", "CPU of a delivery: 500 clients, 64 B, in bursts of 8", ALL, Cpu(BURST)),
+        new("choir", "CPU of a delivery: 500 clients, 64 B, 8 speakers at once", ALL, Cpu(CHOIR)),
+        new("large", "CPU of a delivery: 200 clients, 16 KiB", ALL, Cpu(LARGE)),
+        new("rate-1", "deliveries a second: 200 clients, 16 in flight, 1 speaker", ALL, rate(1)),
+        new("rate-16", "deliveries a second: 200 clients, 16 in flight, 16 speakers", ALL, rate(16)),
+        new("p99", "p99 of 1,000 clients, 20 messages a second", ALL, Latency(Chatter::of(1_000, 64, 20))),
+    ]
+}
+
+fn memory() -> Vec<Scenario> {
+    let of = |clients| {
+        let peers = if clients == 5_000 { ALL } else { STRONG };
+        let title = format!("memory of an idle connection, {} clients", grouped(clients));
+        new(format!("memory-{clients}"), title, peers, Memory(Silence::of(clients)))
+    };
+    let title = "memory of an idle connection with compression, 5,000 clients";
+    let compressed = Memory(Silence { compressed: true, ..Silence::of(5_000) });
+    let compressed = new("memory-compressed", title, WITH_COMPRESSION, compressed).over("memory-5000");
+    [100, 1_000, 5_000, 10_000, MOST].map(of).into_iter().chain([compressed]).collect()
+}
+
+fn connections() -> Vec<Scenario> {
+    vec![
+        new("accept", "CPU of an accepted connection", ALL, Accept(2_000)),
+        new("idle-cpu", "CPU of an idle connection, each second, 5,000 clients", WITH_ROOMS, IdleCpu(5_000)),
+        new("scrape", "CPU of one reading of /metrics, 19,000 clients", OURS, Scrape(MOST)),
+    ]
+}
+
+fn compression() -> Vec<Scenario> {
+    let title = "CPU of a delivery: 500 clients, 1 KiB, compressed";
+    vec![
+        new("json", "CPU of a delivery: 500 clients, 1 KiB of JSON", WITH_COMPRESSION, Cpu(JSON)),
+        new("json-compressed", title, WITH_COMPRESSION, Cpu(COMPRESSED)).over("json"),
+    ]
+}
+
+/// 500 of them are `single`, 10,000 are `rooms-1`.
+fn clients() -> Vec<Scenario> {
+    let of = |clients| {
+        let title = format!("CPU of a delivery: {} clients", grouped(clients));
+        new(format!("clients-{clients}"), title, STRONG, Cpu(Load::of(clients)))
+    };
+    [100, 1_000, MOST].map(of).into()
+}
+
+fn rooms() -> Vec<Scenario> {
+    let of = |rooms, in_each| Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE });
+    let silent = "CPU of a delivery: 500 clients beside 10,000 silent rooms";
+    vec![
+        new("rooms-1", "CPU of a delivery: 1 room of 10,000", STRONG, of(1, 10_000)),
+        new("rooms-100", "CPU of a delivery: 100 rooms of 100", WITH_ROOMS, of(100, 100)).over("rooms-1"),
+        new("rooms-5000", "CPU of a delivery: 5,000 rooms of 2", WITH_ROOMS, of(5_000, 2)).over("rooms-1"),
+        new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("single"),
+    ]
+}
+
+fn workers() -> Vec<Scenario> {
+    let one =
+        new("workers-1", "CPU of a delivery: 500 clients, 1 worker on both cores", OURS, Cpu(ONE_WORKER));
+    let two = |clients| {
+        let title = format!("CPU of a delivery: {} clients, 2 workers on both cores", grouped(clients));
+        let load = Load { workers: 2, share: Share::Both, ..Load::of(clients) };
+        let scenario = new(format!("workers-2-{clients}"), title, OURS, Cpu(load));
+        if clients == 500 { scenario.over("workers-1") } else { scenario }
+    };
+    let memory = |clients| {
+        let title = format!("memory of an idle connection, {} clients, 2 workers", grouped(clients));
+        let silence = Silence { workers: 2, ..Silence::of(clients) };
+        new(format!("workers-2-memory-{clients}"), title, OURS, Memory(silence))
+    };
+    let (deliveries, memory) = ([500, 100, 1_000, 10_000].map(two), [1_000, 5_000, MOST].map(memory));
+    let spread = |half_goes| Spread { clients: 10_000, half_goes };
+    let spreads = [
+        new("spread", "connections at the fuller of 2 workers, 10,000 clients", OURS, spread(false)),
+        new("spread-half", "the same when half of them have gone again", OURS, spread(true)),
+    ];
+    [one].into_iter().chain(deliveries).chain(memory).chain(spreads).collect()
+}
+
+fn disturbers() -> Vec<Scenario> {
+    let deaf = "p99 of 500 readers, 4 KiB, beside 500 that never read";
+    let flood = "p99 of 100 polite speakers beside one that floods";
+    let paced = "p99 of 100 polite speakers, all at most 100 a second";
+    vec![
+        new("readers", "p99 of 500 readers, 4 KiB", WITH_ROOMS, Latency(READERS)),
+        new("deaf", deaf, WITH_ROOMS, Latency(DEAF)).over("readers"),
+        new("polite", "p99 of 100 polite speakers", WITH_ROOMS, Latency(POLITE)),
+        new("flood", flood, WITH_ROOMS, Latency(FLOOD)).over("polite"),
+        new("flood-paced", paced, OURS, Latency(PACED)).over("polite"),
+    ]
+}
+
+fn rate(speakers: usize) -> Measure {
     Rate(Rate { clients: 200, bytes: 64, in_flight: 16, speakers })
 }
 
-const fn rooms(rooms: usize, in_each: usize) -> Measure {
-    Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE })
-}
-
-const fn two_workers(clients: usize) -> Measure {
-    Cpu(Load { workers: 2, share: Share::Both, ..Load::of(clients) })
-}
-
-const fn spread(half_goes: bool) -> Measure {
-    Spread { clients: 10_000, half_goes }
-}
-
-const fn new(name: &'static str, title: &'static str, peers: &'static [Peer], measure: Measure) -> Scenario {
-    Scenario { name, title, measure, peers, over: None }
+fn new(
+    name: impl Into<String>,
+    title: impl Into<String>,
+    peers: &'static [Peer],
+    measure: Measure,
+) -> Scenario {
+    Scenario { name: name.into(), title: title.into(), measure, peers, over: None }
 }
 
 impl Scenario {
-    const fn over(self, other: &'static str) -> Self {
+    fn over(self, other: &'static str) -> Self {
         Self { over: Some(other), ..self }
     }
 }

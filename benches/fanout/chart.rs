@@ -1,75 +1,91 @@
 //! The figures as pictures: bars for each scenario.
 
 use crate::{
+    picture::{Area, INK, OTHERS, OURS, WIDTH, sheet, write},
     report::{Cell, Report, Row},
     table::rounded,
 };
-use plotters::{
-    coord::Shift,
-    prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
-};
+use plotters::{prelude::*, style::text_anchor::HPos};
 use std::path::Path;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// What most people ask for.
+const HIGHLIGHTS: [(&str, &str); 4] = [
+    ("single", "CPU of a delivery to 500 clients, µs · less is better"),
+    ("rate-16", "deliveries a second to 200 clients · more is better"),
+    ("p99", "99 of 100 deliveries to 1,000 clients within, ms · less is better"),
+    ("memory-5000", "memory of an idle connection, bytes · less is better"),
+];
 
-const OURS: RGBColor = RGBColor(37, 99, 235);
-const OTHERS: RGBColor = RGBColor(148, 163, 184);
-const INK: RGBColor = RGBColor(30, 41, 59);
-
-const PANEL: (u32, u32) = (480, 260);
-const BAR: (i32, i32) = (16, 26); // its height, and from one to the next
-const BARS_AT: (i32, i32) = (96, 44);
-const LONGEST: f64 = 260.0;
+const PANEL_HEIGHT: u32 = 280;
+const BAR: (i32, i32) = (18, 27); // its height, and from one to the next
+const BARS_AT: (i32, i32) = (112, 52);
+const LONGEST: f64 = 258.0;
+/// A bar that would be more times longer than the next is cut.
+const TOO_LONG: f64 = 3.0;
 const ENOUGH: usize = 5;
 
-/// Writes fanout.svg: a panel for each scenario in which enough peers were measured.
+type Panel<'a> = (String, &'a Row);
+
+/// Writes fanout.svg, with a panel for each scenario in which enough peers were measured, and highlights.svg.
 pub fn draw(report: &Report, directory: &Path) -> anyhow::Result<()> {
-    let rows: Vec<_> = report.rows.iter().filter(|row| medians(row).count() >= ENOUGH).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let lines = rows.len().div_ceil(2);
-    let path = directory.join("fanout.svg");
-    let size = (2 * PANEL.0, lines as u32 * PANEL.1);
-    let picture = SVGBackend::new(&path, size).into_drawing_area();
-    picture.fill(&WHITE)?;
-    for (area, row) in picture.split_evenly((lines, 2)).iter().zip(rows) {
-        panel(area, row)?;
-    }
-    Ok(picture.present()?)
+    let all = report.rows.iter().filter(|row| medians(row).count() >= ENOUGH);
+    let all: Vec<_> = all.map(|row| (format!("{} ({})", row.title, row.unit), row)).collect();
+    let highlights = HIGHLIGHTS.iter().filter_map(|(name, title)| {
+        let (_, row) = all.iter().find(|(_, row)| row.name == *name)?;
+        Some(((*title).to_owned(), *row))
+    });
+    panels(&highlights.collect::<Vec<_>>(), &directory.join("highlights.svg"))?;
+    panels(&all, &directory.join("fanout.svg"))
 }
 
-fn panel(area: &Area, row: &Row) -> anyhow::Result<()> {
-    let title = text(14).color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
-    area.draw(&Text::new(format!("{} ({})", row.title, row.unit), (16, 24), title))?;
-    let most = row.peers.iter().filter_map(Cell::range).map(|(_, greatest)| greatest).fold(0.0, f64::max);
+fn panels(panels: &[Panel], path: &Path) -> anyhow::Result<()> {
+    if panels.is_empty() {
+        return Ok(());
+    }
+    let lines = panels.len().div_ceil(2);
+    let sheet = sheet(path, lines as u32 * PANEL_HEIGHT)?;
+    for (area, (title, row)) in sheet.split_evenly((lines, 2)).iter().zip(panels) {
+        panel(area, title, row)?;
+    }
+    Ok(sheet.present()?)
+}
+
+fn panel(area: &Area, title: &str, row: &Row) -> anyhow::Result<()> {
+    write(area, title, 18, HPos::Left, (16, 26))?;
+    let mut ends: Vec<_> = row.peers.iter().filter_map(|cell| Some(cell.range()?.1)).collect();
+    ends.sort_by(f64::total_cmp);
+    let most = match ends[..] {
+        [.., next, longest] if longest > next * TOO_LONG => next * 1.25,
+        [.., longest] => longest,
+        [] => return Ok(()),
+    };
     for (number, (cell, median)) in medians(row).enumerate() {
         let top = BARS_AT.1 + number as i32 * BAR.1;
-        bar(area, cell, median, LONGEST / most, top)?;
+        bar(area, cell, median, most, top)?;
     }
     Ok(())
 }
 
 /// A bar as long as the median, and a thin line over the range.
-fn bar(area: &Area, cell: &Cell, median: f64, scale: f64, top: i32) -> anyhow::Result<()> {
-    let (left, middle) = (BARS_AT.0, top + BAR.0 / 2);
-    let end = |figure: f64| left + (figure * scale) as i32;
+fn bar(area: &Area, cell: &Cell, median: f64, most: f64, top: i32) -> anyhow::Result<()> {
+    let (left, middle, bottom) = (BARS_AT.0, top + BAR.0 / 2, top + BAR.0);
+    let end = |figure: f64| left + (figure.min(most) * LONGEST / most) as i32;
     let color = if cell.peer == "worldcast" { OURS } else { OTHERS };
-    let name = text(13).color(&INK).pos(Pos::new(HPos::Right, VPos::Center));
-    area.draw(&Text::new(cell.peer, (left - 8, middle), name))?;
-    area.draw(&Rectangle::new([(left, top), (end(median), top + BAR.0)], color.filled()))?;
+    write(area, &cell.peer, 16, HPos::Right, (left - 8, middle))?;
+    area.draw(&Rectangle::new([(left, top), (end(median), bottom)], color.filled()))?;
     let (least, greatest) = cell.range().unwrap_or((median, median));
     area.draw(&PathElement::new([(end(least), middle), (end(greatest), middle)], INK))?;
-    let figure = text(13).color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
-    area.draw(&Text::new(rounded(median), (end(greatest) + 6, middle), figure))?;
-    Ok(())
+    if median > most {
+        let cut = end(most) - 24;
+        let gap = [(cut, bottom), (cut + 6, top), (cut + 12, top), (cut + 6, bottom)];
+        area.draw(&Polygon::new(gap, WHITE))?;
+    }
+    write(area, &rounded(median), 16, HPos::Left, (end(greatest) + 6, middle))
 }
 
 fn medians(row: &Row) -> impl Iterator<Item = (&Cell, f64)> {
     row.peers.iter().filter_map(|cell| Some((cell, cell.median()?)))
 }
 
-fn text(size: i32) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().into()
-}
+const _: () =
+    assert!(BARS_AT.0 as f64 + LONGEST + 90.0 < WIDTH as f64 / 2.0, "the figures stand beside the bars");

@@ -4,7 +4,7 @@ use crate::{
     frame::{self, Heard, Reader},
     peer::Peer,
 };
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use socket2::{Domain, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
@@ -102,22 +102,31 @@ impl Client {
         }
     }
 
-    /// Reads once and tells of the messages that are whole, by their length; whether anything came.
-    pub fn hear(&mut self, buffer: &mut [u8], mut tell: impl FnMut(usize)) -> anyhow::Result<bool> {
+    /// Reads once; whether anything came. Of every message that is whole now, `is_right` judges the length.
+    pub fn hear(
+        &mut self,
+        buffer: &mut [u8],
+        mut is_right: impl FnMut(usize) -> bool,
+    ) -> anyhow::Result<bool> {
         let length = match self.socket.read(buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             read => read.context("a connection broke")?,
         };
         ensure!(length > 0, "the server closed a connection");
-        let (heard, mut pinged) = (&mut self.heard, false);
+        let (heard, mut pinged, mut wrong) = (&mut self.heard, false, None);
         self.reader.take(&buffer[..length], |frame| match frame {
             Heard::Message(length) => {
                 *heard += 1;
-                tell(length);
+                if !is_right(length) {
+                    wrong = Some(length);
+                }
             }
             Heard::Ping => pinged = true,
             Heard::Other => {}
         });
+        if let Some(length) = wrong {
+            bail!("a message that was not said so: {length} bytes");
+        }
         if pinged {
             self.say(&frame::PONG)?;
         }

@@ -17,8 +17,8 @@ pub enum Share {
 /// The first and the last core that this process may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Cores {
-    server: usize,
-    client: usize,
+    pub server: usize,
+    pub client: usize,
 }
 
 impl Cores {

@@ -29,8 +29,20 @@ impl Guests {
 
 pub struct Crowd {
     pub clients: Vec<Client>,
+    /// Of what is said, once that is settled.
+    pub lengths: Lengths,
     guests: Guests,
     pub buffer: Vec<u8>,
+}
+
+/// The least and the greatest number of bytes with which a message may be heard.
+#[derive(Clone, Copy, Debug)]
+pub struct Lengths(usize, usize);
+
+impl Lengths {
+    pub fn are_right_for(self, length: usize) -> bool {
+        (self.0..=self.1).contains(&length)
+    }
 }
 
 /// Connections that are opened at once: below every server's backlog.
@@ -46,7 +58,7 @@ impl Crowd {
 
     /// Nobody yet; `guests` are still to be admitted.
     pub fn empty(guests: Guests) -> Self {
-        Self { clients: Vec::new(), guests, buffer: vec![0; READ_SIZE] }
+        Self { clients: Vec::new(), lengths: Lengths(0, 0), guests, buffer: vec![0; READ_SIZE] }
     }
 
     /// Lets in `count` more clients. Those of a room come together.
@@ -73,10 +85,10 @@ impl Crowd {
         for _ in 0..10 {
             self.forget();
             self.say(&message, 1)?;
-            let lengths = self.drain()?;
+            let heard = self.drain()?;
             if self.all_heard(1) {
                 self.forget();
-                return self.check(text.len(), lengths);
+                return self.agree(text.len(), heard);
             }
         }
         let deaf = self.clients.iter().filter(|client| client.heard != 1).count();
@@ -91,11 +103,12 @@ impl Crowd {
 
     /// Reads, in bulk, until everybody has heard `messages` more.
     pub fn hear_all(&mut self, messages: usize) -> anyhow::Result<()> {
-        let began = Instant::now();
+        let (began, lengths) = (Instant::now(), self.lengths);
+        let is_right = |length| lengths.are_right_for(length);
         loop {
             let mut missing = 0;
             for client in &mut self.clients {
-                while client.heard < messages && client.hear(&mut self.buffer, |_| ())? {}
+                while client.heard < messages && client.hear(&mut self.buffer, is_right)? {}
                 missing += usize::from(client.heard < messages);
             }
             if missing == 0 {
@@ -115,14 +128,17 @@ impl Crowd {
     }
 
     /// Reads until nothing has come for a while; the shortest and the longest message.
-    fn drain(&mut self) -> anyhow::Result<(usize, usize)> {
+    fn drain(&mut self) -> anyhow::Result<Lengths> {
         const QUIET: Duration = Duration::from_millis(100);
-        let (mut last, mut lengths) = (Instant::now(), (usize::MAX, 0));
+        let (mut last, mut lengths) = (Instant::now(), Lengths(usize::MAX, 0));
         while last.elapsed() < QUIET {
             sleep(Duration::from_millis(5));
             for client in &mut self.clients {
-                let tell = |length: usize| lengths = (length.min(lengths.0), length.max(lengths.1));
-                if client.hear(&mut self.buffer, tell)? {
+                let note = |length: usize| {
+                    lengths = Lengths(length.min(lengths.0), length.max(lengths.1));
+                    true
+                };
+                if client.hear(&mut self.buffer, note)? {
                     last = Instant::now();
                 }
             }
@@ -130,9 +146,10 @@ impl Crowd {
         Ok(lengths)
     }
 
-    /// What is heard is as long as what was said, or shorter where it is compressed.
-    fn check(&self, said: usize, heard: (usize, usize)) -> anyhow::Result<()> {
-        let right = if self.guests.compressed { heard.1 < said } else { heard == (said, said) };
+    /// From now on what is heard is as long as what was said, or shorter where it is compressed.
+    fn agree(&mut self, said: usize, heard: Lengths) -> anyhow::Result<()> {
+        self.lengths = if self.guests.compressed { Lengths(1, said - 1) } else { Lengths(said, said) };
+        let right = self.lengths.are_right_for(heard.0) && self.lengths.are_right_for(heard.1);
         ensure!(right, "{said} bytes are heard as {heard:?}");
         Ok(())
     }

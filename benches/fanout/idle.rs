@@ -18,18 +18,44 @@ use std::{
 /// Clients that come first, so that what a server prepares for all does not count.
 const FIRST: usize = 100;
 
-/// Bytes of resident memory for each of `clients` connections.
-pub fn memory(bench: &Bench, clients: usize, compressed: bool) -> anyhow::Result<f64> {
-    let (server, mut crowd) = begin(bench, clients, compressed)?;
+/// Clients that only keep their connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    pub clients: usize,
+    pub compressed: bool,
+    pub workers: usize,
+}
+
+impl Silence {
+    /// With one worker and without compression.
+    pub const fn of(clients: usize) -> Self {
+        Self { clients, compressed: false, workers: 1 }
+    }
+
+    /// A server with its first clients, and room for as many as are to come.
+    fn begin(self, bench: &Bench) -> anyhow::Result<(Server, Crowd)> {
+        let Self { clients, compressed, workers } = self;
+        let share = if workers > 1 { Share::Both } else { Share::OneEach };
+        let server = bench.start(Setup { compressed, workers, ..Setup::SIMPLE }, share)?;
+        let mut crowd = Crowd::empty(Guests { compressed, ..Guests::of(1, FIRST + clients) });
+        crowd.admit(&server, bench.peer, FIRST)?;
+        crowd.settle(&bench.peer.message(&json(1 << 10)))?;
+        Ok((server, crowd))
+    }
+}
+
+/// Bytes of resident memory for each connection of `silence`.
+pub fn memory(bench: &Bench, silence: Silence) -> anyhow::Result<f64> {
+    let (server, mut crowd) = silence.begin(bench)?;
     let before = settled_memory(&server)?;
-    crowd.admit(&server, bench.peer, clients)?;
+    crowd.admit(&server, bench.peer, silence.clients)?;
     let after = settled_memory(&server)?;
-    Ok(after.saturating_sub(before) as f64 / clients as f64)
+    Ok(after.saturating_sub(before) as f64 / silence.clients as f64)
 }
 
 /// Microseconds of the server's CPU for each of `clients` connections, from SYN to the answer.
 pub fn accept(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
-    let (server, mut crowd) = begin(bench, clients, false)?;
+    let (server, mut crowd) = Silence::of(clients).begin(bench)?;
     let before = server.cpu()?;
     crowd.admit(&server, bench.peer, clients)?;
     server.rest()?;
@@ -38,12 +64,12 @@ pub fn accept(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
 
 /// Microseconds of the server's CPU for each of `clients` connections and second; they answer pings.
 pub fn cpu(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
-    let (server, mut crowd) = begin(bench, clients, false)?;
+    let (server, mut crowd) = Silence::of(clients).begin(bench)?;
     crowd.admit(&server, bench.peer, clients)?;
     let mut watched = Watched::new(crowd)?;
     let (began, before) = (Instant::now(), server.cpu()?);
     while let Some(rest) = bench.pace.idle.checked_sub(began.elapsed()) {
-        watched.hear(rest, |_, _| ())?;
+        watched.hear(rest, |_, _| false)?; // nobody says anything
     }
     let (spent, seconds) = (server.cpu()? - before, began.elapsed().as_secs_f64());
     Ok(spent.as_secs_f64() * 1e6 / (FIRST + clients) as f64 / seconds)
@@ -52,7 +78,7 @@ pub fn cpu(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
 /// Milliseconds of the server's CPU to tell operators about `clients` sessions.
 pub fn scrape(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
     const SCRAPES: u32 = 20;
-    let (server, mut crowd) = begin(bench, clients, false)?;
+    let (server, mut crowd) = Silence::of(clients).begin(bench)?;
     crowd.admit(&server, bench.peer, clients)?;
     ensure!(server.scrape()?.contains("worldcast_"), "metrics of somebody else");
     server.rest()?;
@@ -75,15 +101,6 @@ pub fn spread(bench: &Bench, clients: usize, half_goes: bool) -> anyhow::Result<
     let held = server.watched()?;
     let (most, all) = (held.iter().max(), held.iter().sum::<usize>());
     Ok(*most.context("it watches nothing")? as f64 * 100.0 / all as f64)
-}
-
-/// A server with its first clients, and room for as many as are to come.
-fn begin(bench: &Bench, to_come: usize, compressed: bool) -> anyhow::Result<(Server, Crowd)> {
-    let server = bench.start(Setup { compressed, ..Setup::SIMPLE }, Share::OneEach)?;
-    let mut crowd = Crowd::empty(Guests { compressed, ..Guests::of(1, FIRST + to_come) });
-    crowd.admit(&server, bench.peer, FIRST)?;
-    crowd.settle(&bench.peer.message(&json(1 << 10)))?;
-    Ok((server, crowd))
 }
 
 /// Collectors of garbage get a moment.

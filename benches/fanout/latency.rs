@@ -5,6 +5,7 @@ use crate::{
     cores::Share,
     cpu::json,
     crowd::{Crowd, Guests},
+    flood::Flood,
     frame,
     peer::Setup,
     scenario::Bench,
@@ -78,12 +79,12 @@ impl Talk {
     fn new(chatter: Chatter, crowd: Crowd, text: &str) -> anyhow::Result<Self> {
         Ok(Self {
             heard: vec![0; crowd.clients.len()],
-            watched: Watched::new(crowd)?,
             message: frame::text(text.as_bytes()),
             length: text.len(),
             said: Vec::new(),
             took: Vec::new(),
-            flood: chatter.flood.then(|| Flood::of(chatter.bytes - 4)),
+            flood: chatter.flood.then(|| Flood::before(text.len(), crowd.clients.len())),
+            watched: Watched::new(crowd)?,
             chatter,
         })
     }
@@ -122,12 +123,14 @@ impl Talk {
     }
 
     fn hear(&mut self, patience: Duration) -> anyhow::Result<()> {
-        let Self { watched, heard, said, took, length, .. } = self;
+        let Self { watched, heard, said, took, length, flood, .. } = self;
         watched.hear(patience, |client, bytes| {
-            if bytes == *length {
-                took.push(said[heard[client]].elapsed());
-                heard[client] += 1;
+            if bytes != *length {
+                return flood.as_mut().is_some_and(|flood| flood.goes_on(client, bytes));
             }
+            took.push(said[heard[client]].elapsed());
+            heard[client] += 1;
+            true
         })?;
         Ok(())
     }
@@ -135,23 +138,5 @@ impl Talk {
     fn percentile(&mut self, share: f64) -> Duration {
         let at = (self.took.len() as f64 * share) as usize;
         *self.took.select_nth_unstable(at).1
-    }
-}
-
-/// One client that says all it can.
-struct Flood {
-    frames: Vec<u8>,
-    at: usize,
-}
-
-impl Flood {
-    fn of(bytes: usize) -> Self {
-        Self { frames: frame::text(json(bytes).as_bytes()).repeat(1024), at: 0 }
-    }
-
-    fn pour(&mut self, client: &mut Client) -> anyhow::Result<()> {
-        self.at += client.say_some(&self.frames[self.at..])?;
-        self.at %= self.frames.len();
-        Ok(())
     }
 }

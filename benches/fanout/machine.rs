@@ -1,28 +1,55 @@
-//! Where and when the figures were taken.
+//! Where, when and of what the figures were taken.
 
-use serde::Serialize;
-use std::{fs, time::SystemTime};
+use crate::{cores::Cores, peer::Peer, versions};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    fs,
+    time::SystemTime,
+};
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Machine {
     processor: String,
     cores: usize,
+    server_core: usize,
+    client_core: usize,
     memory: String,
     kernel: String,
     date: String,
-    command: String,
+    /// What was asked for on the command line.
+    arguments: String,
+    /// By name, of the peers and of what runs them.
+    versions: BTreeMap<String, String>,
 }
 
 impl Machine {
-    pub fn here_and_now() -> Self {
+    pub fn here_and_now(cores: Cores, peers: &[Peer]) -> Self {
+        let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
         Self {
             processor: field("/proc/cpuinfo", "model name"),
             cores: read("/proc/cpuinfo").lines().filter(|line| line.starts_with("processor")).count(),
+            server_core: cores.server,
+            client_core: cores.client,
             memory: field("/proc/meminfo", "MemTotal"),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+            arguments: arguments.join(" "),
+            versions: versions::of(peers),
         }
+    }
+}
+
+impl Display for Machine {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        let Self { processor, cores, server_core, client_core, memory, kernel, date, arguments, .. } = self;
+        let versions: Vec<_> =
+            self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        writeln!(to, "{processor}, {cores} cores: {server_core} the server's, {client_core} the client's")?;
+        writeln!(to, "{memory} of memory, Linux {kernel}, {date}")?;
+        writeln!(to, "{}", versions.join(", "))?;
+        writeln!(to, "cargo bench --bench fanout -- {arguments}")
     }
 }
 

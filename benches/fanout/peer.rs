@@ -68,7 +68,7 @@ impl Peer {
     /// Whether it was installed; without `benches/peers/install.sh` only two are there.
     pub fn is_installed(self) -> bool {
         let needed = match self {
-            Self::Ws | Self::SocketIo => peers().join("node_modules"),
+            Self::Ws | Self::SocketIo => directory().join("node_modules"),
             _ => self.program(),
         };
         needed.exists()
@@ -102,7 +102,7 @@ impl Peer {
         match self {
             Self::Worldcast => command.envs(worldcast(setup, ports)),
             Self::Limit => command.args(["--bench", "--limit", &port]),
-            _ => command.args(self.script().map(|script| peers().join(script))).arg(port),
+            _ => command.args(self.script().map(|script| directory().join(script))).arg(port),
         };
         if setup.compressed && self != Self::Worldcast {
             command.arg("compressed");
@@ -114,10 +114,10 @@ impl Peer {
         match self {
             Self::Worldcast => env!("CARGO_BIN_EXE_worldcast").into(),
             Self::Limit => env::current_exe().expect("this program has a path"),
-            Self::Bun => peers().join("node_modules/.bin/bun"),
+            Self::Bun => directory().join("node_modules/.bin/bun"),
             Self::Ws | Self::SocketIo => "node".into(),
-            Self::Axum | Self::Actix => peers().join("rust/target/release").join(self.name()),
-            Self::Websockets => peers().join("venv/bin/python"),
+            Self::Axum | Self::Actix => directory().join("rust/target/release").join(self.name()),
+            Self::Websockets => directory().join("venv/bin/python"),
         }
     }
 
@@ -146,6 +146,7 @@ fn worldcast(setup: Setup, ports: Ports) -> [(&'static str, String); 8] {
     ]
 }
 
-fn peers() -> &'static Path {
+/// Where they are installed.
+pub fn directory() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers"))
 }

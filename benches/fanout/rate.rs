@@ -76,10 +76,12 @@ impl Conversation {
     fn hear(&mut self) -> anyhow::Result<usize> {
         let Self { watched, heard, missing, said, .. } = self;
         let (done, mut deliveries) = (*said - missing.len(), 0);
-        let anything = watched.hear(PATIENCE, |client, _| {
+        let lengths = watched.crowd.lengths;
+        let anything = watched.hear(PATIENCE, |client, length| {
             missing[heard[client] - done] -= 1;
             heard[client] += 1;
             deliveries += 1;
+            lengths.are_right_for(length)
         })?;
         ensure!(anything, "messages are missing");
         while missing.front() == Some(&0) {

@@ -1,38 +1,44 @@
 //! All figures of a run.
 
 use crate::{machine::Machine, peer::Peer, scenario::Scenario};
-use serde::Serialize;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
 use std::{fs, io, path::Path};
 
 /// A row for each scenario.
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Report {
-    machine: Machine,
+    pub machine: Machine,
     pub rows: Vec<Row>,
 }
 
 /// A scenario and what each peer reached in it.
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Row {
-    pub name: &'static str,
-    pub title: &'static str,
-    pub unit: &'static str,
-    pub over: Option<&'static str>,
+    pub name: String,
+    pub title: String,
+    pub unit: String,
+    pub over: Option<String>,
     pub peers: Vec<Cell>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct Cell {
-    pub peer: &'static str,
+    pub peer: String,
     /// One for each round.
     pub figures: Vec<f64>,
     pub failures: Vec<String>,
 }
 
 impl Report {
-    pub fn new(scenarios: &[&'static Scenario], peers: &[Peer]) -> Self {
-        let rows = scenarios.iter().map(|scenario| Row::new(scenario, peers));
-        Self { machine: Machine::here_and_now(), rows: rows.collect() }
+    pub fn new(scenarios: &[Scenario], peers: &[Peer], machine: Machine) -> Self {
+        Self { machine, rows: scenarios.iter().map(|scenario| Row::new(scenario, peers)).collect() }
+    }
+
+    /// What an earlier run has written.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let text = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is no report", file.display()))
     }
 
     pub fn add(&mut self, scenario: &Scenario, peer: Peer, figure: anyhow::Result<f64>) {
@@ -45,14 +51,9 @@ impl Report {
         }
     }
 
-    /// How many peers in all scenarios together.
-    pub fn cells(&self) -> usize {
-        self.rows.iter().map(|row| row.peers.len()).sum()
-    }
-
-    /// The median of `peer` in the scenario `name`.
-    pub fn median(&self, name: &str, peer: &str) -> Option<f64> {
-        self.rows.iter().find(|row| row.name == name)?.median(peer)
+    /// What `peer` reached in the scenario `name`.
+    pub fn cell(&self, name: &str, peer: &str) -> Option<&Cell> {
+        self.rows.iter().find(|row| row.name == name)?.cell(peer)
     }
 
     pub fn write(&self, directory: &Path) -> io::Result<()> {
@@ -63,14 +64,14 @@ impl Report {
 
 impl Row {
     fn new(scenario: &Scenario, peers: &[Peer]) -> Self {
-        let measured = peers.iter().filter(|peer| scenario.peers.contains(peer));
-        let cell = |peer: &Peer| Cell { peer: peer.name(), figures: Vec::new(), failures: Vec::new() };
+        let cell =
+            |peer: Peer| Cell { peer: peer.name().to_owned(), figures: Vec::new(), failures: Vec::new() };
         Self {
-            name: scenario.name,
-            title: scenario.title,
-            unit: scenario.unit(),
-            over: scenario.over,
-            peers: measured.map(cell).collect(),
+            name: scenario.name.clone(),
+            title: scenario.title.clone(),
+            unit: scenario.unit().to_owned(),
+            over: scenario.over.map(str::to_owned),
+            peers: scenario.peers_of(peers).map(cell).collect(),
         }
     }
 

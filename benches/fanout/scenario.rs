@@ -3,7 +3,7 @@
 use crate::{
     cores::{Cores, Share},
     cpu::{self, Load},
-    idle,
+    idle::{self, Silence},
     latency::{self, Chatter},
     peer::{Peer, Setup},
     rate::{self, Rate},
@@ -11,9 +11,10 @@ use crate::{
 };
 use std::time::Duration;
 
+#[derive(Clone)]
 pub struct Scenario {
-    pub name: &'static str,
-    pub title: &'static str,
+    pub name: String,
+    pub title: String,
     pub measure: Measure,
     pub peers: &'static [Peer],
     /// The scenario that this one is compared with, for each peer.
@@ -25,10 +26,7 @@ pub enum Measure {
     Cpu(Load),
     Rate(Rate),
     Latency(Chatter),
-    /// Of so many clients that say nothing.
-    Memory(usize),
-    /// The same, and all have negotiated compression.
-    MemoryCompressed(usize),
+    Memory(Silence),
     Accept(usize),
     IdleCpu(usize),
     Scrape(usize),
@@ -59,14 +57,18 @@ pub struct Bench {
 }
 
 impl Scenario {
+    /// Those of `peers` that take part.
+    pub fn peers_of(&self, peers: &[Peer]) -> impl Iterator<Item = Peer> {
+        peers.iter().copied().filter(|peer| self.peers.contains(peer))
+    }
+
     /// One measurement, in [`Scenario::unit`].
     pub fn run(&self, bench: &Bench) -> anyhow::Result<f64> {
         match self.measure {
             Measure::Cpu(load) => cpu::per_delivery(bench, load),
             Measure::Rate(rate) => rate::per_second(bench, rate),
             Measure::Latency(chatter) => latency::p99(bench, chatter),
-            Measure::Memory(clients) => idle::memory(bench, clients, false),
-            Measure::MemoryCompressed(clients) => idle::memory(bench, clients, true),
+            Measure::Memory(silence) => idle::memory(bench, silence),
             Measure::Accept(clients) => idle::accept(bench, clients),
             Measure::IdleCpu(clients) => idle::cpu(bench, clients),
             Measure::Scrape(clients) => idle::scrape(bench, clients),
@@ -79,10 +81,26 @@ impl Scenario {
             Measure::Cpu(_) | Measure::Accept(_) => "µs",
             Measure::Rate(_) => "1/s",
             Measure::Latency(_) | Measure::Scrape(_) => "ms",
-            Measure::Memory(_) | Measure::MemoryCompressed(_) => "bytes",
+            Measure::Memory(_) => "bytes",
             Measure::IdleCpu(_) => "µs/s",
             Measure::Spread { .. } => "%",
         }
+    }
+
+    /// About how long one measurement lasts, for whoever waits.
+    pub fn lasts(&self, pace: Pace) -> Duration {
+        const START: Duration = Duration::from_millis(500);
+        const CLIENT: Duration = Duration::from_micros(250); // to connect and to leave
+        let (clients, watched) = match self.measure {
+            Measure::Cpu(load) => (load.guests.rooms * load.guests.in_each + load.idle, pace.measure * 5 / 4),
+            Measure::Rate(rate) => (rate.clients, pace.measure * 5 / 4),
+            Measure::Latency(chatter) => (chatter.clients + chatter.deaf, pace.chat * chatter.times),
+            Measure::Memory(silence) => (silence.clients, Duration::from_secs(2)),
+            Measure::IdleCpu(clients) => (clients, pace.idle),
+            Measure::Accept(clients) | Measure::Scrape(clients) => (clients, Duration::ZERO),
+            Measure::Spread { clients, .. } => (clients, Duration::from_secs(1)),
+        };
+        START + CLIENT * clients as u32 + watched
     }
 }
 

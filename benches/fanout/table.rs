@@ -1,14 +1,15 @@
 //! The figures for people: tables that a terminal shows and Markdown understands.
 
 use crate::report::{Cell, Report, Row};
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
-/// Medians with their ranges, how worldcast compares, and what went wrong.
+/// Where it was measured, medians with their ranges, how worldcast compares, and what went wrong.
 pub fn of(report: &Report) -> String {
     let peers = peers(report);
     let head = ["scenario", "unit"].into_iter().chain(peers.iter().copied()).map(str::to_owned).collect();
     let figures = report.rows.iter().map(|row| figures(report, row, &peers));
-    let mut text = aligned(std::iter::once(head).chain(figures).collect());
+    let mut text = format!("{}\n", report.machine);
+    text += &aligned(std::iter::once(head).chain(figures).collect());
     let others: Vec<_> = peers.iter().copied().filter(|peer| *peer != "worldcast").collect();
     let ratios: Vec<_> = report.rows.iter().filter_map(|row| ratios(row, &others)).collect();
     if !ratios.is_empty() {
@@ -23,7 +24,7 @@ pub fn of(report: &Report) -> String {
 /// A figure as short as its meaning allows.
 pub fn rounded(figure: f64) -> String {
     match figure {
-        1000.0.. => grouped(&format!("{figure:.0}")),
+        1000.0.. => grouped(format_args!("{figure:.0}")),
         100.0.. => format!("{figure:.0}"),
         10.0.. => format!("{figure:.1}"),
         _ => format!("{figure:.2}"),
@@ -31,17 +32,18 @@ pub fn rounded(figure: f64) -> String {
 }
 
 /// 1,234,567
-fn grouped(digits: &str) -> String {
+pub fn grouped(number: impl Display) -> String {
+    let digits = number.to_string();
     let mut groups: Vec<_> = digits.as_bytes().rchunks(3).map(String::from_utf8_lossy).collect();
     groups.reverse();
     groups.join(",")
 }
 
-fn peers(report: &Report) -> Vec<&'static str> {
+fn peers(report: &Report) -> Vec<&str> {
     let mut peers: Vec<&str> = Vec::new();
     for cell in report.rows.iter().flat_map(|row| &row.peers) {
-        if !peers.contains(&cell.peer) {
-            peers.push(cell.peer);
+        if !peers.contains(&&*cell.peer) {
+            peers.push(&cell.peer);
         }
     }
     peers
@@ -49,7 +51,7 @@ fn peers(report: &Report) -> Vec<&'static str> {
 
 fn figures(report: &Report, row: &Row, peers: &[&str]) -> Vec<String> {
     let cell = |peer: &&str| row.cell(peer).map_or_else(String::new, |cell| figure(report, row, cell));
-    let start = [row.title.to_owned(), row.unit.to_string()];
+    let start = [row.title.clone(), row.unit.clone()];
     start.into_iter().chain(peers.iter().map(cell)).collect()
 }
 
@@ -62,7 +64,7 @@ fn figure(report: &Report, row: &Row, cell: &Cell) -> String {
     if cell.figures.len() > 1 {
         let _ = write!(text, " ({}–{})", rounded(least), rounded(greatest));
     }
-    if let Some(other) = row.over.and_then(|over| report.median(over, cell.peer)) {
+    if let Some(other) = row.over.as_ref().and_then(|over| report.cell(over, &cell.peer)?.median()) {
         let _ = write!(text, " = {:.2} x", median / other);
     }
     text
@@ -73,7 +75,7 @@ fn ratios(row: &Row, others: &[&str]) -> Option<Vec<String>> {
     let ratio =
         |peer: &&str| row.median(peer).map_or_else(String::new, |theirs| format!("{:.2}", ours / theirs));
     let ratios: Vec<_> = others.iter().map(ratio).collect();
-    let start = std::iter::once(row.title.to_owned());
+    let start = std::iter::once(row.title.clone());
     ratios.iter().any(|ratio| !ratio.is_empty()).then(|| start.chain(ratios).collect())
 }
 

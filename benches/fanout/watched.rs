@@ -24,16 +24,20 @@ impl Watched {
         Ok(Self { crowd, epoll, events: Vec::with_capacity(1024) })
     }
 
-    /// Waits for at most `patience`, reads from everybody who has something to read, and tells who
-    /// heard a message of what length. Whether there was anything to read.
-    pub fn hear(&mut self, patience: Duration, mut tell: impl FnMut(usize, usize)) -> anyhow::Result<bool> {
+    /// Waits for at most `patience` and reads from everybody who has something to read; whether there was
+    /// anything. `is_right` judges who heard a message of what length.
+    pub fn hear(
+        &mut self,
+        patience: Duration,
+        mut is_right: impl FnMut(usize, usize) -> bool,
+    ) -> anyhow::Result<bool> {
         let patience = Timespec::try_from(patience)?;
         self.events.clear();
         epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&patience))?;
         let Crowd { clients, buffer, .. } = &mut self.crowd;
         for event in &self.events {
             let number = event.data.u64() as usize;
-            clients[number].hear(buffer, |length| tell(number, length))?;
+            clients[number].hear(buffer, |length| is_right(number, length))?;
         }
         Ok(!self.events.is_empty())
     }

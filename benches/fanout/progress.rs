@@ -1,0 +1,60 @@
+//! What is being measured, how much is done, and how long the rest will take.
+
+use crate::{
+    peer::Peer,
+    scenario::{Pace, Scenario},
+};
+use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// Two lines that change on a terminal; elsewhere a line for each measurement.
+pub struct Progress {
+    /// As long as all measurements together are expected to last, in milliseconds.
+    bar: ProgressBar,
+    done: usize,
+    all: usize,
+}
+
+impl Progress {
+    pub fn of(scenarios: &[Scenario], peers: &[Peer], pace: Pace) -> anyhow::Result<Self> {
+        let times = |scenario: &Scenario| scenario.peers_of(peers).count() * pace.rounds;
+        let lasting: Duration =
+            scenarios.iter().map(|scenario| scenario.lasts(pace) * times(scenario) as u32).sum();
+        let target = ProgressDrawTarget::stderr_with_hz(4);
+        let bar = ProgressBar::with_draw_target(Some(lasting.as_millis() as u64), target);
+        let lines = "{msg}\n{bar:32.blue/dim} {prefix}, {elapsed_precise} gone";
+        bar.set_style(ProgressStyle::with_template(lines)?.progress_chars("━╸─"));
+        bar.enable_steady_tick(Duration::from_secs(1)); // hardly a disturbance
+        Ok(Self { bar, done: 0, all: scenarios.iter().map(times).sum() })
+    }
+
+    pub fn begin(&mut self, scenario: &Scenario, peer: Peer) {
+        let what = format!("{} · {}", scenario.name, peer.name());
+        if self.bar.is_hidden() {
+            eprintln!("{} of {} · {what}", self.done + 1, self.all);
+        }
+        let left = FormattedDuration(self.left());
+        self.bar.set_prefix(format!("{} of {}, about {left} left", self.done, self.all));
+        self.bar.set_message(what);
+    }
+
+    /// A measurement is done that was expected to last so long.
+    pub fn end(&mut self, lasting: Duration) {
+        self.done += 1;
+        self.bar.inc(lasting.as_millis() as u64);
+    }
+
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// What is expected, corrected by how long the rest took.
+    fn left(&self) -> Duration {
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        let expected = Duration::from_millis(all.saturating_sub(done));
+        match done {
+            0 => expected,
+            done => expected.mul_f64(self.bar.elapsed().as_millis() as f64 / done as f64),
+        }
+    }
+}
