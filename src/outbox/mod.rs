@@ -28,6 +28,7 @@ use pulse::Verdict;
 use queue::{Queue, Share};
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    hint::black_box,
     io,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -36,18 +37,19 @@ use std::{
 use tokio::net::TcpStream;
 
 /// The way out of one session, shared by the session and the relay of its thread.
+#[repr(C)] // what a push looks at lies together, in two or three lines of the processor's cache
 pub struct Outbox {
+    sent: Cell<Traffic>,
     way: Way,
     /// What its frames look like.
     pub form: Form,
-    pub pulse: Pulse,
-    limits: QueueLimits,
-    queue: RefCell<Queue>,
-    phase: Cell<Phase>,
     reason: OnceCell<CloseReason>,
+    phase: Cell<Phase>,
+    queue: RefCell<Queue>,
+    limits: QueueLimits,
+    pub pulse: Pulse,
     /// Wakes the session's input stream.
     waker: RefCell<Option<Waker>>,
-    sent: Cell<Traffic>,
 }
 
 /// What went one way.
@@ -102,6 +104,12 @@ impl Outbox {
         if self.send(frames, Share::Recalled).is_err() {
             self.end(CloseReason::ConnectionLost);
         }
+    }
+
+    /// Brings what a push looks at into the processor's cache. Where many outboxes are asked for at once, the memory
+    /// serves them side by side; a push that comes to one unprepared waits for each line.
+    pub fn prefetch(&self) {
+        black_box((self.sent.get(), self.phase.get(), self.queue.borrow().is_empty()));
     }
 
     /// Whether all outboxes together have room for what the client missed.

@@ -1,5 +1,6 @@
 //! Where frames go: into a socket, or into the body of an answer, which takes them when it is polled.
 
+use rustix::net::{SendFlags, send};
 use std::{
     cell::RefCell,
     io::{self, IoSlice},
@@ -21,7 +22,7 @@ impl Way {
 
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Socket(socket) => socket.try_write(bytes),
+            Self::Socket(socket) => Ok(send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?),
             Self::Body(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }

@@ -37,6 +37,10 @@ struct Member {
     is_author: bool,
 }
 
+/// Outboxes that come into the processor's cache side by side. What the kernel touches between two pushes must not
+/// drive them out again.
+pub const FETCHED_TOGETHER: usize = 16;
+
 impl LocalRoom {
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
@@ -73,14 +77,22 @@ impl LocalRoom {
         self.members[index].is_author = true;
     }
 
+    /// Brings what the first part of a flush looks at into the processor's cache.
+    pub fn prefetch(&self) {
+        self.members.iter().take(FETCHED_TOGETHER).for_each(|member| member.outbox.prefetch());
+    }
+
     /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
     pub fn flush(&mut self, compression: &Compression, metrics: &Metrics) -> bool {
         let said = std::mem::take(&mut self.said);
         let mut batch = Batch::new(&said, compression);
         let (mut sent, mut behind) = (Traffic::default(), false);
-        for member in &mut self.members {
-            member.hear(&mut batch, &mut sent);
-            behind |= member.outbox.has_backlog();
+        for some in self.members.chunks_mut(FETCHED_TOGETHER) {
+            some.iter().for_each(|member| member.outbox.prefetch());
+            for member in some {
+                member.hear(&mut batch, &mut sent);
+                behind |= member.outbox.has_backlog();
+            }
         }
         metrics.messages_sent.inc_by(sent.messages);
         metrics.bytes_sent.inc_by(sent.bytes);

@@ -110,12 +110,12 @@ impl Relay {
         }
     }
 
+    /// Flushes when the mailbox is empty: turns that wait together go out together.
     fn flush_soon(&mut self, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.flush_is_near, true) {
             return;
         }
-        let others_go_first = tokio::task::yield_now().into_actor(self);
-        ctx.spawn(others_go_first.map(|(), relay, ctx| {
+        ctx.spawn(fut::ready(()).map(|(), relay: &mut Self, ctx| {
             relay.flush_is_near = false;
             relay.flush();
             relay.wait_for_hearers(ctx);

@@ -1,6 +1,9 @@
 //! The sessions of one thread and the rooms they are in.
 
-use super::{batch::Hearer, local_room::LocalRoom};
+use super::{
+    batch::Hearer,
+    local_room::{FETCHED_TOGETHER, LocalRoom},
+};
 use crate::{
     config::CompressionSettings,
     hub::{Publication, SessionId},
@@ -79,9 +82,12 @@ impl Roster {
 
     /// Sends every member what was said in its room since the last flush, at once.
     pub fn flush(&mut self, metrics: &Metrics) {
-        for slot in std::mem::take(&mut self.stirred) {
-            if self.rooms[slot.index()].flush(&self.compression, metrics) {
-                self.behind.push(slot);
+        for slots in std::mem::take(&mut self.stirred).chunks(FETCHED_TOGETHER) {
+            slots.iter().for_each(|slot| self.rooms[slot.index()].prefetch());
+            for slot in slots {
+                if self.rooms[slot.index()].flush(&self.compression, metrics) {
+                    self.behind.push(*slot);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 //! The socket is read only when everything read before was taken in, and a message is yielded only
 //! when the server has room for it: a full server stops reading, it does not grow.
 
-use super::{budget::Budget, pace::Pace};
+use super::{budget::Budget, pace::Pace, reading::poll_read};
 use crate::{
     metrics::{Metrics, PauseLabels},
     outbox::{Outbox, Pause, Phase},
@@ -12,8 +12,6 @@ use crate::{
 use bytes::{Buf, BytesMut};
 use futures_util::Stream;
 use std::{
-    cell::RefCell,
-    io,
     net::Shutdown,
     pin::Pin,
     rc::Rc,
@@ -166,28 +164,4 @@ impl Stream for Intake {
             },
         }
     }
-}
-
-/// Reads once, into a buffer that all sessions of a thread share, and hands over what came; ready
-/// with 0 at the end of the stream.
-fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
-    const READ_SIZE: usize = 16 << 10;
-    let Some(socket) = outbox.socket() else { return Poll::Ready(Ok(0)) };
-    thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]));
-
-    BUFFER.with_borrow_mut(|buffer| {
-        loop {
-            ready!(socket.poll_read_ready(cx))?; // yields by itself when a peer floods
-            match socket.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                read => {
-                    if let Ok(length @ 1..) = read {
-                        outbox.pulse.heard();
-                        take(&buffer[..length]);
-                    }
-                    return Poll::Ready(read);
-                }
-            }
-        }
-    })
 }

@@ -6,6 +6,7 @@ mod ending; // what is kept of its end
 mod intake; // the stream of what it says
 mod listening; // one that says nothing
 mod pace; // how fast it may speak
+mod reading; // the bytes of it
 
 pub use budget::{cost, in_flight};
 pub use crowd::{Crowd, Crowded, Place};

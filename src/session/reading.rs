@@ -1,0 +1,50 @@
+//! Reading from a client's socket.
+
+use crate::outbox::Outbox;
+use rustix::net::{RecvFlags, recv};
+use std::{
+    cell::RefCell,
+    io,
+    task::{Context, Poll, ready},
+};
+use tokio::{io::Interest, net::TcpStream};
+
+/// Reads once, into a buffer that all sessions of a thread share, and hands over what came; ready
+/// with 0 at the end of the stream.
+pub fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
+    const READ_SIZE: usize = 16 << 10;
+    let Some(socket) = outbox.socket() else { return Poll::Ready(Ok(0)) };
+    thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]));
+
+    BUFFER.with_borrow_mut(|buffer| {
+        loop {
+            ready!(socket.poll_read_ready(cx))?; // yields by itself when a peer floods
+            match try_read(socket, buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                read => {
+                    if let Ok(length @ 1..) = read {
+                        outbox.pulse.heard();
+                        take(&buffer[..length]);
+                    }
+                    return Poll::Ready(read);
+                }
+            }
+        }
+    })
+}
+
+/// Reads once. A short read has emptied the socket: told so, tokio does not try again before more has come.
+fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut short = None;
+    let read = socket.try_io(Interest::READABLE, || {
+        let length = recv(socket, &mut *buffer, RecvFlags::DONTWAIT)?.0;
+        match length > 0 && length < buffer.len() {
+            true => {
+                short = Some(length);
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            false => Ok(length),
+        }
+    });
+    short.map_or(read, Ok)
+}
