@@ -11,7 +11,7 @@ use std::path::Path;
 /// What most people ask for.
 const HIGHLIGHTS: [(&str, &str); 4] = [
     ("single", "CPU of a delivery to 500 clients, µs · less is better"),
-    ("rate-16", "deliveries a second to 200 clients · more is better"),
+    ("rate-16", "deliveries a second, 16 speakers, 200 clients · more is better"),
     ("p99", "99 of 100 deliveries to 1,000 clients within, ms · less is better"),
     ("memory-5000", "memory of an idle connection, bytes · less is better"),
 ];
@@ -20,7 +20,7 @@ const PANEL_HEIGHT: u32 = 280;
 const BAR: (i32, i32) = (18, 27); // its height, and from one to the next
 const BARS_AT: (i32, i32) = (112, 52);
 const LONGEST: f64 = 258.0;
-/// A bar that would be more times longer than the next is cut.
+/// A bar this many times longer than the next is cut.
 const TOO_LONG: f64 = 3.0;
 const ENOUGH: usize = 5;
 

@@ -65,7 +65,7 @@ fn figure(report: &Report, row: &Row, cell: &Cell) -> String {
         let _ = write!(text, " ({}–{})", rounded(least), rounded(greatest));
     }
     if let Some(other) = row.over.as_ref().and_then(|over| report.cell(over, &cell.peer)?.median()) {
-        let _ = write!(text, " = {:.2} x", median / other);
+        let _ = write!(text, " = {} x", rounded(median / other));
     }
     text
 }

@@ -43,10 +43,10 @@ pub struct Outbox {
     way: Way,
     /// What its frames look like.
     pub form: Form,
-    reason: OnceCell<CloseReason>,
     phase: Cell<Phase>,
     queue: RefCell<Queue>,
     limits: QueueLimits,
+    reason: OnceCell<CloseReason>,
     pub pulse: Pulse,
     /// Wakes the session's input stream.
     waker: RefCell<Option<Waker>>,

@@ -20,6 +20,8 @@ impl Way {
         Self::Body(RefCell::default())
     }
 
+    /// Does not look whether tokio takes the socket for writable, which lies elsewhere in memory: what the kernel does
+    /// not take is queued, and [`Way::try_write_vectored`] lets tokio know.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Socket(socket) => Ok(send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?),

@@ -77,9 +77,9 @@ impl LocalRoom {
         self.members[index].is_author = true;
     }
 
-    /// Brings what the first part of a flush looks at into the processor's cache.
+    /// Brings what the flush of a small room looks at into the processor's cache; a large one does it part by part.
     pub fn prefetch(&self) {
-        self.members.iter().take(FETCHED_TOGETHER).for_each(|member| member.outbox.prefetch());
+        self.members.iter().take(2).for_each(|member| member.outbox.prefetch());
     }
 
     /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.

@@ -119,6 +119,7 @@ impl Relay {
             relay.flush_is_near = false;
             relay.flush();
             relay.wait_for_hearers(ctx);
+            ctx.wait(tokio::task::yield_now().into_actor(relay)); // sockets are looked after between flushes
         }));
     }
 

@@ -4,9 +4,9 @@ mod budget; // room in the server for what it says
 mod crowd; // how many there may be
 mod ending; // what is kept of its end
 mod intake; // the stream of what it says
+mod reading; // the bytes it is made of
 mod listening; // one that says nothing
 mod pace; // how fast it may speak
-mod reading; // the bytes of it
 
 pub use budget::{cost, in_flight};
 pub use crowd::{Crowd, Crowded, Place};

@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::{io::Interest, net::TcpStream};
 
-/// Reads once, into a buffer that all sessions of a thread share, and hands over what came; ready
+/// Reads when there is something, into a buffer that all sessions of a thread share, and hands over what came; ready
 /// with 0 at the end of the stream.
 pub fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
     const READ_SIZE: usize = 16 << 10;
@@ -19,7 +19,7 @@ pub fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])
     BUFFER.with_borrow_mut(|buffer| {
         loop {
             ready!(socket.poll_read_ready(cx))?; // yields by itself when a peer floods
-            match try_read(socket, buffer) {
+            match read_once(socket, buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 read => {
                     if let Ok(length @ 1..) = read {
@@ -33,8 +33,9 @@ pub fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])
     })
 }
 
-/// Reads once. A short read has emptied the socket: told so, tokio does not try again before more has come.
-fn try_read(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+/// A short read has emptied the socket (epoll(7)), so its readiness ends here, as in tokio's own `poll_read`; the end
+/// of the stream stays ready. Only urgent data, which WebSocket does not know, would wait for what comes next.
+fn read_once(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut short = None;
     let read = socket.try_io(Interest::READABLE, || {
         let length = recv(socket, &mut *buffer, RecvFlags::DONTWAIT)?.0;
