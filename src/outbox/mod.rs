@@ -10,6 +10,7 @@ mod pool; // all outboxes together
 mod pulse; // the signs of life
 mod queue; // what the kernel did not take
 mod way; // a socket, or a body
+mod writing; // into it, or into the queue
 
 pub use close_reason::CloseReason;
 pub use phase::Phase;
@@ -243,78 +244,6 @@ impl Outbox {
     }
 }
 
-impl Outbox {
-    /// `false`: there was no room for all of it; what was begun is queued to its end.
-    fn send_or_queue(&self, frames: &Bytes, messages: usize) -> io::Result<bool> {
-        let written = self.write(frames)?;
-        let rest = frames.len() - written;
-        let has_room = rest == 0 || self.makes_room(rest, messages)?;
-        if has_room || written > 0 {
-            self.count_sent(messages, frames.len());
-            self.queue_rest(frames, Share::Live { messages }, written);
-        }
-        Ok(has_room)
-    }
-
-    fn makes_room(&self, bytes: usize, messages: usize) -> io::Result<bool> {
-        let has_room = || self.queue.borrow().has_room(bytes, messages, self.limits);
-        if !has_room() && self.has_backlog() {
-            would_block_is_zero(self.write_queued())?; // the client may have read since
-        }
-        Ok(has_room())
-    }
-
-    fn count_sent(&self, messages: usize, bytes: usize) {
-        let mut sent = self.sent.get();
-        sent.count(messages, bytes);
-        self.sent.set(sent);
-    }
-
-    fn send(&self, frames: &Bytes, share: Share) -> io::Result<()> {
-        let written = self.write(frames)?;
-        self.queue_rest(frames, share, written);
-        Ok(())
-    }
-
-    /// Writes what the kernel takes at once; nothing where something waits, for that comes first.
-    fn write(&self, frames: &Bytes) -> io::Result<usize> {
-        match self.queue.borrow().is_empty() {
-            true => would_block_is_zero(self.way.try_write(frames)),
-            false => Ok(0),
-        }
-    }
-
-    fn queue_rest(&self, frames: &Bytes, share: Share, written: usize) {
-        if written == frames.len() {
-            return;
-        }
-        let nothing_waited = self.queue.borrow().is_empty();
-        self.queue.borrow_mut().push(frames.clone(), share, written);
-        if nothing_waited {
-            self.pulse.written(); // from now on a write can stall
-            self.wake();
-        }
-    }
-
-    fn write_queued(&self) -> io::Result<usize> {
-        let written = self.queue.borrow_mut().write_with(|slices| self.way.try_write_vectored(slices))?;
-        self.pulse.written();
-        Ok(written)
-    }
-
-    fn enter(&self, phase: Phase) {
-        self.phase.set(phase);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        self.way.wake();
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
-    }
-}
-
 fn farewell(protocol: Protocol, reason: &CloseReason) -> Bytes {
     match (reason, reason.code()) {
         (reason, code) if protocol == Protocol::Events => {
@@ -323,12 +252,5 @@ fn farewell(protocol: Protocol, reason: &CloseReason) -> Bytes {
         (CloseReason::ClosedByClient(_), Some(code)) => wire::close(code, ""),
         (_, Some(code)) => wire::close(code, &reason.to_string()),
         (_, None) => wire::close_without_code(),
-    }
-}
-
-fn would_block_is_zero(written: io::Result<usize>) -> io::Result<usize> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        other => other,
     }
 }
