@@ -1,25 +1,41 @@
 //! A process without descriptors accepts nobody for a while, says so once, and goes on when it can.
 
 use crate::{
-    process::Launch,
-    support::{Client, eventually, within},
+    process::{Launch, Server, handshake},
+    support::{Client, eventually, head, within},
 };
-use std::time::Duration;
-use tokio::{net::TcpStream, time::sleep};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+/// A connection that asks to be let in, whether or not it is accepted.
+async fn knocks(server: &Server) -> TcpStream {
+    let mut socket = TcpStream::connect(server.listeners[0]).await.expect("the kernel takes it");
+    socket.write_all(handshake("/", "").as_bytes()).await.expect("the kernel takes it");
+    socket
+}
 
 #[tokio::test]
 async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
     let server = Launch::with(&[("workers", "1")]).descriptors(64).start();
+    let complaints = || server.log.count("Too many open files");
     let mut inside = Client::joins(&server, "/").await;
-    let mut crowd = Vec::new();
-    for _ in 0..80 {
-        crowd.push(TcpStream::connect(server.listeners[0]).await.expect("the kernel takes it"));
-    }
+    let mut let_in = Vec::new();
+    let mut waits = loop {
+        let mut socket = knocks(&server).await;
+        tokio::select! {
+            _ = head(&mut socket) => let_in.push(socket),
+            () = eventually("the log to say why nobody is accepted", || complaints() > 0) => break socket,
+        }
+        assert!(let_in.len() < 64, "more clients than descriptors");
+    };
 
-    eventually("the log to say why nobody is accepted", || server.log.count("Too many open files") > 0).await;
     inside.hears_itself("those who are here notice nothing").await;
-    sleep(Duration::from_secs(3)).await; // in which every attempt fails
-    assert_eq!(server.log.count("Too many open files"), 1, "a line a minute:\n{}", server.log.text());
-    drop(crowd);
+    for _ in 0..4 {
+        let_in.pop();
+        within("whoever waits to be let in", head(&mut waits)).await;
+        let_in.push(waits); // takes the last descriptor, so the next attempt fails again
+        waits = knocks(&server).await;
+    }
+    assert_eq!(complaints(), 1, "a line a minute:\n{}", server.log.text());
+    drop((let_in, waits));
     within("a client to be accepted again", Client::joins(&server, "/")).await;
 }

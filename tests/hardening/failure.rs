@@ -1,15 +1,16 @@
 //! What cannot be replaced takes the process with it, and the exit code says so.
 
+use crate::support::within;
 use actix::{Actor, Addr, Arbiter};
 use std::{
     cell::RefCell,
     env,
+    future::pending,
     process::{Command, Stdio},
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
-use tokio::time::sleep;
 use worldcast::{
     config::Settings,
     hub::{Drain, Event, Hub, Turn},
@@ -47,7 +48,7 @@ fn fails_alone(name: &str, fatal: fn()) {
     if env::var_os(FAILS).is_some() {
         return actix_rt::System::new().block_on(async {
             fatal();
-            sleep(Duration::from_secs(10)).await; // the process ends long before
+            within("the end of this process", pending::<()>()).await;
         });
     }
     let mut process = Command::new(env::current_exe().expect("this program"));
