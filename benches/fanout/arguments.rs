@@ -22,12 +22,16 @@ pub struct Arguments {
     quick: bool,
 
     /// How often each peer is measured in each scenario.
-    #[arg(long, default_value_t = 3, conflicts_with = "quick")]
+    #[arg(long, default_value_t = 5, conflicts_with = "quick")]
     rounds: usize,
 
     /// Measures nothing: shows the figures of an earlier fanout.json again.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["names", "quick", "rounds"])]
     pub draw: Option<PathBuf>,
+
+    /// Compares this worldcast with another build of it, as precisely as can be.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["quick", "draw"])]
+    pub against: Option<PathBuf>,
 
     /// Directory for fanout.json and the pictures.
     #[arg(long, default_value = "target/fanout")]
@@ -47,7 +51,8 @@ impl Arguments {
         let (rounds, divisor) = if self.quick { (1, 10) } else { (self.rounds, 1) };
         Pace {
             rounds,
-            measure: Duration::from_secs(2) / divisor,
+            warm: Duration::from_millis(500) / divisor,
+            measure: Duration::from_secs(1) / divisor,
             chat: Duration::from_secs(6) / divisor.min(3),
             idle: Duration::from_secs(30) / divisor,
         }
@@ -63,25 +68,32 @@ impl Arguments {
         peers
     }
 
-    /// Those that are asked for.
-    pub fn scenarios(&self) -> anyhow::Result<Vec<Scenario>> {
-        let mut scenarios = catalogue::scenarios();
-        self.refuse_unknown_names(&scenarios)?;
-        if scenarios.iter().any(|scenario| self.names(&scenario.name)) {
-            scenarios.retain(|scenario| self.names(&scenario.name));
+    /// The scenarios that are asked for and that so many connections suffice for, as the catalogue groups them.
+    pub fn groups(&self, allowed: usize) -> anyhow::Result<Vec<Vec<Scenario>>> {
+        let mut groups = catalogue::groups();
+        let all: Vec<_> = groups.iter().flatten().map(|scenario| scenario.name.clone()).collect();
+        self.refuse_unknown_names(&all)?;
+        let without_names = !all.iter().any(|name| self.names(name));
+        for scenarios in &mut groups {
+            scenarios.retain(|scenario| without_names || self.names(&scenario.name));
+            for Scenario { name, .. } in scenarios.extract_if(.., |scenario| scenario.clients() > allowed) {
+                eprintln!(
+                    "{name} is left out: only {allowed} connections fit into the descriptors (ulimit -Hn)"
+                );
+            }
         }
-        Ok(scenarios)
+        Ok(groups)
     }
 
-    fn names(&self, name: &str) -> bool {
+    /// Whether `name` is asked for.
+    pub fn names(&self, name: &str) -> bool {
         self.names.iter().any(|given| given == name)
     }
 
-    fn refuse_unknown_names(&self, scenarios: &[Scenario]) -> anyhow::Result<()> {
+    fn refuse_unknown_names(&self, scenarios: &[String]) -> anyhow::Result<()> {
         let peers = Peer::ALL.map(Peer::name);
-        let scenarios: Vec<_> = scenarios.iter().map(|scenario| &*scenario.name).collect();
         for name in &self.names {
-            if !peers.contains(&&**name) && !scenarios.contains(&&**name) {
+            if !peers.contains(&&**name) && !scenarios.contains(name) {
                 bail!("no \"{name}\"; peers: {}; scenarios: {}", peers.join(", "), scenarios.join(", "));
             }
         }

@@ -7,7 +7,7 @@ use crate::{
     idle::Silence,
     latency::Chatter,
     peer::Peer::{self, *},
-    rate::Rate,
+    rate::{Rate, Whose},
     scenario::{
         Measure::{self, *},
         Scenario,
@@ -22,8 +22,9 @@ const WITH_ROOMS: &[Peer] = &[Worldcast, Bun, Ws];
 const WITH_COMPRESSION: &[Peer] = &[Worldcast, Bun, Ws, SocketIo, Websockets];
 const OURS: &[Peer] = &[Worldcast];
 
-/// With the first hundred and the peer's own files below 20,000 descriptors.
-const MOST: usize = 19_000;
+/// As many as fit into 20,000 descriptors.
+const MANY: usize = 19_000;
+const MOST: usize = 50_000;
 
 const SINGLE: Load = Load::of(500);
 const BURST: Load = Load { burst: 8, ..SINGLE };
@@ -40,19 +41,65 @@ const POLITE: Chatter = Chatter { speakers: 100, ..Chatter::of(100, 64, 100) };
 const FLOOD: Chatter = Chatter { flood: true, ..POLITE };
 const PACED: Chatter = Chatter { pace: 100, ..FLOOD };
 
-pub fn scenarios() -> Vec<Scenario> {
-    [deliveries(), memory(), connections(), compression(), clients(), rooms(), workers(), disturbers()]
-        .concat()
+/// Those of a group are measured in turn, round by round: they are compared with each other.
+pub fn groups() -> Vec<Vec<Scenario>> {
+    let deliveries = [deliveries(), clients(), rooms()].concat();
+    vec![deliveries, conversations(), memory(), connections(), workers(), disturbers()]
 }
 
 fn deliveries() -> Vec<Scenario> {
+    let silent = "CPU of a delivery: 500 clients beside 10,000 silent rooms";
+    let compressed = "CPU of a delivery: 500 clients, 1 KiB, compressed";
     vec![
         new("single", "CPU of a delivery: 500 clients, 64 B, one message at a time", ALL, Cpu(SINGLE)),
+        new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("single"),
         new("burst", "CPU of a delivery: 500 clients, 64 B, in bursts of 8", ALL, Cpu(BURST)),
         new("choir", "CPU of a delivery: 500 clients, 64 B, 8 speakers at once", ALL, Cpu(CHOIR)),
         new("large", "CPU of a delivery: 200 clients, 16 KiB", ALL, Cpu(LARGE)),
-        new("rate-1", "deliveries a second: 200 clients, 16 in flight, 1 speaker", ALL, rate(1)),
-        new("rate-16", "deliveries a second: 200 clients, 16 in flight, 16 speakers", ALL, rate(16)),
+        new("json", "CPU of a delivery: 500 clients, 1 KiB of JSON", WITH_COMPRESSION, Cpu(JSON)),
+        new("json-compressed", compressed, WITH_COMPRESSION, Cpu(COMPRESSED)).over("json"),
+    ]
+}
+
+/// 500 of them are `single`, 10,000 are `rooms-1`.
+fn clients() -> Vec<Scenario> {
+    let of = |clients| {
+        let title = format!("CPU of a delivery: {} clients", grouped(clients));
+        new(format!("clients-{clients}"), title, STRONG, Cpu(Load::of(clients)))
+    };
+    [100, 1_000, MANY, MOST].map(of).into()
+}
+
+fn rooms() -> Vec<Scenario> {
+    let of = |rooms, in_each| Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE });
+    let pairs = |rooms| {
+        let title = format!("CPU of a delivery: {} rooms of 2", grouped(rooms));
+        new(format!("pairs-{rooms}"), title, WITH_ROOMS, of(rooms, 2))
+    };
+    vec![
+        new("rooms-1", "CPU of a delivery: 1 room of 10,000", STRONG, of(1, 10_000)),
+        new("rooms-100", "CPU of a delivery: 100 rooms of 100", WITH_ROOMS, of(100, 100)).over("rooms-1"),
+        pairs(5_000).over("rooms-1"),
+        pairs(2_000),
+        pairs(500),
+        pairs(50),
+    ]
+}
+
+fn conversations() -> Vec<Scenario> {
+    let rate = |speakers| Rate { clients: 200, bytes: 64, in_flight: 16, speakers };
+    let server = "CPU of the server meanwhile, of a core";
+    let client = "CPU of the client meanwhile, of a core";
+    vec![
+        new("rate-1", "deliveries a second: 200 clients, 16 in flight, 1 speaker", ALL, PerSecond(rate(1))),
+        new(
+            "rate-16",
+            "deliveries a second: 200 clients, 16 in flight, 16 speakers",
+            ALL,
+            PerSecond(rate(16)),
+        ),
+        new("rate-16-server", server, STRONG, Busy(rate(16), Whose::Servers)),
+        new("rate-16-client", client, STRONG, Busy(rate(16), Whose::Clients)),
         new("p99", "p99 of 1,000 clients, 20 messages a second", ALL, Latency(Chatter::of(1_000, 64, 20))),
     ]
 }
@@ -66,42 +113,14 @@ fn memory() -> Vec<Scenario> {
     let title = "memory of an idle connection with compression, 5,000 clients";
     let compressed = Memory(Silence { compressed: true, ..Silence::of(5_000) });
     let compressed = new("memory-compressed", title, WITH_COMPRESSION, compressed).over("memory-5000");
-    [100, 1_000, 5_000, 10_000, MOST].map(of).into_iter().chain([compressed]).collect()
+    [100, 1_000, 5_000, 10_000, MANY, MOST].map(of).into_iter().chain([compressed]).collect()
 }
 
 fn connections() -> Vec<Scenario> {
     vec![
         new("accept", "CPU of an accepted connection", ALL, Accept(2_000)),
         new("idle-cpu", "CPU of an idle connection, each second, 5,000 clients", WITH_ROOMS, IdleCpu(5_000)),
-        new("scrape", "CPU of one reading of /metrics, 19,000 clients", OURS, Scrape(MOST)),
-    ]
-}
-
-fn compression() -> Vec<Scenario> {
-    let title = "CPU of a delivery: 500 clients, 1 KiB, compressed";
-    vec![
-        new("json", "CPU of a delivery: 500 clients, 1 KiB of JSON", WITH_COMPRESSION, Cpu(JSON)),
-        new("json-compressed", title, WITH_COMPRESSION, Cpu(COMPRESSED)).over("json"),
-    ]
-}
-
-/// 500 of them are `single`, 10,000 are `rooms-1`.
-fn clients() -> Vec<Scenario> {
-    let of = |clients| {
-        let title = format!("CPU of a delivery: {} clients", grouped(clients));
-        new(format!("clients-{clients}"), title, STRONG, Cpu(Load::of(clients)))
-    };
-    [100, 1_000, MOST].map(of).into()
-}
-
-fn rooms() -> Vec<Scenario> {
-    let of = |rooms, in_each| Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE });
-    let silent = "CPU of a delivery: 500 clients beside 10,000 silent rooms";
-    vec![
-        new("rooms-1", "CPU of a delivery: 1 room of 10,000", STRONG, of(1, 10_000)),
-        new("rooms-100", "CPU of a delivery: 100 rooms of 100", WITH_ROOMS, of(100, 100)).over("rooms-1"),
-        new("rooms-5000", "CPU of a delivery: 5,000 rooms of 2", WITH_ROOMS, of(5_000, 2)).over("rooms-1"),
-        new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("single"),
+        new("scrape", "CPU of one reading of /metrics, 19,000 clients", OURS, Scrape(MANY)),
     ]
 }
 
@@ -119,7 +138,8 @@ fn workers() -> Vec<Scenario> {
         let silence = Silence { workers: 2, ..Silence::of(clients) };
         new(format!("workers-2-memory-{clients}"), title, OURS, Memory(silence))
     };
-    let (deliveries, memory) = ([500, 100, 1_000, 10_000].map(two), [1_000, 5_000, MOST].map(memory));
+    let deliveries = [500, 100, 1_000, 10_000, MANY, MOST].map(two);
+    let memory = [100, 1_000, 5_000, 10_000, MANY, MOST].map(memory);
     let spread = |half_goes| Spread { clients: 10_000, half_goes };
     let spreads = [
         new("spread", "connections at the fuller of 2 workers, 10,000 clients", OURS, spread(false)),
@@ -139,10 +159,6 @@ fn disturbers() -> Vec<Scenario> {
         new("flood", flood, WITH_ROOMS, Latency(FLOOD)).over("polite"),
         new("flood-paced", paced, OURS, Latency(PACED)).over("polite"),
     ]
-}
-
-fn rate(speakers: usize) -> Measure {
-    Rate(Rate { clients: 200, bytes: 64, in_flight: 16, speakers })
 }
 
 fn new(

@@ -52,7 +52,7 @@ fn panels(panels: &[Panel], path: &Path) -> anyhow::Result<()> {
 
 fn panel(area: &Area, title: &str, row: &Row) -> anyhow::Result<()> {
     write(area, title, 18, HPos::Left, (16, 26))?;
-    let mut ends: Vec<_> = row.peers.iter().filter_map(|cell| Some(cell.range()?.1)).collect();
+    let mut ends: Vec<_> = row.peers.iter().filter_map(|cell| Some(cell.figures.range()?.1)).collect();
     ends.sort_by(f64::total_cmp);
     let most = match ends[..] {
         [.., next, longest] if longest > next * TOO_LONG => next * 1.25,
@@ -73,7 +73,7 @@ fn bar(area: &Area, cell: &Cell, median: f64, most: f64, top: i32) -> anyhow::Re
     let color = if cell.peer == "worldcast" { OURS } else { OTHERS };
     write(area, &cell.peer, 16, HPos::Right, (left - 8, middle))?;
     area.draw(&Rectangle::new([(left, top), (end(median), bottom)], color.filled()))?;
-    let (least, greatest) = cell.range().unwrap_or((median, median));
+    let (least, greatest) = cell.figures.range().unwrap_or((median, median));
     area.draw(&PathElement::new([(end(least), middle), (end(greatest), middle)], INK))?;
     if median > most {
         let cut = end(most) - 24;
@@ -84,7 +84,7 @@ fn bar(area: &Area, cell: &Cell, median: f64, most: f64, top: i32) -> anyhow::Re
 }
 
 fn medians(row: &Row) -> impl Iterator<Item = (&Cell, f64)> {
-    row.peers.iter().filter_map(|cell| Some((cell, cell.median()?)))
+    row.peers.iter().filter_map(|cell| Some((cell, cell.figures.median()?)))
 }
 
 const _: () =

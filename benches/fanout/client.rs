@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use socket2::{Domain, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     thread,
     time::Duration,
 };
@@ -19,6 +19,9 @@ pub struct Client {
     /// Messages that have come since [`Client::forget`].
     pub heard: usize,
 }
+
+/// Of the 28,000 ports that each of the addresses 127.x.x.x has for connections to one server.
+const FROM_ONE_ADDRESS: usize = 20_000;
 
 /// How a client begins.
 #[derive(Clone, Copy)]
@@ -41,9 +44,17 @@ impl Greeting {
 }
 
 impl Client {
-    /// Connects and asks for the upgrade; [`Client::is_admitted`] comes next.
-    pub fn knock(server: SocketAddr, greeting: Greeting) -> anyhow::Result<Self> {
-        Self::ask(TcpStream::connect(server)?, server, greeting)
+    /// Connects and asks for the upgrade, as the client of this number; [`Client::is_admitted`] comes next.
+    pub fn knock(server: SocketAddr, greeting: Greeting, number: usize) -> anyhow::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        let neighbour = number / FROM_ONE_ADDRESS;
+        if neighbour > 0 {
+            let address = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + neighbour as u32);
+            socket.set_linger(Some(Duration::ZERO))?; // its port is free again as soon as it is closed
+            socket.bind(&SocketAddr::from((address, 0)).into())?;
+        }
+        socket.connect(&server.into())?;
+        Self::ask(socket.into(), server, greeting)
     }
 
     /// A client that takes as little as possible: the kernel keeps only 4 KiB for it.

@@ -9,8 +9,9 @@ use crate::{
     frame,
     peer::Setup,
     scenario::Bench,
+    server::Server,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is said, and to whom.
 #[derive(Clone, Copy, Debug)]
@@ -35,32 +36,58 @@ impl Load {
     }
 }
 
+/// A server and everybody in their rooms.
+pub struct Party {
+    load: Load,
+    crowd: Crowd,
+    _others: Crowd,
+    /// What a speaker says at once.
+    burst: Vec<u8>,
+    server: Server,
+}
+
 /// Microseconds of the server's CPU for each delivery.
 pub fn per_delivery(bench: &Bench, load: Load) -> anyhow::Result<f64> {
-    let setup = Setup { workers: load.workers, compressed: load.guests.compressed, ..Setup::SIMPLE };
-    let server = bench.start(setup, load.share)?;
-    let mut crowd = Crowd::gather(&server, bench.peer, load.guests)?;
-    let others = Guests { first_room: load.guests.rooms, ..Guests::of(load.idle, 1) };
-    let _others = Crowd::gather(&server, bench.peer, others)?;
-    let text = bench.peer.message(&json(load.bytes));
-    crowd.settle(&text)?;
-    let burst = frame::text(text.as_bytes()).repeat(load.burst);
-    let mut round = || {
-        crowd.say(&burst, load.speakers)?;
-        server.rest()?;
-        crowd.hear_all(load.burst * load.speakers)
-    };
-    let warm = Instant::now();
-    while warm.elapsed() < bench.pace.measure / 4 {
-        round()?;
+    let mut party = Party::gather(bench, load)?;
+    party.run(bench.pace.warm, 1)?;
+    party.run(bench.pace.measure, 10)
+}
+
+impl Party {
+    pub fn gather(bench: &Bench, load: Load) -> anyhow::Result<Self> {
+        let setup = Setup { workers: load.workers, compressed: load.guests.compressed, ..Setup::SIMPLE };
+        let server = bench.start(setup, load.share)?;
+        let mut crowd = Crowd::gather(&server, bench.peer, load.guests)?;
+        let others = Guests { first_room: load.guests.rooms, ..Guests::of(load.idle, 1) };
+        let others = Crowd::gather(&server, bench.peer, others)?;
+        let text = bench.peer.message(&json(load.bytes));
+        crowd.settle(&text)?;
+        let burst = frame::text(text.as_bytes()).repeat(load.burst);
+        Ok(Self { load, crowd, _others: others, burst, server })
     }
-    let (began, before, mut rounds) = (Instant::now(), server.cpu()?, 0);
-    while began.elapsed() < bench.pace.measure || rounds < 10 {
-        round()?;
-        rounds += 1;
+
+    /// Microseconds of the server's CPU for each delivery, over so long a time and so many rounds.
+    pub fn run(&mut self, time: Duration, least: usize) -> anyhow::Result<f64> {
+        let (began, before, mut rounds) = (Instant::now(), self.server.cpu()?, 0);
+        while began.elapsed() < time || rounds < least {
+            self.round()?;
+            rounds += 1;
+        }
+        let deliveries = rounds * self.deliveries();
+        Ok(self.server.cpu_since(before)?.as_secs_f64() * 1e6 / deliveries as f64)
     }
-    let deliveries = rounds * load.burst * load.speakers * load.guests.rooms * load.guests.in_each;
-    Ok((server.cpu()? - before).as_secs_f64() * 1e6 / deliveries as f64)
+
+    fn round(&mut self) -> anyhow::Result<()> {
+        let Load { burst, speakers, .. } = self.load;
+        self.crowd.say(&self.burst, speakers)?;
+        self.server.rest()?;
+        self.crowd.hear_all(burst * speakers)
+    }
+
+    fn deliveries(&self) -> usize {
+        let Load { guests, burst, speakers, .. } = self.load;
+        burst * speakers * guests.rooms * guests.in_each
+    }
 }
 
 /// `bytes` bytes of what people send.

@@ -68,7 +68,8 @@ impl Crowd {
         while self.clients.len() < end {
             let batch = self.clients.len()..end.min(self.clients.len() + BATCH);
             let greeting = |client: usize| Greeting { peer, room: first_room + client / in_each, compressed };
-            let knocks = batch.clone().map(|client| Client::knock(server.address(), greeting(client)));
+            let knocks =
+                batch.clone().map(|client| Client::knock(server.address(), greeting(client), client));
             let mut clients = knocks.collect::<anyhow::Result<Vec<_>>>()?;
             server.rest()?;
             for (client, number) in clients.iter_mut().zip(batch) {

@@ -1,8 +1,9 @@
-//! How cost grows with the number of clients, as lines.
+//! How cost grows with the number of clients and of rooms, as lines.
 
 use crate::{
-    picture::{Area, OURS, PALE, WIDTH, letters, sheet, write},
-    report::{Cell, Report},
+    figures::Figures,
+    picture::{Area, OURS, PALE, letters, sheet, write},
+    report::Report,
     table::{grouped, rounded},
 };
 use plotters::{
@@ -12,47 +13,77 @@ use plotters::{
 };
 use std::path::Path;
 
-/// Scenarios that differ only in the number of clients.
+/// Scenarios that differ only in one number.
 struct Growth {
     title: &'static str,
+    number: &'static str,
     scenarios: Scenarios,
     /// The same with two workers, which only we have.
     two_workers: Scenarios,
+    /// Whether figures are too far apart for a scale that begins with zero.
+    is_wide: bool,
 }
 
 type Scenarios = &'static [(u32, &'static str)];
 
-const DELIVERY: Growth = Growth {
-    title: "CPU of a delivery, µs",
-    scenarios: &[
-        (100, "clients-100"),
-        (500, "single"),
-        (1_000, "clients-1000"),
-        (10_000, "rooms-1"),
-        (19_000, "clients-19000"),
-    ],
-    two_workers: &[
-        (100, "workers-2-100"),
-        (500, "workers-2-500"),
-        (1_000, "workers-2-1000"),
-        (10_000, "workers-2-10000"),
-    ],
-};
-const MEMORY: Growth = Growth {
-    title: "memory of an idle connection, bytes (logarithmic)",
-    scenarios: &[
-        (100, "memory-100"),
-        (1_000, "memory-1000"),
-        (5_000, "memory-5000"),
-        (10_000, "memory-10000"),
-        (19_000, "memory-19000"),
-    ],
-    two_workers: &[
-        (1_000, "workers-2-memory-1000"),
-        (5_000, "workers-2-memory-5000"),
-        (19_000, "workers-2-memory-19000"),
-    ],
-};
+const ALL: [Growth; 4] = [
+    Growth {
+        title: "CPU of a delivery, µs",
+        number: "clients in one room",
+        scenarios: &[
+            (100, "clients-100"),
+            (500, "single"),
+            (1_000, "clients-1000"),
+            (10_000, "rooms-1"),
+            (19_000, "clients-19000"),
+            (50_000, "clients-50000"),
+        ],
+        two_workers: &[
+            (100, "workers-2-100"),
+            (500, "workers-2-500"),
+            (1_000, "workers-2-1000"),
+            (10_000, "workers-2-10000"),
+            (19_000, "workers-2-19000"),
+            (50_000, "workers-2-50000"),
+        ],
+        is_wide: false,
+    },
+    Growth {
+        title: "memory of an idle connection, bytes (logarithmic)",
+        number: "clients",
+        scenarios: &[
+            (100, "memory-100"),
+            (1_000, "memory-1000"),
+            (5_000, "memory-5000"),
+            (10_000, "memory-10000"),
+            (19_000, "memory-19000"),
+            (50_000, "memory-50000"),
+        ],
+        two_workers: &[
+            (100, "workers-2-memory-100"),
+            (1_000, "workers-2-memory-1000"),
+            (5_000, "workers-2-memory-5000"),
+            (10_000, "workers-2-memory-10000"),
+            (19_000, "workers-2-memory-19000"),
+            (50_000, "workers-2-memory-50000"),
+        ],
+        is_wide: true,
+    },
+    Growth {
+        title: "CPU of a delivery in rooms of 2 that all speak, µs",
+        number: "rooms of 2",
+        scenarios: &[(50, "pairs-50"), (500, "pairs-500"), (2_000, "pairs-2000"), (5_000, "pairs-5000")],
+        two_workers: &[],
+        is_wide: false,
+    },
+    Growth {
+        title: "CPU of a delivery to 10,000 clients, µs",
+        number: "rooms that they share",
+        scenarios: &[(1, "rooms-1"), (100, "rooms-100"), (5_000, "pairs-5000")],
+        two_workers: &[],
+        is_wide: false,
+    },
+];
 
 /// A name in the legend, with its colour and where it begins.
 type Name = (&'static str, RGBColor, i32);
@@ -66,29 +97,34 @@ const ONE_WORKER: [Name; 4] = [
 const TWO_WORKERS: Name = ("worldcast, 2 workers", RGBColor(147, 51, 234), 196);
 
 const LEGEND_HEIGHT: u32 = 44;
-const HEIGHT: u32 = 404;
+const PANEL_HEIGHT: u32 = 360;
 
 struct Line<'a> {
     color: RGBColor,
-    points: Vec<(u32, &'a Cell)>,
+    points: Vec<(u32, &'a Figures)>,
 }
 
 /// Writes growth.svg, if there is anything that grows.
 pub fn draw(report: &Report, directory: &Path) -> anyhow::Result<()> {
-    let (delivery, memory) = (DELIVERY.lines(report), MEMORY.lines(report));
-    if delivery.is_empty() || memory.is_empty() {
+    let panels = ALL.iter().map(|growth| (growth, growth.lines(report)));
+    let panels: Vec<_> = panels.filter(|(_, lines)| !lines.is_empty()).collect();
+    if panels.is_empty() {
         return Ok(());
     }
     let path = directory.join("growth.svg");
-    let sheet = sheet(&path, HEIGHT)?;
+    let rows = panels.len().div_ceil(2);
+    let sheet = sheet(&path, LEGEND_HEIGHT + PANEL_HEIGHT * rows as u32)?;
     let (top, rest) = sheet.split_vertically(LEGEND_HEIGHT);
     legend(&top)?;
-    let (left, right) = rest.split_horizontally(WIDTH / 2);
-    let most = figures(&delivery).fold(0.0, f64::max);
-    DELIVERY.draw(&left, &delivery, 0.0..most * 1.08)?;
-    let (least, most) = figures(&memory)
-        .fold((f64::MAX, 0.0_f64), |(least, most), figure| (least.min(figure), most.max(figure)));
-    MEMORY.draw(&right, &memory, (least / 1.5..most * 1.5).log_scale())?;
+    for (area, (growth, lines)) in rest.split_evenly((rows, 2)).iter().zip(&panels) {
+        let all = || lines.iter().flat_map(|line| &line.points).flat_map(|(_, figures)| &figures.0).copied();
+        let (least, most) = (all().fold(f64::MAX, f64::min), all().fold(0.0, f64::max));
+        if growth.is_wide {
+            growth.draw(area, lines, (least / 1.5..most * 1.5).log_scale())?;
+        } else {
+            growth.draw(area, lines, 0.0..most * 1.08)?;
+        }
+    }
     Ok(sheet.present()?)
 }
 
@@ -103,8 +139,9 @@ fn legend(area: &Area) -> anyhow::Result<()> {
 impl Growth {
     fn lines<'a>(&self, report: &'a Report) -> Vec<Line<'a>> {
         let line = |peer, color, scenarios: Scenarios| {
-            let point = |(clients, name): &(u32, &str)| Some((*clients, report.cell(name, peer)?));
-            let positive = |(_, cell): &(u32, &Cell)| cell.range().is_some_and(|(least, _)| least > 0.0);
+            let point = |(number, name): &(u32, &str)| Some((*number, report.figures(name, peer)?));
+            let positive =
+                |(_, figures): &(u32, &Figures)| figures.range().is_some_and(|(least, _)| least > 0.0);
             Line { color, points: scenarios.iter().filter_map(point).filter(positive).collect() }
         };
         let one_worker = ONE_WORKER.iter().rev().map(|(peer, color, _)| line(peer, *color, self.scenarios));
@@ -118,29 +155,34 @@ impl Growth {
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
-        let clients = self.scenarios.iter().map(|(clients, _)| *clients).collect();
+        let mut numbers: Vec<_> =
+            lines.iter().flat_map(|line| &line.points).map(|(number, _)| *number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return Ok(()) };
+        let width = (first * 4 / 5..last * 6 / 5).log_scale().with_key_points(numbers);
         let mut chart = ChartBuilder::on(area)
             .caption(self.title, letters(18))
             .margin(8)
             .margin_right(24)
             .x_label_area_size(48)
             .y_label_area_size(64)
-            .build_cartesian_2d((80..22_000_u32).log_scale().with_key_points(clients), figures)?;
+            .build_cartesian_2d(width, figures)?;
         chart
             .configure_mesh()
-            .x_desc("clients")
+            .x_desc(self.number)
             .axis_desc_style(letters(16))
             .label_style(letters(14))
-            .x_label_formatter(&|clients| grouped(clients))
+            .x_label_formatter(&|number| grouped(number))
             .y_label_formatter(&short)
             .bold_line_style(PALE)
             .light_line_style(WHITE)
             .draw()?;
         for Line { color, points } in lines {
-            let medians = points.iter().filter_map(|(clients, cell)| Some((*clients, cell.median()?)));
+            let medians = points.iter().filter_map(|(number, figures)| Some((*number, figures.median()?)));
             chart.draw_series(LineSeries::new(medians, color.stroke_width(2)).point_size(3))?;
-            let ranges = points.iter().filter_map(|(clients, cell)| Some((*clients, cell.range()?)));
-            let bar = |(clients, (least, most))| PathElement::new([(clients, least), (clients, most)], color);
+            let ranges = points.iter().filter_map(|(number, figures)| Some((*number, figures.range()?)));
+            let bar = |(number, (least, most))| PathElement::new([(number, least), (number, most)], color);
             chart.draw_series(ranges.map(bar))?;
         }
         Ok(())
@@ -150,9 +192,4 @@ impl Growth {
 /// "8" rather than "8.00".
 fn short(figure: &f64) -> String {
     rounded(*figure).trim_end_matches(".00").trim_end_matches(".0").to_owned()
-}
-
-/// All of them, with the least and the greatest round.
-fn figures(lines: &[Line]) -> impl Iterator<Item = f64> {
-    lines.iter().flat_map(|line| &line.points).flat_map(|(_, cell)| &cell.figures).copied()
 }

@@ -59,7 +59,7 @@ pub fn accept(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
     let before = server.cpu()?;
     crowd.admit(&server, bench.peer, clients)?;
     server.rest()?;
-    Ok((server.cpu()? - before).as_secs_f64() * 1e6 / clients as f64)
+    Ok(server.cpu_since(before)?.as_secs_f64() * 1e6 / clients as f64)
 }
 
 /// Microseconds of the server's CPU for each of `clients` connections and second; they answer pings.
@@ -71,7 +71,7 @@ pub fn cpu(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
     while let Some(rest) = bench.pace.idle.checked_sub(began.elapsed()) {
         watched.hear(rest, |_, _| false)?; // nobody says anything
     }
-    let (spent, seconds) = (server.cpu()? - before, began.elapsed().as_secs_f64());
+    let (spent, seconds) = (server.cpu_since(before)?, began.elapsed().as_secs_f64());
     Ok(spent.as_secs_f64() * 1e6 / (FIRST + clients) as f64 / seconds)
 }
 
@@ -87,7 +87,7 @@ pub fn scrape(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
         server.scrape()?;
     }
     server.rest()?;
-    Ok((server.cpu()? - before).as_secs_f64() * 1e3 / f64::from(SCRAPES))
+    Ok(server.cpu_since(before)?.as_secs_f64() * 1e3 / f64::from(SCRAPES))
 }
 
 /// Percent of all connections that the fuller of two workers holds, when `clients` have come, or when half of them,

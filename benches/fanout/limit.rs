@@ -10,7 +10,6 @@ use rustix::{
     event::{PollFd, PollFlags, epoll, poll},
 };
 use std::{
-    collections::HashMap,
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::fd::OwnedFd,
@@ -18,13 +17,13 @@ use std::{
 
 const UPGRADE: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-const LISTENER: u64 = 0;
+const LISTENER: u64 = u64::MAX;
 
 struct Limit {
     epoll: OwnedFd,
     listener: TcpListener,
-    clients: HashMap<u64, Client>,
-    accepted: u64,
+    /// In the order in which they came, side by side in memory.
+    clients: Vec<Option<Client>>,
     buffer: Vec<u8>,
     only: Option<Only>,
 }
@@ -51,8 +50,8 @@ pub fn serve(port: u16) -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
-    let (clients, buffer) = (HashMap::new(), vec![0; 256 << 10]);
-    let mut limit = Limit { epoll, listener, clients, accepted: LISTENER, buffer, only: None };
+    let (clients, buffer) = (Vec::new(), vec![0; 256 << 10]);
+    let mut limit = Limit { epoll, listener, clients, buffer, only: None };
     let mut events = Vec::with_capacity(1024);
     loop {
         events.clear();
@@ -67,7 +66,7 @@ impl Limit {
         for event in events {
             match event.data.u64() {
                 LISTENER => self.accept()?,
-                client => said += self.hear(client)?,
+                client => said += self.hear(client as usize)?,
             }
         }
         match &self.only {
@@ -80,19 +79,18 @@ impl Limit {
         while let Ok((socket, _)) = self.listener.accept() {
             socket.set_nonblocking(true)?;
             socket.set_nodelay(true)?;
-            self.accepted += 1;
-            let number = epoll::EventData::new_u64(self.accepted);
+            let number = epoll::EventData::new_u64(self.clients.len() as u64);
             epoll::add(&self.epoll, &socket, number, epoll::EventFlags::IN)?;
-            self.clients.insert(self.accepted, Client { socket, begun: Vec::new(), bytes: 0 });
+            self.clients.push(Some(Client { socket, begun: Vec::new(), bytes: 0 }));
         }
         Ok(())
     }
 
     /// Reads once; how many frames are whole.
-    fn hear(&mut self, number: u64) -> anyhow::Result<usize> {
-        let client = self.clients.get_mut(&number).context("nobody knows this client")?;
+    fn hear(&mut self, number: usize) -> anyhow::Result<usize> {
+        let client = self.clients[number].as_mut().context("nobody knows this client")?;
         let Ok(length @ 1..) = client.socket.read(&mut self.buffer) else {
-            self.clients.remove(&number);
+            self.clients[number] = None;
             return Ok(0);
         };
         let read = &self.buffer[..length];
@@ -112,7 +110,7 @@ impl Limit {
     }
 
     fn tell_all(&self, frames: &[u8]) -> anyhow::Result<()> {
-        self.clients.values().try_for_each(|client| Ok(write_all(&client.socket, frames)?))
+        self.clients.iter().flatten().try_for_each(|client| Ok(write_all(&client.socket, frames)?))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Fan-out beside peers: `cargo bench --bench fanout -- [PEER or SCENARIO]... [--quick]`, or `--draw FILE`.
+//! Fan-out beside peers: `cargo bench --bench fanout -- [PEER or SCENARIO]... [--quick]`,
+//! `--against PROGRAM`, or `--draw FILE`.
 //!
 //! Starts every server itself, one at a time and on a core of its own, and speaks to it from another
 //! core. docs/performance.md tells what is measured and how.
@@ -10,6 +11,8 @@ mod client; // one connection
 mod cores; // who runs where
 mod cpu; // what a delivery costs
 mod crowd; // many connections
+mod descriptors; // how many connections fit
+mod figures; // the same thing in every round
 mod flood; // who says all it can
 mod frame; // the wire, as far as a client needs it
 mod growth; // pictures of how cost grows
@@ -17,6 +20,7 @@ mod idle; // what silence costs
 mod latency; // how long a delivery takes
 mod limit; // the best that could be
 mod machine; // where it was measured
+mod pair; // another build beside this one
 mod peer; // the servers
 mod picture; // what all pictures share
 mod progress; // what was done and what is to come
@@ -36,14 +40,15 @@ use machine::Machine;
 use progress::Progress;
 use report::Report;
 use scenario::Bench;
-use std::{fs, path::Path};
+use std::{fs, iter, path::Path};
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    match (arguments.limit, &arguments.draw) {
-        (Some(port), _) => limit::serve(port),
-        (_, Some(file)) => show(&Report::read(file)?, &arguments.out),
-        _ if arguments.bench => run(&arguments),
+    match &arguments {
+        Arguments { limit: Some(port), .. } => limit::serve(*port),
+        Arguments { draw: Some(file), out, .. } => show(&Report::read(file)?, out),
+        Arguments { against: Some(other), .. } => pair::run(&arguments, other),
+        Arguments { bench: true, .. } => run(&arguments),
         _ => Ok(()), // `cargo test` has no use for this
     }
 }
@@ -51,14 +56,15 @@ fn main() -> anyhow::Result<()> {
 /// Round by round, every peer in turn, so that whatever disturbs the machine disturbs all.
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (cores, pace) = (Cores::divide()?, arguments.pace());
-    let (scenarios, peers) = (arguments.scenarios()?, arguments.peers());
+    let (groups, peers) = (arguments.groups(descriptors::raise()?)?, arguments.peers());
+    let scenarios = groups.concat();
     let mut report = Report::new(&scenarios, &peers, Machine::here_and_now(cores, &peers));
     let mut progress = Progress::of(&scenarios, &peers, pace)?;
-    for scenario in &scenarios {
-        for _ in 0..pace.rounds {
+    for scenarios in groups.iter().flat_map(|group| iter::repeat_n(group, pace.rounds)) {
+        for scenario in scenarios {
             for peer in scenario.peers_of(&peers) {
                 progress.begin(scenario, peer);
-                report.add(scenario, peer, scenario.run(&Bench { peer, pace, cores }));
+                report.add(scenario, peer, scenario.run(&Bench::new(peer, pace, cores)));
                 progress.end(scenario.lasts(pace));
             }
         }

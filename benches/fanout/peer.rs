@@ -1,5 +1,6 @@
 //! The servers that are measured: how each is started and spoken to.
 
+use crate::descriptors;
 use std::{
     env,
     path::{Path, PathBuf},
@@ -96,8 +97,9 @@ impl Peer {
         }
     }
 
-    pub fn command(self, setup: Setup, ports: Ports) -> Command {
-        let mut command = Command::new(self.program());
+    /// How `program`, which is this peer, is started.
+    pub fn command(self, program: &Path, setup: Setup, ports: Ports) -> Command {
+        let mut command = Command::new(program);
         let port = ports.clients.to_string();
         match self {
             Self::Worldcast => command.envs(worldcast(setup, ports)),
@@ -110,7 +112,7 @@ impl Peer {
         command
     }
 
-    fn program(self) -> PathBuf {
+    pub fn program(self) -> PathBuf {
         match self {
             Self::Worldcast => env!("CARGO_BIN_EXE_worldcast").into(),
             Self::Limit => env::current_exe().expect("this program has a path"),
@@ -140,7 +142,7 @@ fn worldcast(setup: Setup, ports: Ports) -> [(&'static str, String); 8] {
         ("WORLDCAST_WORKERS", setup.workers.to_string()),
         ("WORLDCAST_SESSION__MESSAGES_PER_SECOND", setup.pace.to_string()),
         ("WORLDCAST_ROOMS__GREETING", String::new()),
-        ("WORLDCAST_LIMITS__CONNECTIONS", "19500".to_owned()),
+        ("WORLDCAST_LIMITS__CONNECTIONS", descriptors::allowed().to_string()),
         ("WORLDCAST_LOG__MESSAGES", "false".to_owned()),
         ("WORLDCAST_LOG__LEVEL", "warn".to_owned()),
     ]

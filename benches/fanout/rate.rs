@@ -9,6 +9,7 @@ use crate::{
     watched::Watched,
 };
 use anyhow::ensure;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -24,16 +25,54 @@ pub struct Rate {
     pub speakers: usize,
 }
 
+/// Of the two, who is watched.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose {
+    Servers,
+    Clients,
+}
+
+/// What a conversation made, and what it took.
+struct Outcome {
+    deliveries: usize,
+    time: Duration,
+    server: Duration,
+    client: Duration,
+}
+
 /// Deliveries a second.
 pub fn per_second(bench: &Bench, rate: Rate) -> anyhow::Result<f64> {
+    let Outcome { deliveries, time, .. } = converse(bench, rate)?;
+    Ok(deliveries as f64 / time.as_secs_f64())
+}
+
+/// How much of its core the server, or the client, needs meanwhile, in percent.
+pub fn busy(bench: &Bench, rate: Rate, whose: Whose) -> anyhow::Result<f64> {
+    let Outcome { time, server, client, .. } = converse(bench, rate)?;
+    let busy = match whose {
+        Whose::Servers => server,
+        Whose::Clients => client,
+    };
+    Ok(busy.as_secs_f64() * 100.0 / time.as_secs_f64())
+}
+
+fn converse(bench: &Bench, rate: Rate) -> anyhow::Result<Outcome> {
     let server = bench.start_simply()?;
     let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, rate.clients))?;
     let text = bench.peer.message(&json(rate.bytes));
     crowd.settle(&text)?;
     let mut conversation = Conversation::new(rate, crowd, frame::text(text.as_bytes()))?;
-    conversation.run(bench.pace.measure / 4)?;
-    let (began, deliveries) = (Instant::now(), conversation.run(bench.pace.measure)?);
-    Ok(deliveries as f64 / began.elapsed().as_secs_f64())
+    conversation.run(bench.pace.warm)?;
+    let (began, servers, clients) = (Instant::now(), server.cpu()?, own_cpu());
+    let deliveries = conversation.run(bench.pace.measure)?;
+    let (time, server, client) = (began.elapsed(), server.cpu_since(servers)?, own_cpu() - clients);
+    Ok(Outcome { deliveries, time, server, client })
+}
+
+/// The time that this thread has spent on a core.
+fn own_cpu() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(tv_sec as u64, tv_nsec as u32)
 }
 
 struct Conversation {

@@ -1,6 +1,6 @@
 //! All figures of a run.
 
-use crate::{machine::Machine, peer::Peer, scenario::Scenario};
+use crate::{figures::Figures, machine::Machine, peer::Peer, scenario::Scenario};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::{fs, io, path::Path};
@@ -25,8 +25,7 @@ pub struct Row {
 #[derive(Deserialize, Serialize)]
 pub struct Cell {
     pub peer: String,
-    /// One for each round.
-    pub figures: Vec<f64>,
+    pub figures: Figures,
     pub failures: Vec<String>,
 }
 
@@ -45,15 +44,15 @@ impl Report {
         let row = self.rows.iter_mut().find(|row| row.name == scenario.name);
         let cell = row.and_then(|row| row.peers.iter_mut().find(|cell| cell.peer == peer.name()));
         match (cell, figure) {
-            (Some(cell), Ok(figure)) => cell.figures.push(figure),
+            (Some(cell), Ok(figure)) => cell.figures.0.push(figure),
             (Some(cell), Err(error)) => cell.failures.push(format!("{error:#}")),
             (None, _) => {}
         }
     }
 
     /// What `peer` reached in the scenario `name`.
-    pub fn cell(&self, name: &str, peer: &str) -> Option<&Cell> {
-        self.rows.iter().find(|row| row.name == name)?.cell(peer)
+    pub fn figures(&self, name: &str, peer: &str) -> Option<&Figures> {
+        self.rows.iter().find(|row| row.name == name)?.figures(peer)
     }
 
     pub fn write(&self, directory: &Path) -> io::Result<()> {
@@ -64,8 +63,11 @@ impl Report {
 
 impl Row {
     fn new(scenario: &Scenario, peers: &[Peer]) -> Self {
-        let cell =
-            |peer: Peer| Cell { peer: peer.name().to_owned(), figures: Vec::new(), failures: Vec::new() };
+        let cell = |peer: Peer| Cell {
+            peer: peer.name().to_owned(),
+            figures: Figures::default(),
+            failures: Vec::new(),
+        };
         Self {
             name: scenario.name.clone(),
             title: scenario.title.clone(),
@@ -75,35 +77,7 @@ impl Row {
         }
     }
 
-    pub fn cell(&self, peer: &str) -> Option<&Cell> {
-        self.peers.iter().find(|cell| cell.peer == peer)
-    }
-
-    pub fn median(&self, peer: &str) -> Option<f64> {
-        self.cell(peer)?.median()
-    }
-}
-
-impl Cell {
-    pub fn median(&self) -> Option<f64> {
-        let sorted = self.sorted();
-        let middle = sorted.len() / 2;
-        match sorted.len() {
-            0 => None,
-            length if length % 2 == 1 => Some(sorted[middle]),
-            _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
-        }
-    }
-
-    /// The least and the greatest figure.
-    pub fn range(&self) -> Option<(f64, f64)> {
-        let sorted = self.sorted();
-        Some((*sorted.first()?, *sorted.last()?))
-    }
-
-    fn sorted(&self) -> Vec<f64> {
-        let mut sorted = self.figures.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted
+    pub fn figures(&self, peer: &str) -> Option<&Figures> {
+        Some(&self.peers.iter().find(|cell| cell.peer == peer)?.figures)
     }
 }

@@ -6,10 +6,10 @@ use crate::{
     idle::{self, Silence},
     latency::{self, Chatter},
     peer::{Peer, Setup},
-    rate::{self, Rate},
+    rate::{self, Rate, Whose},
     server::Server,
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 #[derive(Clone)]
 pub struct Scenario {
@@ -24,7 +24,8 @@ pub struct Scenario {
 #[derive(Clone, Copy)]
 pub enum Measure {
     Cpu(Load),
-    Rate(Rate),
+    PerSecond(Rate),
+    Busy(Rate, Whose),
     Latency(Chatter),
     Memory(Silence),
     Accept(usize),
@@ -41,7 +42,9 @@ pub enum Measure {
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     pub rounds: usize,
-    /// The time of one measurement of CPU or rate.
+    /// The time before a measurement of CPU or rate, for compilers that watch a program run.
+    pub warm: Duration,
+    /// The time of one such measurement.
     pub measure: Duration,
     /// The time of one measurement of latency.
     pub chat: Duration,
@@ -52,6 +55,7 @@ pub struct Pace {
 /// One peer, about to be measured.
 pub struct Bench {
     pub peer: Peer,
+    pub program: PathBuf,
     pub pace: Pace,
     pub cores: Cores,
 }
@@ -66,7 +70,8 @@ impl Scenario {
     pub fn run(&self, bench: &Bench) -> anyhow::Result<f64> {
         match self.measure {
             Measure::Cpu(load) => cpu::per_delivery(bench, load),
-            Measure::Rate(rate) => rate::per_second(bench, rate),
+            Measure::PerSecond(rate) => rate::per_second(bench, rate),
+            Measure::Busy(rate, whose) => rate::busy(bench, rate, whose),
             Measure::Latency(chatter) => latency::p99(bench, chatter),
             Measure::Memory(silence) => idle::memory(bench, silence),
             Measure::Accept(clients) => idle::accept(bench, clients),
@@ -79,11 +84,23 @@ impl Scenario {
     pub fn unit(&self) -> &'static str {
         match self.measure {
             Measure::Cpu(_) | Measure::Accept(_) => "µs",
-            Measure::Rate(_) => "1/s",
+            Measure::PerSecond(_) => "1/s",
             Measure::Latency(_) | Measure::Scrape(_) => "ms",
             Measure::Memory(_) => "bytes",
             Measure::IdleCpu(_) => "µs/s",
-            Measure::Spread { .. } => "%",
+            Measure::Busy(..) | Measure::Spread { .. } => "%",
+        }
+    }
+
+    /// How many clients are connected at once.
+    pub fn clients(&self) -> usize {
+        match self.measure {
+            Measure::Cpu(load) => load.guests.rooms * load.guests.in_each + load.idle,
+            Measure::PerSecond(rate) | Measure::Busy(rate, _) => rate.clients,
+            Measure::Latency(chatter) => chatter.clients + chatter.deaf,
+            Measure::Memory(silence) => silence.clients,
+            Measure::Accept(clients) | Measure::IdleCpu(clients) | Measure::Scrape(clients) => clients,
+            Measure::Spread { clients, .. } => clients,
         }
     }
 
@@ -91,22 +108,25 @@ impl Scenario {
     pub fn lasts(&self, pace: Pace) -> Duration {
         const START: Duration = Duration::from_millis(500);
         const CLIENT: Duration = Duration::from_micros(250); // to connect and to leave
-        let (clients, watched) = match self.measure {
-            Measure::Cpu(load) => (load.guests.rooms * load.guests.in_each + load.idle, pace.measure * 5 / 4),
-            Measure::Rate(rate) => (rate.clients, pace.measure * 5 / 4),
-            Measure::Latency(chatter) => (chatter.clients + chatter.deaf, pace.chat * chatter.times),
-            Measure::Memory(silence) => (silence.clients, Duration::from_secs(2)),
-            Measure::IdleCpu(clients) => (clients, pace.idle),
-            Measure::Accept(clients) | Measure::Scrape(clients) => (clients, Duration::ZERO),
-            Measure::Spread { clients, .. } => (clients, Duration::from_secs(1)),
+        let watched = match self.measure {
+            Measure::Cpu(_) | Measure::PerSecond(_) | Measure::Busy(..) => pace.warm + pace.measure,
+            Measure::Latency(chatter) => pace.chat * chatter.times,
+            Measure::Memory(_) => Duration::from_secs(2),
+            Measure::IdleCpu(_) => pace.idle,
+            Measure::Accept(_) | Measure::Scrape(_) => Duration::ZERO,
+            Measure::Spread { .. } => Duration::from_secs(1),
         };
-        START + CLIENT * clients as u32 + watched
+        START + CLIENT * self.clients() as u32 + watched
     }
 }
 
 impl Bench {
+    pub fn new(peer: Peer, pace: Pace, cores: Cores) -> Self {
+        Self { peer, program: peer.program(), pace, cores }
+    }
+
     pub fn start(&self, setup: Setup, share: Share) -> anyhow::Result<Server> {
-        Server::start(self.peer, setup, share, self.cores)
+        Server::start(self, setup, share)
     }
 
     pub fn start_simply(&self) -> anyhow::Result<Server> {

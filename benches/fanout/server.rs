@@ -1,8 +1,9 @@
 //! A server as a process: started on its core, read in /proc, killed in the end.
 
 use crate::{
-    cores::{Cores, Share},
-    peer::{Peer, Ports, Setup},
+    cores::Share,
+    peer::{Ports, Setup},
+    scenario::Bench,
 };
 use anyhow::{Context, bail, ensure};
 use std::{
@@ -26,9 +27,10 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Server {
     /// Returns when the server accepts connections.
-    pub fn start(peer: Peer, setup: Setup, share: Share, cores: Cores) -> anyhow::Result<Self> {
+    pub fn start(bench: &Bench, setup: Setup, share: Share) -> anyhow::Result<Self> {
+        let Bench { peer, program, cores, .. } = bench;
         let ports = Ports { clients: free_port()?, operators: free_port()? };
-        let mut command = peer.command(setup, ports);
+        let mut command = peer.command(program, setup, ports);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let process = cores.on_servers(share, || command.spawn())?.context("the server does not start")?;
         let mut server = Self { process, ports };
@@ -62,6 +64,11 @@ impl Server {
             nanoseconds += text.split(' ').next().and_then(|spent| spent.parse().ok()).unwrap_or(0);
         })?;
         Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The time that its threads have spent on a core since they had spent `before`.
+    pub fn cpu_since(&self, before: Duration) -> anyhow::Result<Duration> {
+        self.cpu()?.checked_sub(before).context("a thread of the server has ended, and its time with it")
     }
 
     /// Bytes of resident memory.

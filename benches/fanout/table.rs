@@ -1,6 +1,9 @@
 //! The figures for people: tables that a terminal shows and Markdown understands.
 
-use crate::report::{Cell, Report, Row};
+use crate::{
+    figures::Figures,
+    report::{Report, Row},
+};
 use std::fmt::{Display, Write};
 
 /// Where it was measured, medians with their ranges, how worldcast compares, and what went wrong.
@@ -50,31 +53,38 @@ fn peers(report: &Report) -> Vec<&str> {
 }
 
 fn figures(report: &Report, row: &Row, peers: &[&str]) -> Vec<String> {
-    let cell = |peer: &&str| row.cell(peer).map_or_else(String::new, |cell| figure(report, row, cell));
+    let text = |peer: &&str| {
+        let figures = row.figures(peer)?;
+        let other = row.over.as_ref().and_then(|over| report.figures(over, peer));
+        Some(figures.median().map_or_else(|| "failed".into(), |median| figure(median, figures, other)))
+    };
     let start = [row.title.clone(), row.unit.clone()];
-    start.into_iter().chain(peers.iter().map(cell)).collect()
+    start.into_iter().chain(peers.iter().map(|peer| text(peer).unwrap_or_default())).collect()
 }
 
 /// "4.01 (3.95–4.20)", and " = 1.10 x" of the row that it is compared with.
-fn figure(report: &Report, row: &Row, cell: &Cell) -> String {
-    let (Some(median), Some((least, greatest))) = (cell.median(), cell.range()) else {
-        return "failed".into();
-    };
-    let mut text = rounded(median);
-    if cell.figures.len() > 1 {
-        let _ = write!(text, " ({}–{})", rounded(least), rounded(greatest));
-    }
-    if let Some(other) = row.over.as_ref().and_then(|over| report.cell(over, &cell.peer)?.median()) {
-        let _ = write!(text, " = {} x", rounded(median / other));
+fn figure(median: f64, figures: &Figures, other: Option<&Figures>) -> String {
+    let mut text = rounded(median) + &range(figures, rounded);
+    if let Some(times) = other.and_then(|other| figures.over(other).median()) {
+        let _ = write!(text, " = {} x", rounded(times));
     }
     text
 }
 
+/// " (3.95–4.20)", where there is more than one.
+fn range(figures: &Figures, rounded: impl Fn(f64) -> String) -> String {
+    let range = figures.range().filter(|_| figures.0.len() > 1);
+    range.map_or_else(String::new, |(least, greatest)| format!(" ({}–{})", rounded(least), rounded(greatest)))
+}
+
 fn ratios(row: &Row, others: &[&str]) -> Option<Vec<String>> {
-    let ours = row.median("worldcast")?;
-    let ratio =
-        |peer: &&str| row.median(peer).map_or_else(String::new, |theirs| format!("{:.2}", ours / theirs));
-    let ratios: Vec<_> = others.iter().map(ratio).collect();
+    let ours = row.figures("worldcast")?;
+    let two_digits = |ratio: f64| format!("{ratio:.2}");
+    let ratio = |peer: &&str| {
+        let ratios = ours.over(row.figures(peer)?);
+        Some(two_digits(ratios.median()?) + &range(&ratios, two_digits))
+    };
+    let ratios: Vec<_> = others.iter().map(|peer| ratio(peer).unwrap_or_default()).collect();
     let start = std::iter::once(row.title.clone());
     ratios.iter().any(|ratio| !ratio.is_empty()).then(|| start.chain(ratios).collect())
 }

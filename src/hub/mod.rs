@@ -75,7 +75,7 @@ impl Hub {
         }
     }
 
-    /// Ends the turn when the mailbox is empty and the other tasks of this thread had their go.
+    /// Ends the turn when the mailbox is empty and nothing comes while the other tasks of this thread have their go.
     fn end_turn_soon(&mut self, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.end_is_near, true) {
             return;

@@ -30,7 +30,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::yield_now};
 
 /// What the sessions of a thread share with its relay.
 pub struct Desk {
@@ -83,7 +83,7 @@ impl Relay {
                 let bytes = publication.bytes();
                 if self.gathered.is_full(bytes, self.turn_limits) {
                     self.flush();
-                    ctx.wait(tokio::task::yield_now().into_actor(self)); // sockets are looked after between turns
+                    self.look_after_sockets(ctx);
                 }
                 self.gathered.add(1, bytes);
                 self.desk.roster.borrow_mut().say(room, publication);
@@ -119,13 +119,19 @@ impl Relay {
             relay.flush_is_near = false;
             relay.flush();
             relay.wait_for_hearers(ctx);
-            ctx.wait(tokio::task::yield_now().into_actor(relay)); // sockets are looked after between flushes
+            relay.look_after_sockets(ctx);
         }));
     }
 
     fn flush(&mut self) {
         self.gathered = Load::default();
         self.desk.roster.borrow_mut().flush(&self.desk.metrics);
+    }
+
+    /// Takes no turn before the sockets of this thread were looked after.
+    fn look_after_sockets(&self, ctx: &mut Context<Self>) {
+        let look = actix::spawn(yield_now()); // within this actor the next message would end it
+        ctx.wait(look.into_actor(self).map(|_, _, _| ()));
     }
 
     /// Until no room holds credit back any more.
@@ -201,13 +207,37 @@ impl Handler<Turn> for Relay {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
-        hub::{Audience, Publication, Speaker},
+        hub::{Audience, Hub, Publication, Speaker},
         room::{Flow, HistoryLimits, RoomSlot, RoomTerms, Rooms, Utterance},
+        session::in_flight,
         wire::Payload,
     };
+    use std::{cell::Cell, future::poll_fn, task::Poll};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, copy},
+        net::UnixStream,
+        task::spawn_local,
+    };
+
+    /// A thread's desk without a relay, and the hub that it tells.
+    pub fn desk() -> (Rc<Desk>, Addr<Hub>) {
+        let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
+        let hub = Hub::new(&settings, metrics.clone()).start();
+        let desk = Rc::new(Desk {
+            relay: RelayId(0),
+            hub: Line::new(hub.clone()),
+            in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
+            pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
+            seal: Seal::default(),
+            roster: RefCell::new(Roster::new(&settings.compression)),
+            settings: Arc::new(settings),
+            metrics,
+        });
+        (desk, hub)
+    }
 
     /// A room, as a relay knows it.
     pub fn slot() -> RoomSlot {
@@ -233,5 +263,52 @@ mod tests {
         let mut rooms = Rooms::new(1, 0, Flow::of(&settings));
         let room = rooms.open(&"news".parse().unwrap(), terms, Instant::now()).unwrap();
         (rooms, room)
+    }
+    #[actix::test]
+    async fn sockets_are_looked_after_between_flushes() {
+        const LOOKS: usize = 100;
+        let relay = Relay::new(desk().0).start();
+        let looks = Rc::new(Cell::new(0));
+        let (mut one, mut other) = UnixStream::pair().unwrap();
+        spawn_local(async move {
+            let (mut from, mut to) = other.split();
+            copy(&mut from, &mut to).await.unwrap();
+        });
+        let seen = looks.clone();
+        let watch = spawn_local(async move {
+            while seen.get() < LOOKS {
+                one.write_u8(0).await.unwrap();
+                one.read_u8().await.unwrap(); // after two looks at the sockets
+                seen.set(seen.get() + 1);
+            }
+        });
+        let speak = spawn_local(async move {
+            let (said, room) = (publication("news", Audience::Everyone), slot());
+            let mut turns = [0; LOOKS + 1];
+            while looks.get() < LOOKS {
+                if Arc::strong_count(&said) == 1 {
+                    turns[looks.get()] += 1; // the one before was taken
+                    relay.do_send(Turn(vec![Event::Said { room, publication: said.clone() }]));
+                }
+                let_tasks_go_on().await;
+            }
+            turns
+        });
+        watch.await.unwrap();
+        let turns = speak.await.unwrap();
+        assert!(turns.iter().all(|turns| *turns <= 4), "{turns:?} turns between looks");
+    }
+
+    /// As if another thread woke this task while no socket was looked after.
+    async fn let_tasks_go_on() {
+        let mut is_first = true;
+        let pause = poll_fn(|task| match std::mem::take(&mut is_first) {
+            true => {
+                task.waker().wake_by_ref();
+                Poll::Pending
+            }
+            false => Poll::Ready(()),
+        });
+        pause.await;
     }
 }

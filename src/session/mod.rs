@@ -231,15 +231,10 @@ impl StreamHandler<Result<Message, WireError>> for Session {
 mod tests {
     use super::*;
     use crate::{
-        config::Settings,
-        hub::{Describe, Hub},
-        metrics::{CloseLabels, Metrics},
-        outbox::Pool,
-        protocol::Seal,
-        relay::{Line, Relay, Roster},
-        room::RelayId,
+        hub::Describe,
+        metrics::CloseLabels,
+        relay::{Relay, tests::desk},
     };
-    use std::{cell::RefCell, sync::Arc};
     use tokio::{io::AsyncReadExt, net::TcpListener, task::spawn_local};
 
     #[derive(actix::Message)]
@@ -252,23 +247,6 @@ mod tests {
         fn handle(&mut self, _: Panic, _: &mut Self::Context) {
             panic!("as it was told to");
         }
-    }
-
-    fn desk() -> (Rc<Desk>, Addr<Hub>) {
-        let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
-        let hub = Hub::new(&settings, metrics.clone()).start();
-        let desk = Rc::new(Desk {
-            relay: RelayId(0),
-            hub: Line::new(hub.clone()),
-            in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
-            pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
-            seal: Seal::default(),
-            roster: RefCell::new(Roster::new(&settings.compression)),
-            settings: Arc::new(settings),
-            metrics,
-        });
-        Relay::new(desk.clone()).start();
-        (desk, hub)
     }
 
     fn terms(desk: &Desk) -> Terms {
@@ -290,6 +268,7 @@ mod tests {
     #[actix::test]
     async fn a_panic_ends_its_session_and_nothing_else() {
         let (desk, hub) = desk();
+        Relay::new(desk.clone()).start();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut sessions = Vec::new();
         for _ in 0..2 {

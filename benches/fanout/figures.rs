@@ -1,0 +1,36 @@
+//! Figures of the same thing, one for each round.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Figures(pub Vec<f64>);
+
+impl Figures {
+    pub fn median(&self) -> Option<f64> {
+        let sorted = self.sorted();
+        let middle = sorted.len() / 2;
+        match sorted.len() {
+            0 => None,
+            length if length % 2 == 1 => Some(sorted[middle]),
+            _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+        }
+    }
+
+    /// The least and the greatest.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        let sorted = self.sorted();
+        Some((*sorted.first()?, *sorted.last()?))
+    }
+
+    /// Round by round, how many times the figure of `other` they are: whatever disturbed a round disturbed both.
+    pub fn over(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
+    }
+
+    fn sorted(&self) -> Vec<f64> {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    }
+}
