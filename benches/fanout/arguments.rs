@@ -22,7 +22,7 @@ pub struct Arguments {
     quick: bool,
 
     /// How often each peer is measured in each scenario.
-    #[arg(long, default_value_t = 5, conflicts_with = "quick")]
+    #[arg(long, default_value_t = 3, conflicts_with = "quick")]
     rounds: usize,
 
     /// Measures nothing: shows the figures of an earlier fanout.json again.

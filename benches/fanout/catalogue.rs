@@ -7,7 +7,7 @@ use crate::{
     idle::Silence,
     latency::Chatter,
     peer::Peer::{self, *},
-    rate::{Rate, Whose},
+    rate::{Question::*, Rate},
     scenario::{
         Measure::{self, *},
         Scenario,
@@ -91,15 +91,20 @@ fn conversations() -> Vec<Scenario> {
     let server = "CPU of the server meanwhile, of a core";
     let client = "CPU of the client meanwhile, of a core";
     vec![
-        new("rate-1", "deliveries a second: 200 clients, 16 in flight, 1 speaker", ALL, PerSecond(rate(1))),
+        new(
+            "rate-1",
+            "deliveries a second: 200 clients, 16 in flight, 1 speaker",
+            ALL,
+            Conversation(rate(1), DeliveriesPerSecond),
+        ),
         new(
             "rate-16",
             "deliveries a second: 200 clients, 16 in flight, 16 speakers",
             ALL,
-            PerSecond(rate(16)),
+            Conversation(rate(16), DeliveriesPerSecond),
         ),
-        new("rate-16-server", server, STRONG, Busy(rate(16), Whose::Servers)),
-        new("rate-16-client", client, STRONG, Busy(rate(16), Whose::Clients)),
+        new("rate-16-server", server, STRONG, Conversation(rate(16), CpuOfServer)),
+        new("rate-16-client", client, STRONG, Conversation(rate(16), CpuOfClient)),
         new("p99", "p99 of 1,000 clients, 20 messages a second", ALL, Latency(Chatter::of(1_000, 64, 20))),
     ]
 }

@@ -10,6 +10,7 @@ use crate::{
     peer::Setup,
     scenario::Bench,
     server::Server,
+    turns::{Party, take_turns},
 };
 use std::time::{Duration, Instant};
 
@@ -36,25 +37,27 @@ impl Load {
     }
 }
 
+const TURN: Duration = Duration::from_millis(20);
+
 /// A server and everybody in their rooms.
-pub struct Party {
+struct Rooms {
     load: Load,
     crowd: Crowd,
     _others: Crowd,
     /// What a speaker says at once.
     burst: Vec<u8>,
     server: Server,
+    spent: Duration,
+    deliveries: usize,
 }
 
-/// Microseconds of the server's CPU for each delivery.
-pub fn per_delivery(bench: &Bench, load: Load) -> anyhow::Result<f64> {
-    let mut party = Party::gather(bench, load)?;
-    party.run(bench.pace.warm, 1)?;
-    party.run(bench.pace.measure, 10)
+/// Microseconds of each server's CPU for each delivery.
+pub fn per_delivery(benches: &[Bench], load: Load, time: Duration) -> Vec<anyhow::Result<f64>> {
+    take_turns(benches, |bench| Rooms::fill(bench, load), TURN, time)
 }
 
-impl Party {
-    pub fn gather(bench: &Bench, load: Load) -> anyhow::Result<Self> {
+impl Rooms {
+    fn fill(bench: &Bench, load: Load) -> anyhow::Result<Self> {
         let setup = Setup { workers: load.workers, compressed: load.guests.compressed, ..Setup::SIMPLE };
         let server = bench.start(setup, load.share)?;
         let mut crowd = Crowd::gather(&server, bench.peer, load.guests)?;
@@ -63,30 +66,34 @@ impl Party {
         let text = bench.peer.message(&json(load.bytes));
         crowd.settle(&text)?;
         let burst = frame::text(text.as_bytes()).repeat(load.burst);
-        Ok(Self { load, crowd, _others: others, burst, server })
+        let (spent, deliveries) = (Duration::ZERO, 0);
+        let mut rooms = Self { load, crowd, _others: others, burst, server, spent, deliveries };
+        rooms.take_turn(bench.pace.warm)?;
+        Ok(Self { spent, deliveries, ..rooms })
     }
 
-    /// Microseconds of the server's CPU for each delivery, over so long a time and so many rounds.
-    pub fn run(&mut self, time: Duration, least: usize) -> anyhow::Result<f64> {
-        let (began, before, mut rounds) = (Instant::now(), self.server.cpu()?, 0);
-        while began.elapsed() < time || rounds < least {
-            self.round()?;
-            rounds += 1;
-        }
-        let deliveries = rounds * self.deliveries();
-        Ok(self.server.cpu_since(before)?.as_secs_f64() * 1e6 / deliveries as f64)
-    }
-
-    fn round(&mut self) -> anyhow::Result<()> {
-        let Load { burst, speakers, .. } = self.load;
+    fn speak(&mut self) -> anyhow::Result<()> {
+        let Load { burst, speakers, guests, .. } = self.load;
         self.crowd.say(&self.burst, speakers)?;
         self.server.rest()?;
-        self.crowd.hear_all(burst * speakers)
+        self.crowd.hear_all(burst * speakers)?;
+        self.deliveries += burst * speakers * guests.rooms * guests.in_each;
+        Ok(())
+    }
+}
+
+impl Party for Rooms {
+    fn take_turn(&mut self, time: Duration) -> anyhow::Result<()> {
+        let (began, before) = (Instant::now(), self.server.cpu()?);
+        while began.elapsed() < time {
+            self.speak()?;
+        }
+        self.spent += self.server.cpu_since(before)?;
+        Ok(())
     }
 
-    fn deliveries(&self) -> usize {
-        let Load { guests, burst, speakers, .. } = self.load;
-        burst * speakers * guests.rooms * guests.in_each
+    fn figure(&mut self) -> f64 {
+        self.spent.as_secs_f64() * 1e6 / self.deliveries as f64
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     peer::Setup,
     scenario::Bench,
     server::{PATIENCE, Server},
+    turns::{Party, take_turns},
     watched::Watched,
 };
 use anyhow::ensure;
@@ -39,17 +40,11 @@ impl Chatter {
     }
 }
 
-/// The time in milliseconds within which 99 of 100 deliveries are made.
-pub fn p99(bench: &Bench, chatter: Chatter) -> anyhow::Result<f64> {
-    let server = bench.start(Setup { pace: chatter.pace, ..Setup::SIMPLE }, Share::OneEach)?;
-    let clients = chatter.clients + usize::from(chatter.flood);
-    let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, clients))?;
-    let text = bench.peer.message(&json(chatter.bytes));
-    crowd.settle(&text)?;
-    let _deaf = deaf_clients(&server, bench, chatter.deaf)?;
-    let mut talk = Talk::new(chatter, crowd, &text)?;
-    talk.run(bench.pace.chat * chatter.times)?;
-    Ok(talk.percentile(0.99).as_secs_f64() * 1e3)
+const TURN: Duration = Duration::from_secs(1);
+
+/// The time in milliseconds within which each server makes 99 of 100 deliveries.
+pub fn p99(benches: &[Bench], chatter: Chatter, time: Duration) -> Vec<anyhow::Result<f64>> {
+    take_turns(benches, |bench| Talk::begin(bench, chatter), TURN, time)
 }
 
 fn deaf_clients(server: &Server, bench: &Bench, count: usize) -> anyhow::Result<Vec<Client>> {
@@ -63,7 +58,9 @@ fn deaf_clients(server: &Server, bench: &Bench, count: usize) -> anyhow::Result<
 }
 
 struct Talk {
+    server: Server,
     chatter: Chatter,
+    _deaf: Vec<Client>,
     watched: Watched,
     message: Vec<u8>,
     length: usize,
@@ -76,37 +73,24 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(chatter: Chatter, crowd: Crowd, text: &str) -> anyhow::Result<Self> {
+    fn begin(bench: &Bench, chatter: Chatter) -> anyhow::Result<Self> {
+        let server = bench.start(Setup { pace: chatter.pace, ..Setup::SIMPLE }, Share::OneEach)?;
+        let clients = chatter.clients + usize::from(chatter.flood);
+        let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, clients))?;
+        let text = bench.peer.message(&json(chatter.bytes));
+        crowd.settle(&text)?;
         Ok(Self {
-            heard: vec![0; crowd.clients.len()],
+            _deaf: deaf_clients(&server, bench, chatter.deaf)?,
+            heard: vec![0; clients],
             message: frame::text(text.as_bytes()),
             length: text.len(),
             said: Vec::new(),
             took: Vec::new(),
-            flood: chatter.flood.then(|| Flood::before(text.len(), crowd.clients.len())),
+            flood: chatter.flood.then(|| Flood::before(text.len(), clients)),
             watched: Watched::new(crowd)?,
             chatter,
+            server,
         })
-    }
-
-    fn run(&mut self, time: Duration) -> anyhow::Result<()> {
-        let pause = Duration::from_secs(1) / self.chatter.per_second;
-        let (began, mut due) = (Instant::now(), Instant::now());
-        while began.elapsed() < time {
-            if due <= Instant::now() {
-                self.say()?;
-                due += pause;
-            }
-            self.flood()?;
-            let patience = if self.flood.is_some() { Duration::ZERO } else { due - Instant::now() };
-            self.hear(patience)?;
-        }
-        let ended = Instant::now();
-        while self.took.len() < self.said.len() * self.heard.len() {
-            ensure!(ended.elapsed() < PATIENCE, "messages are missing");
-            self.hear(PATIENCE)?;
-        }
-        Ok(())
     }
 
     fn say(&mut self) -> anyhow::Result<()> {
@@ -134,9 +118,34 @@ impl Talk {
         })?;
         Ok(())
     }
+}
 
-    fn percentile(&mut self, share: f64) -> Duration {
-        let at = (self.took.len() as f64 * share) as usize;
-        *self.took.select_nth_unstable(at).1
+impl Party for Talk {
+    fn take_turn(&mut self, time: Duration) -> anyhow::Result<()> {
+        let pause = Duration::from_secs(1) / self.chatter.per_second;
+        let (began, mut due) = (Instant::now(), Instant::now());
+        while began.elapsed() < time {
+            if due <= Instant::now() {
+                self.say()?;
+                due += pause;
+            }
+            self.flood()?;
+            let patience = if self.flood.is_some() { Duration::ZERO } else { due - Instant::now() };
+            self.hear(patience)?;
+        }
+        let ended = Instant::now();
+        while self.took.len() < self.said.len() * self.heard.len() {
+            ensure!(ended.elapsed() < PATIENCE, "messages are missing");
+            self.hear(PATIENCE)?;
+        }
+        match self.flood {
+            Some(_) => Ok(()), // much of it may still be under way
+            None => self.server.rest(),
+        }
+    }
+
+    fn figure(&mut self) -> f64 {
+        let at = self.took.len() * 99 / 100;
+        self.took.select_nth_unstable(at).1.as_secs_f64() * 1e3
     }
 }

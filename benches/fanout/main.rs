@@ -29,6 +29,7 @@ mod report; // the figures
 mod scenario; // one measurement
 mod server; // a server's process
 mod table; // the figures for people
+mod turns; // several servers at once
 mod versions; // which servers
 mod watched; // many connections, as they have something to read
 
@@ -53,19 +54,23 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Round by round, every peer in turn, so that whatever disturbs the machine disturbs all.
+/// Round by round, so that whatever disturbs the machine disturbs all scenarios of a group.
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (cores, pace) = (Cores::divide()?, arguments.pace());
-    let (groups, peers) = (arguments.groups(descriptors::raise()?)?, arguments.peers());
+    let allowed = descriptors::raise()?;
+    let (groups, peers) = (arguments.groups(allowed)?, arguments.peers());
     let scenarios = groups.concat();
     let mut report = Report::new(&scenarios, &peers, Machine::here_and_now(cores, &peers));
     let mut progress = Progress::of(&scenarios, &peers, pace)?;
     for scenarios in groups.iter().flat_map(|group| iter::repeat_n(group, pace.rounds)) {
         for scenario in scenarios {
-            for peer in scenario.peers_of(&peers) {
-                progress.begin(scenario, peer);
-                report.add(scenario, peer, scenario.run(&Bench::new(peer, pace, cores)));
-                progress.end(scenario.lasts(pace));
+            let benches = scenario.peers_of(&peers).map(|peer| Bench::new(peer, pace, cores));
+            for benches in benches.collect::<Vec<_>>().chunks(scenario.at_once(allowed)) {
+                progress.begin(scenario, benches);
+                for (Bench { peer, .. }, figure) in benches.iter().zip(scenario.run(benches)) {
+                    report.add(scenario, *peer, figure);
+                }
+                progress.end(scenario, benches);
             }
         }
         report.write(&arguments.out).context("the report cannot be written")?; // whoever interrupts keeps this

@@ -1,38 +1,36 @@
-//! Another build of worldcast beside this one: both run all the time, and work in turn, for some milliseconds each.
-//!
-//! Whatever disturbs the machine for longer than that disturbs both, so that a difference of one in a hundred shows.
+//! Another build of worldcast beside this one.
 
 use crate::{
     arguments::Arguments,
     cores::Cores,
-    cpu::{Load, Party},
+    cpu::{self, Load},
     descriptors,
     figures::Figures,
     peer::Peer,
     scenario::{Bench, Measure, Scenario},
 };
 use anyhow::{Context, ensure};
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
-/// How long one works before it is the other's turn.
-const TURN: Duration = Duration::from_millis(20);
-/// How much longer than a peer they are measured, both together.
-const TIMES: u32 = 4;
+/// How much longer they are measured than peers are.
+const TIMES: u32 = 2;
 
-/// Both start anew for each round, since the places of their sockets in memory make a difference too.
+/// Both start anew for each round, in another order, since the places of their sockets in memory make a difference too.
 pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
     let (cores, pace, allowed) = (Cores::divide()?, arguments.pace(), descriptors::raise()? / 2);
     let this = Bench::new(Peer::Worldcast, pace, cores);
-    let other = Bench { program: program.to_owned(), ..Bench::new(Peer::Worldcast, pace, cores) };
+    let other = Bench { program: program.to_owned(), ..this.clone() };
+    let both = [this, other];
     for (title, load) in loads(arguments, allowed)? {
-        let ratio = |round| match round % 2 {
-            0 => ratio(&this, &other, load),
-            _ => Ok(1.0 / ratio(&other, &this, load)?),
-        };
-        let ratios = Figures((0..pace.rounds).map(ratio).collect::<anyhow::Result<_>>()?);
+        let mut ratios = Figures::default();
+        for round in 0..pace.rounds {
+            let mut both = both.clone();
+            both.rotate_left(round % 2);
+            let figures = cpu::per_delivery(&both, load, pace.measure * TIMES);
+            let mut figures = figures.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+            figures.rotate_right(round % 2);
+            ratios.0.push(figures[0] / figures[1]);
+        }
         let (median, (least, greatest)) = ratios.median().zip(ratios.range()).context("no round")?;
         println!("{title}: this / other {median:.3} ({least:.3}–{greatest:.3})");
     }
@@ -52,17 +50,4 @@ fn loads(arguments: &Arguments, allowed: usize) -> anyhow::Result<Vec<(String, L
         }
     }
     Ok(loads)
-}
-
-/// How many times the CPU of the second a delivery costs the first.
-fn ratio(first: &Bench, second: &Bench, load: Load) -> anyhow::Result<f64> {
-    let time = first.pace.warm + first.pace.measure * TIMES;
-    let (mut first, mut second) = (Party::gather(first, load)?, Party::gather(second, load)?);
-    let (mut ones, mut others) = (Figures::default(), Figures::default());
-    let began = Instant::now();
-    while began.elapsed() < time {
-        ones.0.push(first.run(TURN, 1)?);
-        others.0.push(second.run(TURN, 1)?);
-    }
-    ones.over(&others).median().context("no turn")
 }

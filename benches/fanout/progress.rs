@@ -2,7 +2,7 @@
 
 use crate::{
     peer::Peer,
-    scenario::{Pace, Scenario},
+    scenario::{Bench, Pace, Scenario},
 };
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
@@ -28,8 +28,9 @@ impl Progress {
         Ok(Self { bar, done: 0, all: scenarios.iter().map(times).sum() })
     }
 
-    pub fn begin(&mut self, scenario: &Scenario, peer: Peer) {
-        let what = format!("{} · {}", scenario.name, peer.name());
+    pub fn begin(&mut self, scenario: &Scenario, benches: &[Bench]) {
+        let peers: Vec<_> = benches.iter().map(|bench| bench.peer.name()).collect();
+        let what = format!("{} · {}", scenario.name, peers.join(", "));
         if self.bar.is_hidden() {
             eprintln!("{} of {} · {what}", self.done + 1, self.all);
         }
@@ -38,9 +39,9 @@ impl Progress {
         self.bar.set_message(what);
     }
 
-    /// A measurement is done that was expected to last so long.
-    pub fn end(&mut self, lasting: Duration) {
-        self.done += 1;
+    pub fn end(&mut self, scenario: &Scenario, benches: &[Bench]) {
+        self.done += benches.len();
+        let lasting: Duration = benches.iter().map(|bench| scenario.lasts(bench.pace)).sum();
         self.bar.inc(lasting.as_millis() as u64);
     }
 

@@ -5,7 +5,8 @@ use crate::{
     crowd::{Crowd, Guests},
     frame,
     scenario::Bench,
-    server::PATIENCE,
+    server::{PATIENCE, Server},
+    turns::{Party, take_turns},
     watched::Watched,
 };
 use anyhow::ensure;
@@ -25,48 +26,76 @@ pub struct Rate {
     pub speakers: usize,
 }
 
-/// Of the two, who is watched.
+const TURN: Duration = Duration::from_millis(100);
+
+/// What is asked of a conversation.
 #[derive(Clone, Copy, Debug)]
-pub enum Whose {
-    Servers,
-    Clients,
+pub enum Question {
+    DeliveriesPerSecond,
+    /// In percent of its core.
+    CpuOfServer,
+    CpuOfClient,
 }
 
-/// What a conversation made, and what it took.
-struct Outcome {
+/// A server with a conversation, and what both took in all turns.
+struct Hall {
+    question: Question,
+    conversation: Conversation,
+    server: Server,
+    taken: Taken,
+}
+
+#[derive(Default)]
+struct Taken {
     deliveries: usize,
     time: Duration,
     server: Duration,
     client: Duration,
 }
 
-/// Deliveries a second.
-pub fn per_second(bench: &Bench, rate: Rate) -> anyhow::Result<f64> {
-    let Outcome { deliveries, time, .. } = converse(bench, rate)?;
-    Ok(deliveries as f64 / time.as_secs_f64())
+/// The answers of all servers.
+pub fn answers(
+    benches: &[Bench],
+    rate: Rate,
+    question: Question,
+    time: Duration,
+) -> Vec<anyhow::Result<f64>> {
+    take_turns(benches, |bench| Hall::open(bench, rate, question), TURN, time)
 }
 
-/// How much of its core the server, or the client, needs meanwhile, in percent.
-pub fn busy(bench: &Bench, rate: Rate, whose: Whose) -> anyhow::Result<f64> {
-    let Outcome { time, server, client, .. } = converse(bench, rate)?;
-    let busy = match whose {
-        Whose::Servers => server,
-        Whose::Clients => client,
-    };
-    Ok(busy.as_secs_f64() * 100.0 / time.as_secs_f64())
+impl Hall {
+    fn open(bench: &Bench, rate: Rate, question: Question) -> anyhow::Result<Self> {
+        let server = bench.start_simply()?;
+        let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, rate.clients))?;
+        let text = bench.peer.message(&json(rate.bytes));
+        crowd.settle(&text)?;
+        let conversation = Conversation::new(rate, crowd, frame::text(text.as_bytes()))?;
+        let mut hall = Self { question, conversation, server, taken: Taken::default() };
+        hall.take_turn(bench.pace.warm)?;
+        Ok(Self { taken: Taken::default(), ..hall })
+    }
 }
 
-fn converse(bench: &Bench, rate: Rate) -> anyhow::Result<Outcome> {
-    let server = bench.start_simply()?;
-    let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, rate.clients))?;
-    let text = bench.peer.message(&json(rate.bytes));
-    crowd.settle(&text)?;
-    let mut conversation = Conversation::new(rate, crowd, frame::text(text.as_bytes()))?;
-    conversation.run(bench.pace.warm)?;
-    let (began, servers, clients) = (Instant::now(), server.cpu()?, own_cpu());
-    let deliveries = conversation.run(bench.pace.measure)?;
-    let (time, server, client) = (began.elapsed(), server.cpu_since(servers)?, own_cpu() - clients);
-    Ok(Outcome { deliveries, time, server, client })
+impl Party for Hall {
+    fn take_turn(&mut self, time: Duration) -> anyhow::Result<()> {
+        let Self { server, taken, conversation, .. } = self;
+        let (began, servers, clients) = (Instant::now(), server.cpu()?, own_cpu());
+        taken.deliveries += conversation.run(time)?;
+        taken.time += began.elapsed();
+        taken.server += server.cpu_since(servers)?;
+        taken.client += own_cpu() - clients;
+        server.rest()
+    }
+
+    fn figure(&mut self) -> f64 {
+        let Taken { deliveries, time, server, client } = &self.taken;
+        let per_second = |what| what / time.as_secs_f64();
+        match self.question {
+            Question::DeliveriesPerSecond => per_second(*deliveries as f64),
+            Question::CpuOfServer => per_second(server.as_secs_f64() * 100.0),
+            Question::CpuOfClient => per_second(client.as_secs_f64() * 100.0),
+        }
+    }
 }
 
 /// The time that this thread has spent on a core.
@@ -92,14 +121,18 @@ impl Conversation {
         Ok(Self { rate, watched, message, said: 0, heard, missing: VecDeque::new() })
     }
 
-    /// Keeps the messages coming for `time`; how many deliveries that made.
+    /// Keeps the messages coming for `time`, and hears them out; how many deliveries that made.
     fn run(&mut self, time: Duration) -> anyhow::Result<usize> {
         let (began, mut deliveries) = (Instant::now(), 0);
-        while began.elapsed() < time {
-            self.say()?;
+        loop {
+            if began.elapsed() < time {
+                self.say()?;
+            }
+            if self.missing.is_empty() {
+                return Ok(deliveries);
+            }
             deliveries += self.hear()?;
         }
-        Ok(deliveries)
     }
 
     fn say(&mut self) -> anyhow::Result<()> {

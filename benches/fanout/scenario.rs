@@ -6,7 +6,7 @@ use crate::{
     idle::{self, Silence},
     latency::{self, Chatter},
     peer::{Peer, Setup},
-    rate::{self, Rate, Whose},
+    rate::{self, Question, Rate},
     server::Server,
 };
 use std::{path::PathBuf, time::Duration};
@@ -24,8 +24,7 @@ pub struct Scenario {
 #[derive(Clone, Copy)]
 pub enum Measure {
     Cpu(Load),
-    PerSecond(Rate),
-    Busy(Rate, Whose),
+    Conversation(Rate, Question),
     Latency(Chatter),
     Memory(Silence),
     Accept(usize),
@@ -44,7 +43,7 @@ pub struct Pace {
     pub rounds: usize,
     /// The time before a measurement of CPU or rate, for compilers that watch a program run.
     pub warm: Duration,
-    /// The time of one such measurement.
+    /// The time of one such measurement beside others.
     pub measure: Duration,
     /// The time of one measurement of latency.
     pub chat: Duration,
@@ -53,11 +52,19 @@ pub struct Pace {
 }
 
 /// One peer, about to be measured.
+#[derive(Clone)]
 pub struct Bench {
     pub peer: Peer,
     pub program: PathBuf,
     pub pace: Pace,
     pub cores: Cores,
+}
+
+impl Pace {
+    /// Longer for one alone, which has no others that are disturbed as it is.
+    fn measured(self, at_once: usize) -> Duration {
+        if at_once > 1 { self.measure } else { self.measure * 2 }
+    }
 }
 
 impl Scenario {
@@ -66,29 +73,44 @@ impl Scenario {
         peers.iter().copied().filter(|peer| self.peers.contains(peer))
     }
 
-    /// One measurement, in [`Scenario::unit`].
-    pub fn run(&self, bench: &Bench) -> anyhow::Result<f64> {
+    /// How many servers are measured at once, of which each has all its clients: as many as so many connections
+    /// suffice for, where that disturbs nobody.
+    pub fn at_once(&self, allowed: usize) -> usize {
         match self.measure {
-            Measure::Cpu(load) => cpu::per_delivery(bench, load),
-            Measure::PerSecond(rate) => rate::per_second(bench, rate),
-            Measure::Busy(rate, whose) => rate::busy(bench, rate, whose),
-            Measure::Latency(chatter) => latency::p99(bench, chatter),
-            Measure::Memory(silence) => idle::memory(bench, silence),
-            Measure::Accept(clients) => idle::accept(bench, clients),
-            Measure::IdleCpu(clients) => idle::cpu(bench, clients),
-            Measure::Scrape(clients) => idle::scrape(bench, clients),
-            Measure::Spread { clients, half_goes } => idle::spread(bench, clients, half_goes),
+            Measure::Latency(Chatter { flood: true, .. }) => 1,
+            Measure::Cpu(_) | Measure::Conversation(..) | Measure::Latency(_) => {
+                (allowed / self.clients()).max(1)
+            }
+            _ => 1,
+        }
+    }
+
+    /// One measurement of each, in [`Scenario::unit`].
+    pub fn run(&self, benches: &[Bench]) -> Vec<anyhow::Result<f64>> {
+        let Some(Bench { pace, .. }) = benches.first() else { return Vec::new() };
+        let each = |measure: &dyn Fn(&Bench) -> anyhow::Result<f64>| benches.iter().map(measure).collect();
+        match self.measure {
+            Measure::Cpu(load) => cpu::per_delivery(benches, load, pace.measured(benches.len())),
+            Measure::Conversation(rate, question) => {
+                rate::answers(benches, rate, question, pace.measured(benches.len()))
+            }
+            Measure::Latency(chatter) => latency::p99(benches, chatter, pace.chat * chatter.times),
+            Measure::Memory(silence) => each(&|bench| idle::memory(bench, silence)),
+            Measure::Accept(clients) => each(&|bench| idle::accept(bench, clients)),
+            Measure::IdleCpu(clients) => each(&|bench| idle::cpu(bench, clients)),
+            Measure::Scrape(clients) => each(&|bench| idle::scrape(bench, clients)),
+            Measure::Spread { clients, half_goes } => each(&|bench| idle::spread(bench, clients, half_goes)),
         }
     }
 
     pub fn unit(&self) -> &'static str {
         match self.measure {
             Measure::Cpu(_) | Measure::Accept(_) => "µs",
-            Measure::PerSecond(_) => "1/s",
+            Measure::Conversation(_, Question::DeliveriesPerSecond) => "1/s",
             Measure::Latency(_) | Measure::Scrape(_) => "ms",
             Measure::Memory(_) => "bytes",
             Measure::IdleCpu(_) => "µs/s",
-            Measure::Busy(..) | Measure::Spread { .. } => "%",
+            Measure::Conversation(..) | Measure::Spread { .. } => "%",
         }
     }
 
@@ -96,7 +118,7 @@ impl Scenario {
     pub fn clients(&self) -> usize {
         match self.measure {
             Measure::Cpu(load) => load.guests.rooms * load.guests.in_each + load.idle,
-            Measure::PerSecond(rate) | Measure::Busy(rate, _) => rate.clients,
+            Measure::Conversation(rate, _) => rate.clients,
             Measure::Latency(chatter) => chatter.clients + chatter.deaf,
             Measure::Memory(silence) => silence.clients,
             Measure::Accept(clients) | Measure::IdleCpu(clients) | Measure::Scrape(clients) => clients,
@@ -109,7 +131,7 @@ impl Scenario {
         const START: Duration = Duration::from_millis(500);
         const CLIENT: Duration = Duration::from_micros(250); // to connect and to leave
         let watched = match self.measure {
-            Measure::Cpu(_) | Measure::PerSecond(_) | Measure::Busy(..) => pace.warm + pace.measure,
+            Measure::Cpu(_) | Measure::Conversation(..) => pace.warm + pace.measure,
             Measure::Latency(chatter) => pace.chat * chatter.times,
             Measure::Memory(_) => Duration::from_secs(2),
             Measure::IdleCpu(_) => pace.idle,
