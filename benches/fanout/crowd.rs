@@ -46,7 +46,7 @@ impl Lengths {
 }
 
 /// Connections that are opened at once: below every server's backlog.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 const READ_SIZE: usize = 256 << 10;
 
 impl Crowd {

@@ -3,10 +3,11 @@
 use crate::{
     cores::Share,
     cpu::json,
-    crowd::{Crowd, Guests},
-    peer::Setup,
+    crowd::{BATCH, Crowd, Guests},
+    peer::{Peer, Setup},
     scenario::Bench,
     server::Server,
+    turns::{Party, take_turns},
     watched::Watched,
 };
 use anyhow::{Context, ensure};
@@ -50,16 +51,58 @@ pub fn memory(bench: &Bench, silence: Silence) -> anyhow::Result<f64> {
     let before = settled_memory(&server)?;
     crowd.admit(&server, bench.peer, silence.clients)?;
     let after = settled_memory(&server)?;
+    crowd.settle(&bench.peer.message(&json(1 << 10)))?; // all of them are still there
     Ok(after.saturating_sub(before) as f64 / silence.clients as f64)
 }
 
-/// Microseconds of the server's CPU for each of `clients` connections, from SYN to the answer.
-pub fn accept(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
-    let (server, mut crowd) = Silence::of(clients).begin(bench)?;
-    let before = server.cpu()?;
-    crowd.admit(&server, bench.peer, clients)?;
-    server.rest()?;
-    Ok(server.cpu_since(before)?.as_secs_f64() * 1e6 / clients as f64)
+const TURN: Duration = Duration::from_millis(100);
+
+/// A server that lets clients in, batch by batch; when `most` are there, all but the first go again.
+struct Door {
+    peer: Peer,
+    most: usize,
+    server: Server,
+    crowd: Crowd,
+    spent: Duration,
+    accepted: usize,
+}
+
+/// Microseconds of each server's CPU for a connection, from SYN to the answer.
+pub fn accept(benches: &[Bench], most: usize, time: Duration) -> Vec<anyhow::Result<f64>> {
+    let open = |bench: &Bench| {
+        let (server, crowd) = Silence::of(most).begin(bench)?;
+        Ok(Door { peer: bench.peer, most, server, crowd, spent: Duration::ZERO, accepted: 0 })
+    };
+    take_turns(benches, open, TURN, time)
+}
+
+impl Door {
+    fn admit(&mut self) -> anyhow::Result<()> {
+        if self.crowd.clients.len() + BATCH > self.most {
+            self.crowd.clients.truncate(FIRST);
+            self.server.rest()?;
+        }
+        let before = self.server.cpu()?;
+        self.crowd.admit(&self.server, self.peer, BATCH)?;
+        self.server.rest()?;
+        self.spent += self.server.cpu_since(before)?;
+        self.accepted += BATCH;
+        Ok(())
+    }
+}
+
+impl Party for Door {
+    fn take_turn(&mut self, time: Duration) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < time {
+            self.admit()?;
+        }
+        Ok(())
+    }
+
+    fn figure(&mut self) -> f64 {
+        self.spent.as_secs_f64() * 1e6 / self.accepted as f64
+    }
 }
 
 /// Microseconds of the server's CPU for each of `clients` connections and second; they answer pings.

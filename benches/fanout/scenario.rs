@@ -78,7 +78,7 @@ impl Scenario {
     pub fn at_once(&self, allowed: usize) -> usize {
         match self.measure {
             Measure::Latency(Chatter { flood: true, .. }) => 1,
-            Measure::Cpu(_) | Measure::Conversation(..) | Measure::Latency(_) => {
+            Measure::Cpu(_) | Measure::Conversation(..) | Measure::Latency(_) | Measure::Accept(_) => {
                 (allowed / self.clients()).max(1)
             }
             _ => 1,
@@ -96,7 +96,7 @@ impl Scenario {
             }
             Measure::Latency(chatter) => latency::p99(benches, chatter, pace.chat * chatter.times),
             Measure::Memory(silence) => each(&|bench| idle::memory(bench, silence)),
-            Measure::Accept(clients) => each(&|bench| idle::accept(bench, clients)),
+            Measure::Accept(most) => idle::accept(benches, most, pace.measured(benches.len())),
             Measure::IdleCpu(clients) => each(&|bench| idle::cpu(bench, clients)),
             Measure::Scrape(clients) => each(&|bench| idle::scrape(bench, clients)),
             Measure::Spread { clients, half_goes } => each(&|bench| idle::spread(bench, clients, half_goes)),
@@ -135,7 +135,8 @@ impl Scenario {
             Measure::Latency(chatter) => pace.chat * chatter.times,
             Measure::Memory(_) => Duration::from_secs(2),
             Measure::IdleCpu(_) => pace.idle,
-            Measure::Accept(_) | Measure::Scrape(_) => Duration::ZERO,
+            Measure::Accept(_) => pace.measure,
+            Measure::Scrape(_) => Duration::ZERO,
             Measure::Spread { .. } => Duration::from_secs(1),
         };
         START + CLIENT * self.clients() as u32 + watched
