@@ -1,7 +1,8 @@
 //! Fan-out beside peers: `cargo bench --bench fanout -- [PEER or SCENARIO]... [--quick]`,
 //! `--against PROGRAM`, or `--draw FILE`.
 //!
-//! Starts every server itself, on a core that no client uses, and speaks to it from another core. docs/performance.md tells what is measured and how.
+//! Starts every server itself, on a core that no client uses, and speaks to it from another core.
+//! docs/performance.md tells what is measured and how.
 
 mod arguments; // what is asked for
 mod catalogue; // the scenarios
