@@ -88,8 +88,8 @@ fn rooms() -> Vec<Scenario> {
 
 fn conversations() -> Vec<Scenario> {
     let rate = |speakers| Rate { clients: 200, bytes: 64, in_flight: 16, speakers };
-    let server = "CPU of the server meanwhile, of a core";
-    let client = "CPU of the client meanwhile, of a core";
+    let server = "CPU of the server, 16 in flight, 16 speakers, of its core";
+    let client = "CPU of the client, 16 in flight, 16 speakers, of its core";
     vec![
         new(
             "rate-1",

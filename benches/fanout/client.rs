@@ -20,8 +20,8 @@ pub struct Client {
     pub heard: usize,
 }
 
-/// Of the 28,000 ports that each of the addresses 127.x.x.x has for connections to one server.
-const FROM_ONE_ADDRESS: usize = 20_000;
+/// Below the 28,000 ports that each of the addresses 127.x.x.x has.
+pub const FROM_ONE_ADDRESS: usize = 20_000;
 
 /// How a client begins.
 #[derive(Clone, Copy)]

@@ -24,7 +24,11 @@ impl Figures {
     }
 
     /// Round by round, how many times the figure of `other` they are: whatever disturbed a round disturbed both.
+    /// Nothing where a round of one of them failed.
     pub fn over(&self, other: &Self) -> Self {
+        if self.0.len() != other.0.len() {
+            return Self::default();
+        }
         Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
     }
 

@@ -44,7 +44,8 @@ const TURN: Duration = Duration::from_secs(1);
 
 /// The time in milliseconds within which each server makes 99 of 100 deliveries.
 pub fn p99(benches: &[Bench], chatter: Chatter, time: Duration) -> Vec<anyhow::Result<f64>> {
-    take_turns(benches, |bench| Talk::begin(bench, chatter), TURN, time)
+    let turn = if chatter.flood { time } else { TURN }; // a flood that pauses is none
+    take_turns(benches, |bench| Talk::begin(bench, chatter), turn, time)
 }
 
 fn deaf_clients(server: &Server, bench: &Bench, count: usize) -> anyhow::Result<Vec<Client>> {
@@ -112,7 +113,8 @@ impl Talk {
             if bytes != *length {
                 return flood.as_mut().is_some_and(|flood| flood.goes_on(client, bytes));
             }
-            took.push(said[heard[client]].elapsed());
+            let Some(begun) = said.get(heard[client]) else { return false };
+            took.push(begun.elapsed());
             heard[client] += 1;
             true
         })?;

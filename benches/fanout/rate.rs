@@ -150,7 +150,8 @@ impl Conversation {
         let (done, mut deliveries) = (*said - missing.len(), 0);
         let lengths = watched.crowd.lengths;
         let anything = watched.hear(PATIENCE, |client, length| {
-            missing[heard[client] - done] -= 1;
+            let Some(missing) = missing.get_mut(heard[client] - done) else { return false };
+            *missing -= 1;
             heard[client] += 1;
             deliveries += 1;
             lengths.are_right_for(length)

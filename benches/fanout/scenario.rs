@@ -1,6 +1,7 @@
 //! What can be measured, and one measurement of it.
 
 use crate::{
+    client::FROM_ONE_ADDRESS,
     cores::{Cores, Share},
     cpu::{self, Load},
     idle::{self, Silence},
@@ -79,7 +80,7 @@ impl Scenario {
         match self.measure {
             Measure::Latency(Chatter { flood: true, .. }) => 1,
             Measure::Cpu(_) | Measure::Conversation(..) | Measure::Latency(_) | Measure::Accept(_) => {
-                (allowed / self.clients()).max(1)
+                (allowed.min(FROM_ONE_ADDRESS) / self.clients()).max(1)
             }
             _ => 1,
         }

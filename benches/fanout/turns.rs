@@ -24,8 +24,12 @@ pub fn take_turns<P: Party>(
 ) -> Vec<anyhow::Result<f64>> {
     let mut parties: Vec<_> = benches.iter().map(gather).collect();
     let (began, time) = (Instant::now(), time * benches.len() as u32);
-    while began.elapsed() < time {
-        for party in &mut parties {
+    for first in (0..benches.len()).cycle() {
+        if began.elapsed() >= time {
+            break;
+        }
+        let (before, after) = parties.split_at_mut(first); // nobody always comes behind the same one
+        for party in after.iter_mut().chain(before) {
             if let Ok(alive) = party
                 && let Err(error) = alive.take_turn(turn)
             {

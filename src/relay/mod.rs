@@ -264,6 +264,7 @@ pub(crate) mod tests {
         let room = rooms.open(&"news".parse().unwrap(), terms, Instant::now()).unwrap();
         (rooms, room)
     }
+
     #[actix::test]
     async fn sockets_are_looked_after_between_flushes() {
         const LOOKS: usize = 100;
