@@ -134,14 +134,16 @@ impl Crowd {
         let (mut last, mut lengths) = (Instant::now(), Lengths(usize::MAX, 0));
         while last.elapsed() < QUIET {
             sleep(Duration::from_millis(5));
+            let mut anything = false;
             for client in &mut self.clients {
                 let note = |length: usize| {
                     lengths = Lengths(length.min(lengths.0), length.max(lengths.1));
                     true
                 };
-                if client.hear(&mut self.buffer, note)? {
-                    last = Instant::now();
-                }
+                anything |= client.hear(&mut self.buffer, note)?;
+            }
+            if anything {
+                last = Instant::now(); // looking at all of them may itself take long
             }
         }
         Ok(lengths)
