@@ -10,14 +10,12 @@ const OWN: usize = 500;
 pub fn raise() -> anyhow::Result<usize> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("the limit of open files")?;
-    Ok(connections(maximum))
+    Ok(allowed())
 }
 
 /// How many connections fit.
 pub fn allowed() -> usize {
-    connections(getrlimit(Resource::Nofile).current)
-}
-
-fn connections(descriptors: Option<u64>) -> usize {
-    descriptors.map_or(usize::MAX, |descriptors| descriptors as usize).saturating_sub(OWN)
+    let descriptors =
+        getrlimit(Resource::Nofile).current.map_or(usize::MAX, |descriptors| descriptors as usize);
+    descriptors.saturating_sub(OWN)
 }

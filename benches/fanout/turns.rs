@@ -25,7 +25,7 @@ pub fn take_turns<P: Party>(
     let mut parties: Vec<_> = benches.iter().map(gather).collect();
     let (began, time) = (Instant::now(), time * benches.len() as u32);
     for first in (0..benches.len()).cycle() {
-        if began.elapsed() >= time {
+        if began.elapsed() >= time || parties.iter().all(Result::is_err) {
             break;
         }
         let (before, after) = parties.split_at_mut(first); // nobody always comes behind the same one
