@@ -3,7 +3,6 @@
 //! All read from the same socket in memory, up to 64 KiB at a time, and hand out whole messages whose text
 //! is known to be UTF-8. Ours own their bytes; those of the others are slices of their read buffers.
 
-use actix_codec::{Decoder as _, Encoder as _};
 use actix_http::ws::{self, Frame, Message};
 use bytes::BytesMut;
 use bytestring::ByteString;
@@ -13,6 +12,7 @@ use std::{
     io::{self, Read, Write},
     time::Duration,
 };
+use tokio_util::codec::{Decoder as _, Encoder as _};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use worldcast::wire::{Compression, Decoder, Payload, Prepared, WindowBits};
 

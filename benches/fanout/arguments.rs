@@ -90,6 +90,15 @@ impl Arguments {
         self.names.iter().any(|given| given == name)
     }
 
+    /// # Errors
+    /// If a peer is asked for.
+    pub fn name_no_peer(&self) -> anyhow::Result<()> {
+        match Peer::ALL.into_iter().find(|peer| self.names(peer.name())) {
+            Some(peer) => bail!("another build is compared, not {}: name scenarios alone", peer.name()),
+            None => Ok(()),
+        }
+    }
+
     fn refuse_unknown_names(&self, scenarios: &[String]) -> anyhow::Result<()> {
         let peers = Peer::ALL.map(Peer::name);
         for name in &self.names {

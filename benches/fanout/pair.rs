@@ -3,13 +3,12 @@
 use crate::{
     arguments::Arguments,
     cores::Cores,
-    cpu::{self, Load},
     descriptors,
     figures::Figures,
     peer::Peer,
-    scenario::{Bench, Measure, Scenario},
+    scenario::{Bench, Pace},
 };
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use std::path::Path;
 
 /// How much longer they are measured than peers are.
@@ -17,37 +16,23 @@ const TIMES: u32 = 2;
 
 /// Both start anew for each round, in another order, since the places of their sockets in memory make a difference too.
 pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
-    let (cores, pace, allowed) = (Cores::divide()?, arguments.pace(), descriptors::raise()? / 2);
-    let this = Bench::new(Peer::Worldcast, pace, cores);
+    let (cores, pace, allowed) = (Cores::divide()?, arguments.pace(), descriptors::raise()?);
+    let this = Bench::new(Peer::Worldcast, Pace { measure: pace.measure * TIMES, ..pace }, cores);
     let other = Bench { program: program.to_owned(), ..this.clone() };
     let both = [this, other];
-    for (title, load) in loads(arguments, allowed)? {
+    arguments.name_no_peer()?;
+    for scenario in arguments.groups(allowed)?.concat() {
         let mut ratios = Figures::default();
         for round in 0..pace.rounds {
             let mut both = both.clone();
             both.rotate_left(round % 2);
-            let figures = cpu::per_delivery(&both, load, pace.measure * TIMES);
-            let mut figures = figures.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+            let figures = both.chunks(scenario.at_once(allowed)).flat_map(|benches| scenario.run(benches));
+            let mut figures = figures.collect::<anyhow::Result<Vec<_>>>()?;
             figures.rotate_right(round % 2);
             ratios.0.push(figures[0] / figures[1]);
         }
         let (median, (least, greatest)) = ratios.median().zip(ratios.range()).context("no round")?;
-        println!("{title}: this / other {median:.3} ({least:.3}–{greatest:.3})");
+        println!("{}: this / other {median:.3} ({least:.3}–{greatest:.3})", scenario.title);
     }
     Ok(())
-}
-
-/// Of the scenarios that are asked for, those that both builds fit into.
-fn loads(arguments: &Arguments, allowed: usize) -> anyhow::Result<Vec<(String, Load)>> {
-    let mut loads = Vec::new();
-    for Scenario { name, title, measure, .. } in arguments.groups(allowed)?.concat() {
-        match measure {
-            Measure::Cpu(load) => loads.push((title, load)),
-            _ => ensure!(
-                !arguments.names(&name),
-                "builds are compared by the CPU of a delivery, not by {name}"
-            ),
-        }
-    }
-    Ok(loads)
 }

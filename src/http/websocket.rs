@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 §4.2): judged here, carried out by the upgrade service.
+//! The opening handshake (RFC 6455 §4.2): judged here, carried out by whoever read it.
 
 use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wishes::Wishes};
 use crate::{
@@ -40,7 +40,7 @@ fn plain_request(request: &HttpRequest) -> Refusal {
     }
 }
 
-/// The 101 whose extensions carry what was agreed on to the upgrade service.
+/// The 101 whose extensions carry what was agreed on.
 fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;

@@ -1,26 +1,20 @@
 //! What answers on every listener: one actix-web `App`, for plain requests and for upgrades.
 
-use super::upgrade;
+use super::door;
 use crate::{
     config::Settings,
-    http::{self, Context},
+    http::Context,
     hub::Hub,
     metrics::Metrics,
     outbox::Pool,
     protocol::Seal,
     relay::{Desk, Line, Relay, Roster},
     room::RelayId,
-    session::{self, Session, Terms},
+    session,
 };
 use actix::{Actor, Addr};
-use actix_http::{HttpService, KeepAlive};
 use actix_server::{Server, ServerBuilder};
-use actix_service::{Service, ServiceFactoryExt, apply_fn_factory, map_config};
-use actix_web::{
-    body::BoxBody,
-    dev::{AppConfig, ServiceResponse},
-    web,
-};
+use actix_web::web;
 use std::{
     cell::{OnceCell, RefCell},
     io,
@@ -32,7 +26,6 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread::available_parallelism,
-    time::Duration,
 };
 use tokio::sync::Semaphore;
 
@@ -103,9 +96,6 @@ impl Node {
     }
 }
 
-/// How often the clock of actix-http moves on; a deadline that has passed when it is set is never noticed.
-const HTTP_TICK: Duration = Duration::from_millis(500);
-
 /// Serves all listeners on the configured number of worker threads.
 pub fn serve(listeners: Vec<(TcpListener, SocketAddr)>, node: &Node) -> io::Result<Server> {
     let settings = &node.settings;
@@ -126,28 +116,7 @@ fn add_listener(
     address: SocketAddr,
     node: Node,
 ) -> io::Result<ServerBuilder> {
-    server.listen(address.to_string(), listener, move || {
-        let (app, desk) = (http::app(node.context.clone(), address), node.clone());
-        let app = map_config(app, |()| AppConfig::default()).map(move |answer| listening(&desk, answer));
-        let session = &node.settings.session;
-        let http = HttpService::build()
-            .client_request_timeout(session.handshake_within)
-            .client_disconnect_timeout(session.close_within.max(HTTP_TICK * 2))
-            .keep_alive(KeepAlive::Disabled) // the head of a second request would have no deadline
-            .upgrade(upgrade::factory(node.clone(), address))
-            .h1(app)
-            .tcp();
-        apply_fn_factory(http, |socket, http| upgrade::until_the_session_ends(http.call(socket)))
-    })
-}
-
-/// Who was admitted to listen over HTTP hears its room in the body of the answer.
-fn listening(node: &Node, mut answer: ServiceResponse) -> ServiceResponse {
-    let terms = answer.response_mut().extensions_mut().remove::<Terms>();
-    match terms {
-        Some(terms) => answer.map_body(|_, _| BoxBody::new(Session::listen(node.desk(), terms))),
-        None => answer,
-    }
+    server.listen(address.to_string(), listener, move || door::factory(node.clone(), address))
 }
 
 fn workers(configured: usize) -> usize {
