@@ -43,16 +43,13 @@ const PACED: Chatter = Chatter { pace: 100, ..FLOOD };
 
 /// Those of a group are measured in turn, round by round: they are compared with each other.
 pub fn groups() -> Vec<Vec<Scenario>> {
-    let deliveries = [deliveries(), clients(), rooms()].concat();
-    vec![deliveries, conversations(), memory(), connections(), workers(), disturbers()]
+    vec![deliveries(), growth(), conversations(), memory(), connections(), workers(), disturbers()]
 }
 
 fn deliveries() -> Vec<Scenario> {
-    let silent = "CPU of a delivery: 500 clients beside 10,000 silent rooms";
     let compressed = "CPU of a delivery: 500 clients, 1 KiB, compressed";
     vec![
         new("single", "CPU of a delivery: 500 clients, 64 B, one message at a time", ALL, Cpu(SINGLE)),
-        new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("single"),
         new("burst", "CPU of a delivery: 500 clients, 64 B, in bursts of 8", ALL, Cpu(BURST)),
         new("choir", "CPU of a delivery: 500 clients, 64 B, 8 speakers at once", ALL, Cpu(CHOIR)),
         new("large", "CPU of a delivery: 200 clients, 16 KiB", ALL, Cpu(LARGE)),
@@ -61,13 +58,21 @@ fn deliveries() -> Vec<Scenario> {
     ]
 }
 
-/// 500 of them are `single`, 10,000 are `rooms-1`.
+/// Up to more clients than can be beside those of another server, so that all of it is measured alone.
+fn growth() -> Vec<Scenario> {
+    let scenarios = [clients(), rooms()].concat();
+    scenarios.into_iter().map(Scenario::alone).collect()
+}
+
+/// 10,000 of them are `rooms-1`.
 fn clients() -> Vec<Scenario> {
     let of = |clients| {
         let title = format!("CPU of a delivery: {} clients", grouped(clients));
         new(format!("clients-{clients}"), title, STRONG, Cpu(Load::of(clients)))
     };
-    [100, 1_000, MANY, MOST].map(of).into()
+    let silent = "CPU of a delivery: 500 clients beside 10,000 silent rooms";
+    let silent = new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("clients-500");
+    [100, 500, 1_000, MANY, MOST].map(of).into_iter().chain([silent]).collect()
 }
 
 fn rooms() -> Vec<Scenario> {
@@ -172,11 +177,15 @@ fn new(
     peers: &'static [Peer],
     measure: Measure,
 ) -> Scenario {
-    Scenario { name: name.into(), title: title.into(), measure, peers, over: None }
+    Scenario { name: name.into(), title: title.into(), measure, peers, over: None, alone: false }
 }
 
 impl Scenario {
     fn over(self, other: &'static str) -> Self {
         Self { over: Some(other), ..self }
+    }
+
+    fn alone(self) -> Self {
+        Self { title: format!("{}, alone", self.title), alone: true, ..self }
     }
 }

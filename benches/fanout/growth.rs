@@ -32,7 +32,7 @@ const ALL: [Growth; 4] = [
         number: "clients in one room",
         scenarios: &[
             (100, "clients-100"),
-            (500, "single"),
+            (500, "clients-500"),
             (1_000, "clients-1000"),
             (10_000, "rooms-1"),
             (19_000, "clients-19000"),

@@ -26,7 +26,7 @@ pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
         for round in 0..pace.rounds {
             let mut both = both.clone();
             both.rotate_left(round % 2);
-            let figures = both.chunks(scenario.at_once(allowed)).flat_map(|benches| scenario.run(benches));
+            let figures = both.chunks(scenario.fitting(allowed)).flat_map(|benches| scenario.run(benches));
             let mut figures = figures.collect::<anyhow::Result<Vec<_>>>()?;
             figures.rotate_right(round % 2);
             ratios.0.push(figures[0] / figures[1]);

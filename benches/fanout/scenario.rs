@@ -20,6 +20,8 @@ pub struct Scenario {
     pub peers: &'static [Peer],
     /// The scenario that this one is compared with, for each peer.
     pub over: Option<&'static str>,
+    /// Whether it is compared with one that no other server fits beside.
+    pub alone: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -74,9 +76,14 @@ impl Scenario {
         peers.iter().copied().filter(|peer| self.peers.contains(peer))
     }
 
-    /// How many servers are measured at once, of which each has all its clients: as many as so many connections
-    /// suffice for, where that disturbs nobody.
+    /// How many servers are measured at once.
     pub fn at_once(&self, allowed: usize) -> usize {
+        if self.alone { 1 } else { self.fitting(allowed) }
+    }
+
+    /// How many servers can be measured at once, of which each has all its clients: as many as so many connections
+    /// suffice for, where that disturbs nobody.
+    pub fn fitting(&self, allowed: usize) -> usize {
         match self.measure {
             Measure::Latency(Chatter { flood: true, .. }) => 1,
             Measure::Cpu(_) | Measure::Conversation(..) | Measure::Latency(_) | Measure::Accept(_) => {
