@@ -20,7 +20,15 @@ use actix_http::{
 };
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_factory, fn_service, map_config};
 use actix_web::dev::{AppConfig, ServiceResponse};
-use std::{io, net::SocketAddr, pin::Pin, rc::Rc, time::Duration};
+use futures_util::future::LocalBoxFuture;
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 use tokio::{net::TcpStream, time::timeout};
 
 type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
@@ -34,10 +42,12 @@ struct Door {
     desk: Rc<Desk>,
 }
 
-/// What a connection becomes.
-enum Became {
+/// A connection, from its first request to its end: graceful stop counts these futures. Small, since one is kept for every
+/// idle session; what the first request needs is freed before it goes on.
+enum Connection {
+    AtTheDoor(LocalBoxFuture<'static, io::Result<Self>>),
     Session(Box<Running>),
-    Plain(Pin<Box<dyn Future<Output = Result<(), DispatchError>>>>),
+    Plain(LocalBoxFuture<'static, Result<(), DispatchError>>),
     Refused,
 }
 
@@ -53,21 +63,23 @@ pub fn factory(
         let node = node.clone();
         async move {
             let door = Rc::new(Door::new(&node, listener).await?);
-            Ok(fn_service(move |socket| serve(door.clone(), socket)))
+            Ok(fn_service(move |socket| Connection::AtTheDoor(Box::pin(door.clone().receive(socket)))))
         }
     })
 }
 
-/// Ends with what the connection has become, since graceful stop counts these futures.
-fn serve(door: Rc<Door>, socket: TcpStream) -> impl Future<Output = io::Result<()>> {
-    let received = Box::pin(door.receive(socket)); // freed before it goes on; an async fn would keep its arguments
-    async {
-        match received.await? {
-            Became::Session(session) => session.await,
-            Became::Plain(requests) => requests.await.map_err(other)?,
-            Became::Refused => {}
+impl Future for Connection {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match &mut *self {
+                Self::AtTheDoor(received) => *self = ready!(received.as_mut().poll(cx))?,
+                Self::Session(session) => return Pin::new(session).poll(cx).map(Ok),
+                Self::Plain(http) => return http.as_mut().poll(cx).map_err(other),
+                Self::Refused => return Poll::Ready(Ok(())),
+            }
         }
-        Ok(())
     }
 }
 
@@ -81,7 +93,7 @@ impl Door {
         Ok(Self { app, http, config, desk })
     }
 
-    async fn receive(self: Rc<Self>, socket: TcpStream) -> io::Result<Became> {
+    async fn receive(self: Rc<Self>, socket: TcpStream) -> io::Result<Connection> {
         let peer = socket.peer_addr().ok();
         let mut visit = Visit::new(socket, self.config.clone());
         let patience = self.desk.settings.session.handshake_within;
@@ -90,18 +102,18 @@ impl Door {
                 request.head_mut().peer_addr = peer;
                 self.judge(request, visit).await
             }
-            Ok(Ok(None)) => Ok(Became::Plain(self.http.call((visit.reread(), peer)))),
+            Ok(Ok(None)) => Ok(Connection::Plain(self.http.call((visit.reread(), peer)))),
             Ok(Err(error)) => Err(error),
             Err(_) => {
                 let too_late = Response::with_body(StatusCode::REQUEST_TIMEOUT, BoxBody::new(()));
                 visit.refuse(too_late, patience).await;
-                Ok(Became::Refused)
+                Ok(Connection::Refused)
             }
         }
     }
 
     /// Answers the request for an upgrade.
-    async fn judge(&self, request: Request, mut visit: Visit) -> io::Result<Became> {
+    async fn judge(&self, request: Request, mut visit: Visit) -> io::Result<Connection> {
         let patience = self.desk.settings.session.handshake_within;
         let response = self.app.call(request).await.map_err(other)?;
         let mut response: Response<BoxBody> = response.into();
@@ -111,11 +123,11 @@ impl Door {
                 timeout(patience, visit.write(response, BodySize::Stream)).await??;
                 let (socket, unread) = visit.end();
                 let session = Session::on_socket(self.desk.clone(), terms, socket, unread);
-                Ok(Became::Session(Box::new(session)))
+                Ok(Connection::Session(Box::new(session)))
             }
             None => {
                 visit.refuse(response, patience).await;
-                Ok(Became::Refused)
+                Ok(Connection::Refused)
             }
         }
     }
