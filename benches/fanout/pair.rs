@@ -11,10 +11,11 @@ use crate::{
 use anyhow::Context;
 use std::path::Path;
 
-/// How much longer they are measured than peers are.
+/// How much longer they are measured than peers are, where the CPU of a message or of a connection is compared.
 const TIMES: u32 = 2;
 
-/// Both start anew for each round, in another order, since the places of their sockets in memory make a difference too.
+/// Both start anew for each round, in another order, since the places of their sockets in memory make a difference too;
+/// side by side wherever both fit, even where peers are measured alone.
 pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
     let (cores, pace, allowed) = (Cores::divide()?, arguments.pace(), descriptors::raise()?);
     let this = Bench::new(Peer::Worldcast, Pace { measure: pace.measure * TIMES, ..pace }, cores);
@@ -32,7 +33,7 @@ pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
             ratios.0.push(figures[0] / figures[1]);
         }
         let (median, (least, greatest)) = ratios.median().zip(ratios.range()).context("no round")?;
-        println!("{}: this / other {median:.3} ({least:.3}–{greatest:.3})", scenario.title);
+        println!("{}: this / other {median:.3} ({least:.3}–{greatest:.3})", scenario.name);
     }
     Ok(())
 }

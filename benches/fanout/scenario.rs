@@ -76,7 +76,7 @@ impl Scenario {
         peers.iter().copied().filter(|peer| self.peers.contains(peer))
     }
 
-    /// How many servers are measured at once.
+    /// How many peers are measured at once.
     pub fn at_once(&self, allowed: usize) -> usize {
         if self.alone { 1 } else { self.fitting(allowed) }
     }

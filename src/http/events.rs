@@ -1,6 +1,9 @@
-//! Listening over HTTP: Server-Sent Events, judged here, carried out by the service of the listener.
+//! Listening over HTTP: Server-Sent Events, judged here, carried out by the door of the server.
 
-use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wishes::Wishes};
+use super::{
+    Context, guard::check_origin, recall::recall, refusal::Refusal, websocket::asks_for_upgrade,
+    wishes::Wishes,
+};
 use crate::{
     protocol::{Form, Protocol},
     session::Terms,
@@ -18,6 +21,9 @@ pub async fn listen(
     context: web::Data<Context>,
     room: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
+    if asks_for_upgrade(&request) {
+        return Err(Refusal::Handshake("events come over plain HTTP"));
+    }
     let room = room.parse()?;
     check_origin(&request)?;
     let recall = recall(&request, &Wishes::of(&request)?)?;

@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 §4.2): judged here, carried out by whoever read it.
+//! The opening handshake (RFC 6455 §4.2): judged here, carried out by the door of the server.
 
 use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wishes::Wishes};
 use crate::{

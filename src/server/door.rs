@@ -5,18 +5,18 @@
 //! together with what was read of it.
 
 use super::{
+    reread::Reread,
     service::Node,
-    visit::{Reread, Visit, other},
+    visit::{Visit, other},
 };
 use crate::{
-    http,
+    http::{self, Refusal},
     relay::Desk,
     session::{Running, Session, Terms},
 };
 use actix_http::{
     HttpService, KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, StatusCode,
-    body::{BodySize, BoxBody},
-    error::DispatchError,
+    body::BoxBody, error::DispatchError,
 };
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_factory, fn_service, map_config};
 use actix_web::dev::{AppConfig, ServiceResponse};
@@ -96,8 +96,8 @@ impl Door {
     async fn receive(self: Rc<Self>, socket: TcpStream) -> io::Result<Connection> {
         let peer = socket.peer_addr().ok();
         let mut visit = Visit::new(socket, self.config.clone());
-        let patience = self.desk.settings.session.handshake_within;
-        match timeout(patience, visit.handshake()).await {
+        let session = &self.desk.settings.session;
+        match timeout(session.handshake_within, visit.handshake()).await {
             Ok(Ok(Some(mut request))) => {
                 request.head_mut().peer_addr = peer;
                 self.judge(request, visit).await
@@ -106,7 +106,7 @@ impl Door {
             Ok(Err(error)) => Err(error),
             Err(_) => {
                 let too_late = Response::with_body(StatusCode::REQUEST_TIMEOUT, BoxBody::new(()));
-                visit.refuse(too_late, patience).await;
+                visit.refuse(too_late, session).await;
                 Ok(Connection::Refused)
             }
         }
@@ -114,19 +114,19 @@ impl Door {
 
     /// Answers the request for an upgrade.
     async fn judge(&self, request: Request, mut visit: Visit) -> io::Result<Connection> {
-        let patience = self.desk.settings.session.handshake_within;
+        let session = &self.desk.settings.session;
         let response = self.app.call(request).await.map_err(other)?;
         let mut response: Response<BoxBody> = response.into();
         let terms = response.extensions_mut().remove::<Terms>();
-        match terms {
+        match terms.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
             Some(terms) => {
-                timeout(patience, visit.write(response, BodySize::Stream)).await??;
+                timeout(session.handshake_within, visit.admit(response)).await??;
                 let (socket, unread) = visit.end();
                 let session = Session::on_socket(self.desk.clone(), terms, socket, unread);
                 Ok(Connection::Session(Box::new(session)))
             }
             None => {
-                visit.refuse(response, patience).await;
+                visit.refuse(response, session).await;
                 Ok(Connection::Refused)
             }
         }
@@ -141,18 +141,22 @@ async fn plain(desk: Rc<Desk>, app: App) -> Result<Http, ()> {
         async move { answer.await.map(|answer| listening(desk, answer)) }
     };
     let http = HttpService::build()
-        .client_request_timeout(Duration::ZERO) // the head is here
+        .client_request_timeout(Duration::ZERO) // the head is here, or will never be
         .client_disconnect_timeout(disconnect_within)
         .keep_alive(KeepAlive::Disabled) // the head of a second request would have no deadline
         .h1(fn_service(answer));
     Ok(boxed::rc_service(http.new_service(()).await?))
 }
 
-/// Who was admitted to listen over HTTP hears its room in the body of the answer.
+/// Who was admitted to listen over HTTP hears its room in the body of the answer. A handshake that comes here is not the
+/// first request of its connection.
 fn listening(desk: Rc<Desk>, mut answer: ServiceResponse) -> ServiceResponse {
     let terms = answer.response_mut().extensions_mut().remove::<Terms>();
-    match terms {
-        Some(terms) => answer.map_body(|_, _| BoxBody::new(Session::listen(desk, terms))),
-        None => answer,
+    match (terms, answer.status()) {
+        (_, StatusCode::SWITCHING_PROTOCOLS) => {
+            answer.error_response(Refusal::Handshake("it must be the first request of its connection"))
+        }
+        (Some(terms), _) => answer.map_body(|_, _| BoxBody::new(Session::listen(desk, terms))),
+        (None, _) => answer,
     }
 }

@@ -2,10 +2,11 @@
 
 mod admin; // what operators ask
 mod descriptors; // one for each client
-mod door; // what a new connection becomes
-mod visit; // the first request of a connection
 mod listener; // sockets that accept
 mod service; // what answers on them
+mod door; // what a new connection becomes
+mod visit; // its first request
+mod reread; // which others read again
 mod signals; // who asks to stop
 
 pub use signals::EXIT_SECOND_SIGNAL;

@@ -1,5 +1,7 @@
 //! A connection whose first request is read.
 
+use super::reread::Reread;
+use crate::config::SessionSettings;
 use actix_http::{
     Request, Response, ServiceConfig,
     body::{BodySize, BoxBody, MessageBody},
@@ -7,18 +9,10 @@ use actix_http::{
     header,
 };
 use bytes::BytesMut;
-use std::{
-    future::poll_fn,
-    io::{self, Cursor},
-    pin::pin,
-    time::Duration,
-};
+use std::{future::poll_fn, io, pin::pin};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Chain, Join, join},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     time::timeout,
 };
 use tokio_util::codec::{Decoder, Encoder};
@@ -30,11 +24,10 @@ pub struct Visit {
     unread: BytesMut,
 }
 
-/// A socket behind what was read of it already.
-pub type Reread = Join<Chain<Cursor<BytesMut>, OwnedReadHalf>, OwnedWriteHalf>;
-
 /// Most requests are shorter.
 const READ_SIZE: usize = 1 << 10;
+/// What is written together of an answer: many libraries show only what comes along with the head.
+const WRITE_SIZE: usize = 8 << 10;
 
 impl Visit {
     pub fn new(socket: TcpStream, config: ServiceConfig) -> Self {
@@ -62,8 +55,7 @@ impl Visit {
 
     /// The socket, for whoever reads from the beginning.
     pub fn reread(self) -> Reread {
-        let (read, write) = self.socket.into_split();
-        join(Cursor::new(self.unread).chain(read), write)
+        Reread::new(self.unread, self.socket)
     }
 
     /// The socket, and what came behind the request.
@@ -71,15 +63,35 @@ impl Visit {
         (self.socket, BytesMut::from(&self.unread[..])) // the buffer itself is larger and would stay
     }
 
-    /// Writes the response and parts, both within `patience`.
-    pub async fn refuse(mut self, mut response: Response<BoxBody>, patience: Duration) {
+    /// Lets the client in.
+    pub async fn admit(&mut self, response: Response<BoxBody>) -> io::Result<()> {
+        let mut bytes = BytesMut::new();
+        self.codec.encode(Message::Item((response.drop_body(), BodySize::Stream)), &mut bytes)?;
+        self.socket.write_all(&bytes).await
+    }
+
+    /// Answers within `session.handshake_within` and parts within `session.close_within`.
+    pub async fn refuse(mut self, mut response: Response<BoxBody>, session: &SessionSettings) {
         response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        let size = response.body().size();
-        let parting = async {
-            self.write(response, size).await?;
-            self.part().await
-        };
-        let _ = timeout(patience, parting).await; // who does not want to know is let go
+        let answered = timeout(session.handshake_within, self.answer(response)).await;
+        if let Ok(Ok(())) = answered {
+            let _ = timeout(session.close_within, self.part()).await; // who does not want to know is let go
+        }
+    }
+
+    /// Holds no more of the body than is written together, and the body itself, which may count for something, to the end.
+    async fn answer(&mut self, response: Response<BoxBody>) -> io::Result<()> {
+        let ((head, body), mut bytes) = (response.into_parts(), BytesMut::new());
+        self.codec.encode(Message::Item((head, body.size())), &mut bytes)?;
+        let mut body = pin!(body);
+        while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+            self.codec.encode(Message::Chunk(Some(chunk.map_err(other)?)), &mut bytes)?;
+            if bytes.len() >= WRITE_SIZE {
+                self.socket.write_all_buf(&mut bytes).await?;
+            }
+        }
+        self.codec.encode(Message::Chunk(None), &mut bytes)?;
+        self.socket.write_all_buf(&mut bytes).await
     }
 
     /// Closes so that what was written arrives: a socket that is dropped with unread bytes resets the connection.
@@ -88,20 +100,6 @@ impl Visit {
         let mut rest = [0; 512];
         while self.socket.read(&mut rest).await? > 0 {}
         Ok(())
-    }
-
-    /// Head and body in one piece: many libraries show only what comes along with the head.
-    pub async fn write(&mut self, response: Response<BoxBody>, size: BodySize) -> io::Result<()> {
-        let ((head, body), mut bytes) = (response.into_parts(), BytesMut::new());
-        self.codec.encode(Message::Item((head, size)), &mut bytes)?;
-        if size != BodySize::Stream {
-            let mut body = pin!(body);
-            while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-                self.codec.encode(Message::Chunk(Some(chunk.map_err(other)?)), &mut bytes)?;
-            }
-            self.codec.encode(Message::Chunk(None), &mut bytes)?;
-        }
-        self.socket.write_all(&bytes).await
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     process::{Launch, Server, append_frame, handshake},
     support::{head, within},
 };
+use std::fs::File;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -68,4 +69,19 @@ async fn a_message_of_1_gib_that_is_announced_costs_nothing_and_is_refused_with_
             assert_eq!(code(client).await, 1009);
         }
     }
+}
+
+#[tokio::test]
+async fn a_large_answer_to_a_handshake_is_never_in_memory_as_a_whole() {
+    const LARGE: u64 = 256 << 20;
+    let page = tempfile::tempdir().expect("a directory");
+    File::create(page.path().join("large")).and_then(|file| file.set_len(LARGE)).expect("a file");
+    let server = Launch::with(&[("page.directory", page.path().to_str().expect("text"))]).start();
+    server.warms_up().await;
+    let before = server.memory();
+    let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+    socket.write_all(handshake("/large", "").as_bytes()).await.expect("a connection");
+    assert_eq!(&head(&mut socket).await[9..12], "200"); // from here on it reads nothing
+    let grown = server.memory().saturating_sub(before);
+    assert!(grown < FLAT, "{grown} bytes");
 }

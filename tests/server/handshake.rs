@@ -200,3 +200,33 @@ async fn a_handshake_may_come_byte_by_byte() {
     assert!(anna.reads_head().await.starts_with("HTTP/1.1 101 "));
     anna.receives("81 05 77 6f 72 6c 64").await;
 }
+
+#[actix_web::test]
+async fn a_handshake_is_the_first_request_of_its_connection() {
+    let server = TestServer::start().await;
+    let mut anna = Raw::connect(server.address()).await;
+    let plain = "GET /rooms/news HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    anna.sends([plain, &flawless("/websocket/news")].concat()).await;
+    let answers = String::from_utf8(anna.reads_to_the_end().await).unwrap();
+    assert!(answers.starts_with("HTTP/1.1 200 "), "{answers}");
+    assert!(!answers.contains("HTTP/1.1 101 "), "{answers}");
+}
+
+#[actix_web::test]
+async fn events_come_over_plain_http() {
+    let (status, code, _) = answer(upgrade("/rooms/news/events")).await.refusal();
+    assert_eq!((status, code.as_str()), (400, "websocket_handshake"));
+}
+
+#[actix_web::test]
+async fn an_answer_to_a_handshake_that_is_none_is_whole() {
+    let page = tempfile::tempdir().unwrap();
+    let large: Vec<u8> = (0..1 << 20).map(|at| (at % 251) as u8).collect();
+    std::fs::write(page.path().join("large"), &large).unwrap();
+    let server = TestServer::with(|settings| settings.page.directory = page.path().into()).await;
+    let mut anna = Raw::connect(server.address()).await;
+    anna.sends(flawless("/large")).await;
+    let answer = anna.reads_to_the_end().await;
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+    assert!(answer.ends_with(&large), "{} bytes", answer.len());
+}
