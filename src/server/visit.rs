@@ -3,10 +3,9 @@
 use super::reread::Reread;
 use crate::config::SessionSettings;
 use actix_http::{
-    Request, Response, ServiceConfig,
+    ConnectionType, Request, Response, ServiceConfig,
     body::{BodySize, BoxBody, MessageBody},
     h1::{Codec, Message, MessageType},
-    header,
 };
 use bytes::BytesMut;
 use std::{future::poll_fn, io, pin::pin};
@@ -72,7 +71,7 @@ impl Visit {
 
     /// Answers within `session.handshake_within` and parts within `session.close_within`.
     pub async fn refuse(mut self, mut response: Response<BoxBody>, session: &SessionSettings) {
-        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        response.head_mut().set_connection_type(ConnectionType::Close);
         let answered = timeout(session.handshake_within, self.answer(response)).await;
         if let Ok(Ok(())) = answered {
             let _ = timeout(session.close_within, self.part()).await; // who does not want to know is let go

@@ -228,5 +228,7 @@ async fn an_answer_to_a_handshake_that_is_none_is_whole() {
     anna.sends(flawless("/large")).await;
     let answer = anna.reads_to_the_end().await;
     assert!(answer.starts_with(b"HTTP/1.1 200 "));
+    let head = String::from_utf8_lossy(&answer[..1_000]).to_lowercase();
+    assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
     assert!(answer.ends_with(&large), "{} bytes", answer.len());
 }
