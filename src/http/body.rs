@@ -24,7 +24,7 @@ pub async fn read(request: &HttpRequest, most: usize, patience: Duration) -> Res
 }
 
 async fn whole(request: &HttpRequest, most: usize) -> Result<Bytes, Refusal> {
-    let Some(unread) = Unread::found(request) else { return Ok(Bytes::new()) }; // it has none
+    let unread = Unread::found(request).ok_or(Refusal::Body)?;
     let mut whole = BytesMut::new();
     while let Some(piece) = poll_fn(|cx| unread.payload().borrow_mut().poll_next_unpin(cx)).await {
         let piece = piece.map_err(|_| Refusal::Body)?;

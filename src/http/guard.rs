@@ -41,11 +41,7 @@ pub async fn guard<B: MessageBody + 'static>(
     }
     let (request, mut answer) = answer.into_parts();
     share(&request, &mut answer);
-    let answer = match unread {
-        Some(unread) => kept_by(unread, answer),
-        None => answer,
-    };
-    Ok(ServiceResponse::new(request, answer))
+    Ok(ServiceResponse::new(request, kept_by(unread, answer)))
 }
 
 /// A listener on loopback is for this machine: no name that somebody else made point to it.

@@ -21,15 +21,14 @@ use std::{
 pub struct Unread(Rc<RefCell<Payload>>);
 
 impl Unread {
-    /// Takes the body out of a request that has one, for whoever handles it.
-    pub fn of(request: &mut ServiceRequest) -> Option<Self> {
-        let payload = Some(request.take_payload()).filter(|payload| !matches!(payload, Payload::None));
-        let unread = Self(Rc::new(RefCell::new(payload?)));
+    /// Takes the body out of a request, for whoever handles it.
+    pub fn of(request: &mut ServiceRequest) -> Self {
+        let unread = Self(Rc::new(RefCell::new(request.take_payload())));
         request.request().extensions_mut().insert(unread.clone());
-        Some(unread)
+        unread
     }
 
-    /// The body of a request that passed the guard, if it has one.
+    /// The body of a request that passed the guard.
     pub fn found(request: &HttpRequest) -> Option<Self> {
         request.extensions().get::<Self>().cloned()
     }
