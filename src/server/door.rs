@@ -10,6 +10,7 @@ use super::{
     visit::{Visit, other},
 };
 use crate::{
+    config::SessionSettings,
     http::{self, Refusal},
     relay::Desk,
     session::{Running, Session, Terms},
@@ -68,6 +69,13 @@ pub fn factory(
     })
 }
 
+impl Connection {
+    async fn refused(visit: Visit, answer: Response<BoxBody>, session: &SessionSettings) -> Self {
+        visit.refuse(answer, session).await;
+        Self::Refused
+    }
+}
+
 impl Future for Connection {
     type Output = io::Result<()>;
 
@@ -106,8 +114,7 @@ impl Door {
             Ok(Err(error)) => Err(error),
             Err(_) => {
                 let too_late = Response::with_body(StatusCode::REQUEST_TIMEOUT, BoxBody::new(()));
-                visit.refuse(too_late, session).await;
-                Ok(Connection::Refused)
+                Ok(Connection::refused(visit, too_late, session).await)
             }
         }
     }
@@ -118,17 +125,14 @@ impl Door {
         let response = self.app.call(request).await.map_err(other)?;
         let mut response: Response<BoxBody> = response.into();
         let terms = response.extensions_mut().remove::<Terms>();
-        match terms.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
+        match terms {
             Some(terms) => {
                 timeout(session.handshake_within, visit.admit(response)).await??;
                 let (socket, unread) = visit.end();
                 let session = Session::on_socket(self.desk.clone(), terms, socket, unread);
                 Ok(Connection::Session(Box::new(session)))
             }
-            None => {
-                visit.refuse(response, session).await;
-                Ok(Connection::Refused)
-            }
+            None => Ok(Connection::refused(visit, response, session).await),
         }
     }
 }
