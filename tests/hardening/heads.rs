@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::sleep,
+    time::interval,
 };
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(1);
@@ -26,9 +26,10 @@ async fn stays(server: &Server, opening: &str, rest: &str) -> Duration {
     let began = Instant::now();
     socket.write_all(opening.as_bytes()).await.expect("a connection");
     let (mut read, mut write) = socket.split();
+    let mut beat = interval(Duration::from_millis(100));
     let dribble = async {
         for byte in rest.bytes() {
-            sleep(Duration::from_millis(100)).await;
+            beat.tick().await;
             let _ = write.write_all(&[byte]).await; // that it is cut off is for the reader to see
         }
         std::future::pending::<()>().await

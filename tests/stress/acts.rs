@@ -114,6 +114,7 @@ async fn is_told_to_stop(server: &mut Server, stage: &Stage) -> Result<u64, Brea
     let told = Instant::now();
     let received = tokio::task::spawn_local(received_last(server.admin));
     let exit = server.exit(STOPPED_WITHIN).await;
+    stage.stopped.cancel();
     stage.report().stopped_after = told.elapsed();
     match exit {
         Some(status) if status.code() == Some(0) => Ok(received.await.unwrap_or_default()),

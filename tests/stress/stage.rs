@@ -25,6 +25,8 @@ pub struct Stage {
     pub broken: CancellationToken,
     /// The server was told to stop.
     pub stopping: Cell<bool>,
+    /// The server has ended, or has not when it should have.
+    pub stopped: CancellationToken,
     model: Rc<RefCell<Model>>,
     report: Rc<RefCell<Report>>,
     breach: Rc<RefCell<Option<Breach>>>,
@@ -38,6 +40,7 @@ impl Stage {
             farewell: CancellationToken::new(),
             broken: CancellationToken::new(),
             stopping: Cell::default(),
+            stopped: CancellationToken::new(),
             model: Rc::default(),
             report: Rc::default(),
             breach: Rc::default(),
@@ -52,6 +55,7 @@ impl Stage {
             farewell: CancellationToken::new(),
             broken: self.broken.clone(),
             stopping: Cell::default(),
+            stopped: CancellationToken::new(),
             model: self.model.clone(),
             report: self.report.clone(),
             breach: self.breach.clone(),

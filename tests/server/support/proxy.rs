@@ -5,7 +5,7 @@ use std::{net::SocketAddr, ops::Range, time::Duration};
 use tokio::{
     io::copy,
     net::{TcpListener, TcpStream},
-    time::sleep,
+    time::timeout,
 };
 
 /// Passes bytes on, and cuts every connection after a time of this range.
@@ -25,9 +25,11 @@ async fn pass_on(client: TcpStream, server: SocketAddr, until: Duration) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    tokio::select! {
-        _ = copy(&mut from_client, &mut to_server) => {}
-        _ = copy(&mut from_server, &mut to_client) => {}
-        () = sleep(until) => {}
-    }
+    let passed_on = async {
+        tokio::select! {
+            _ = copy(&mut from_client, &mut to_server) => {}
+            _ = copy(&mut from_server, &mut to_client) => {}
+        }
+    };
+    let _ = timeout(until, passed_on).await;
 }

@@ -4,11 +4,10 @@ use super::{Client, End};
 use crate::{
     model::{ClientId, Entrance, Parting, RoomId},
     plan::Visit,
-    settings::{CLOSE_WITHIN, ROOMS},
+    settings::ROOMS,
     stage::Stage,
 };
 use std::rc::Rc;
-use tokio::time::sleep;
 
 /// Where the rooms begin that only hoppers enter.
 const HOPPERS_ROOMS: u32 = 1000;
@@ -52,11 +51,11 @@ pub async fn speaks_in_pieces(client: &mut Client) -> Result<End, End> {
     Ok(client.closes().await)
 }
 
-/// Talks, takes the server's goodbye without answering it, and keeps its connection for longer than it may.
+/// Talks, takes the server's goodbye without answering it, and keeps its connection for as long as there is a server.
 pub async fn straggles(client: &mut Client) -> Result<End, End> {
     client.answers = false;
     let end = talks(client).await;
-    sleep(CLOSE_WITHIN * 2).await;
+    client.stage.stopped.cancelled().await;
     end
 }
 
