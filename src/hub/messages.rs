@@ -20,6 +20,11 @@ use std::{sync::Arc, time::Duration};
 #[rtype(result = "()")]
 pub struct Reports(pub Vec<Report>);
 
+/// Worker thread → hub: answered when the hub has done all that it was told before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Settle;
+
 /// One thing that a relay or a session has to say.
 pub enum Report {
     RelayStarted(RelayStarted),

@@ -185,6 +185,12 @@ impl Handler<Drain> for Hub {
     }
 }
 
+impl Handler<Settle> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, _: Settle, _: &mut Self::Context) {} // its mailbox is a queue
+}
+
 /// How often it is looked for what to forget.
 fn expiry_interval(settings: &Settings) -> Duration {
     settings.all_rules().map(|rules| rules.history.expiry_interval()).min().unwrap_or_default()

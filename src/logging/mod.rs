@@ -16,6 +16,9 @@ use throttle::Throttle;
 /// The target of every line of ours.
 pub const TARGET: &str = "worldcast";
 
+/// The target of a line of ours that would come again and again: it is written once a minute.
+pub const COMPLAINT: &str = "worldcast::complaint";
+
 /// Starts the log; the environment variable `RUST_LOG` has the last word on levels.
 pub fn start(settings: &LogSettings) {
     let log = env_logger::Builder::new()

@@ -1,6 +1,6 @@
-//! What a library says again and again: its same complaint is written once a minute.
+//! What is said again and again: the same complaint is written once a minute.
 //!
-//! Without a descriptor left, actix-server says so twice a second for each listener.
+//! Without a descriptor left, each listener has one ten times a second.
 
 use super::TARGET;
 use log::{Level, Log, Metadata, Record};
@@ -19,7 +19,7 @@ pub struct Throttle<L> {
     complaints: Mutex<Complaints>,
 }
 
-/// When each place in the libraries' code complained last; there are as many as they have such lines.
+/// When each place in the code complained last; there are as many as it has such lines.
 #[derive(Default)]
 struct Complaints(HashMap<Place, Instant>);
 
@@ -77,7 +77,7 @@ mod tests {
         let mut complaints = Complaints::default();
         let start = Instant::now();
         let mut passes = |line, seconds| {
-            complaints.lets_pass(("actix_server".into(), Some(line)), start + Duration::from_secs(seconds))
+            complaints.lets_pass(("actix_http".into(), Some(line)), start + Duration::from_secs(seconds))
         };
         assert!(passes(7, 0));
         assert!(!passes(7, 59));
@@ -95,9 +95,9 @@ mod tests {
         };
         for _ in 0..2 {
             assert!(passes(TARGET, Level::Error));
-            assert!(passes("actix_server", Level::Info));
+            assert!(passes("actix_http", Level::Info));
         }
-        assert!(passes("actix_server", Level::Error));
-        assert!(!passes("actix_server", Level::Error));
+        assert!(passes("actix_http", Level::Error));
+        assert!(!passes("actix_http", Level::Error));
     }
 }

@@ -7,10 +7,11 @@ use crate::{
     config::Settings,
     http::{Listener, guard},
     logging,
-    server::{StartError, service::Node},
+    server::{StartError, node::Node},
 };
-use actix_server::ServerHandle;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header, middleware::from_fn, web};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header, middleware::from_fn, web,
+};
 use std::{
     net::SocketAddr,
     sync::{

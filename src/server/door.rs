@@ -5,23 +5,22 @@
 //! together with what was read of it.
 
 use super::{
+    node::Node,
     reread::Reread,
-    service::Node,
     visit::{Visit, other},
 };
 use crate::{
-    config::SessionSettings,
     http::{self, Refusal},
     relay::Desk,
-    session::{Running, Session, Terms},
+    session::{Session, Terms},
 };
 use actix_http::{
     HttpService, KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, StatusCode,
     body::BoxBody, error::DispatchError,
 };
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_factory, fn_service, map_config};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_service, map_config};
 use actix_web::dev::{AppConfig, ServiceResponse};
-use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use std::{
     io,
     net::SocketAddr,
@@ -36,63 +35,42 @@ type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
 type Http = boxed::RcService<(Reread, Option<SocketAddr>), (), DispatchError>;
 
 /// What the connections of one listener share on one thread.
-struct Door {
+pub struct Door {
     app: App,
     http: Http,
     config: ServiceConfig,
     desk: Rc<Desk>,
 }
 
-/// A connection, from its first request to its end: graceful stop counts these futures. Small, since one is kept for every
-/// idle session; what the first request needs is freed before it goes on.
-enum Connection {
-    AtTheDoor(LocalBoxFuture<'static, io::Result<Self>>),
-    Session(Box<Running>),
-    Plain(LocalBoxFuture<'static, Result<(), DispatchError>>),
-    Refused,
-}
+/// A connection, from its first request to its end: each step of its way is a future that is freed before the next begins.
+/// As small as can be, since one is kept for every idle session.
+pub struct Connection(LocalBoxFuture<'static, Next>);
+
+/// The next step; none at the end of the connection, or where it broke.
+type Next = io::Result<Option<Connection>>;
 
 /// How often the clock of actix-http moves on; a deadline that has passed when it is set is never noticed.
 const HTTP_TICK: Duration = Duration::from_millis(500);
 
-/// Makes the service that serves every connection of `listener` to its end.
-pub fn factory(
-    node: Node,
-    listener: SocketAddr,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = io::Error, InitError = ()> {
-    fn_factory(move || {
-        let node = node.clone();
-        async move {
-            let door = Rc::new(Door::new(&node, listener).await?);
-            Ok(fn_service(move |socket| Connection::AtTheDoor(Box::pin(door.clone().receive(socket)))))
-        }
-    })
-}
-
 impl Connection {
-    async fn refused(visit: Visit, answer: Response<BoxBody>, session: &SessionSettings) -> Self {
-        visit.refuse(answer, session).await;
-        Self::Refused
+    fn ends_with(last: impl Future + 'static) -> Self {
+        Self(Box::pin(last.map(|_| Ok(None))))
     }
 }
 
 impl Future for Connection {
-    type Output = io::Result<()>;
+    type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            match &mut *self {
-                Self::AtTheDoor(received) => *self = ready!(received.as_mut().poll(cx))?,
-                Self::Session(session) => return Pin::new(session).poll(cx).map(Ok),
-                Self::Plain(http) => return http.as_mut().poll(cx).map_err(other),
-                Self::Refused => return Poll::Ready(Ok(())),
-            }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        while let Ok(Some(next)) = ready!(self.0.as_mut().poll(cx)) {
+            *self = next;
         }
+        Poll::Ready(())
     }
 }
 
 impl Door {
-    async fn new(node: &Node, listener: SocketAddr) -> Result<Self, ()> {
+    pub async fn new(node: &Node, listener: SocketAddr) -> Result<Self, ()> {
         let app = map_config(http::app(node.context.clone(), listener), |()| AppConfig::default());
         let app = boxed::rc_service(app.into_factory().new_service(()).await?);
         let desk = node.desk();
@@ -101,26 +79,31 @@ impl Door {
         Ok(Self { app, http, config, desk })
     }
 
-    async fn receive(self: Rc<Self>, socket: TcpStream) -> io::Result<Connection> {
-        let peer = socket.peer_addr().ok();
+    /// What becomes of a client.
+    pub fn opens(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> Connection {
+        Connection(Box::pin(self.clone().receive(socket, peer)))
+    }
+
+    async fn receive(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> Next {
         let mut visit = Visit::new(socket, self.config.clone());
         let session = &self.desk.settings.session;
         match timeout(session.handshake_within, visit.handshake()).await {
             Ok(Ok(Some(mut request))) => {
-                request.head_mut().peer_addr = peer;
+                request.head_mut().peer_addr = Some(peer);
                 self.judge(request, visit).await
             }
-            Ok(Ok(None)) => Ok(Connection::Plain(self.http.call((visit.reread(), peer)))),
+            Ok(Ok(None)) => Ok(Some(Connection::ends_with(self.http.call((visit.reread(), Some(peer)))))),
             Ok(Err(error)) => Err(error),
             Err(_) => {
                 let too_late = Response::with_body(StatusCode::REQUEST_TIMEOUT, BoxBody::new(()));
-                Ok(Connection::refused(visit, too_late, session).await)
+                visit.refuse(too_late, session).await;
+                Ok(None)
             }
         }
     }
 
     /// Answers the request for an upgrade.
-    async fn judge(&self, request: Request, mut visit: Visit) -> io::Result<Connection> {
+    async fn judge(&self, request: Request, mut visit: Visit) -> Next {
         let session = &self.desk.settings.session;
         let response = self.app.call(request).await.map_err(other)?;
         let mut response: Response<BoxBody> = response.into();
@@ -130,9 +113,12 @@ impl Door {
                 timeout(session.handshake_within, visit.admit(response)).await??;
                 let (socket, unread) = visit.end();
                 let session = Session::on_socket(self.desk.clone(), terms, socket, unread);
-                Ok(Connection::Session(Box::new(session)))
+                Ok(Some(Connection::ends_with(session)))
             }
-            None => Ok(Connection::refused(visit, response, session).await),
+            None => {
+                visit.refuse(response, session).await;
+                Ok(None)
+            }
         }
     }
 }

@@ -3,7 +3,10 @@
 mod admin; // what operators ask
 mod descriptors; // one for each client
 mod listener; // sockets that accept
-mod service; // what answers on them
+mod acceptor; // who accepts on them
+mod workers; // all worker threads
+mod worker; // one of them
+mod node; // what they share
 mod door; // what a new connection becomes
 mod visit; // its first request
 mod reread; // which others read again
@@ -18,12 +21,12 @@ use crate::{
     metrics::Metrics,
 };
 use actix::prelude::*;
-use actix_server::ServerHandle;
 use admin::{Admin, Readiness};
 use log::{info, warn};
-use service::Node;
+use node::Node;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::timeout;
+use workers::Workers;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +39,7 @@ pub enum StartError {
 
 /// A server that accepts clients. Needs a running actix `System`.
 pub struct Server {
-    running: actix_server::Server,
+    workers: Workers,
     addresses: Vec<SocketAddr>,
     admin: Admin,
     stop: Stop,
@@ -45,7 +48,7 @@ pub struct Server {
 /// Stops the server; cheap to clone.
 #[derive(Clone)]
 pub struct Stop {
-    workers: ServerHandle,
+    workers: Workers,
     hub: Addr<Hub>,
     readiness: Readiness,
     drain: Duration,
@@ -64,11 +67,11 @@ impl Server {
         let node = Node::new(settings.clone(), hub.clone(), metrics, &addresses);
         let readiness = Readiness::default();
         let admin = Admin::start(&settings, node.clone(), readiness.clone())?;
-        let running = service::serve(listeners, &node).map_err(StartError::Workers)?;
+        let workers = Workers::start(listeners, &node).map_err(StartError::Workers)?;
         readiness.set(true);
         let (drain, close_within) = (settings.shutdown.drain, settings.session.close_within);
-        let stop = Stop { workers: running.handle(), hub, readiness, drain, close_within };
-        Ok(Self { running, addresses, admin, stop })
+        let stop = Stop { workers: workers.clone(), hub, readiness, drain, close_within };
+        Ok(Self { workers, addresses, admin, stop })
     }
 
     /// The addresses that are listened to, in the order of the configuration.
@@ -86,10 +89,9 @@ impl Server {
     }
 
     /// Serves until somebody calls [`Stop::gracefully`].
-    pub async fn run(self) -> io::Result<()> {
-        let result = self.running.await;
+    pub async fn run(self) {
+        self.workers.ended().await;
         self.admin.stop().await;
-        result
     }
 
     /// Serves until SIGINT or SIGTERM; a second signal ends the process at once.
@@ -107,7 +109,7 @@ impl Server {
             stop.gracefully().await;
         };
         tokio::select! {
-            ended = self.run() => ended?,
+            () = self.run() => {}
             () = stopped => {}
         }
         info!(target: TARGET, "stopped");
@@ -121,9 +123,10 @@ impl Stop {
     /// them had its `session.close_within`.
     pub async fn gracefully(&self) {
         self.readiness.set(false);
-        let workers_stop = self.workers.stop(true); // the listeners close now
+        self.workers.close();
         self.hub.do_send(Drain { over: self.drain }); // once
-        let _ = timeout(self.drain + self.close_within, workers_stop).await; // actix looks but once a second
+        let _ = timeout(self.drain + self.close_within, self.workers.ended()).await;
+        self.workers.end();
     }
 }
 

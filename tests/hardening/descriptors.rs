@@ -17,6 +17,7 @@ async fn knocks(server: &Server) -> TcpStream {
 async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
     let server = Launch::with(&[("workers", "1")]).descriptors(64).start();
     let complaints = || server.log.count("Too many open files");
+    let remedy = "raise their hard limit";
     let mut inside = Client::joins(&server, "/").await;
     let mut let_in = Vec::new();
     let mut waits = loop {
@@ -28,6 +29,7 @@ async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
         assert!(let_in.len() < 64, "more clients than descriptors");
     };
 
+    assert_eq!(server.log.count(remedy), complaints());
     inside.hears_itself("those who are here notice nothing").await;
     for _ in 0..4 {
         let_in.pop();
@@ -38,4 +40,5 @@ async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
     assert_eq!(complaints(), 1, "a line a minute:\n{}", server.log.text());
     drop((let_in, waits));
     within("a client to be accepted again", Client::joins(&server, "/")).await;
+    assert!(server.metrics().await.value("accept_errors_total") >= 5, "it was tried again each time");
 }

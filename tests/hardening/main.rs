@@ -10,6 +10,7 @@ mod announced; // messages too large to come
 mod crowd; // more than may come
 mod heads; // requests that never end
 mod descriptors; // no more of them
+mod spread; // over the threads
 mod log; // nobody reads it
 mod operators; // what they ask
 mod failure; // what breaks inside

@@ -3,6 +3,7 @@
 use super::{Metrics, handshake, log::Log};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::BufReader,
     net::SocketAddr,
@@ -124,6 +125,16 @@ impl Server {
             open.flatten().filter_map(target).map(|path| path.display().to_string()).collect();
         open.sort();
         open
+    }
+
+    /// How many descriptors each of its threads waits for.
+    pub fn watched(&self) -> Vec<usize> {
+        let information = fs::read_dir(format!("/proc/{}/fdinfo", self.pid)).expect("the process runs");
+        let of_one = |entry: fs::DirEntry| fs::read_to_string(entry.path()).ok();
+        let lists = information.flatten().filter_map(of_one).filter(|text| text.contains("tfd:"));
+        let lists: BTreeSet<_> =
+            lists.map(|text| text[text.find("tfd:").unwrap_or(0)..].to_owned()).collect();
+        lists.iter().map(|list| list.matches("tfd:").count()).collect() // a thread has its list twice
     }
 
     /// Sends SIGTERM.

@@ -121,7 +121,6 @@ pub async fn received_last(admin: SocketAddr) -> u64 {
     received
 }
 
-/// How long a stop may take: actix-server looks once a second whether all have left, and the machine may have more
-/// to do.
+/// How long a stop may take where the machine has more to do.
 pub const STOPPED_WITHIN: Duration =
     DRAIN.saturating_add(CLOSE_WITHIN).saturating_add(Duration::from_secs(2));

@@ -1,6 +1,5 @@
-//! What answers on every listener: one actix-web `App`, for plain requests and for upgrades.
+//! What the worker threads of a server share, and what they and the hub share.
 
-use super::door;
 use crate::{
     config::Settings,
     http::Context,
@@ -13,19 +12,15 @@ use crate::{
     session,
 };
 use actix::{Actor, Addr};
-use actix_server::{Server, ServerBuilder};
 use actix_web::web;
 use std::{
     cell::{OnceCell, RefCell},
-    io,
-    net::{SocketAddr, TcpListener},
-    num::NonZero,
+    net::SocketAddr,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    thread::available_parallelism,
 };
 use tokio::sync::Semaphore;
 
@@ -73,8 +68,7 @@ impl Node {
         }
     }
 
-    /// What the sessions of this thread share with its relay; the first listener that comes to a
-    /// thread starts the relay.
+    /// What the sessions of this thread share with its relay, which starts when it is asked for first.
     pub fn desk(&self) -> Rc<Desk> {
         thread_local!(static DESK: OnceCell<Rc<Desk>> = const { OnceCell::new() });
         DESK.with(|desk| desk.get_or_init(|| self.start_relay()).clone())
@@ -94,40 +88,4 @@ impl Node {
         Relay::new(desk.clone()).start();
         desk
     }
-}
-
-/// Serves all listeners on the configured number of worker threads.
-pub fn serve(listeners: Vec<(TcpListener, SocketAddr)>, node: &Node) -> io::Result<Server> {
-    let settings = &node.settings;
-    let mut server = Server::build()
-        .workers(workers(settings.workers))
-        .max_concurrent_connections(usize::MAX) // we refuse with a reason; its own cap would be 25,000 for each worker, silently
-        .shutdown_timeout(shutdown_timeout(settings))
-        .disable_signals();
-    for (listener, address) in listeners {
-        server = add_listener(server, listener, address, node.clone())?;
-    }
-    Ok(server.run())
-}
-
-fn add_listener(
-    server: ServerBuilder,
-    listener: TcpListener,
-    address: SocketAddr,
-    node: Node,
-) -> io::Result<ServerBuilder> {
-    server.listen(address.to_string(), listener, move || door::factory(node.clone(), address))
-}
-
-fn workers(configured: usize) -> usize {
-    match configured {
-        0 => available_parallelism().map_or(1, NonZero::get),
-        workers => workers,
-    }
-}
-
-/// Longer than the drain may take, in whole seconds: actix cuts off whoever is left then.
-fn shutdown_timeout(settings: &Settings) -> u64 {
-    let drain = settings.shutdown.drain + settings.session.close_within;
-    drain.as_secs() + 2
 }

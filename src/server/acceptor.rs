@@ -1,0 +1,79 @@
+//! Who accepts on a listener, for all worker threads.
+//!
+//! It lives on one of them: a thread of its own would be woken for nearly every client, and its processor with it.
+
+use super::{door::Door, workers::Thread};
+use crate::{
+    logging::{COMPLAINT, PanicGuard},
+    metrics::Metrics,
+};
+use log::error;
+use std::{
+    convert::Infallible,
+    io::{self, ErrorKind},
+    net::{self, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+/// How long nobody is accepted where it is impossible.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub struct Acceptor {
+    /// Which of the configuration's listeners it is.
+    pub listener: usize,
+    pub address: SocketAddr,
+    pub threads: Arc<[Thread]>,
+    /// Which of them it lives on.
+    pub home: usize,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Acceptor {
+    /// Accepts until it is dropped; whoever waits in the kernel then is reset. `door` is that of its home.
+    pub async fn accept(self, socket: net::TcpListener, door: Rc<Door>) -> Infallible {
+        let _guard = PanicGuard("acceptor");
+        let socket = TcpListener::from_std(socket).expect("a socket that can be waited for");
+        loop {
+            match socket.accept().await {
+                Ok((client, peer)) => self.hand_over(client, peer, &door),
+                Err(error) if has_gone(&error) => {}
+                Err(error) => {
+                    self.complain(&error);
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// The thread that has the fewest connections gets one more: they stay even whoever leaves.
+    fn hand_over(&self, client: TcpStream, peer: SocketAddr, door: &Rc<Door>) {
+        let threads = self.threads.iter().enumerate();
+        let Some((number, thread)) = threads.min_by_key(|(_, thread)| thread.connections()) else { return };
+        if number == self.home {
+            thread.serves(client, peer, door);
+        } else if let Ok(client) = client.into_std() {
+            thread.is_sent(client, peer, self.listener);
+        }
+    }
+
+    fn complain(&self, error: &io::Error) {
+        self.metrics.accept_errors.inc();
+        error!(
+            target: COMPLAINT,
+            "cannot accept on {}: {error}; who comes now waits. If descriptors are short, raise their hard limit \
+             (`ulimit -Hn`, LimitNOFILE= in systemd), or lower limits.connections",
+            self.address
+        );
+    }
+}
+
+/// Whether only this client is concerned, who came and went before it was accepted (accept(2)).
+fn has_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+}
