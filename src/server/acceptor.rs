@@ -56,9 +56,11 @@ impl Acceptor {
         let threads = self.threads.iter().enumerate();
         let Some((number, thread)) = threads.min_by_key(|(_, thread)| thread.connections()) else { return };
         if number == self.home {
-            thread.serves(client, peer, door);
-        } else if let Ok(client) = client.into_std() {
-            thread.is_sent(client, peer, self.listener);
+            return thread.serves(client, peer, door);
+        }
+        match client.into_std() {
+            Ok(client) => thread.is_sent(client, peer, self.listener),
+            Err(error) => self.complain(&error),
         }
     }
 
