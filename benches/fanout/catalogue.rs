@@ -128,7 +128,7 @@ fn memory() -> Vec<Scenario> {
 
 fn connections() -> Vec<Scenario> {
     vec![
-        new("accept", "CPU of an accepted connection", ALL, Accept(2_000)),
+        new("accept", "CPU of an accepted connection", ALL, Accept(Silence::of(2_000))),
         new("idle-cpu", "CPU of an idle connection, each second, 5,000 clients", WITH_ROOMS, IdleCpu(5_000)),
         new("scrape", "CPU of one reading of /metrics, 19,000 clients", OURS, Scrape(MANY)),
     ]
@@ -155,7 +155,9 @@ fn workers() -> Vec<Scenario> {
         new("spread", "connections at the fuller of 2 workers, 10,000 clients", OURS, spread(false)),
         new("spread-half", "the same when half of them have gone again", OURS, spread(true)),
     ];
-    [one].into_iter().chain(deliveries).chain(memory).chain(spreads).collect()
+    let accept = Accept(Silence { workers: 2, ..Silence::of(2_000) });
+    let accept = new("workers-2-accept", "CPU of an accepted connection, 2 workers", OURS, accept);
+    [one].into_iter().chain(deliveries).chain(memory).chain([accept]).chain(spreads).collect()
 }
 
 fn disturbers() -> Vec<Scenario> {

@@ -67,11 +67,18 @@ struct Door {
     accepted: usize,
 }
 
-/// Microseconds of each server's CPU for a connection, from SYN to the answer.
-pub fn accept(benches: &[Bench], most: usize, time: Duration) -> Vec<anyhow::Result<f64>> {
+/// Microseconds of each server's CPU for a connection, from SYN to the answer, while those of `silence` come.
+pub fn accept(benches: &[Bench], silence: Silence, time: Duration) -> Vec<anyhow::Result<f64>> {
     let open = |bench: &Bench| {
-        let (server, crowd) = Silence::of(most).begin(bench)?;
-        Ok(Door { peer: bench.peer, most, server, crowd, spent: Duration::ZERO, accepted: 0 })
+        let (server, crowd) = silence.begin(bench)?;
+        Ok(Door {
+            peer: bench.peer,
+            most: silence.clients,
+            server,
+            crowd,
+            spent: Duration::ZERO,
+            accepted: 0,
+        })
     };
     take_turns(benches, open, TURN, time)
 }

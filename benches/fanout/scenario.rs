@@ -30,7 +30,7 @@ pub enum Measure {
     Conversation(Rate, Question),
     Latency(Chatter),
     Memory(Silence),
-    Accept(usize),
+    Accept(Silence),
     IdleCpu(usize),
     Scrape(usize),
     /// Of so many clients over two workers; then half of them may go.
@@ -104,7 +104,7 @@ impl Scenario {
             }
             Measure::Latency(chatter) => latency::p99(benches, chatter, pace.chat * chatter.times),
             Measure::Memory(silence) => each(&|bench| idle::memory(bench, silence)),
-            Measure::Accept(most) => idle::accept(benches, most, pace.measured(benches.len())),
+            Measure::Accept(silence) => idle::accept(benches, silence, pace.measured(benches.len())),
             Measure::IdleCpu(clients) => each(&|bench| idle::cpu(bench, clients)),
             Measure::Scrape(clients) => each(&|bench| idle::scrape(bench, clients)),
             Measure::Spread { clients, half_goes } => each(&|bench| idle::spread(bench, clients, half_goes)),
@@ -128,8 +128,8 @@ impl Scenario {
             Measure::Cpu(load) => load.guests.rooms * load.guests.in_each + load.idle,
             Measure::Conversation(rate, _) => rate.clients,
             Measure::Latency(chatter) => chatter.clients + chatter.deaf,
-            Measure::Memory(silence) => silence.clients,
-            Measure::Accept(clients) | Measure::IdleCpu(clients) | Measure::Scrape(clients) => clients,
+            Measure::Memory(silence) | Measure::Accept(silence) => silence.clients,
+            Measure::IdleCpu(clients) | Measure::Scrape(clients) => clients,
             Measure::Spread { clients, .. } => clients,
         }
     }

@@ -10,7 +10,7 @@ use super::{
 /// The longest header of a frame (RFC 6455, section 5.2): 2 bytes, 8 of length, 4 of mask.
 const FRAME_HEADER: usize = 14;
 
-/// More threads than cores serve nobody faster.
+/// Nobody has so many cores, and each thread takes descriptors from clients.
 const MOST_WORKERS: usize = 512;
 
 /// A message's bytes are counted in 32 bits; a quarter of that still leaves room for sums.

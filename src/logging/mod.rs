@@ -1,7 +1,7 @@
 //! The log on standard error, and what may be written into it.
 
 mod escape; // what clients say, made safe
-mod throttle; // what libraries say again and again
+mod throttle; // what is said again and again
 mod writer; // the thread that writes
 
 pub use escape::Escaped;

@@ -2,7 +2,7 @@
 //!
 //! It lives on one of them: a thread of its own would be woken for nearly every client, and its processor with it.
 
-use super::{door::Door, workers::Thread};
+use super::{door::Door, worker::Thread};
 use crate::{
     logging::{COMPLAINT, PanicGuard},
     metrics::Metrics,
@@ -38,7 +38,8 @@ impl Acceptor {
     /// Accepts until it is dropped; whoever waits in the kernel then is reset. `door` is that of its home.
     pub async fn accept(self, socket: net::TcpListener, door: Rc<Door>) -> Infallible {
         let _guard = PanicGuard("acceptor");
-        let socket = TcpListener::from_std(socket).expect("a socket that can be waited for");
+        let waiting = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
+        let socket = waiting.expect("the kernel has room for one socket more to wait for");
         loop {
             match socket.accept().await {
                 Ok((client, peer)) => self.hand_over(client, peer, &door),
@@ -51,16 +52,15 @@ impl Acceptor {
         }
     }
 
-    /// The thread that has the fewest connections gets one more: they stay even whoever leaves.
+    /// The thread that has the fewest connections gets one more: whoever leaves, those who come make them even again.
     fn hand_over(&self, client: TcpStream, peer: SocketAddr, door: &Rc<Door>) {
         let threads = self.threads.iter().enumerate();
-        let Some((number, thread)) = threads.min_by_key(|(_, thread)| thread.connections()) else { return };
+        let fewest = threads.min_by_key(|(_, thread)| thread.connections());
+        let (number, thread) = fewest.expect("at least one thread");
         if number == self.home {
-            return thread.serves(client, peer, door);
-        }
-        match client.into_std() {
-            Ok(client) => thread.is_sent(client, peer, self.listener),
-            Err(error) => self.complain(&error),
+            thread.serve(client, peer, door);
+        } else {
+            thread.take(client, peer, self.listener);
         }
     }
 
@@ -75,7 +75,7 @@ impl Acceptor {
     }
 }
 
-/// Whether only this client is concerned, who came and went before it was accepted (accept(2)).
+/// Whether only this client is concerned, who came and went before it was accepted.
 fn has_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }

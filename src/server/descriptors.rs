@@ -1,11 +1,15 @@
 //! File descriptors: one for each client.
 
+use super::workers;
 use crate::{config::Settings, logging::TARGET};
 use log::{debug, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the server needs beside its clients: listeners, threads' polls, files.
-const OWN: u64 = 64;
+/// What the server needs beside its clients: listeners, its own threads, files.
+const OWN: usize = 64;
+
+/// What a worker thread needs to wait.
+const EACH_WORKER: usize = 4;
 
 /// Raises the soft limit to the hard one, and warns when that is too little for `limits.connections`.
 pub fn raise_limit(settings: &Settings) {
@@ -16,7 +20,8 @@ pub fn raise_limit(settings: &Settings) {
         warn!(target: TARGET, "cannot raise the limit of file descriptors: {error}");
     }
     let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
-    let clients = descriptors.saturating_sub(OWN);
+    let own = OWN + EACH_WORKER * workers::number(settings.workers);
+    let clients = descriptors.saturating_sub(own as u64);
     if clients < settings.limits.connections as u64 {
         warn!(
             target: TARGET,

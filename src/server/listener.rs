@@ -41,7 +41,6 @@ fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
     set_inherited_options(&socket, settings)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
     let listener = TcpListener::from(socket);
     let bound = listener.local_addr()?;
     Ok((listener, bound))

@@ -39,7 +39,6 @@ pub enum StartError {
 
 /// A server that accepts clients. Needs a running actix `System`.
 pub struct Server {
-    workers: Workers,
     addresses: Vec<SocketAddr>,
     admin: Admin,
     stop: Stop,
@@ -70,8 +69,8 @@ impl Server {
         let workers = Workers::start(listeners, &node).map_err(StartError::Workers)?;
         readiness.set(true);
         let (drain, close_within) = (settings.shutdown.drain, settings.session.close_within);
-        let stop = Stop { workers: workers.clone(), hub, readiness, drain, close_within };
-        Ok(Self { workers, addresses, admin, stop })
+        let stop = Stop { workers, hub, readiness, drain, close_within };
+        Ok(Self { addresses, admin, stop })
     }
 
     /// The addresses that are listened to, in the order of the configuration.
@@ -90,7 +89,7 @@ impl Server {
 
     /// Serves until somebody calls [`Stop::gracefully`].
     pub async fn run(self) {
-        self.workers.ended().await;
+        self.stop.workers.ended().await;
         self.admin.stop().await;
     }
 
@@ -126,7 +125,7 @@ impl Stop {
         self.workers.close();
         self.hub.do_send(Drain { over: self.drain }); // once
         let _ = timeout(self.drain + self.close_within, self.workers.ended()).await;
-        self.workers.end();
+        self.workers.end().await;
     }
 }
 

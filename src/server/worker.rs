@@ -1,4 +1,4 @@
-//! A thread that serves connections, from the first request of each to its end.
+//! A thread that serves connections, from the first request of each to its end: as the others see it, and the actor on it.
 
 use super::{acceptor::Acceptor, door::Door, node::Node};
 use crate::{
@@ -6,19 +6,31 @@ use crate::{
     logging::{COMPLAINT, PanicGuard},
 };
 use actix::prelude::*;
+use actix_rt::ArbiterHandle;
 use futures_util::{FutureExt, future::join_all};
 use log::error;
 use std::{
+    io,
     net::{self, SocketAddr},
     rc::Rc,
 };
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+};
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-pub struct Worker {
+/// As the others see it.
+pub struct Thread {
+    arbiter: ArbiterHandle,
+    worker: Addr<Worker>,
+    connections: TaskTracker,
+}
+
+struct Worker {
     node: Node,
     listeners: Vec<SocketAddr>,
     /// One for each listener.
@@ -30,40 +42,93 @@ pub struct Worker {
 /// Server → worker: accept here, for all threads.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Accept {
-    pub acceptor: Acceptor,
-    pub socket: net::TcpListener,
-    pub until: CancellationToken,
+struct Accept {
+    acceptor: Acceptor,
+    socket: net::TcpListener,
+    until: CancellationToken,
     /// Kept as long as it is listened to.
-    pub open: TaskTrackerToken,
+    open: TaskTrackerToken,
 }
 
 /// Acceptor → worker of another thread: a client for you. Bounded by the file descriptors of the process.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Arrival {
-    pub listener: usize,
-    pub client: net::TcpStream,
-    pub peer: SocketAddr,
+struct Arrival {
+    listener: usize,
+    client: net::TcpStream,
+    peer: SocketAddr,
     /// Counts the connection before it is served.
-    pub place: TaskTrackerToken,
+    place: TaskTrackerToken,
 }
 
 /// Server → worker: nobody is connected any more. Answered when the hub has heard all that the thread had to tell.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct LastWord;
+struct LastWord;
 
-impl Worker {
-    /// Counts its connections in `connections`.
-    pub fn new(node: Node, listeners: Vec<SocketAddr>, connections: TaskTracker) -> Self {
-        Self { node, listeners, doors: Vec::new(), connections, _guard: PanicGuard("worker") }
+impl Thread {
+    /// Starts it; so many files can be read at once.
+    pub fn start(node: &Node, listeners: &[SocketAddr], readers: usize) -> io::Result<Self> {
+        let arbiter = Arbiter::try_with_tokio_rt(move || runtime(readers))?.handle();
+        let connections = TaskTracker::new();
+        let (node, listeners, counted) = (node.clone(), listeners.to_vec(), connections.clone());
+        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(node, listeners, counted));
+        Ok(Self { arbiter, worker, connections })
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Lets `acceptor` live here, and keep `open`, until `until`.
+    pub fn accept(
+        &self,
+        acceptor: Acceptor,
+        socket: net::TcpListener,
+        until: CancellationToken,
+        open: TaskTrackerToken,
+    ) {
+        self.worker.do_send(Accept { acceptor, socket, until, open }); // once for each listener
+    }
+
+    /// Serves a client on this very thread, which has come to `door`.
+    pub fn serve(&self, client: TcpStream, peer: SocketAddr, door: &Rc<Door>) {
+        serve(client, peer, door, &self.connections);
+    }
+
+    /// Takes a client from another thread, which has come to `listener`.
+    pub fn take(&self, client: TcpStream, peer: SocketAddr, listener: usize) {
+        match client.into_std() {
+            Ok(client) => {
+                let place = self.connections.token();
+                self.worker.do_send(Arrival { listener, client, peer, place }); // bounded by file descriptors
+            }
+            Err(error) => complain(peer, &error),
+        }
+    }
+
+    /// Takes no more clients.
+    pub fn close(&self) {
+        self.connections.close();
+    }
+
+    /// Resolves when it was closed, its last connection has ended, and the hub has heard all about it.
+    pub async fn ended(&self) {
+        self.connections.wait().await;
+        let _ = self.worker.send(LastWord).await; // when it was ended, it says nothing
+    }
+
+    /// Ends it, and every connection that is left.
+    pub fn end(&self) {
+        self.arbiter.stop();
     }
 }
 
-/// Serves a client on this thread to its end, counted in `connections`.
-pub fn serve(client: TcpStream, peer: SocketAddr, door: &Rc<Door>, connections: &TaskTracker) {
-    actix_rt::spawn(connections.track_future(door.opens(client, peer)));
+impl Worker {
+    /// Counts its connections in `connections`.
+    fn new(node: Node, listeners: Vec<SocketAddr>, connections: TaskTracker) -> Self {
+        Self { node, listeners, doors: Vec::new(), connections, _guard: PanicGuard("worker") }
+    }
 }
 
 impl Actor for Worker {
@@ -93,7 +158,7 @@ impl Handler<Arrival> for Worker {
     fn handle(&mut self, Arrival { listener, client, peer, place: _place }: Arrival, _: &mut Self::Context) {
         match TcpStream::from_std(client) {
             Ok(client) => serve(client, peer, &self.doors[listener], &self.connections),
-            Err(error) => error!(target: COMPLAINT, "cannot serve {peer}: {error}"),
+            Err(error) => complain(peer, &error),
         }
     }
 }
@@ -111,4 +176,18 @@ impl Handler<LastWord> for Worker {
 async fn doors(node: Node, listeners: Vec<SocketAddr>) -> Vec<Rc<Door>> {
     let doors = join_all(listeners.into_iter().map(|listener| Door::new(&node, listener))).await;
     doors.into_iter().map(|door| Rc::new(door.expect("an App that needs nothing to start"))).collect()
+}
+
+/// Serves a client on this thread to its end, counted in `connections`.
+fn serve(client: TcpStream, peer: SocketAddr, door: &Rc<Door>, connections: &TaskTracker) {
+    actix_rt::spawn(connections.track_future(door.opens(client, peer)));
+}
+
+/// The kernel has no room for one socket more to wait for.
+fn complain(peer: SocketAddr, error: &io::Error) {
+    error!(target: COMPLAINT, "cannot serve {peer}: {error}");
+}
+
+fn runtime(readers: usize) -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().max_blocking_threads(readers).build()
 }
