@@ -35,7 +35,6 @@ struct Worker {
     listeners: Vec<SocketAddr>,
     /// One for each listener.
     doors: Vec<Rc<Door>>,
-    connections: TaskTracker,
     _guard: PanicGuard,
 }
 
@@ -70,10 +69,9 @@ impl Thread {
     /// Starts it; so many files can be read at once.
     pub fn start(node: &Node, listeners: &[SocketAddr], readers: usize) -> io::Result<Self> {
         let arbiter = Arbiter::try_with_tokio_rt(move || runtime(readers))?.handle();
-        let connections = TaskTracker::new();
-        let (node, listeners, counted) = (node.clone(), listeners.to_vec(), connections.clone());
-        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(node, listeners, counted));
-        Ok(Self { arbiter, worker, connections })
+        let (node, listeners) = (node.clone(), listeners.to_vec());
+        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(node, listeners));
+        Ok(Self { arbiter, worker, connections: TaskTracker::new() })
     }
 
     pub fn connections(&self) -> usize {
@@ -125,9 +123,8 @@ impl Thread {
 }
 
 impl Worker {
-    /// Counts its connections in `connections`.
-    fn new(node: Node, listeners: Vec<SocketAddr>, connections: TaskTracker) -> Self {
-        Self { node, listeners, doors: Vec::new(), connections, _guard: PanicGuard("worker") }
+    fn new(node: Node, listeners: Vec<SocketAddr>) -> Self {
+        Self { node, listeners, doors: Vec::new(), _guard: PanicGuard("worker") }
     }
 }
 
@@ -155,9 +152,9 @@ impl Handler<Accept> for Worker {
 impl Handler<Arrival> for Worker {
     type Result = ();
 
-    fn handle(&mut self, Arrival { listener, client, peer, place: _place }: Arrival, _: &mut Self::Context) {
+    fn handle(&mut self, Arrival { listener, client, peer, place }: Arrival, _: &mut Self::Context) {
         match TcpStream::from_std(client) {
-            Ok(client) => serve(client, peer, &self.doors[listener], &self.connections),
+            Ok(client) => serve(client, peer, &self.doors[listener], place.task_tracker()),
             Err(error) => complain(peer, &error),
         }
     }
