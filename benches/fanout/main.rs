@@ -23,6 +23,8 @@ mod machine; // where it was measured
 mod pair; // another build beside this one
 mod peer; // the servers
 mod picture; // what all pictures share
+#[path = "../../tests/process/polls.rs"]
+mod polls; // what its threads wait for
 mod progress; // what was done and what is to come
 mod rate; // how many deliveries there are
 mod report; // the figures

@@ -3,15 +3,14 @@
 use crate::{
     cores::Share,
     peer::{Ports, Setup},
+    polls,
     scenario::Bench,
 };
 use anyhow::{Context, bail, ensure};
 use std::{
-    collections::BTreeSet,
     fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
     process::{Child, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -92,17 +91,7 @@ impl Server {
 
     /// How many descriptors each of its threads waits for.
     pub fn watched(&self) -> anyhow::Result<Vec<usize>> {
-        let of_process = |directory: &str| PathBuf::from(format!("/proc/{}/{directory}", self.process.id()));
-        let mut watched = BTreeSet::new(); // a thread may have its list twice
-        for descriptor in fs::read_dir(of_process("fd"))? {
-            let path = descriptor?.path();
-            let is_epoll = fs::read_link(&path).is_ok_and(|file| file.ends_with("anon_inode:[eventpoll]"));
-            if let Some(number) = path.file_name().filter(|_| is_epoll) {
-                let text = fs::read_to_string(of_process("fdinfo").join(number))?;
-                watched.insert(text.lines().filter(|line| line.starts_with("tfd:")).collect::<String>());
-            }
-        }
-        Ok(watched.iter().map(|list| list.matches("tfd:").count()).collect())
+        Ok(polls::watched(self.process.id())?)
     }
 
     fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 mod frame; // what a client sends
 mod log; // what the program writes
 mod metrics; // what it counts
+mod polls; // what it waits for
 mod server; // the process
 
 pub use frame::{append_frame, handshake};

@@ -1,9 +1,8 @@
 //! The process: started on ports of its own, looked at from outside, stopped by a signal.
 
-use super::{Metrics, handshake, log::Log};
+use super::{Metrics, handshake, log::Log, polls};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io::BufReader,
     net::SocketAddr,
@@ -129,12 +128,7 @@ impl Server {
 
     /// How many descriptors each of its threads waits for.
     pub fn watched(&self) -> Vec<usize> {
-        let information = fs::read_dir(format!("/proc/{}/fdinfo", self.pid)).expect("the process runs");
-        let of_one = |entry: fs::DirEntry| fs::read_to_string(entry.path()).ok();
-        let lists = information.flatten().filter_map(of_one).filter(|text| text.contains("tfd:"));
-        let lists: BTreeSet<_> =
-            lists.map(|text| text[text.find("tfd:").unwrap_or(0)..].to_owned()).collect();
-        lists.iter().map(|list| list.matches("tfd:").count()).collect() // a thread has its list twice
+        polls::watched(self.pid).expect("the process runs")
     }
 
     /// Sends SIGTERM.
