@@ -119,7 +119,7 @@ impl Server {
 impl Stop {
     /// Stops accepting, delivers what was accepted, closes every session with 1012 at a random
     /// moment of `shutdown.drain`, and resolves when all have ended, or at the latest when the last of
-    /// them had its `session.close_within`.
+    /// them had its `session.close_within`, and a second for dropping those who are left.
     pub async fn gracefully(&self) {
         self.readiness.set(false);
         self.workers.close();
