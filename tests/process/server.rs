@@ -126,6 +126,11 @@ impl Server {
         open
     }
 
+    /// How many more it can open of the `most` that it may; one that it inherited can have a number beyond those.
+    pub fn free_descriptors(&self, most: u32) -> usize {
+        (0..most).filter(|number| fs::read_link(format!("/proc/{}/fd/{number}", self.pid)).is_err()).count()
+    }
+
     /// How many descriptors each of its threads waits for.
     pub fn watched(&self) -> Vec<usize> {
         polls::watched(self.pid).expect("the process runs")
