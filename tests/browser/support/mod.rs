@@ -19,8 +19,9 @@ use tokio::time::timeout;
 /// How long anything may take that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Makes a page wait longer than any test for what it would do later.
-pub const SLOW_CLOCK: &str = "const soon = setTimeout; window.setTimeout = (act, ms) => soon(act, ms * 100);";
+/// No time passes for a page: what it puts off it never does, so that it stays in its state until somebody acts.
+pub const STOPPED_CLOCK: &str =
+    "const next = setTimeout; window.setTimeout = (act, ms) => ms ? 0 : next(act);";
 
 /// Waits for `event`, or panics with the name of `what` did not happen.
 pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
