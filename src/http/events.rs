@@ -6,14 +6,13 @@ use super::{
 };
 use crate::{
     protocol::{Form, Protocol},
-    session::Terms,
+    session::{Newcomer, Terms},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
     web,
 };
-use std::time::Instant;
 
 /// `GET /rooms/{room}/events`: everything that is said in the room, behind `Last-Event-ID` if there is one.
 pub async fn listen(
@@ -34,20 +33,14 @@ pub async fn listen(
         .finish();
     if *request.method() == Method::GET {
         let rules = context.settings.rules_of(&room);
-        let peer = request.peer_addr();
-        let place =
-            context.crowd.enter(peer.map(|peer| peer.ip()), Instant::now()).map_err(Refusal::Crowded)?;
-        response.extensions_mut().insert(Terms {
-            place,
-            peer,
-            room,
+        let (peer, place) = (request.peer_addr(), context.place_for(&request)?);
+        let form = Form { protocol: Protocol::Events, window: None };
+        response.extensions_mut().insert(Newcomer {
+            terms: Terms { place, room, echo: rules.echo, may_publish: false, form, peer },
             recall,
             resumes: None,
-            echo: rules.echo,
-            may_publish: false,
             max_message: rules.max_message,
             messages_per_second: rules.messages_per_second,
-            form: Form { protocol: Protocol::Events, window: None },
         });
     }
     Ok(response)

@@ -23,7 +23,7 @@ use crate::{
     hub::Hub,
     metrics::Metrics,
     protocol::Seal,
-    session::{self, Crowd},
+    session::{self, Crowd, Place},
 };
 use actix::Addr;
 use actix_service::ServiceFactory;
@@ -35,7 +35,7 @@ use actix_web::{
 };
 use keys::Keys;
 use origin::Origins;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::Semaphore;
 
 /// What the handlers of one server share.
@@ -79,6 +79,12 @@ impl Context {
             settings,
             hub,
         }
+    }
+
+    /// A place for the client of `request`.
+    fn place_for(&self, request: &HttpRequest) -> Result<Place, Refusal> {
+        let ip = request.peer_addr().map(|peer| peer.ip());
+        self.crowd.enter(ip, Instant::now()).map_err(Refusal::Crowded)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wish
 use crate::{
     config::RoomName,
     protocol::{Form, Protocol},
-    session::Terms,
+    session::{Newcomer, Terms},
     wire,
 };
 use actix_web::{
@@ -14,7 +14,6 @@ use actix_web::{
 };
 use actix_web_actors::ws;
 use percent_encoding::percent_decode_str;
-use std::time::Instant;
 
 /// `/websocket/{room}`; `/websocket`, and `/` with an upgrade, for the default room
 pub async fn room(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {
@@ -64,20 +63,15 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     if let Some(name) = protocol.name() {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
     }
-    let peer = request.peer_addr();
-    let place = context.crowd.enter(peer.map(|peer| peer.ip()), Instant::now()).map_err(Refusal::Crowded)?;
+    let (peer, place) = (request.peer_addr(), context.place_for(request)?);
     let mut response = response.finish();
-    response.extensions_mut().insert(Terms {
-        place,
-        peer,
-        room,
+    let form = Form { protocol, window: compression.map(|agreement| agreement.window) };
+    response.extensions_mut().insert(Newcomer {
+        terms: Terms { place, room, echo: echo.unwrap_or(rules.echo), may_publish, form, peer },
         recall,
         resumes,
-        echo: echo.unwrap_or(rules.echo),
-        may_publish,
         max_message: rules.max_message,
         messages_per_second: rules.messages_per_second,
-        form: Form { protocol, window: compression.map(|agreement| agreement.window) },
     });
     Ok(response)
 }

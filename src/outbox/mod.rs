@@ -16,7 +16,6 @@ pub use close_reason::CloseReason;
 pub use phase::Phase;
 pub use pool::Pool;
 pub use pulse::{Pause, Pulse};
-pub use queue::QueueLimits;
 pub use way::Way;
 
 use crate::{
@@ -46,7 +45,6 @@ pub struct Outbox {
     pub form: Form,
     phase: Cell<Phase>,
     queue: RefCell<Queue>,
-    limits: QueueLimits,
     reason: OnceCell<CloseReason>,
     pub pulse: Pulse,
     /// Wakes the session's input stream.
@@ -68,12 +66,11 @@ impl Traffic {
 }
 
 impl Outbox {
-    pub fn new(way: Way, form: Form, limits: QueueLimits, pool: Arc<Pool>) -> Self {
+    pub fn new(way: Way, form: Form, pool: Arc<Pool>) -> Self {
         Self {
             way,
             form,
             pulse: Pulse::new(Instant::now()),
-            limits,
             queue: RefCell::new(Queue::new(pool)),
             phase: Cell::new(Phase::Open),
             reason: OnceCell::new(),

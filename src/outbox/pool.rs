@@ -1,17 +1,29 @@
-//! What all outboxes of the server hold together.
+//! What all outboxes of the server hold together, and may hold.
 
-use crate::metrics::Metrics;
+use crate::{config::Settings, metrics::Metrics};
 use std::sync::Arc;
 
 /// Counts the bytes that wait for clients, in the gauge that operators see.
 pub struct Pool {
+    /// Bytes of all together.
     most: usize,
+    /// The bounds of one outbox, the same for all, so that none carries them.
+    pub(super) each: QueueLimits,
     metrics: Arc<Metrics>,
 }
 
+/// How much may wait for one client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct QueueLimits {
+    pub bytes: usize,
+    pub messages: usize,
+}
+
 impl Pool {
-    pub fn new(most: usize, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { most, metrics })
+    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
+        let session = &settings.session;
+        let each = QueueLimits { bytes: session.outbox_bytes.bytes(), messages: session.outbox_messages };
+        Self { most: settings.limits.outbox_bytes_total.bytes(), each, metrics }
     }
 
     /// Whether an outbox that holds `held` may take `more`: as long as all together stay within the
@@ -46,7 +58,7 @@ mod tests {
     fn past_the_bound_only_who_holds_little_may_have_more() {
         let metrics = Arc::new(Metrics::new());
         metrics.sessions.inc_by(10);
-        let pool = Pool::new(1000, metrics);
+        let pool = Pool { most: 1000, ..Pool::new(&Settings::default(), metrics) };
         pool.add(900);
         assert!(pool.has_room(900, 100), "all together may hold 1000");
         assert!(!pool.has_room(101, 200));

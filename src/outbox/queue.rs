@@ -1,22 +1,8 @@
 //! What the kernel did not take yet, in order and bounded.
 
 use super::Pool;
-use crate::config::SessionSettings;
 use bytes::{Buf, Bytes};
 use std::{collections::VecDeque, io::IoSlice, sync::Arc};
-
-/// How much may wait for one client.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueLimits {
-    pub bytes: usize,
-    pub messages: usize,
-}
-
-impl QueueLimits {
-    pub fn of(settings: &SessionSettings) -> Self {
-        Self { bytes: settings.outbox_bytes.bytes(), messages: settings.outbox_messages }
-    }
-}
 
 /// Frames in order; costs no heap while it is empty.
 pub struct Queue {
@@ -59,8 +45,9 @@ impl Queue {
 
     /// Whether `bytes` in `messages` frames still fit. Whatever a turn brings fits an empty queue: JSON can be several
     /// times as long as what was said.
-    pub fn has_room(&self, bytes: usize, messages: usize, limits: QueueLimits) -> bool {
-        let within = self.bytes + bytes <= limits.bytes && self.messages + messages <= limits.messages;
+    pub fn has_room(&self, bytes: usize, messages: usize) -> bool {
+        let each = self.pool.each;
+        let within = self.bytes + bytes <= each.bytes && self.messages + messages <= each.messages;
         (within || self.messages == 0) && self.pool.has_room(self.held(), bytes)
     }
 
@@ -165,6 +152,7 @@ impl Drop for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::Settings, outbox::pool::QueueLimits};
 
     /// A kernel that takes at most `room` bytes at a time.
     fn take(queue: &mut Queue, room: usize) -> Vec<u8> {
@@ -179,7 +167,13 @@ mod tests {
     }
 
     fn queue(texts: &[&'static str]) -> Queue {
-        let mut queue = Queue::new(Pool::new(usize::MAX, Arc::default()));
+        bounded(texts, QueueLimits { bytes: usize::MAX, messages: usize::MAX })
+    }
+
+    fn bounded(texts: &[&'static str], each: QueueLimits) -> Queue {
+        let mut pool = Pool::new(&Settings::default(), Arc::default());
+        pool.each = each;
+        let mut queue = Queue::new(Arc::new(pool));
         let live = Share::Live { messages: 1 };
         texts.iter().for_each(|text| queue.push(Bytes::from_static(text.as_bytes()), live, 0));
         queue
@@ -197,20 +191,19 @@ mod tests {
 
     #[test]
     fn both_bounds_hold() {
-        let limits = QueueLimits { bytes: 10, messages: 2 };
-        assert!(queue(&["hello"]).has_room(5, 1, limits));
-        assert!(!queue(&["hello"]).has_room(6, 1, limits));
-        assert!(!queue(&["a", "b"]).has_room(1, 1, limits));
+        let holding = |texts| bounded(texts, QueueLimits { bytes: 10, messages: 2 });
+        assert!(holding(&["hello"]).has_room(5, 1));
+        assert!(!holding(&["hello"]).has_room(6, 1));
+        assert!(!holding(&["a", "b"]).has_room(1, 1));
     }
 
     #[test]
     fn what_a_client_missed_leaves_it_all_its_room_for_what_is_said() {
-        let limits = QueueLimits { bytes: 10, messages: 1 };
-        let mut queue = queue(&[]);
+        let mut queue = bounded(&[], QueueLimits { bytes: 10, messages: 1 });
         queue.push(Bytes::from_static(b"long ago, and much"), Share::Recalled, 3);
-        assert!(queue.has_room(10, 1, limits));
+        assert!(queue.has_room(10, 1));
         queue.push(Bytes::from_static(b"now"), Share::Live { messages: 1 }, 0);
-        assert!(!queue.has_room(1, 1, limits));
+        assert!(!queue.has_room(1, 1));
         assert_eq!(queue.held(), 18);
         assert_eq!(take(&mut queue, 16), b"g ago, and muchn");
         assert_eq!((queue.bytes, queue.messages, queue.recalled), (2, 1, 0));

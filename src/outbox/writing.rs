@@ -18,7 +18,7 @@ impl Outbox {
     }
 
     fn makes_room(&self, bytes: usize, messages: usize) -> io::Result<bool> {
-        let has_room = || self.queue.borrow().has_room(bytes, messages, self.limits);
+        let has_room = || self.queue.borrow().has_room(bytes, messages);
         if !has_room() && self.has_backlog() {
             would_block_is_zero(self.write_queued())?; // the client may have read since
         }

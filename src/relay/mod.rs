@@ -230,7 +230,7 @@ pub(crate) mod tests {
             relay: RelayId(0),
             hub: Line::new(hub.clone()),
             in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
-            pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
+            pool: Arc::new(Pool::new(&settings, metrics.clone())),
             seal: Seal::default(),
             roster: RefCell::new(Roster::new(&settings.compression)),
             settings: Arc::new(settings),

@@ -128,7 +128,7 @@ mod tests {
     use crate::{
         config::Settings,
         hub::Audience,
-        outbox::{Pool, QueueLimits, Way},
+        outbox::{Pool, Way},
         protocol::{Form, Protocol},
         relay::tests::{publication, slot},
     };
@@ -155,9 +155,8 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
-            let limits = QueueLimits::of(&Settings::default().session);
-            let outbox =
-                Outbox::new(Way::Socket(socket), BARE, limits, Pool::new(usize::MAX, Arc::default()));
+            let pool = Pool::new(&Settings::default(), Arc::default());
+            let outbox = Outbox::new(Way::Socket(socket), BARE, Arc::new(pool));
             let session = SessionId::next();
             roster.enter(session, Rc::new(outbox));
             Self(session, client)

@@ -32,6 +32,12 @@ pub struct Recall {
     pub last: usize,
 }
 
+impl Recall {
+    pub fn wants_anything(self) -> bool {
+        self.since.is_some() || self.last > 0
+    }
+}
+
 /// What it hears.
 #[derive(Debug)]
 pub struct Recalled {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     http::{self, Refusal},
     relay::Desk,
-    session::{Session, Terms},
+    session::{Newcomer, Session},
 };
 use actix_http::{
     HttpService, KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, StatusCode,
@@ -107,12 +107,12 @@ impl Door {
         let session = &self.desk.settings.session;
         let response = self.app.call(request).await.map_err(other)?;
         let mut response: Response<BoxBody> = response.into();
-        let terms = response.extensions_mut().remove::<Terms>();
-        match terms {
-            Some(terms) => {
+        let newcomer = response.extensions_mut().remove::<Newcomer>();
+        match newcomer {
+            Some(newcomer) => {
                 timeout(session.handshake_within, visit.admit(response)).await??;
                 let (socket, unread) = visit.end();
-                let session = Session::on_socket(self.desk.clone(), terms, socket, unread);
+                let session = Session::on_socket(self.desk.clone(), newcomer, socket, unread);
                 Ok(Some(Connection::ends_with(session)))
             }
             None => {
@@ -141,12 +141,12 @@ async fn plain(desk: Rc<Desk>, app: App) -> Result<Http, ()> {
 /// Who was admitted to listen over HTTP hears its room in the body of the answer. A handshake that comes here is not the
 /// first request of its connection.
 fn listening(desk: Rc<Desk>, mut answer: ServiceResponse) -> ServiceResponse {
-    let terms = answer.response_mut().extensions_mut().remove::<Terms>();
-    match (terms, answer.status()) {
+    let newcomer = answer.response_mut().extensions_mut().remove::<Newcomer>();
+    match (newcomer, answer.status()) {
         (_, StatusCode::SWITCHING_PROTOCOLS) => {
             answer.error_response(Refusal::Handshake("it must be the first request of its connection"))
         }
-        (Some(terms), _) => answer.map_body(|_, _| BoxBody::new(Session::listen(desk, terms))),
+        (Some(newcomer), _) => answer.map_body(|_, _| BoxBody::new(Session::listen(desk, newcomer))),
         (None, _) => answer,
     }
 }

@@ -59,7 +59,7 @@ impl Node {
         Self {
             context: web::Data::new(context),
             in_flight,
-            pool: Pool::new(settings.limits.outbox_bytes_total.bytes(), metrics.clone()),
+            pool: Arc::new(Pool::new(&settings, metrics.clone())),
             relays: Arc::default(),
             seal,
             settings,

@@ -13,9 +13,9 @@ pub use crowd::{Crowd, Crowded, Place};
 pub use listening::Heard;
 
 use crate::{
-    config::{ByteSize, SessionSettings},
+    config::ByteSize,
     hub::{AskPresence, Audience, Depart, Join, Leave, Publish, Report, SessionId, Speaker},
-    outbox::{CloseReason, Outbox, QueueLimits, Traffic, Way},
+    outbox::{CloseReason, Outbox, Traffic, Way},
     protocol::{
         Form, Protocol,
         v1::{self, Complaint, Reference, Request},
@@ -33,23 +33,28 @@ use pace::Pace;
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 use tokio::net::TcpStream;
 
-/// What was agreed on in the opening handshake.
-pub struct Terms {
-    /// The client's place among all clients.
-    pub place: Place,
-    pub room: RoomName,
+/// A client that was let in, with all that was agreed on in the opening handshake.
+pub struct Newcomer {
+    pub terms: Terms,
     /// What it wants to hear of what was said before it came.
     pub recall: Recall,
-    /// Whether the client hears itself.
-    pub echo: bool,
-    /// Whether it may say anything.
-    pub may_publish: bool,
+    /// The session that it resumes.
+    pub resumes: Option<SessionId>,
     /// Its largest message.
     pub max_message: ByteSize,
     /// How fast it may speak; 0 is no limit.
     pub messages_per_second: u32,
-    /// The session that it resumes.
-    pub resumes: Option<SessionId>,
+}
+
+/// What a session keeps of its [`Newcomer`] for as long as it lasts.
+pub struct Terms {
+    /// The client's place among all clients.
+    pub place: Place,
+    pub room: RoomName,
+    /// Whether the client hears itself.
+    pub echo: bool,
+    /// Whether it may say anything.
+    pub may_publish: bool,
     pub form: Form,
     pub peer: Option<SocketAddr>,
 }
@@ -59,6 +64,8 @@ pub struct Session {
     /// Itself, or the session that it resumes.
     who: SessionId,
     terms: Terms,
+    /// What it wants to hear of what was said before, until it joins. Most want nothing, and a session is small.
+    recall: Option<Box<Recall>>,
     outbox: Rc<Outbox>,
     budget: Rc<Budget>,
     desk: Rc<Desk>,
@@ -72,18 +79,12 @@ pub type Running = ContextFut<Session, Context<Session>>;
 impl Session {
     /// A session on `socket`, behind whose opening handshake `unread` came. It is no task of its own: it goes on in
     /// that of its connection.
-    pub fn on_socket(desk: Rc<Desk>, terms: Terms, socket: TcpStream, unread: BytesMut) -> Running {
-        let settings = &desk.settings.session;
-        let outbox = Rc::new(Outbox::new(
-            Way::Socket(socket),
-            terms.form,
-            QueueLimits::of(settings),
-            desk.pool.clone(),
-        ));
-        let decoder = Decoder::new(terms.max_message.bytes(), terms.form.window.is_some());
-        let (messages_per_second, settings) = (terms.messages_per_second, settings.clone());
-        let pace = Pace::of(&SessionSettings { messages_per_second, ..settings }, Instant::now());
-        let session = Self::new(desk, terms, outbox);
+    pub fn on_socket(desk: Rc<Desk>, newcomer: Newcomer, socket: TcpStream, unread: BytesMut) -> Running {
+        let form = newcomer.terms.form;
+        let outbox = Rc::new(Outbox::new(Way::Socket(socket), form, desk.pool.clone()));
+        let decoder = Decoder::new(newcomer.max_message.bytes(), form.window.is_some());
+        let pace = Pace::of(newcomer.messages_per_second, &desk.settings.session, Instant::now());
+        let session = Self::new(desk, newcomer, outbox);
         let Self { outbox, budget, desk, .. } = &session;
         let (outbox, budget, metrics) = (outbox.clone(), budget.clone(), desk.metrics.clone());
         let mut ctx = Context::new();
@@ -92,21 +93,23 @@ impl Session {
     }
 
     /// Starts a session that only listens; what it hears is the body of the answer to its request.
-    pub fn listen(desk: Rc<Desk>, terms: Terms) -> Heard {
-        let limits = QueueLimits::of(&desk.settings.session);
-        let outbox = Rc::new(Outbox::new(Way::body(), terms.form, limits, desk.pool.clone()));
+    pub fn listen(desk: Rc<Desk>, newcomer: Newcomer) -> Heard {
+        let outbox = Rc::new(Outbox::new(Way::body(), newcomer.terms.form, desk.pool.clone()));
         let heard = Heard(outbox.clone());
         Self::create(|ctx| {
             ctx.add_stream(Silence(outbox.clone()));
-            Self::new(desk, terms, outbox)
+            Self::new(desk, newcomer, outbox)
         });
         heard
     }
 
-    fn new(desk: Rc<Desk>, terms: Terms, outbox: Rc<Outbox>) -> Self {
+    fn new(desk: Rc<Desk>, newcomer: Newcomer, outbox: Rc<Outbox>) -> Self {
+        let Newcomer { terms, recall, resumes, .. } = newcomer;
         let id = SessionId::next();
-        let (who, budget) = (terms.resumes.unwrap_or(id), Rc::new(Budget::new(desk.clone(), id)));
-        Self { id, who, terms, outbox, budget, desk, said: Traffic::default(), began: Instant::now() }
+        let (who, budget) = (resumes.unwrap_or(id), Rc::new(Budget::new(desk.clone(), id)));
+        let recall = recall.wants_anything().then(|| Box::new(recall));
+        let (said, began) = (Traffic::default(), Instant::now());
+        Self { id, who, terms, recall, outbox, budget, desk, said, began }
     }
 
     fn hear(&mut self, payload: Payload) {
@@ -189,8 +192,8 @@ impl Actor for Session {
         let Desk { relay, hub, roster, metrics, .. } = &*self.desk;
         metrics.sessions_begun.inc();
         roster.borrow_mut().enter(self.id, self.outbox.clone());
-        let Terms { room, recall, .. } = &self.terms;
-        let (room, recall) = (room.clone(), *recall);
+        let room = self.terms.room.clone();
+        let recall = self.recall.take().map(|recall| *recall).unwrap_or_default();
         let join = Join { session: self.id, who: self.who, relay: *relay, room, recall };
         hub.tell(Report::Join(join)); // once
     }
@@ -249,19 +252,21 @@ mod tests {
         }
     }
 
-    fn terms(desk: &Desk) -> Terms {
+    fn newcomer(desk: &Desk) -> Newcomer {
         let crowd = Crowd::new(desk.settings.limits.clone(), desk.metrics.clone());
-        Terms {
-            place: crowd.enter(None, Instant::now()).unwrap(),
-            room: "news".parse().unwrap(),
+        Newcomer {
+            terms: Terms {
+                place: crowd.enter(None, Instant::now()).unwrap(),
+                room: "news".parse().unwrap(),
+                echo: true,
+                may_publish: true,
+                form: Form { protocol: Protocol::Bare, window: None },
+                peer: None,
+            },
             recall: Recall::default(),
-            echo: true,
-            may_publish: true,
+            resumes: None,
             max_message: desk.settings.session.max_message,
             messages_per_second: 0,
-            resumes: None,
-            form: Form { protocol: Protocol::Bare, window: None },
-            peer: None,
         }
     }
 
@@ -274,7 +279,7 @@ mod tests {
         for _ in 0..2 {
             let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (socket, _) = listener.accept().await.unwrap();
-            let session = Session::on_socket(desk.clone(), terms(&desk), socket, BytesMut::new());
+            let session = Session::on_socket(desk.clone(), newcomer(&desk), socket, BytesMut::new());
             sessions.push((session.address(), spawn_local(session), client));
         }
 

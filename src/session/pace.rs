@@ -18,11 +18,11 @@ struct Bucket {
 }
 
 impl Pace {
-    /// `None` when there is nothing to limit.
-    pub fn of(settings: &SessionSettings, now: Instant) -> Option<Self> {
-        let (messages, bytes) = (settings.messages_per_second, settings.bytes_per_second.bytes());
-        (messages > 0 || bytes > 0).then(|| Self {
-            messages: Bucket::new(f64::from(messages), settings.burst, now),
+    /// Of `messages_per_second` where the client is, and of bytes as everywhere; `None` when there is nothing to limit.
+    pub fn of(messages_per_second: u32, settings: &SessionSettings, now: Instant) -> Option<Self> {
+        let bytes = settings.bytes_per_second.bytes();
+        (messages_per_second > 0 || bytes > 0).then(|| Self {
+            messages: Bucket::new(f64::from(messages_per_second), settings.burst, now),
             bytes: Bucket::new(bytes as f64, settings.burst, now),
         })
     }
@@ -59,13 +59,14 @@ mod tests {
     fn pace(messages_per_second: u32, bytes_per_second: usize, now: Instant) -> Pace {
         let bytes_per_second = ByteSize::from_bytes(bytes_per_second);
         let burst = Duration::from_secs(2);
-        let settings = SessionSettings { messages_per_second, bytes_per_second, burst, ..Default::default() };
-        Pace::of(&settings, now).unwrap()
+        let settings = SessionSettings { bytes_per_second, burst, ..Default::default() };
+        Pace::of(messages_per_second, &settings, now).unwrap()
     }
 
     #[test]
     fn without_limits_there_is_no_pace() {
-        assert!(Pace::of(&SessionSettings::default(), Instant::now()).is_none());
+        let settings = SessionSettings::default();
+        assert!(Pace::of(settings.messages_per_second, &settings, Instant::now()).is_none());
     }
 
     #[test]
