@@ -35,6 +35,7 @@ const LARGE: Load = Load { bytes: 16 << 10, ..Load::of(200) };
 const JSON: Load = Load { bytes: 1 << 10, ..SINGLE };
 const COMPRESSED: Load = Load { guests: Guests { compressed: true, ..JSON.guests }, ..JSON };
 
+const AUDIENCE: Chatter = Chatter { times: 2, ..Chatter::of(1_000, 64, 20) };
 const READERS: Chatter = Chatter { times: 2, ..Chatter::of(500, 4 << 10, 20) };
 const DEAF: Chatter = Chatter { deaf: 500, ..READERS };
 const POLITE: Chatter = Chatter { speakers: 100, ..Chatter::of(100, 64, 100) };
@@ -43,7 +44,7 @@ const PACED: Chatter = Chatter { pace: 100, ..FLOOD };
 
 /// Those of a group are measured in turn, round by round: they are compared with each other.
 pub fn groups() -> Vec<Vec<Scenario>> {
-    vec![deliveries(), growth(), conversations(), memory(), connections(), workers(), disturbers()]
+    vec![deliveries(), sizes(), growth(), conversations(), memory(), connections(), workers(), disturbers()]
 }
 
 fn deliveries() -> Vec<Scenario> {
@@ -55,6 +56,15 @@ fn deliveries() -> Vec<Scenario> {
         new("large", "CPU of a delivery: 200 clients, 16 KiB", ALL, Cpu(LARGE)),
         new("json", "CPU of a delivery: 500 clients, 1 KiB of JSON", WITH_COMPRESSION, Cpu(JSON)),
         new("json-compressed", compressed, WITH_COMPRESSION, Cpu(COMPRESSED)).over("json"),
+    ]
+}
+
+/// As many clients as fit twice into 20,000 descriptors, in one room and in many, beside each other.
+fn sizes() -> Vec<Scenario> {
+    vec![
+        new("room-9000", "CPU of a delivery: 1 room of 9,000", WITH_ROOMS, shared(1, 9_000)),
+        new("pairs-4500", "CPU of a delivery: 4,500 rooms of 2, beside it", WITH_ROOMS, shared(4_500, 2))
+            .over("room-9000"),
     ]
 }
 
@@ -76,19 +86,23 @@ fn clients() -> Vec<Scenario> {
 }
 
 fn rooms() -> Vec<Scenario> {
-    let of = |rooms, in_each| Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE });
     let pairs = |rooms| {
         let title = format!("CPU of a delivery: {} rooms of 2", grouped(rooms));
-        new(format!("pairs-{rooms}"), title, WITH_ROOMS, of(rooms, 2))
+        new(format!("pairs-{rooms}"), title, WITH_ROOMS, shared(rooms, 2))
     };
     vec![
-        new("rooms-1", "CPU of a delivery: 1 room of 10,000", STRONG, of(1, 10_000)),
-        new("rooms-100", "CPU of a delivery: 100 rooms of 100", WITH_ROOMS, of(100, 100)).over("rooms-1"),
+        new("rooms-1", "CPU of a delivery: 1 room of 10,000", STRONG, shared(1, 10_000)),
+        new("rooms-100", "CPU of a delivery: 100 rooms of 100", WITH_ROOMS, shared(100, 100)).over("rooms-1"),
         pairs(5_000).over("rooms-1"),
         pairs(2_000),
         pairs(500),
         pairs(50),
     ]
+}
+
+/// One of each room says something.
+fn shared(rooms: usize, in_each: usize) -> Measure {
+    Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE })
 }
 
 fn conversations() -> Vec<Scenario> {
@@ -110,7 +124,7 @@ fn conversations() -> Vec<Scenario> {
         ),
         new("rate-16-server", server, STRONG, Conversation(rate(16), CpuOfServer)),
         new("rate-16-client", client, STRONG, Conversation(rate(16), CpuOfClient)),
-        new("p99", "p99 of 1,000 clients, 20 messages a second", ALL, Latency(Chatter::of(1_000, 64, 20))),
+        new("p99", "p99 of 1,000 clients, 20 messages a second", ALL, Latency(AUDIENCE)),
     ]
 }
 
@@ -136,11 +150,12 @@ fn connections() -> Vec<Scenario> {
 
 fn workers() -> Vec<Scenario> {
     let one =
-        new("workers-1", "CPU of a delivery: 500 clients, 1 worker on both cores", OURS, Cpu(ONE_WORKER));
+        new("workers-1", "CPU of a delivery: 500 clients, 1 worker on both cores", OURS, Cpu(ONE_WORKER))
+            .alone();
     let two = |clients| {
         let title = format!("CPU of a delivery: {} clients, 2 workers on both cores", grouped(clients));
         let load = Load { workers: 2, share: Share::Both, ..Load::of(clients) };
-        let scenario = new(format!("workers-2-{clients}"), title, OURS, Cpu(load));
+        let scenario = new(format!("workers-2-{clients}"), title, OURS, Cpu(load)).alone();
         if clients == 500 { scenario.over("workers-1") } else { scenario }
     };
     let memory = |clients| {

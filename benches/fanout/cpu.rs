@@ -10,7 +10,7 @@ use crate::{
     peer::Setup,
     scenario::Bench,
     server::Server,
-    turns::{Party, take_turns},
+    turns::Party,
 };
 use std::time::{Duration, Instant};
 
@@ -37,10 +37,10 @@ impl Load {
     }
 }
 
-const TURN: Duration = Duration::from_millis(20);
+pub const TURN: Duration = Duration::from_millis(20);
 
-/// A server and everybody in their rooms.
-struct Rooms {
+/// A server and everybody in their rooms: microseconds of its CPU for each delivery.
+pub struct Rooms {
     load: Load,
     crowd: Crowd,
     _others: Crowd,
@@ -51,13 +51,8 @@ struct Rooms {
     deliveries: usize,
 }
 
-/// Microseconds of each server's CPU for each delivery.
-pub fn per_delivery(benches: &[Bench], load: Load, time: Duration) -> Vec<anyhow::Result<f64>> {
-    take_turns(benches, |bench| Rooms::fill(bench, load), TURN, time)
-}
-
 impl Rooms {
-    fn fill(bench: &Bench, load: Load) -> anyhow::Result<Self> {
+    pub fn fill(bench: &Bench, load: Load) -> anyhow::Result<Self> {
         let setup = Setup { workers: load.workers, compressed: load.guests.compressed, ..Setup::SIMPLE };
         let server = bench.start(setup, load.share)?;
         let mut crowd = Crowd::gather(&server, bench.peer, load.guests)?;

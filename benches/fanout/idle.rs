@@ -7,7 +7,7 @@ use crate::{
     peer::{Peer, Setup},
     scenario::Bench,
     server::Server,
-    turns::{Party, take_turns},
+    turns::Party,
     watched::Watched,
 };
 use anyhow::{Context, ensure};
@@ -55,10 +55,11 @@ pub fn memory(bench: &Bench, silence: Silence) -> anyhow::Result<f64> {
     Ok(after.saturating_sub(before) as f64 / silence.clients as f64)
 }
 
-const TURN: Duration = Duration::from_millis(100);
+pub const TURN: Duration = Duration::from_millis(100);
 
-/// A server that lets clients in, batch by batch; when `most` are there, all but the first go again.
-struct Door {
+/// A server that lets clients in, batch by batch; when `most` are there, all but the first go again: microseconds of its
+/// CPU for each, from SYN to the answer.
+pub struct Door {
     peer: Peer,
     most: usize,
     server: Server,
@@ -67,23 +68,13 @@ struct Door {
     accepted: usize,
 }
 
-/// Microseconds of each server's CPU for a connection, from SYN to the answer, while those of `silence` come.
-pub fn accept(benches: &[Bench], silence: Silence, time: Duration) -> Vec<anyhow::Result<f64>> {
-    let open = |bench: &Bench| {
-        let (server, crowd) = silence.begin(bench)?;
-        Ok(Door {
-            peer: bench.peer,
-            most: silence.clients,
-            server,
-            crowd,
-            spent: Duration::ZERO,
-            accepted: 0,
-        })
-    };
-    take_turns(benches, open, TURN, time)
-}
-
 impl Door {
+    pub fn open(bench: &Bench, silence: Silence) -> anyhow::Result<Self> {
+        let (server, crowd) = silence.begin(bench)?;
+        let (peer, most, spent) = (bench.peer, silence.clients, Duration::ZERO);
+        Ok(Self { peer, most, server, crowd, spent, accepted: 0 })
+    }
+
     fn admit(&mut self) -> anyhow::Result<()> {
         if self.crowd.clients.len() + BATCH > self.most {
             self.crowd.clients.truncate(FIRST);

@@ -10,7 +10,7 @@ use crate::{
     peer::Setup,
     scenario::Bench,
     server::{PATIENCE, Server},
-    turns::{Party, take_turns},
+    turns::Party,
     watched::Watched,
 };
 use anyhow::ensure;
@@ -40,13 +40,7 @@ impl Chatter {
     }
 }
 
-const TURN: Duration = Duration::from_secs(1);
-
-/// The time in milliseconds within which each server makes 99 of 100 deliveries.
-pub fn p99(benches: &[Bench], chatter: Chatter, time: Duration) -> Vec<anyhow::Result<f64>> {
-    let turn = if chatter.flood { time } else { TURN }; // a flood that pauses is none
-    take_turns(benches, |bench| Talk::begin(bench, chatter), turn, time)
-}
+pub const TURN: Duration = Duration::from_secs(1);
 
 fn deaf_clients(server: &Server, bench: &Bench, count: usize) -> anyhow::Result<Vec<Client>> {
     let greeting = Greeting { peer: bench.peer, room: 0, compressed: false };
@@ -58,7 +52,8 @@ fn deaf_clients(server: &Server, bench: &Bench, count: usize) -> anyhow::Result<
     deaf.collect()
 }
 
-struct Talk {
+/// A server that talks: the time in milliseconds within which it makes 99 of 100 deliveries.
+pub struct Talk {
     server: Server,
     chatter: Chatter,
     _deaf: Vec<Client>,
@@ -74,7 +69,7 @@ struct Talk {
 }
 
 impl Talk {
-    fn begin(bench: &Bench, chatter: Chatter) -> anyhow::Result<Self> {
+    pub fn begin(bench: &Bench, chatter: Chatter) -> anyhow::Result<Self> {
         let server = bench.start(Setup { pace: chatter.pace, ..Setup::SIMPLE }, Share::OneEach)?;
         let clients = chatter.clients + usize::from(chatter.flood);
         let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, clients))?;

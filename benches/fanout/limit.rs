@@ -1,4 +1,4 @@
-//! The limit of what a server on this machine can do: one thread, one epoll, no protocol.
+//! About what the kernel alone costs on this machine: one thread, one epoll, no protocol.
 //!
 //! It shakes hands blindly, takes the first frame that comes for the only one there will ever be,
 //! prepares it once, and writes it to every socket as often as it came in one turn of the loop.

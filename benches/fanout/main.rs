@@ -18,7 +18,7 @@ mod frame; // the wire, as far as a client needs it
 mod growth; // pictures of how cost grows
 mod idle; // what silence costs
 mod latency; // how long a delivery takes
-mod limit; // the best that could be
+mod limit; // about what the kernel alone costs
 mod machine; // where it was measured
 mod pair; // another build beside this one
 mod peer; // the servers
@@ -65,14 +65,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Report::new(&scenarios, &peers, Machine::here_and_now(cores, &peers));
     let mut progress = Progress::of(&scenarios, &peers, pace)?;
     for scenarios in groups.iter().flat_map(|group| iter::repeat_n(group, pace.rounds)) {
-        for scenario in scenarios {
-            let benches = scenario.peers_of(&peers).map(|peer| Bench::new(peer, pace, cores));
-            for benches in benches.collect::<Vec<_>>().chunks(scenario.at_once(allowed)) {
-                progress.begin(scenario, benches);
-                for (Bench { peer, .. }, figure) in benches.iter().zip(scenario.run(benches)) {
+        for compared in scenarios.chunk_by(|one, next| next.is_over(one)) {
+            let benches_of = |peer| {
+                let scenarios = compared.iter().filter(move |scenario| scenario.is_for(peer));
+                scenarios.map(move |scenario| Bench::new(scenario, peer, pace, cores))
+            };
+            let benches: Vec<_> = peers.iter().copied().flat_map(benches_of).collect();
+            let at_once = compared.iter().map(|scenario| scenario.at_once(allowed)).min().unwrap_or(1);
+            for benches in benches.chunks(at_once) {
+                progress.begin(benches);
+                for (Bench { scenario, peer, .. }, figure) in benches.iter().zip(scenario::run(benches)) {
                     report.add(scenario, *peer, figure);
                 }
-                progress.end(scenario, benches);
+                progress.end(benches);
             }
         }
         report.write(&arguments.out).context("the report cannot be written")?; // whoever interrupts keeps this

@@ -6,31 +6,28 @@ use crate::{
     descriptors,
     figures::Figures,
     peer::Peer,
-    scenario::{Bench, Pace},
+    scenario::{self, Bench},
 };
 use anyhow::Context;
 use std::path::Path;
 
-/// How much longer they are measured than peers are, where the CPU of a message or of a connection is compared.
-const TIMES: u32 = 2;
-
-/// Both start anew for each round, in another order, since the places of their sockets in memory make a difference too;
-/// side by side wherever both fit, even where peers are measured alone.
+/// Both start anew for each round, once in each order, since the places of their sockets in memory make a difference
+/// too; side by side wherever both fit, even where peers are measured alone.
 pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
     let (cores, pace, allowed) = (Cores::divide()?, arguments.pace(), descriptors::raise()?);
-    let this = Bench::new(Peer::Worldcast, Pace { measure: pace.measure * TIMES, ..pace }, cores);
-    let other = Bench { program: program.to_owned(), ..this.clone() };
-    let both = [this, other];
     arguments.name_no_peer()?;
     for scenario in arguments.groups(allowed)?.concat() {
+        let this = Bench::new(&scenario, Peer::Worldcast, pace, cores);
+        let other = Bench { program: program.to_owned(), ..this.clone() };
+        let (in_order, reversed) = ([this.clone(), other.clone()], [other, this]);
+        let measured = |benches: &[Bench]| {
+            let figures = benches.chunks(scenario.fitting(allowed)).flat_map(scenario::run);
+            figures.collect::<anyhow::Result<Vec<_>>>()
+        };
         let mut ratios = Figures::default();
-        for round in 0..pace.rounds {
-            let mut both = both.clone();
-            both.rotate_left(round % 2);
-            let figures = both.chunks(scenario.fitting(allowed)).flat_map(|benches| scenario.run(benches));
-            let mut figures = figures.collect::<anyhow::Result<Vec<_>>>()?;
-            figures.rotate_right(round % 2);
-            ratios.0.push(figures[0] / figures[1]);
+        for _ in 0..pace.rounds {
+            let (one, two) = (measured(&in_order)?, measured(&reversed)?);
+            ratios.0.push((one[0] / one[1] * two[1] / two[0]).sqrt());
         }
         let (median, (least, greatest)) = ratios.median().zip(ratios.range()).context("no round")?;
         println!("{}: this / other {median:.3} ({least:.3}–{greatest:.3})", scenario.name);

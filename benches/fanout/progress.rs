@@ -28,9 +28,10 @@ impl Progress {
         Ok(Self { bar, done: 0, all: scenarios.iter().map(times).sum() })
     }
 
-    pub fn begin(&mut self, scenario: &Scenario, benches: &[Bench]) {
-        let peers: Vec<_> = benches.iter().map(|bench| bench.peer.name()).collect();
-        let what = format!("{} · {}", scenario.name, peers.join(", "));
+    pub fn begin(&mut self, benches: &[Bench]) {
+        let names: Vec<_> =
+            benches.iter().map(|bench| format!("{} {}", bench.peer.name(), bench.scenario.name)).collect();
+        let what = names.join(", ");
         if self.bar.is_hidden() {
             eprintln!("{} of {} · {what}", self.done + 1, self.all);
         }
@@ -39,9 +40,9 @@ impl Progress {
         self.bar.set_message(what);
     }
 
-    pub fn end(&mut self, scenario: &Scenario, benches: &[Bench]) {
+    pub fn end(&mut self, benches: &[Bench]) {
         self.done += benches.len();
-        let lasting: Duration = benches.iter().map(|bench| scenario.lasts(bench.pace)).sum();
+        let lasting: Duration = benches.iter().map(|bench| bench.scenario.lasts(bench.pace)).sum();
         self.bar.inc(lasting.as_millis() as u64);
     }
 

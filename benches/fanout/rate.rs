@@ -6,7 +6,7 @@ use crate::{
     frame,
     scenario::Bench,
     server::{PATIENCE, Server},
-    turns::{Party, take_turns},
+    turns::Party,
     watched::Watched,
 };
 use anyhow::ensure;
@@ -26,7 +26,7 @@ pub struct Rate {
     pub speakers: usize,
 }
 
-const TURN: Duration = Duration::from_millis(100);
+pub const TURN: Duration = Duration::from_millis(100);
 
 /// What is asked of a conversation.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub enum Question {
 }
 
 /// A server with a conversation, and what both took in all turns.
-struct Hall {
+pub struct Hall {
     question: Question,
     conversation: Conversation,
     server: Server,
@@ -53,18 +53,8 @@ struct Taken {
     client: Duration,
 }
 
-/// The answers of all servers.
-pub fn answers(
-    benches: &[Bench],
-    rate: Rate,
-    question: Question,
-    time: Duration,
-) -> Vec<anyhow::Result<f64>> {
-    take_turns(benches, |bench| Hall::open(bench, rate, question), TURN, time)
-}
-
 impl Hall {
-    fn open(bench: &Bench, rate: Rate, question: Question) -> anyhow::Result<Self> {
+    pub fn open(bench: &Bench, rate: Rate, question: Question) -> anyhow::Result<Self> {
         let server = bench.start_simply()?;
         let mut crowd = Crowd::gather(&server, bench.peer, Guests::of(1, rate.clients))?;
         let text = bench.peer.message(&json(rate.bytes));

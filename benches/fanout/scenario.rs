@@ -3,12 +3,13 @@
 use crate::{
     client::FROM_ONE_ADDRESS,
     cores::{Cores, Share},
-    cpu::{self, Load},
-    idle::{self, Silence},
-    latency::{self, Chatter},
+    cpu::{self, Load, Rooms},
+    idle::{self, Door, Silence},
+    latency::{self, Chatter, Talk},
     peer::{Peer, Setup},
-    rate::{self, Question, Rate},
+    rate::{self, Hall, Question, Rate},
     server::Server,
+    turns::{Party, take_turns},
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -54,9 +55,10 @@ pub struct Pace {
     pub idle: Duration,
 }
 
-/// One peer, about to be measured.
+/// One peer in one scenario, about to be measured.
 #[derive(Clone)]
 pub struct Bench {
+    pub scenario: Scenario,
     pub peer: Peer,
     pub program: PathBuf,
     pub pace: Pace,
@@ -71,9 +73,19 @@ impl Pace {
 }
 
 impl Scenario {
+    pub fn is_for(&self, peer: Peer) -> bool {
+        self.peers.contains(&peer)
+    }
+
     /// Those of `peers` that take part.
     pub fn peers_of(&self, peers: &[Peer]) -> impl Iterator<Item = Peer> {
-        peers.iter().copied().filter(|peer| self.peers.contains(peer))
+        peers.iter().copied().filter(|peer| self.is_for(*peer))
+    }
+
+    /// Whether it is compared with `other`; where they are neighbours in the catalogue, they are measured together, as
+    /// far as they fit.
+    pub fn is_over(&self, other: &Self) -> bool {
+        self.over == Some(&other.name)
     }
 
     /// How many peers are measured at once.
@@ -85,29 +97,12 @@ impl Scenario {
     /// suffice for, where that disturbs nobody.
     pub fn fitting(&self, allowed: usize) -> usize {
         match self.measure {
-            Measure::Latency(Chatter { flood: true, .. }) => 1,
+            // Deaf clients are cut off while others have their turn.
+            Measure::Latency(Chatter { flood: true, .. } | Chatter { deaf: 1.., .. }) => 1,
             Measure::Cpu(_) | Measure::Conversation(..) | Measure::Latency(_) | Measure::Accept(_) => {
                 (allowed.min(FROM_ONE_ADDRESS) / self.clients()).max(1)
             }
             _ => 1,
-        }
-    }
-
-    /// One measurement of each, in [`Scenario::unit`].
-    pub fn run(&self, benches: &[Bench]) -> Vec<anyhow::Result<f64>> {
-        let Some(Bench { pace, .. }) = benches.first() else { return Vec::new() };
-        let each = |measure: &dyn Fn(&Bench) -> anyhow::Result<f64>| benches.iter().map(measure).collect();
-        match self.measure {
-            Measure::Cpu(load) => cpu::per_delivery(benches, load, pace.measured(benches.len())),
-            Measure::Conversation(rate, question) => {
-                rate::answers(benches, rate, question, pace.measured(benches.len()))
-            }
-            Measure::Latency(chatter) => latency::p99(benches, chatter, pace.chat * chatter.times),
-            Measure::Memory(silence) => each(&|bench| idle::memory(bench, silence)),
-            Measure::Accept(silence) => idle::accept(benches, silence, pace.measured(benches.len())),
-            Measure::IdleCpu(clients) => each(&|bench| idle::cpu(bench, clients)),
-            Measure::Scrape(clients) => each(&|bench| idle::scrape(bench, clients)),
-            Measure::Spread { clients, half_goes } => each(&|bench| idle::spread(bench, clients, half_goes)),
         }
     }
 
@@ -151,9 +146,47 @@ impl Scenario {
     }
 }
 
+/// One measurement of each, in [`Scenario::unit`]; all of them are measured in the same way.
+pub fn run(benches: &[Bench]) -> Vec<anyhow::Result<f64>> {
+    let Some(bench) = benches.first() else { return Vec::new() };
+    let (turn, time) = bench.turns(benches.len());
+    take_turns(benches, turn, time)
+}
+
 impl Bench {
-    pub fn new(peer: Peer, pace: Pace, cores: Cores) -> Self {
-        Self { peer, program: peer.program(), pace, cores }
+    pub fn new(scenario: &Scenario, peer: Peer, pace: Pace, cores: Cores) -> Self {
+        Self { scenario: scenario.clone(), peer, program: peer.program(), pace, cores }
+    }
+
+    /// The server with its clients, or, where it takes no turns, what it reached.
+    pub fn party(&self) -> anyhow::Result<Box<dyn Party>> {
+        Ok(match self.scenario.measure {
+            Measure::Cpu(load) => Box::new(Rooms::fill(self, load)?),
+            Measure::Conversation(rate, question) => Box::new(Hall::open(self, rate, question)?),
+            Measure::Latency(chatter) => Box::new(Talk::begin(self, chatter)?),
+            Measure::Accept(silence) => Box::new(Door::open(self, silence)?),
+            Measure::Memory(silence) => Box::new(idle::memory(self, silence)?),
+            Measure::IdleCpu(clients) => Box::new(idle::cpu(self, clients)?),
+            Measure::Scrape(clients) => Box::new(idle::scrape(self, clients)?),
+            Measure::Spread { clients, half_goes } => Box::new(idle::spread(self, clients, half_goes)?),
+        })
+    }
+
+    /// The length of one turn, and of all turns of each, where so many are measured at once.
+    fn turns(&self, at_once: usize) -> (Duration, Duration) {
+        let measured = self.pace.measured(at_once);
+        match self.scenario.measure {
+            Measure::Cpu(_) => (cpu::TURN, measured),
+            Measure::Conversation(..) => (rate::TURN, measured),
+            Measure::Accept(_) => (idle::TURN, measured),
+            Measure::Latency(Chatter { flood, times, .. }) => {
+                let time = self.pace.chat * times;
+                (if flood { time } else { latency::TURN }, time) // a flood that pauses is none
+            }
+            Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => {
+                (Duration::ZERO, Duration::ZERO)
+            }
+        }
     }
 
     pub fn start(&self, setup: Setup, share: Share) -> anyhow::Result<Server> {

@@ -6,8 +6,8 @@
 use crate::scenario::Bench;
 use std::time::{Duration, Instant};
 
-/// A server with its clients, at rest between its turns.
-pub trait Party: Sized {
+/// A server with its clients, at rest between its turns; or the figure of what takes none.
+pub trait Party {
     /// Works for so long, and until everything that it began is done.
     fn take_turn(&mut self, time: Duration) -> anyhow::Result<()>;
 
@@ -15,25 +15,29 @@ pub trait Party: Sized {
     fn figure(&mut self) -> f64;
 }
 
-/// The figures of those that `gather` gathers, after turns of `turn` that are `time` for each, all together.
-pub fn take_turns<P: Party>(
-    benches: &[Bench],
-    gather: impl Fn(&Bench) -> anyhow::Result<P>,
-    turn: Duration,
-    time: Duration,
-) -> Vec<anyhow::Result<f64>> {
-    let mut parties: Vec<_> = benches.iter().map(gather).collect();
+/// It was measured when the party was gathered.
+impl Party for f64 {
+    fn take_turn(&mut self, _: Duration) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn figure(&mut self) -> f64 {
+        *self
+    }
+}
+
+/// The figures of all of them, after turns of `turn` that are `time` for each, all together.
+pub fn take_turns(benches: &[Bench], turn: Duration, time: Duration) -> Vec<anyhow::Result<f64>> {
+    let mut parties: Vec<_> = benches.iter().map(Bench::party).collect();
     let (began, time) = (Instant::now(), time * benches.len() as u32);
-    for first in (0..benches.len()).cycle() {
-        if began.elapsed() >= time || parties.iter().all(Result::is_err) {
-            break;
-        }
-        let (before, after) = parties.split_at_mut(first); // nobody always comes behind the same one
-        for party in after.iter_mut().chain(before) {
-            if let Ok(alive) = party
+    let mut order: Vec<_> = (0..parties.len()).collect();
+    while began.elapsed() < time && parties.iter().any(Result::is_ok) {
+        fastrand::shuffle(&mut order); // nobody always comes behind the same one
+        for at in &order {
+            if let Ok(alive) = &mut parties[*at]
                 && let Err(error) = alive.take_turn(turn)
             {
-                *party = Err(error);
+                parties[*at] = Err(error);
             }
         }
     }

@@ -13,7 +13,7 @@ pub fn of(peers: &[Peer]) -> BTreeMap<String, String> {
 fn parts(peer: Peer) -> Vec<(&'static str, Option<String>)> {
     let crates = |names: &[&'static str]| names.iter().map(|name| (*name, from_crates(name))).collect();
     match peer {
-        Peer::Worldcast => vec![("worldcast", Some(env!("CARGO_PKG_VERSION").to_owned()))],
+        Peer::Worldcast => vec![("worldcast", Some(worldcast()))],
         Peer::Limit => Vec::new(),
         Peer::Bun => vec![("bun", from_npm("bun"))],
         Peer::Ws => vec![("ws", from_npm("ws")), ("node", node())],
@@ -21,6 +21,15 @@ fn parts(peer: Peer) -> Vec<(&'static str, Option<String>)> {
         Peer::Axum => crates(&["axum", "tokio-tungstenite"]),
         Peer::Actix => crates(&["actix", "actix-web", "actix-web-actors"]),
         Peer::Websockets => vec![("websockets", from_pip("websockets")), ("python", python())],
+    }
+}
+
+/// With the commit of the working tree, and "-dirty" where the tree differs from it.
+fn worldcast() -> String {
+    let (version, tree) = (env!("CARGO_PKG_VERSION"), env!("CARGO_MANIFEST_DIR"));
+    match printed(Command::new("git").args(["-C", tree, "describe", "--always", "--dirty"])) {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
     }
 }
 
