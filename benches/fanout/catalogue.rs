@@ -30,7 +30,7 @@ const SINGLE: Load = Load::of(500);
 const BURST: Load = Load { burst: 8, ..SINGLE };
 const CHOIR: Load = Load { speakers: 8, ..SINGLE };
 const ONE_WORKER: Load = Load { share: Share::Both, ..SINGLE };
-const SILENT: Load = Load { idle: 10_000, ..SINGLE };
+const SILENT: Load = Load { idle: 8_500, ..SINGLE };
 const LARGE: Load = Load { bytes: 16 << 10, ..Load::of(200) };
 const JSON: Load = Load { bytes: 1 << 10, ..SINGLE };
 const COMPRESSED: Load = Load { guests: Guests { compressed: true, ..JSON.guests }, ..JSON };
@@ -59,12 +59,20 @@ fn deliveries() -> Vec<Scenario> {
     ]
 }
 
-/// As many clients as fit twice into 20,000 descriptors, in one room and in many, beside each other.
+/// The same peer in several scenarios, beside each other: as many clients as fit into 20,000 descriptors.
 fn sizes() -> Vec<Scenario> {
+    let silent = "CPU of a delivery: 1 room of 500 among 8,500 silent ones, beside it";
     vec![
         new("room-9000", "CPU of a delivery: 1 room of 9,000", WITH_ROOMS, shared(1, 9_000)),
         new("pairs-4500", "CPU of a delivery: 4,500 rooms of 2, beside it", WITH_ROOMS, shared(4_500, 2))
             .over("room-9000"),
+        new("room-6000", "CPU of a delivery: 1 room of 6,000", WITH_ROOMS, shared(1, 6_000)),
+        new("rooms-60", "CPU of a delivery: 60 rooms of 100, beside it", WITH_ROOMS, shared(60, 100))
+            .over("room-6000"),
+        new("pairs-3000", "CPU of a delivery: 3,000 rooms of 2, beside it", WITH_ROOMS, shared(3_000, 2))
+            .over("room-6000"),
+        new("room-500", "CPU of a delivery: 1 room of 500", WITH_ROOMS, Cpu(SINGLE)),
+        new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("room-500"),
     ]
 }
 
@@ -80,9 +88,7 @@ fn clients() -> Vec<Scenario> {
         let title = format!("CPU of a delivery: {} clients", grouped(clients));
         new(format!("clients-{clients}"), title, STRONG, Cpu(Load::of(clients)))
     };
-    let silent = "CPU of a delivery: 500 clients beside 10,000 silent rooms";
-    let silent = new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("clients-500");
-    [100, 500, 1_000, MANY, MOST].map(of).into_iter().chain([silent]).collect()
+    [100, 500, 1_000, MANY, MOST].map(of).into()
 }
 
 fn rooms() -> Vec<Scenario> {

@@ -65,7 +65,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Report::new(&scenarios, &peers, Machine::here_and_now(cores, &peers));
     let mut progress = Progress::of(&scenarios, &peers, pace)?;
     for scenarios in groups.iter().flat_map(|group| iter::repeat_n(group, pace.rounds)) {
-        for compared in scenarios.chunk_by(|one, next| next.is_over(one)) {
+        for compared in scenarios.chunk_by(|one, next| next.is_compared_with(one)) {
             let benches_of = |peer| {
                 let scenarios = compared.iter().filter(move |scenario| scenario.is_for(peer));
                 scenarios.map(move |scenario| Bench::new(scenario, peer, pace, cores))

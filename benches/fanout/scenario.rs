@@ -82,10 +82,10 @@ impl Scenario {
         peers.iter().copied().filter(|peer| self.is_for(*peer))
     }
 
-    /// Whether it is compared with `other`; where they are neighbours in the catalogue, they are measured together, as
-    /// far as they fit.
-    pub fn is_over(&self, other: &Self) -> bool {
-        self.over == Some(&other.name)
+    /// Whether it is compared with `other`, or both with a third; where they are neighbours in the catalogue, they are
+    /// measured together, as far as they fit.
+    pub fn is_compared_with(&self, other: &Self) -> bool {
+        self.over.is_some_and(|over| over == other.name || Some(over) == other.over)
     }
 
     /// How many peers are measured at once.
@@ -133,12 +133,13 @@ impl Scenario {
     pub fn lasts(&self, pace: Pace) -> Duration {
         const START: Duration = Duration::from_millis(500);
         const CLIENT: Duration = Duration::from_micros(250); // to connect and to leave
+        let measured = pace.measured(if self.alone { 1 } else { 2 });
         let watched = match self.measure {
-            Measure::Cpu(_) | Measure::Conversation(..) => pace.warm + pace.measure,
+            Measure::Cpu(_) | Measure::Conversation(..) => pace.warm + measured,
             Measure::Latency(chatter) => pace.chat * chatter.times,
             Measure::Memory(_) => Duration::from_secs(2),
             Measure::IdleCpu(_) => pace.idle,
-            Measure::Accept(_) => pace.measure,
+            Measure::Accept(_) => measured,
             Measure::Scrape(_) => Duration::ZERO,
             Measure::Spread { .. } => Duration::from_secs(1),
         };
