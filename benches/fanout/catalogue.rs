@@ -59,17 +59,16 @@ fn deliveries() -> Vec<Scenario> {
     ]
 }
 
-/// The same peer in several scenarios, beside each other: as many clients as fit into 20,000 descriptors.
+/// The same peer in several scenarios, beside each other as far as they fit into 20,000 descriptors.
 fn sizes() -> Vec<Scenario> {
-    let silent = "CPU of a delivery: 1 room of 500 among 8,500 silent ones, beside it";
+    let silent = "CPU of a delivery: 1 room of 500 among 8,500 silent ones";
     vec![
         new("room-9000", "CPU of a delivery: 1 room of 9,000", WITH_ROOMS, shared(1, 9_000)),
-        new("pairs-4500", "CPU of a delivery: 4,500 rooms of 2, beside it", WITH_ROOMS, shared(4_500, 2))
+        new("pairs-4500", "CPU of a delivery: 4,500 rooms of 2", WITH_ROOMS, shared(4_500, 2))
             .over("room-9000"),
         new("room-6000", "CPU of a delivery: 1 room of 6,000", WITH_ROOMS, shared(1, 6_000)),
-        new("rooms-60", "CPU of a delivery: 60 rooms of 100, beside it", WITH_ROOMS, shared(60, 100))
-            .over("room-6000"),
-        new("pairs-3000", "CPU of a delivery: 3,000 rooms of 2, beside it", WITH_ROOMS, shared(3_000, 2))
+        new("rooms-60", "CPU of a delivery: 60 rooms of 100", WITH_ROOMS, shared(60, 100)).over("room-6000"),
+        new("pairs-3000", "CPU of a delivery: 3,000 rooms of 2", WITH_ROOMS, shared(3_000, 2))
             .over("room-6000"),
         new("room-500", "CPU of a delivery: 1 room of 500", WITH_ROOMS, Cpu(SINGLE)),
         new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("room-500"),

@@ -40,8 +40,8 @@ impl Chatter {
     }
 }
 
-/// Clients answer pings in their turn: where eight servers have theirs in any order, after 14 others at the latest, which
-/// is less than the 10 seconds that one waits.
+/// Clients answer pings only while their server has its turn. Of eight servers in any order 14 can come in between, which
+/// is less than the 10 seconds that worldcast waits for a pong.
 pub const TURN: Duration = Duration::from_millis(500);
 
 fn deaf_clients(server: &Server, bench: &Bench, count: usize) -> anyhow::Result<Vec<Client>> {

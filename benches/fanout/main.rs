@@ -71,8 +71,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 scenarios.map(move |scenario| Bench::new(scenario, peer, pace, cores))
             };
             let benches: Vec<_> = peers.iter().copied().flat_map(benches_of).collect();
-            let at_once = compared.iter().map(|scenario| scenario.at_once(allowed)).min().unwrap_or(1);
-            for benches in benches.chunks(at_once) {
+            let fitting = compared.iter().map(|scenario| scenario.at_once(allowed)).min().unwrap_or(1);
+            let at_once = fitting - fitting % compared.len(); // what is compared stays together
+            for benches in benches.chunks(at_once.max(1)) {
                 progress.begin(benches);
                 for (Bench { scenario, peer, .. }, figure) in benches.iter().zip(scenario::run(benches)) {
                     report.add(scenario, *peer, figure);

@@ -21,7 +21,7 @@ pub struct Scenario {
     pub peers: &'static [Peer],
     /// The scenario that this one is compared with, for each peer.
     pub over: Option<&'static str>,
-    /// Whether it is compared with one that no other server fits beside.
+    /// Whether it is measured alone, as what it is compared with must be: no other server fits beside that.
     pub alone: bool,
 }
 
@@ -88,7 +88,7 @@ impl Scenario {
         self.over.is_some_and(|over| over == other.name || Some(over) == other.over)
     }
 
-    /// How many peers are measured at once.
+    /// How many servers are measured at once.
     pub fn at_once(&self, allowed: usize) -> usize {
         if self.alone { 1 } else { self.fitting(allowed) }
     }

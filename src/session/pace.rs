@@ -18,7 +18,7 @@ struct Bucket {
 }
 
 impl Pace {
-    /// Of `messages_per_second` where the client is, and of bytes as everywhere; `None` when there is nothing to limit.
+    /// `messages_per_second` is that of the client's room, the rest everybody's; `None` when there is nothing to limit.
     pub fn of(messages_per_second: u32, settings: &SessionSettings, now: Instant) -> Option<Self> {
         let bytes = settings.bytes_per_second.bytes();
         (messages_per_second > 0 || bytes > 0).then(|| Self {

@@ -126,7 +126,7 @@ impl Server {
         open
     }
 
-    /// How many more it can open of the `most` that it may; one that it inherited can have a number beyond those.
+    /// How many more it can open, whose numbers are below `most`; that of one that it inherited may be greater.
     pub fn free_descriptors(&self, most: u32) -> usize {
         (0..most).filter(|number| fs::read_link(format!("/proc/{}/fd/{number}", self.pid)).is_err()).count()
     }

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 /// How long anything may take that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// No time passes for a page: what it puts off it never does, so that it stays in its state until somebody acts.
+/// No timer of a page comes to its end: what it puts off it never does, so that it stays as it is until somebody acts.
 pub const STOPPED_CLOCK: &str =
     "const next = setTimeout; window.setTimeout = (act, ms) => ms ? 0 : next(act);";
 
