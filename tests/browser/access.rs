@@ -2,7 +2,7 @@
 
 use crate::{
     process::Server,
-    support::{Axe, Browser, STOPPED_CLOCK, Window, server, within},
+    support::{Axe, Browser, LOADED_DICE, Window, server, within},
 };
 use fantoccini::key::Key;
 use serde_json::json;
@@ -86,7 +86,7 @@ const CUT: &str = "Cut off. Say something, here or in another window.";
 async fn the_waiting_page_is_for_everybody() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
-    let window = browser.opens_with(STOPPED_CLOCK, &server).await;
+    let window = browser.opens_with(LOADED_DICE, &server).await;
     window.has_line("client: received from client: hello").await;
     server.terminate();
     window.is("waiting").await;
@@ -180,7 +180,7 @@ const MARK: &str = "(({ borderRadius, borderColor }) => [borderRadius, borderCol
 async fn waiting_looks_unlike_open() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
-    let window = browser.opens_with(STOPPED_CLOCK, &server).await;
+    let window = browser.opens_with(LOADED_DICE, &server).await;
     window.has_line("client: received from client: hello").await;
     let open = window.evaluates(MARK, "").await;
     server.terminate();

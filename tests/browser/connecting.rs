@@ -1,6 +1,6 @@
 //! Open, closed, lost, found again.
 
-use crate::support::{Browser, PATIENCE, STOPPED_CLOCK, Window, server, server_with, within};
+use crate::support::{Browser, LOADED_DICE, PATIENCE, Window, server, server_with, within};
 use fantoccini::key::Key;
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn each_wait_is_longer_than_the_last_and_left_to_chance() {
 async fn who_waits_may_give_up() {
     let Some(browser) = Browser::start().await else { return };
     let mut server = server();
-    let window = browser.opens_with(STOPPED_CLOCK, &server).await;
+    let window = browser.opens_with(LOADED_DICE, &server).await;
     window.has_line("client: received from client: hello").await;
 
     server.terminate();

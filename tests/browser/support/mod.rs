@@ -19,9 +19,8 @@ use tokio::time::timeout;
 /// How long anything may take that is to happen at all.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// No timer of a page comes to its end: what it puts off it never does, so that it stays as it is until somebody acts.
-pub const STOPPED_CLOCK: &str =
-    "const next = setTimeout; window.setTimeout = (act, ms) => ms ? 0 : next(act);";
+/// The dice that a page throws for how long it waits come out so high that it waits for minutes.
+pub const LOADED_DICE: &str = "Math.random = () => 1000;";
 
 /// Waits for `event`, or panics with the name of `what` did not happen.
 pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
