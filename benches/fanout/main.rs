@@ -40,6 +40,7 @@ use arguments::Arguments;
 use clap::Parser;
 use cores::Cores;
 use machine::Machine;
+use peer::Peer;
 use progress::Progress;
 use report::Report;
 use scenario::Bench;
@@ -64,16 +65,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let scenarios = groups.concat();
     let mut report = Report::new(&scenarios, &peers, Machine::here_and_now(cores, &peers));
     let mut progress = Progress::of(&scenarios, &peers, pace)?;
-    for scenarios in groups.iter().flat_map(|group| iter::repeat_n(group, pace.rounds)) {
-        for compared in scenarios.chunk_by(|one, next| next.is_compared_with(one)) {
-            let benches_of = |peer| {
-                let scenarios = compared.iter().filter(move |scenario| scenario.is_for(peer));
-                scenarios.map(move |scenario| Bench::new(scenario, peer, pace, cores))
+    for group in groups.iter().flat_map(|group| iter::repeat_n(group, pace.rounds)) {
+        for compared in group.chunk_by(|one, next| next.is_compared_with(one)) {
+            let in_each = |peer: &Peer| {
+                let scenarios = compared.iter().filter(|scenario| scenario.is_for(*peer));
+                scenarios.map(|scenario| Bench::new(scenario, *peer, pace, cores)).collect::<Vec<_>>()
             };
-            let benches: Vec<_> = peers.iter().copied().flat_map(benches_of).collect();
-            let fitting = compared.iter().map(|scenario| scenario.at_once(allowed)).min().unwrap_or(1);
-            let at_once = fitting - fitting % compared.len(); // what is compared stays together
-            for benches in benches.chunks(at_once.max(1)) {
+            let benches: Vec<_> = peers.iter().flat_map(in_each).collect();
+            for benches in benches.chunks(scenario::at_once(compared, allowed)) {
                 progress.begin(benches);
                 for (Bench { scenario, peer, .. }, figure) in benches.iter().zip(scenario::run(benches)) {
                     report.add(scenario, *peer, figure);

@@ -89,7 +89,7 @@ impl Scenario {
     }
 
     /// How many servers are measured at once.
-    pub fn at_once(&self, allowed: usize) -> usize {
+    fn at_once(&self, allowed: usize) -> usize {
         if self.alone { 1 } else { self.fitting(allowed) }
     }
 
@@ -133,24 +133,45 @@ impl Scenario {
     pub fn lasts(&self, pace: Pace) -> Duration {
         const START: Duration = Duration::from_millis(500);
         const CLIENT: Duration = Duration::from_micros(250); // to connect and to leave
-        let measured = pace.measured(if self.alone { 1 } else { 2 });
-        let watched = match self.measure {
-            Measure::Cpu(_) | Measure::Conversation(..) => pace.warm + measured,
-            Measure::Latency(chatter) => pace.chat * chatter.times,
+        let besides = match self.measure {
+            Measure::Cpu(_) | Measure::Conversation(..) => pace.warm,
             Measure::Memory(_) => Duration::from_secs(2),
             Measure::IdleCpu(_) => pace.idle,
-            Measure::Accept(_) => measured,
-            Measure::Scrape(_) => Duration::ZERO,
+            Measure::Latency(_) | Measure::Accept(_) | Measure::Scrape(_) => Duration::ZERO,
             Measure::Spread { .. } => Duration::from_secs(1),
         };
-        START + CLIENT * self.clients() as u32 + watched
+        let (_, turns) = self.turns(pace, if self.alone { 1 } else { 2 });
+        START + CLIENT * self.clients() as u32 + besides + turns
     }
+
+    /// The length of one turn, and of all turns of each, where so many are measured at once.
+    fn turns(&self, pace: Pace, at_once: usize) -> (Duration, Duration) {
+        let measured = pace.measured(at_once);
+        match self.measure {
+            Measure::Cpu(_) => (cpu::TURN, measured),
+            Measure::Conversation(..) => (rate::TURN, measured),
+            Measure::Accept(_) => (idle::TURN, measured),
+            Measure::Latency(Chatter { flood, times, .. }) => {
+                let time = pace.chat * times;
+                (if flood { time } else { latency::TURN }, time) // a flood that pauses is none
+            }
+            Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => {
+                (Duration::ZERO, Duration::ZERO)
+            }
+        }
+    }
+}
+
+/// How many servers are measured at once of scenarios that are compared with each other, all of one peer together.
+pub fn at_once(compared: &[Scenario], allowed: usize) -> usize {
+    let fitting = compared.iter().map(|scenario| scenario.at_once(allowed)).min().unwrap_or(1);
+    (fitting - fitting % compared.len()).max(1)
 }
 
 /// One measurement of each, in [`Scenario::unit`]; all of them are measured in the same way.
 pub fn run(benches: &[Bench]) -> Vec<anyhow::Result<f64>> {
     let Some(bench) = benches.first() else { return Vec::new() };
-    let (turn, time) = bench.turns(benches.len());
+    let (turn, time) = bench.scenario.turns(bench.pace, benches.len());
     take_turns(benches, turn, time)
 }
 
@@ -171,23 +192,6 @@ impl Bench {
             Measure::Scrape(clients) => Box::new(idle::scrape(self, clients)?),
             Measure::Spread { clients, half_goes } => Box::new(idle::spread(self, clients, half_goes)?),
         })
-    }
-
-    /// The length of one turn, and of all turns of each, where so many are measured at once.
-    fn turns(&self, at_once: usize) -> (Duration, Duration) {
-        let measured = self.pace.measured(at_once);
-        match self.scenario.measure {
-            Measure::Cpu(_) => (cpu::TURN, measured),
-            Measure::Conversation(..) => (rate::TURN, measured),
-            Measure::Accept(_) => (idle::TURN, measured),
-            Measure::Latency(Chatter { flood, times, .. }) => {
-                let time = self.pace.chat * times;
-                (if flood { time } else { latency::TURN }, time) // a flood that pauses is none
-            }
-            Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => {
-                (Duration::ZERO, Duration::ZERO)
-            }
-        }
     }
 
     pub fn start(&self, setup: Setup, share: Share) -> anyhow::Result<Server> {
