@@ -2,12 +2,13 @@
 
 use crate::{
     catalogue,
+    cores::Cores,
     peer::Peer,
-    scenario::{Pace, Scenario},
+    scenario::{Bench, Pace, Scenario},
 };
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Parser;
-use std::{path::PathBuf, time::Duration};
+use std::path::{Path, PathBuf};
 
 /// Measures worldcast beside its peers. Those that benches/peers/install.sh has not installed are left out.
 #[derive(Parser)]
@@ -44,18 +45,15 @@ pub struct Arguments {
     /// Be the peer named limit, on this port.
     #[arg(long, hide = true)]
     pub limit: Option<u16>,
+
+    /// Be the party of the one peer in the one scenario, whose server is this program.
+    #[arg(long, hide = true)]
+    pub party: Option<PathBuf>,
 }
 
 impl Arguments {
     pub fn pace(&self) -> Pace {
-        let (rounds, divisor) = if self.quick { (1, 10) } else { (self.rounds, 1) };
-        Pace {
-            rounds,
-            warm: Duration::from_millis(500) / divisor,
-            measure: Duration::from_secs(1) / divisor,
-            chat: Duration::from_secs(6) / divisor.min(3),
-            idle: Duration::from_secs(30) / divisor,
-        }
+        Pace { rounds: if self.quick { 1 } else { self.rounds }, quick: self.quick }
     }
 
     /// The installed ones of the peers that are asked for.
@@ -83,6 +81,14 @@ impl Arguments {
             }
         }
         Ok(groups)
+    }
+
+    /// The only peer that is asked for, as `program`, in the only scenario.
+    pub fn bench(&self, program: &Path) -> anyhow::Result<Bench> {
+        let scenario = catalogue::groups().into_iter().flatten().find(|scenario| self.names(&scenario.name));
+        let peer = Peer::ALL.into_iter().find(|peer| self.names(peer.name()));
+        let (scenario, peer) = scenario.zip(peer).context("a party needs a scenario and a peer")?;
+        Ok(Bench { scenario, peer, program: program.into(), pace: self.pace(), cores: Cores::divide()? })
     }
 
     /// Whether `name` is asked for.

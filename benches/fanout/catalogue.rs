@@ -28,8 +28,8 @@ const MOST: usize = 50_000;
 
 const SINGLE: Load = Load::of(500);
 const BURST: Load = Load { burst: 8, ..SINGLE };
+const IN_ONE_WRITE: Load = Load { per_write: 8, ..BURST };
 const CHOIR: Load = Load { speakers: 8, ..SINGLE };
-const ONE_WORKER: Load = Load { share: Share::Both, ..SINGLE };
 const SILENT: Load = Load { idle: 8_500, ..SINGLE };
 const LARGE: Load = Load { bytes: 16 << 10, ..Load::of(200) };
 const JSON: Load = Load { bytes: 1 << 10, ..SINGLE };
@@ -44,14 +44,16 @@ const PACED: Chatter = Chatter { pace: 100, ..FLOOD };
 
 /// Those of a group are measured in turn, round by round: they are compared with each other.
 pub fn groups() -> Vec<Vec<Scenario>> {
-    vec![deliveries(), sizes(), growth(), conversations(), memory(), connections(), workers(), disturbers()]
+    vec![deliveries(), clients(), rooms(), conversations(), memory(), connections(), workers(), disturbers()]
 }
 
 fn deliveries() -> Vec<Scenario> {
+    let in_one = "CPU of a delivery: 500 clients, 64 B, 8 messages in one write";
     let compressed = "CPU of a delivery: 500 clients, 1 KiB, compressed";
     vec![
         new("single", "CPU of a delivery: 500 clients, 64 B, one message at a time", ALL, Cpu(SINGLE)),
-        new("burst", "CPU of a delivery: 500 clients, 64 B, in bursts of 8", ALL, Cpu(BURST)),
+        new("burst", "CPU of a delivery: 500 clients, 64 B, in bursts of 8 messages", ALL, Cpu(BURST)),
+        new("burst-in-one-write", in_one, ALL, Cpu(IN_ONE_WRITE)),
         new("choir", "CPU of a delivery: 500 clients, 64 B, 8 speakers at once", ALL, Cpu(CHOIR)),
         new("large", "CPU of a delivery: 200 clients, 16 KiB", ALL, Cpu(LARGE)),
         new("json", "CPU of a delivery: 500 clients, 1 KiB of JSON", WITH_COMPRESSION, Cpu(JSON)),
@@ -59,55 +61,34 @@ fn deliveries() -> Vec<Scenario> {
     ]
 }
 
-/// The same peer in several scenarios, beside each other as far as they fit into 20,000 descriptors.
-fn sizes() -> Vec<Scenario> {
-    let silent = "CPU of a delivery: 1 room of 500 among 8,500 silent ones";
-    vec![
-        new("room-9000", "CPU of a delivery: 1 room of 9,000", WITH_ROOMS, shared(1, 9_000)),
-        new("pairs-4500", "CPU of a delivery: 4,500 rooms of 2", WITH_ROOMS, shared(4_500, 2))
-            .over("room-9000"),
-        new("room-6000", "CPU of a delivery: 1 room of 6,000", WITH_ROOMS, shared(1, 6_000)),
-        new("rooms-60", "CPU of a delivery: 60 rooms of 100", WITH_ROOMS, shared(60, 100)).over("room-6000"),
-        new("pairs-3000", "CPU of a delivery: 3,000 rooms of 2", WITH_ROOMS, shared(3_000, 2))
-            .over("room-6000"),
-        new("room-500", "CPU of a delivery: 1 room of 500", WITH_ROOMS, Cpu(SINGLE)),
-        new("silent", silent, WITH_ROOMS, Cpu(SILENT)).over("room-500"),
-    ]
-}
-
-/// Up to more clients than can be beside those of another server, so that all of it is measured alone.
-fn growth() -> Vec<Scenario> {
-    let scenarios = [clients(), rooms()].concat();
-    scenarios.into_iter().map(Scenario::alone).collect()
-}
-
-/// 10,000 of them are `rooms-1`.
+/// How cost grows with clients: in one room, and in others that are silent.
 fn clients() -> Vec<Scenario> {
     let of = |clients| {
-        let title = format!("CPU of a delivery: {} clients", grouped(clients));
-        new(format!("clients-{clients}"), title, STRONG, Cpu(Load::of(clients)))
+        let title = format!("CPU of a delivery: 1 room of {}", grouped(clients));
+        new(format!("clients-{clients}"), title, STRONG, Cpu(Load::of(clients).at_length()))
     };
-    [100, 500, 1_000, MANY, MOST].map(of).into()
+    let silent = "CPU of a delivery: 1 room of 500 among 8,500 silent ones";
+    let silent = new("silent", silent, WITH_ROOMS, Cpu(SILENT.at_length()));
+    let others = [100, 1_000, 10_000, MANY, MOST].map(of).into_iter().chain([silent]);
+    [of(500)].into_iter().chain(others.map(|other| other.over("clients-500"))).collect()
 }
 
+/// How cost grows with rooms: of the same clients, and of two each.
 fn rooms() -> Vec<Scenario> {
-    let pairs = |rooms| {
-        let title = format!("CPU of a delivery: {} rooms of 2", grouped(rooms));
-        new(format!("pairs-{rooms}"), title, WITH_ROOMS, shared(rooms, 2))
+    let of = |rooms, in_each| {
+        let title = format!("CPU of a delivery: {} rooms of {}", grouped(rooms), grouped(in_each));
+        new(format!("rooms-{rooms}-of-{in_each}"), title, WITH_ROOMS, shared(rooms, in_each))
     };
-    vec![
-        new("rooms-1", "CPU of a delivery: 1 room of 10,000", STRONG, shared(1, 10_000)),
-        new("rooms-100", "CPU of a delivery: 100 rooms of 100", WITH_ROOMS, shared(100, 100)).over("rooms-1"),
-        pairs(5_000).over("rooms-1"),
-        pairs(2_000),
-        pairs(500),
-        pairs(50),
-    ]
+    let one = new("rooms-1-of-10000", "CPU of a delivery: 1 room of 10,000", WITH_ROOMS, shared(1, 10_000));
+    let shared = [(10, 1_000), (100, 100), (1_000, 10), (5_000, 2)];
+    let others = shared.into_iter().chain([(2_000, 2), (500, 2), (50, 2)]);
+    let others = others.map(|(rooms, in_each)| of(rooms, in_each).over("rooms-1-of-10000"));
+    [one].into_iter().chain(others).collect()
 }
 
 /// One of each room says something.
 fn shared(rooms: usize, in_each: usize) -> Measure {
-    Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE })
+    Cpu(Load { guests: Guests::of(rooms, in_each), ..SINGLE }.at_length())
 }
 
 fn conversations() -> Vec<Scenario> {
@@ -154,21 +135,22 @@ fn connections() -> Vec<Scenario> {
 }
 
 fn workers() -> Vec<Scenario> {
-    let one =
-        new("workers-1", "CPU of a delivery: 500 clients, 1 worker on both cores", OURS, Cpu(ONE_WORKER))
-            .alone();
+    let one = |clients| {
+        let title = format!("CPU of a delivery: {} clients, 1 worker on both cores", grouped(clients));
+        let load = Load { share: Share::Both, ..Load::of(clients) };
+        new(format!("workers-1-{clients}"), title, OURS, Cpu(load))
+    };
     let two = |clients| {
         let title = format!("CPU of a delivery: {} clients, 2 workers on both cores", grouped(clients));
         let load = Load { workers: 2, share: Share::Both, ..Load::of(clients) };
-        let scenario = new(format!("workers-2-{clients}"), title, OURS, Cpu(load)).alone();
-        if clients == 500 { scenario.over("workers-1") } else { scenario }
+        new(format!("workers-2-{clients}"), title, OURS, Cpu(load)).over(format!("workers-1-{clients}"))
     };
     let memory = |clients| {
         let title = format!("memory of an idle connection, {} clients, 2 workers", grouped(clients));
         let silence = Silence { workers: 2, ..Silence::of(clients) };
         new(format!("workers-2-memory-{clients}"), title, OURS, Memory(silence))
     };
-    let deliveries = [500, 100, 1_000, 10_000, MANY, MOST].map(two);
+    let deliveries = [100, 500, 1_000, 10_000, MANY, MOST].map(|clients| [one(clients), two(clients)]);
     let memory = [100, 1_000, 5_000, 10_000, MANY, MOST].map(memory);
     let spread = |half_goes| Spread { clients: 10_000, half_goes };
     let spreads = [
@@ -177,7 +159,7 @@ fn workers() -> Vec<Scenario> {
     ];
     let accept = Accept(Silence { workers: 2, ..Silence::of(2_000) });
     let accept = new("workers-2-accept", "CPU of an accepted connection, 2 workers", OURS, accept);
-    [one].into_iter().chain(deliveries).chain(memory).chain([accept]).chain(spreads).collect()
+    deliveries.into_iter().flatten().chain(memory).chain([accept]).chain(spreads).collect()
 }
 
 fn disturbers() -> Vec<Scenario> {
@@ -199,15 +181,11 @@ fn new(
     peers: &'static [Peer],
     measure: Measure,
 ) -> Scenario {
-    Scenario { name: name.into(), title: title.into(), measure, peers, over: None, alone: false }
+    Scenario { name: name.into(), title: title.into(), measure, peers, over: None }
 }
 
 impl Scenario {
-    fn over(self, other: &'static str) -> Self {
-        Self { over: Some(other), ..self }
-    }
-
-    fn alone(self) -> Self {
-        Self { title: format!("{}, alone", self.title), alone: true, ..self }
+    fn over(self, other: impl Into<String>) -> Self {
+        Self { over: Some(other.into()), ..self }
     }
 }

@@ -23,18 +23,20 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// Takes two cores, keeps them awake, and moves this thread to the client's.
+    /// Takes two cores, and moves this thread to the client's.
     pub fn divide() -> anyhow::Result<Self> {
         let allowed = sched_getaffinity(None).context("which cores there are")?;
         let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
         let server = cores.next().context("no core at all")?;
         let client = cores.next_back().unwrap_or(server);
         ensure!(server != client, "server and client need a core each");
-        for core in [server, client] {
-            keep_awake(core)?;
-        }
         stay_on(&[client])?;
         Ok(Self { server, client })
+    }
+
+    /// Until the process ends.
+    pub fn keep_awake(self) -> anyhow::Result<()> {
+        [self.server, self.client].into_iter().try_for_each(keep_awake)
     }
 
     /// What `start` starts runs on the server's cores.

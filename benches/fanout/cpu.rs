@@ -19,33 +19,55 @@ use std::time::{Duration, Instant};
 pub struct Load {
     pub guests: Guests,
     pub bytes: usize,
-    /// Messages that each speaker says at once.
+    /// Messages that each speaker says, one behind the other.
     pub burst: usize,
+    /// How many of them each write brings: client libraries write every message by itself.
+    pub per_write: usize,
     /// Clients of each room that speak.
     pub speakers: usize,
     /// Other clients, each in a room of its own, that say nothing and hear nothing.
     pub idle: usize,
     pub workers: usize,
     pub share: Share,
+    /// How long a server is spoken to until another has its turn.
+    pub turn: Duration,
+    /// How many times longer than others this is measured.
+    pub times: u32,
 }
 
 impl Load {
     /// Clients of one room that hear 64 bytes at a time.
     pub const fn of(clients: usize) -> Self {
         let (guests, share) = (Guests::of(1, clients), Share::OneEach);
-        Self { guests, bytes: 64, burst: 1, speakers: 1, idle: 0, workers: 1, share }
+        Self {
+            guests,
+            bytes: 64,
+            burst: 1,
+            per_write: 1,
+            speakers: 1,
+            idle: 0,
+            workers: 1,
+            share,
+            turn: TURN,
+            times: 1,
+        }
+    }
+
+    /// In turns so long that the caches of a server with few clients are its own, beside one with many.
+    pub const fn at_length(self) -> Self {
+        Self { turn: Duration::from_millis(500), times: 3, ..self }
     }
 }
 
-pub const TURN: Duration = Duration::from_millis(20);
+const TURN: Duration = Duration::from_millis(20);
 
 /// A server and everybody in their rooms: microseconds of its CPU for each delivery.
 pub struct Rooms {
     load: Load,
     crowd: Crowd,
-    _others: Crowd,
-    /// What a speaker says at once.
-    burst: Vec<u8>,
+    others: Crowd,
+    /// What a speaker writes at once.
+    written: Vec<u8>,
     server: Server,
     spent: Duration,
     deliveries: usize,
@@ -60,31 +82,35 @@ impl Rooms {
         let others = Crowd::gather(&server, bench.peer, others)?;
         let text = bench.peer.message(&json(load.bytes));
         crowd.settle(&text)?;
-        let burst = frame::text(text.as_bytes()).repeat(load.burst);
+        let written = frame::text(text.as_bytes()).repeat(load.per_write);
         let (spent, deliveries) = (Duration::ZERO, 0);
-        let mut rooms = Self { load, crowd, _others: others, burst, server, spent, deliveries };
-        rooms.take_turn(bench.pace.warm)?;
+        let mut rooms = Self { load, crowd, others, written, server, spent, deliveries };
+        rooms.take_turn(bench.pace.warm())?;
         Ok(Self { spent, deliveries, ..rooms })
     }
 
-    fn speak(&mut self) -> anyhow::Result<()> {
-        let Load { burst, speakers, guests, .. } = self.load;
-        self.crowd.say(&self.burst, speakers)?;
+    /// How many deliveries that made.
+    fn speak(&mut self) -> anyhow::Result<usize> {
+        let Load { burst, per_write, speakers, guests, .. } = self.load;
+        for _ in 0..burst / per_write {
+            self.crowd.say(&self.written, speakers)?;
+        }
         self.server.rest()?;
         self.crowd.hear_all(burst * speakers)?;
-        self.deliveries += burst * speakers * guests.rooms * guests.in_each;
-        Ok(())
+        Ok(burst * speakers * guests.rooms * guests.in_each)
     }
 }
 
 impl Party for Rooms {
     fn take_turn(&mut self, time: Duration) -> anyhow::Result<()> {
+        self.speak()?; // not counted: it finds caches as another server left them
         let (began, before) = (Instant::now(), self.server.cpu()?);
         while began.elapsed() < time {
-            self.speak()?;
+            self.deliveries += self.speak()?;
         }
         self.spent += self.server.cpu_since(before)?;
-        Ok(())
+        self.others.answer()?;
+        self.server.rest()
     }
 
     fn figure(&mut self) -> f64 {

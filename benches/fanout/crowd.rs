@@ -123,6 +123,11 @@ impl Crowd {
         Ok(())
     }
 
+    /// Reads what came to those who are told nothing: pings.
+    pub fn answer(&mut self) -> anyhow::Result<()> {
+        self.clients.iter_mut().try_for_each(|client| client.hear(&mut self.buffer, |_| false).map(drop))
+    }
+
     /// Starts to count anew.
     pub fn forget(&mut self) {
         self.clients.iter_mut().for_each(|client| client.heard = 0);

@@ -26,7 +26,7 @@ struct Growth {
 
 type Scenarios = &'static [(u32, &'static str)];
 
-const ALL: [Growth; 4] = [
+const ALL: [Growth; 5] = [
     Growth {
         title: "CPU of a delivery, µs",
         number: "clients in one room",
@@ -34,9 +34,23 @@ const ALL: [Growth; 4] = [
             (100, "clients-100"),
             (500, "clients-500"),
             (1_000, "clients-1000"),
-            (10_000, "rooms-1"),
+            (10_000, "clients-10000"),
             (19_000, "clients-19000"),
             (50_000, "clients-50000"),
+        ],
+        two_workers: &[],
+        is_wide: false,
+    },
+    Growth {
+        title: "CPU of a delivery by a server that has both cores, µs",
+        number: "clients in one room",
+        scenarios: &[
+            (100, "workers-1-100"),
+            (500, "workers-1-500"),
+            (1_000, "workers-1-1000"),
+            (10_000, "workers-1-10000"),
+            (19_000, "workers-1-19000"),
+            (50_000, "workers-1-50000"),
         ],
         two_workers: &[
             (100, "workers-2-100"),
@@ -72,14 +86,25 @@ const ALL: [Growth; 4] = [
     Growth {
         title: "CPU of a delivery in rooms of 2 that all speak, µs",
         number: "rooms of 2",
-        scenarios: &[(50, "pairs-50"), (500, "pairs-500"), (2_000, "pairs-2000"), (5_000, "pairs-5000")],
+        scenarios: &[
+            (50, "rooms-50-of-2"),
+            (500, "rooms-500-of-2"),
+            (2_000, "rooms-2000-of-2"),
+            (5_000, "rooms-5000-of-2"),
+        ],
         two_workers: &[],
         is_wide: false,
     },
     Growth {
         title: "CPU of a delivery to 10,000 clients, µs",
         number: "rooms that they share",
-        scenarios: &[(1, "rooms-1"), (100, "rooms-100"), (5_000, "pairs-5000")],
+        scenarios: &[
+            (1, "rooms-1-of-10000"),
+            (10, "rooms-10-of-1000"),
+            (100, "rooms-100-of-100"),
+            (1_000, "rooms-1000-of-10"),
+            (5_000, "rooms-5000-of-2"),
+        ],
         two_workers: &[],
         is_wide: false,
     },

@@ -109,7 +109,7 @@ pub fn cpu(bench: &Bench, clients: usize) -> anyhow::Result<f64> {
     crowd.admit(&server, bench.peer, clients)?;
     let mut watched = Watched::new(crowd)?;
     let (began, before) = (Instant::now(), server.cpu()?);
-    while let Some(rest) = bench.pace.idle.checked_sub(began.elapsed()) {
+    while let Some(rest) = bench.pace.idle().checked_sub(began.elapsed()) {
         watched.hear(rest, |_, _| false)?; // nobody says anything
     }
     let (spent, seconds) = (server.cpu_since(before)?, began.elapsed().as_secs_f64());

@@ -4,6 +4,7 @@
 //! Starts every server itself, on a core that no client uses, and speaks to it from another core.
 //! docs/performance.md tells what is measured and how.
 
+mod apart; // a process for each of several servers' clients
 mod arguments; // what is asked for
 mod catalogue; // the scenarios
 mod chart; // pictures of the figures
@@ -50,6 +51,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match &arguments {
         Arguments { limit: Some(port), .. } => limit::serve(*port),
+        Arguments { party: Some(program), .. } => apart::serve(&arguments.bench(program)?),
         Arguments { draw: Some(file), out, .. } => show(&Report::read(file)?, out),
         Arguments { against: Some(other), .. } => pair::run(&arguments, other),
         Arguments { bench: true, .. } => run(&arguments),
@@ -60,6 +62,7 @@ fn main() -> anyhow::Result<()> {
 /// Round by round, so that whatever disturbs the machine disturbs all scenarios of a group.
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (cores, pace) = (Cores::divide()?, arguments.pace());
+    cores.keep_awake()?;
     let allowed = descriptors::raise()?;
     let (groups, peers) = (arguments.groups(allowed)?, arguments.peers());
     let scenarios = groups.concat();
@@ -72,7 +75,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 scenarios.map(|scenario| Bench::new(scenario, *peer, pace, cores)).collect::<Vec<_>>()
             };
             let benches: Vec<_> = peers.iter().flat_map(in_each).collect();
-            for benches in benches.chunks(scenario::at_once(compared, allowed)) {
+            for benches in benches.chunks(scenario::at_once(compared)) {
                 progress.begin(benches);
                 for (Bench { scenario, peer, .. }, figure) in benches.iter().zip(scenario::run(benches)) {
                     report.add(scenario, *peer, figure);

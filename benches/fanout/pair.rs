@@ -12,16 +12,18 @@ use anyhow::Context;
 use std::path::Path;
 
 /// Both start anew for each round, once in each order, since the places of their sockets in memory make a difference
-/// too; side by side wherever both fit, even where peers are measured alone.
+/// too.
 pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
     let (cores, pace, allowed) = (Cores::divide()?, arguments.pace(), descriptors::raise()?);
+    cores.keep_awake()?;
     arguments.name_no_peer()?;
     for scenario in arguments.groups(allowed)?.concat() {
         let this = Bench::new(&scenario, Peer::Worldcast, pace, cores);
         let other = Bench { program: program.to_owned(), ..this.clone() };
         let (in_order, reversed) = ([this.clone(), other.clone()], [other, this]);
         let measured = |benches: &[Bench]| {
-            let figures = benches.chunks(scenario.fitting(allowed)).flat_map(scenario::run);
+            let at_once = if scenario.has_neighbours() { 2 } else { 1 };
+            let figures = benches.chunks(at_once).flat_map(scenario::run);
             figures.collect::<anyhow::Result<Vec<_>>>()
         };
         let mut ratios = Figures::default();

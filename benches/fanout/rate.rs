@@ -61,7 +61,7 @@ impl Hall {
         crowd.settle(&text)?;
         let conversation = Conversation::new(rate, crowd, frame::text(text.as_bytes()))?;
         let mut hall = Self { question, conversation, server, taken: Taken::default() };
-        hall.take_turn(bench.pace.warm)?;
+        hall.take_turn(bench.pace.warm())?;
         Ok(Self { taken: Taken::default(), ..hall })
     }
 }

@@ -72,7 +72,7 @@ impl Row {
             name: scenario.name.clone(),
             title: scenario.title.clone(),
             unit: scenario.unit().to_owned(),
-            over: scenario.over.map(str::to_owned),
+            over: scenario.over.clone(),
             peers: scenario.peers_of(peers).map(cell).collect(),
         }
     }

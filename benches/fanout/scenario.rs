@@ -1,9 +1,8 @@
 //! What can be measured, and one measurement of it.
 
 use crate::{
-    client::FROM_ONE_ADDRESS,
     cores::{Cores, Share},
-    cpu::{self, Load, Rooms},
+    cpu::{Load, Rooms},
     idle::{self, Door, Silence},
     latency::{self, Chatter, Talk},
     peer::{Peer, Setup},
@@ -11,7 +10,7 @@ use crate::{
     server::Server,
     turns::{Party, take_turns},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsStr, path::PathBuf, time::Duration};
 
 #[derive(Clone)]
 pub struct Scenario {
@@ -20,9 +19,7 @@ pub struct Scenario {
     pub measure: Measure,
     pub peers: &'static [Peer],
     /// The scenario that this one is compared with, for each peer.
-    pub over: Option<&'static str>,
-    /// Whether it is measured alone, as what it is compared with must be: no other server fits beside that.
-    pub alone: bool,
+    pub over: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,14 +42,7 @@ pub enum Measure {
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     pub rounds: usize,
-    /// The time before a measurement of CPU or rate, for compilers that watch a program run.
-    pub warm: Duration,
-    /// The time of one such measurement beside others.
-    pub measure: Duration,
-    /// The time of one measurement of latency.
-    pub chat: Duration,
-    /// The time for which clients are watched that say nothing.
-    pub idle: Duration,
+    pub quick: bool,
 }
 
 /// One peer in one scenario, about to be measured.
@@ -66,9 +56,28 @@ pub struct Bench {
 }
 
 impl Pace {
-    /// Longer for one alone, which has no others that are disturbed as it is.
-    fn measured(self, at_once: usize) -> Duration {
-        if at_once > 1 { self.measure } else { self.measure * 2 }
+    /// The time before a measurement of CPU or rate, for compilers that watch a program run.
+    pub fn warm(self) -> Duration {
+        Duration::from_millis(500) / self.divisor()
+    }
+
+    /// The time of one such measurement.
+    fn measure(self) -> Duration {
+        Duration::from_secs(1) / self.divisor()
+    }
+
+    /// The time of one measurement of latency.
+    fn chat(self) -> Duration {
+        Duration::from_secs(6) / self.divisor().min(3)
+    }
+
+    /// The time for which clients are watched that say nothing.
+    pub fn idle(self) -> Duration {
+        Duration::from_secs(30) / self.divisor()
+    }
+
+    fn divisor(self) -> u32 {
+        if self.quick { 10 } else { 1 }
     }
 }
 
@@ -83,26 +92,18 @@ impl Scenario {
     }
 
     /// Whether it is compared with `other`, or both with a third; where they are neighbours in the catalogue, they are
-    /// measured together, as far as they fit.
+    /// measured together.
     pub fn is_compared_with(&self, other: &Self) -> bool {
-        self.over.is_some_and(|over| over == other.name || Some(over) == other.over)
+        self.over.as_ref().is_some_and(|over| *over == other.name || other.over.as_ref() == Some(over))
     }
 
-    /// How many servers are measured at once.
-    fn at_once(&self, allowed: usize) -> usize {
-        if self.alone { 1 } else { self.fitting(allowed) }
-    }
-
-    /// How many servers can be measured at once, of which each has all its clients: as many as so many connections
-    /// suffice for, where that disturbs nobody.
-    pub fn fitting(&self, allowed: usize) -> usize {
+    /// Whether other servers can be measured at the same time.
+    pub fn has_neighbours(&self) -> bool {
         match self.measure {
             // Deaf clients are cut off while others have their turn.
-            Measure::Latency(Chatter { flood: true, .. } | Chatter { deaf: 1.., .. }) => 1,
-            Measure::Cpu(_) | Measure::Conversation(..) | Measure::Latency(_) | Measure::Accept(_) => {
-                (allowed.min(FROM_ONE_ADDRESS) / self.clients()).max(1)
-            }
-            _ => 1,
+            Measure::Latency(Chatter { flood, deaf, .. }) => !flood && deaf == 0,
+            Measure::Cpu(_) | Measure::Conversation(..) | Measure::Accept(_) => true,
+            Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => false,
         }
     }
 
@@ -134,25 +135,24 @@ impl Scenario {
         const START: Duration = Duration::from_millis(500);
         const CLIENT: Duration = Duration::from_micros(250); // to connect and to leave
         let besides = match self.measure {
-            Measure::Cpu(_) | Measure::Conversation(..) => pace.warm,
+            Measure::Cpu(_) | Measure::Conversation(..) => pace.warm(),
             Measure::Memory(_) => Duration::from_secs(2),
-            Measure::IdleCpu(_) => pace.idle,
+            Measure::IdleCpu(_) => pace.idle(),
             Measure::Latency(_) | Measure::Accept(_) | Measure::Scrape(_) => Duration::ZERO,
             Measure::Spread { .. } => Duration::from_secs(1),
         };
-        let (_, turns) = self.turns(pace, if self.alone { 1 } else { 2 });
+        let (_, turns) = self.turns(pace);
         START + CLIENT * self.clients() as u32 + besides + turns
     }
 
-    /// The length of one turn, and of all turns of each, where so many are measured at once.
-    fn turns(&self, pace: Pace, at_once: usize) -> (Duration, Duration) {
-        let measured = pace.measured(at_once);
+    /// The length of one turn, and of all turns of each.
+    fn turns(&self, pace: Pace) -> (Duration, Duration) {
         match self.measure {
-            Measure::Cpu(_) => (cpu::TURN, measured),
-            Measure::Conversation(..) => (rate::TURN, measured),
-            Measure::Accept(_) => (idle::TURN, measured),
+            Measure::Cpu(load) => (load.turn, pace.measure() * load.times),
+            Measure::Conversation(..) => (rate::TURN, pace.measure()),
+            Measure::Accept(_) => (idle::TURN, pace.measure()),
             Measure::Latency(Chatter { flood, times, .. }) => {
-                let time = pace.chat * times;
+                let time = pace.chat() * times;
                 (if flood { time } else { latency::TURN }, time) // a flood that pauses is none
             }
             Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => {
@@ -162,16 +162,21 @@ impl Scenario {
     }
 }
 
-/// How many servers are measured at once of scenarios that are compared with each other, all of one peer together.
-pub fn at_once(compared: &[Scenario], allowed: usize) -> usize {
-    let fitting = compared.iter().map(|scenario| scenario.at_once(allowed)).min().unwrap_or(1);
-    (fitting - fitting % compared.len()).max(1)
+/// How many servers are measured at once of scenarios that are compared with each other: those of one peer together, and
+/// of other peers as well where all of that can begin before the first clients have waited too long for their turn.
+pub fn at_once(compared: &[Scenario]) -> usize {
+    const CLIENTS: usize = 40_000;
+    if !compared.iter().all(Scenario::has_neighbours) {
+        return 1;
+    }
+    let clients: usize = compared.iter().map(Scenario::clients).sum();
+    compared.len() * (CLIENTS / clients).max(1)
 }
 
 /// One measurement of each, in [`Scenario::unit`]; all of them are measured in the same way.
 pub fn run(benches: &[Bench]) -> Vec<anyhow::Result<f64>> {
     let Some(bench) = benches.first() else { return Vec::new() };
-    let (turn, time) = bench.scenario.turns(bench.pace, benches.len());
+    let (turn, time) = bench.scenario.turns(bench.pace);
     take_turns(benches, turn, time)
 }
 
@@ -192,6 +197,14 @@ impl Bench {
             Measure::Scrape(clients) => Box::new(idle::scrape(self, clients)?),
             Measure::Spread { clients, half_goes } => Box::new(idle::spread(self, clients, half_goes)?),
         })
+    }
+
+    /// Of this program, which is then this one's party.
+    pub fn arguments(&self) -> Vec<&OsStr> {
+        let mut arguments: Vec<&OsStr> = vec!["--bench".as_ref(), "--party".as_ref(), self.program.as_ref()];
+        arguments.extend([self.peer.name(), &self.scenario.name].map(OsStr::new));
+        arguments.extend(self.pace.quick.then_some(OsStr::new("--quick")));
+        arguments
     }
 
     pub fn start(&self, setup: Setup, share: Share) -> anyhow::Result<Server> {

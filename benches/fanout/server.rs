@@ -9,7 +9,7 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Stdio},
     thread::sleep,
@@ -28,7 +28,7 @@ impl Server {
     /// Returns when the server accepts connections.
     pub fn start(bench: &Bench, setup: Setup, share: Share) -> anyhow::Result<Self> {
         let Bench { peer, program, cores, .. } = bench;
-        let ports = Ports { clients: free_port()?, operators: free_port()? };
+        let ports = free_ports()?;
         let mut command = peer.command(program, setup, ports);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let process = cores.on_servers(share, || command.spawn())?.context("the server does not start")?;
@@ -132,8 +132,19 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(local(0))?.local_addr()?.port())
+/// Below those that the kernel gives to clients, of whom there may be thousands.
+fn free_ports() -> io::Result<Ports> {
+    let (clients, operators) = (free_listener()?, free_listener()?);
+    Ok(Ports { clients: clients.local_addr()?.port(), operators: operators.local_addr()?.port() })
+}
+
+fn free_listener() -> io::Result<TcpListener> {
+    loop {
+        match TcpListener::bind(local(fastrand::u16(10_000..32_768))) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            bound => return bound,
+        }
+    }
 }
 
 fn local(port: u16) -> SocketAddr {

@@ -3,7 +3,7 @@
 //! Whatever disturbs the machine for longer than that disturbs all of them, so that a difference of one in a hundred
 //! shows.
 
-use crate::scenario::Bench;
+use crate::{apart::Apart, scenario::Bench};
 use std::time::{Duration, Instant};
 
 /// A server with its clients, at rest between its turns; or the figure of what takes none.
@@ -28,7 +28,7 @@ impl Party for f64 {
 
 /// The figures of all of them, after turns of `turn` that are `time` for each, all together.
 pub fn take_turns(benches: &[Bench], turn: Duration, time: Duration) -> Vec<anyhow::Result<f64>> {
-    let mut parties: Vec<_> = benches.iter().map(Bench::party).collect();
+    let mut parties: Vec<_> = benches.iter().map(Apart::begin).collect();
     let (began, time) = (Instant::now(), time * benches.len() as u32);
     let mut order: Vec<_> = (0..parties.len()).collect();
     while began.elapsed() < time && parties.iter().any(Result::is_ok) {
@@ -41,5 +41,5 @@ pub fn take_turns(benches: &[Bench], turn: Duration, time: Duration) -> Vec<anyh
             }
         }
     }
-    parties.into_iter().map(|party| Ok(party?.figure())).collect()
+    parties.into_iter().map(|party| party?.figure()).collect()
 }
