@@ -4,15 +4,15 @@
 //! orders can come.
 
 use crate::{cores::Share, scenario::Bench};
-use anyhow::{Context, anyhow};
+use anyhow::{Context, Error, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
-    env,
     io::{BufRead, BufReader, Write, stdin, stdout},
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
+/// What its process is told, in a line.
 #[derive(Deserialize, Serialize)]
 enum Order {
     Turn(Duration),
@@ -28,23 +28,24 @@ pub struct Apart {
 impl Apart {
     /// Returns when the server has all its clients.
     pub fn begin(bench: &Bench) -> anyhow::Result<Self> {
-        let mut command = Command::new(env::current_exe()?);
+        let mut command = Command::new("/proc/self/exe"); // by its path there may be a newer build
         command.args(bench.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // It may use both cores, to divide them again.
         let mut process = bench.cores.on_servers(Share::Both, || command.spawn())??;
         let answers = BufReader::new(process.stdout.take().context("a party that cannot answer")?);
         let mut party = Self { process, answers };
-        party.answer::<()>()?;
+        party.hear::<()>()?;
         Ok(party)
     }
 
     pub fn take_turn(&mut self, time: Duration) -> anyhow::Result<()> {
         self.order(Order::Turn(time))?;
-        self.answer()
+        self.hear()
     }
 
     pub fn figure(&mut self) -> anyhow::Result<f64> {
         self.order(Order::Figure)?;
-        self.answer()
+        self.hear()
     }
 
     fn order(&mut self, order: Order) -> anyhow::Result<()> {
@@ -52,12 +53,14 @@ impl Apart {
         Ok(writeln!(orders, "{}", serde_json::to_string(&order)?)?)
     }
 
-    fn answer<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
+    fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
         let mut line = String::new();
-        self.answers.read_line(&mut line)?;
+        if self.answers.read_line(&mut line)? == 0 {
+            bail!("the process of the clients has ended: {}", self.process.wait()?);
+        }
         let answer: Result<T, String> =
-            serde_json::from_str(&line).context("the party's process has ended")?;
-        answer.map_err(|error| anyhow!(error))
+            serde_json::from_str(&line).with_context(|| format!("answered {line}"))?;
+        answer.map_err(Error::msg)
     }
 }
 
@@ -72,19 +75,19 @@ impl Drop for Apart {
 pub fn serve(bench: &Bench) -> anyhow::Result<()> {
     let mut party = match bench.party() {
         Ok(party) => party,
-        Err(error) => return answer::<()>(Err(error)),
+        Err(error) => return tell::<()>(Err(error)),
     };
-    answer(Ok(()))?;
+    tell(Ok(()))?;
     for order in stdin().lines() {
         match serde_json::from_str(&order?)? {
-            Order::Turn(time) => answer(party.take_turn(time))?,
-            Order::Figure => answer(Ok(party.figure()))?,
+            Order::Turn(time) => tell(party.take_turn(time))?,
+            Order::Figure => tell(Ok(party.figure()))?,
         }
     }
     Ok(())
 }
 
-fn answer<T: Serialize>(answer: anyhow::Result<T>) -> anyhow::Result<()> {
+fn tell<T: Serialize>(answer: anyhow::Result<T>) -> anyhow::Result<()> {
     let answer = answer.map_err(|error| format!("{error:#}"));
     Ok(writeln!(stdout(), "{}", serde_json::to_string(&answer)?)?)
 }

@@ -84,7 +84,7 @@ impl Arguments {
     }
 
     /// The only peer that is asked for, as `program`, in the only scenario.
-    pub fn bench(&self, program: &Path) -> anyhow::Result<Bench> {
+    pub fn party_of(&self, program: &Path) -> anyhow::Result<Bench> {
         let scenario = catalogue::groups().into_iter().flatten().find(|scenario| self.names(&scenario.name));
         let peer = Peer::ALL.into_iter().find(|peer| self.names(peer.name()));
         let (scenario, peer) = scenario.zip(peer).context("a party needs a scenario and a peer")?;

@@ -28,7 +28,7 @@ const MOST: usize = 50_000;
 
 const SINGLE: Load = Load::of(500);
 const BURST: Load = Load { burst: 8, ..SINGLE };
-const IN_ONE_WRITE: Load = Load { per_write: 8, ..BURST };
+const IN_ONE_WRITE: Load = Load { in_one_write: true, ..BURST };
 const CHOIR: Load = Load { speakers: 8, ..SINGLE };
 const SILENT: Load = Load { idle: 8_500, ..SINGLE };
 const LARGE: Load = Load { bytes: 16 << 10, ..Load::of(200) };
@@ -69,21 +69,22 @@ fn clients() -> Vec<Scenario> {
     };
     let silent = "CPU of a delivery: 1 room of 500 among 8,500 silent ones";
     let silent = new("silent", silent, WITH_ROOMS, Cpu(SILENT.at_length()));
-    let others = [100, 1_000, 10_000, MANY, MOST].map(of).into_iter().chain([silent]);
-    [of(500)].into_iter().chain(others.map(|other| other.over("clients-500"))).collect()
+    let others = [100, 1_000, 10_000, MANY].map(of).into_iter().chain([silent]);
+    let others = others.map(|other| other.over("clients-500"));
+    [of(500)].into_iter().chain(others).chain([of(MOST)]).collect()
 }
 
 /// How cost grows with rooms: of the same clients, and of two each.
 fn rooms() -> Vec<Scenario> {
-    let of = |rooms, in_each| {
+    let of = |rooms: usize, in_each| {
         let title = format!("CPU of a delivery: {} rooms of {}", grouped(rooms), grouped(in_each));
         new(format!("rooms-{rooms}-of-{in_each}"), title, WITH_ROOMS, shared(rooms, in_each))
     };
     let one = new("rooms-1-of-10000", "CPU of a delivery: 1 room of 10,000", WITH_ROOMS, shared(1, 10_000));
-    let shared = [(10, 1_000), (100, 100), (1_000, 10), (5_000, 2)];
-    let others = shared.into_iter().chain([(2_000, 2), (500, 2), (50, 2)]);
-    let others = others.map(|(rooms, in_each)| of(rooms, in_each).over("rooms-1-of-10000"));
-    [one].into_iter().chain(others).collect()
+    let same_clients = [(10, 1_000), (100, 100), (1_000, 10), (5_000, 2)];
+    let same_clients = same_clients.map(|(rooms, in_each)| of(rooms, in_each).over(&one.name));
+    let pairs = [2_000, 500, 50].map(|rooms| of(rooms, 2).over("rooms-5000-of-2"));
+    [one].into_iter().chain(same_clients).chain(pairs).collect()
 }
 
 /// One of each room says something.

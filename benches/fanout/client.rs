@@ -16,7 +16,7 @@ use std::{
 pub struct Client {
     pub socket: TcpStream,
     reader: Reader,
-    /// Messages that have come since [`Client::forget`].
+    /// Messages that have come since `Crowd::forget`.
     pub heard: usize,
 }
 

@@ -34,7 +34,7 @@ impl Cores {
         Ok(Self { server, client })
     }
 
-    /// Until the process ends.
+    /// Neither of them sleeps until this process ends.
     pub fn keep_awake(self) -> anyhow::Result<()> {
         [self.server, self.client].into_iter().try_for_each(keep_awake)
     }

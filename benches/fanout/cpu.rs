@@ -21,18 +21,16 @@ pub struct Load {
     pub bytes: usize,
     /// Messages that each speaker says, one behind the other.
     pub burst: usize,
-    /// How many of them each write brings: client libraries write every message by itself.
-    pub per_write: usize,
+    /// Whether it writes them all at once: client libraries write every message by itself.
+    pub in_one_write: bool,
     /// Clients of each room that speak.
     pub speakers: usize,
     /// Other clients, each in a room of its own, that say nothing and hear nothing.
     pub idle: usize,
     pub workers: usize,
     pub share: Share,
-    /// How long a server is spoken to until another has its turn.
-    pub turn: Duration,
-    /// How many times longer than others this is measured.
-    pub times: u32,
+    /// Whether turns are so long that caches are the server's own, even if it has few clients and another one many.
+    pub at_length: bool,
 }
 
 impl Load {
@@ -43,23 +41,24 @@ impl Load {
             guests,
             bytes: 64,
             burst: 1,
-            per_write: 1,
+            in_one_write: false,
             speakers: 1,
             idle: 0,
             workers: 1,
             share,
-            turn: TURN,
-            times: 1,
+            at_length: false,
         }
     }
 
-    /// In turns so long that the caches of a server with few clients are its own, beside one with many.
     pub const fn at_length(self) -> Self {
-        Self { turn: Duration::from_millis(500), times: 3, ..self }
+        Self { at_length: true, ..self }
     }
 }
 
-const TURN: Duration = Duration::from_millis(20);
+pub const TURN: Duration = Duration::from_millis(20);
+/// Clients answer pings only while their server has its turn. Of eight servers in any order 14 can come in between, each a
+/// message or two longer than this, which is less than the 10 seconds that worldcast waits for a pong.
+pub const LONG_TURN: Duration = Duration::from_millis(250);
 
 /// A server and everybody in their rooms: microseconds of its CPU for each delivery.
 pub struct Rooms {
@@ -82,7 +81,7 @@ impl Rooms {
         let others = Crowd::gather(&server, bench.peer, others)?;
         let text = bench.peer.message(&json(load.bytes));
         crowd.settle(&text)?;
-        let written = frame::text(text.as_bytes()).repeat(load.per_write);
+        let written = frame::text(text.as_bytes()).repeat(if load.in_one_write { load.burst } else { 1 });
         let (spent, deliveries) = (Duration::ZERO, 0);
         let mut rooms = Self { load, crowd, others, written, server, spent, deliveries };
         rooms.take_turn(bench.pace.warm())?;
@@ -91,8 +90,8 @@ impl Rooms {
 
     /// How many deliveries that made.
     fn speak(&mut self) -> anyhow::Result<usize> {
-        let Load { burst, per_write, speakers, guests, .. } = self.load;
-        for _ in 0..burst / per_write {
+        let Load { burst, in_one_write, speakers, guests, .. } = self.load;
+        for _ in 0..if in_one_write { 1 } else { burst } {
             self.crowd.say(&self.written, speakers)?;
         }
         self.server.rest()?;
@@ -103,13 +102,14 @@ impl Rooms {
 
 impl Party for Rooms {
     fn take_turn(&mut self, time: Duration) -> anyhow::Result<()> {
-        self.speak()?; // not counted: it finds caches as another server left them
+        self.speak()?; // not counted: it finds caches as another server left them, and clients that owe a pong
+        self.server.rest()?;
         let (began, before) = (Instant::now(), self.server.cpu()?);
         while began.elapsed() < time {
             self.deliveries += self.speak()?;
         }
         self.spent += self.server.cpu_since(before)?;
-        self.others.answer()?;
+        self.others.answer_pings()?;
         self.server.rest()
     }
 

@@ -123,8 +123,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// Reads what came to those who are told nothing: pings.
-    pub fn answer(&mut self) -> anyhow::Result<()> {
+    /// Reads what comes to those who are told nothing.
+    pub fn answer_pings(&mut self) -> anyhow::Result<()> {
         self.clients.iter_mut().try_for_each(|client| client.hear(&mut self.buffer, |_| false).map(drop))
     }
 

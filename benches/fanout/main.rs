@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match &arguments {
         Arguments { limit: Some(port), .. } => limit::serve(*port),
-        Arguments { party: Some(program), .. } => apart::serve(&arguments.bench(program)?),
+        Arguments { party: Some(program), .. } => apart::serve(&arguments.party_of(program)?),
         Arguments { draw: Some(file), out, .. } => show(&Report::read(file)?, out),
         Arguments { against: Some(other), .. } => pair::run(&arguments, other),
         Arguments { bench: true, .. } => run(&arguments),
@@ -70,17 +70,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut progress = Progress::of(&scenarios, &peers, pace)?;
     for group in groups.iter().flat_map(|group| iter::repeat_n(group, pace.rounds)) {
         for compared in group.chunk_by(|one, next| next.is_compared_with(one)) {
-            let in_each = |peer: &Peer| {
+            let of = |peer: &Peer| {
                 let scenarios = compared.iter().filter(|scenario| scenario.is_for(*peer));
-                scenarios.map(|scenario| Bench::new(scenario, *peer, pace, cores)).collect::<Vec<_>>()
+                scenarios.map(|scenario| Bench::new(scenario, *peer, pace, cores)).collect()
             };
-            let benches: Vec<_> = peers.iter().flat_map(in_each).collect();
-            for benches in benches.chunks(scenario::at_once(compared)) {
-                progress.begin(benches);
-                for (Bench { scenario, peer, .. }, figure) in benches.iter().zip(scenario::run(benches)) {
+            for benches in scenario::at_once(compared, peers.iter().map(of).collect()) {
+                progress.begin(&benches);
+                for (Bench { scenario, peer, .. }, figure) in benches.iter().zip(scenario::run(&benches)) {
                     report.add(scenario, *peer, figure);
                 }
-                progress.end(benches);
+                progress.end(&benches);
             }
         }
         report.write(&arguments.out).context("the report cannot be written")?; // whoever interrupts keeps this

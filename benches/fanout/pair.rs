@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
         let other = Bench { program: program.to_owned(), ..this.clone() };
         let (in_order, reversed) = ([this.clone(), other.clone()], [other, this]);
         let measured = |benches: &[Bench]| {
-            let at_once = if scenario.has_neighbours() { 2 } else { 1 };
+            let at_once = if scenario.tolerates_others() { 2 } else { 1 };
             let figures = benches.chunks(at_once).flat_map(scenario::run);
             figures.collect::<anyhow::Result<Vec<_>>>()
         };

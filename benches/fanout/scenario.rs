@@ -1,8 +1,9 @@
 //! What can be measured, and one measurement of it.
 
 use crate::{
+    client::FROM_ONE_ADDRESS,
     cores::{Cores, Share},
-    cpu::{Load, Rooms},
+    cpu::{self, Load, Rooms},
     idle::{self, Door, Silence},
     latency::{self, Chatter, Talk},
     peer::{Peer, Setup},
@@ -98,9 +99,10 @@ impl Scenario {
     }
 
     /// Whether other servers can be measured at the same time.
-    pub fn has_neighbours(&self) -> bool {
+    pub fn tolerates_others(&self) -> bool {
         match self.measure {
-            // Deaf clients are cut off while others have their turn.
+            _ if self.clients() > FROM_ONE_ADDRESS => false, // others would miss the ports of the next
+            // While others have their turn, deaf clients are cut off, and a flood would pause.
             Measure::Latency(Chatter { flood, deaf, .. }) => !flood && deaf == 0,
             Measure::Cpu(_) | Measure::Conversation(..) | Measure::Accept(_) => true,
             Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => false,
@@ -148,7 +150,11 @@ impl Scenario {
     /// The length of one turn, and of all turns of each.
     fn turns(&self, pace: Pace) -> (Duration, Duration) {
         match self.measure {
-            Measure::Cpu(load) => (load.turn, pace.measure() * load.times),
+            Measure::Cpu(Load { at_length: true, .. }) => {
+                let time = pace.measure() * 3;
+                (cpu::LONG_TURN.min(time), time)
+            }
+            Measure::Cpu(_) => (cpu::TURN, pace.measure()),
             Measure::Conversation(..) => (rate::TURN, pace.measure()),
             Measure::Accept(_) => (idle::TURN, pace.measure()),
             Measure::Latency(Chatter { flood, times, .. }) => {
@@ -162,15 +168,16 @@ impl Scenario {
     }
 }
 
-/// How many servers are measured at once of scenarios that are compared with each other: those of one peer together, and
-/// of other peers as well where all of that can begin before the first clients have waited too long for their turn.
-pub fn at_once(compared: &[Scenario]) -> usize {
+/// Those of `peers`' benches in `compared` that are measured at once: all of one peer together, and of other peers as well
+/// where all of that can begin before the first clients have waited too long for their turn.
+pub fn at_once(compared: &[Scenario], peers: Vec<Vec<Bench>>) -> Vec<Vec<Bench>> {
     const CLIENTS: usize = 40_000;
-    if !compared.iter().all(Scenario::has_neighbours) {
-        return 1;
+    if !compared.iter().all(Scenario::tolerates_others) {
+        return peers.into_iter().flatten().map(|bench| vec![bench]).collect();
     }
     let clients: usize = compared.iter().map(Scenario::clients).sum();
-    compared.len() * (CLIENTS / clients).max(1)
+    let together = peers.chunks((CLIENTS / clients).max(1)).map(<[_]>::concat);
+    together.filter(|benches| !benches.is_empty()).collect()
 }
 
 /// One measurement of each, in [`Scenario::unit`]; all of them are measured in the same way.
@@ -199,9 +206,9 @@ impl Bench {
         })
     }
 
-    /// Of this program, which is then this one's party.
+    /// With which this program becomes its party.
     pub fn arguments(&self) -> Vec<&OsStr> {
-        let mut arguments: Vec<&OsStr> = vec!["--bench".as_ref(), "--party".as_ref(), self.program.as_ref()];
+        let mut arguments = vec!["--party".as_ref(), self.program.as_os_str()];
         arguments.extend([self.peer.name(), &self.scenario.name].map(OsStr::new));
         arguments.extend(self.pace.quick.then_some(OsStr::new("--quick")));
         arguments

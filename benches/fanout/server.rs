@@ -132,7 +132,7 @@ impl Drop for Server {
     }
 }
 
-/// Below those that the kernel gives to clients, of whom there may be thousands.
+/// Below those that Linux gives to clients (`ip_local_port_range`), of whom there may be thousands.
 fn free_ports() -> io::Result<Ports> {
     let (clients, operators) = (free_listener()?, free_listener()?);
     Ok(Ports { clients: clients.local_addr()?.port(), operators: operators.local_addr()?.port() })

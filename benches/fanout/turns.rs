@@ -1,7 +1,7 @@
-//! Servers beside each other: all of them run all the time, and are spoken to in turn, for some milliseconds each.
+//! Servers beside each other: all of them run all the time, and are spoken to in turn.
 //!
-//! Whatever disturbs the machine for longer than that disturbs all of them, so that a difference of one in a hundred
-//! shows.
+//! Whatever disturbs the machine for longer than a turn disturbs all of them: in turns of some milliseconds a
+//! difference of one in a hundred shows.
 
 use crate::{apart::Apart, scenario::Bench};
 use std::time::{Duration, Instant};
