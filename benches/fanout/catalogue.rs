@@ -64,10 +64,10 @@ fn deliveries() -> Vec<Scenario> {
 /// How cost grows with clients: in one room, and in others that are silent.
 fn clients() -> Vec<Scenario> {
     let of = |clients| {
-        let title = format!("CPU of a delivery: 1 room of {}", grouped(clients));
+        let title = format!("CPU of a delivery: {} clients of one room", grouped(clients));
         new(format!("clients-{clients}"), title, STRONG, Cpu(Load::of(clients).at_length()))
     };
-    let silent = "CPU of a delivery: 1 room of 500 among 8,500 silent ones";
+    let silent = "CPU of a delivery: 500 clients of one room among 8,500 silent ones";
     let silent = new("silent", silent, WITH_ROOMS, Cpu(SILENT.at_length()));
     let others = [100, 1_000, 10_000, MANY].map(of).into_iter().chain([silent]);
     let others = others.map(|other| other.over("clients-500"));
