@@ -136,22 +136,22 @@ fn connections() -> Vec<Scenario> {
 }
 
 fn workers() -> Vec<Scenario> {
-    let one = |clients| {
-        let title = format!("CPU of a delivery: {} clients, 1 worker on both cores", grouped(clients));
-        let load = Load { share: Share::Both, ..Load::of(clients) };
-        new(format!("workers-1-{clients}"), title, OURS, Cpu(load))
+    let of = |workers, name: &str, clients| {
+        let title = format!("CPU of a delivery: {} clients, {name} on both cores", grouped(clients));
+        let load = Load { workers, share: Share::Both, ..Load::of(clients) };
+        new(format!("workers-{workers}-{clients}"), title, OURS, Cpu(load))
     };
-    let two = |clients| {
-        let title = format!("CPU of a delivery: {} clients, 2 workers on both cores", grouped(clients));
-        let load = Load { workers: 2, share: Share::Both, ..Load::of(clients) };
-        new(format!("workers-2-{clients}"), title, OURS, Cpu(load)).over(format!("workers-1-{clients}"))
+    let pair = |clients| {
+        let one = of(1, "1 worker", clients);
+        let two = of(2, "2 workers", clients).over(&one.name);
+        [one, two]
     };
     let memory = |clients| {
         let title = format!("memory of an idle connection, {} clients, 2 workers", grouped(clients));
         let silence = Silence { workers: 2, ..Silence::of(clients) };
         new(format!("workers-2-memory-{clients}"), title, OURS, Memory(silence))
     };
-    let deliveries = [100, 500, 1_000, 10_000, MANY, MOST].map(|clients| [one(clients), two(clients)]);
+    let deliveries = [100, 500, 1_000, 10_000, MANY, MOST].map(pair);
     let memory = [100, 1_000, 5_000, 10_000, MANY, MOST].map(memory);
     let spread = |half_goes| Spread { clients: 10_000, half_goes };
     let spreads = [

@@ -65,8 +65,8 @@ pub struct Rooms {
     load: Load,
     crowd: Crowd,
     others: Crowd,
-    /// What a speaker writes at once.
-    written: Vec<u8>,
+    /// What each speaker writes, one behind the other.
+    writes: Vec<Vec<u8>>,
     server: Server,
     spent: Duration,
     deliveries: usize,
@@ -81,18 +81,20 @@ impl Rooms {
         let others = Crowd::gather(&server, bench.peer, others)?;
         let text = bench.peer.message(&json(load.bytes));
         crowd.settle(&text)?;
-        let written = frame::text(text.as_bytes()).repeat(if load.in_one_write { load.burst } else { 1 });
+        let message = frame::text(text.as_bytes());
+        let writes =
+            if load.in_one_write { vec![message.repeat(load.burst)] } else { vec![message; load.burst] };
         let (spent, deliveries) = (Duration::ZERO, 0);
-        let mut rooms = Self { load, crowd, others, written, server, spent, deliveries };
+        let mut rooms = Self { load, crowd, others, writes, server, spent, deliveries };
         rooms.take_turn(bench.pace.warm())?;
         Ok(Self { spent, deliveries, ..rooms })
     }
 
     /// How many deliveries that made.
     fn speak(&mut self) -> anyhow::Result<usize> {
-        let Load { burst, in_one_write, speakers, guests, .. } = self.load;
-        for _ in 0..if in_one_write { 1 } else { burst } {
-            self.crowd.say(&self.written, speakers)?;
+        let Load { burst, speakers, guests, .. } = self.load;
+        for write in &self.writes {
+            self.crowd.say(write, speakers)?;
         }
         self.server.rest()?;
         self.crowd.hear_all(burst * speakers)?;

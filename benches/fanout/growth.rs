@@ -17,109 +17,72 @@ use std::path::Path;
 struct Growth {
     title: &'static str,
     number: &'static str,
-    scenarios: Scenarios,
+    numbers: &'static [u32],
+    /// The name of the scenario with one of them.
+    scenario: Name,
     /// The same with two workers, which only we have.
-    two_workers: Scenarios,
+    two_workers: Option<Name>,
     /// Whether figures are too far apart for a scale that begins with zero.
     is_wide: bool,
 }
 
-type Scenarios = &'static [(u32, &'static str)];
+type Name = fn(u32) -> String;
+
+const CLIENTS: &[u32] = &[100, 500, 1_000, 10_000, 19_000, 50_000];
 
 const ALL: [Growth; 5] = [
     Growth {
         title: "CPU of a delivery, µs",
         number: "clients in one room",
-        scenarios: &[
-            (100, "clients-100"),
-            (500, "clients-500"),
-            (1_000, "clients-1000"),
-            (10_000, "clients-10000"),
-            (19_000, "clients-19000"),
-            (50_000, "clients-50000"),
-        ],
-        two_workers: &[],
+        numbers: CLIENTS,
+        scenario: |clients| format!("clients-{clients}"),
+        two_workers: None,
         is_wide: false,
     },
     Growth {
         title: "CPU of a delivery by a server that has both cores, µs",
         number: "clients in one room",
-        scenarios: &[
-            (100, "workers-1-100"),
-            (500, "workers-1-500"),
-            (1_000, "workers-1-1000"),
-            (10_000, "workers-1-10000"),
-            (19_000, "workers-1-19000"),
-            (50_000, "workers-1-50000"),
-        ],
-        two_workers: &[
-            (100, "workers-2-100"),
-            (500, "workers-2-500"),
-            (1_000, "workers-2-1000"),
-            (10_000, "workers-2-10000"),
-            (19_000, "workers-2-19000"),
-            (50_000, "workers-2-50000"),
-        ],
+        numbers: CLIENTS,
+        scenario: |clients| format!("workers-1-{clients}"),
+        two_workers: Some(|clients| format!("workers-2-{clients}")),
         is_wide: false,
     },
     Growth {
         title: "memory of an idle connection, bytes (logarithmic)",
         number: "clients",
-        scenarios: &[
-            (100, "memory-100"),
-            (1_000, "memory-1000"),
-            (5_000, "memory-5000"),
-            (10_000, "memory-10000"),
-            (19_000, "memory-19000"),
-            (50_000, "memory-50000"),
-        ],
-        two_workers: &[
-            (100, "workers-2-memory-100"),
-            (1_000, "workers-2-memory-1000"),
-            (5_000, "workers-2-memory-5000"),
-            (10_000, "workers-2-memory-10000"),
-            (19_000, "workers-2-memory-19000"),
-            (50_000, "workers-2-memory-50000"),
-        ],
+        numbers: &[100, 1_000, 5_000, 10_000, 19_000, 50_000],
+        scenario: |clients| format!("memory-{clients}"),
+        two_workers: Some(|clients| format!("workers-2-memory-{clients}")),
         is_wide: true,
     },
     Growth {
         title: "CPU of a delivery in rooms of 2 that all speak, µs",
         number: "rooms of 2",
-        scenarios: &[
-            (50, "rooms-50-of-2"),
-            (500, "rooms-500-of-2"),
-            (2_000, "rooms-2000-of-2"),
-            (5_000, "rooms-5000-of-2"),
-        ],
-        two_workers: &[],
+        numbers: &[50, 500, 2_000, 5_000],
+        scenario: |rooms| format!("rooms-{rooms}-of-2"),
+        two_workers: None,
         is_wide: false,
     },
     Growth {
         title: "CPU of a delivery to 10,000 clients, µs",
         number: "rooms that they share",
-        scenarios: &[
-            (1, "rooms-1-of-10000"),
-            (10, "rooms-10-of-1000"),
-            (100, "rooms-100-of-100"),
-            (1_000, "rooms-1000-of-10"),
-            (5_000, "rooms-5000-of-2"),
-        ],
-        two_workers: &[],
+        numbers: &[1, 10, 100, 1_000, 5_000],
+        scenario: |rooms| format!("rooms-{rooms}-of-{}", 10_000 / rooms),
+        two_workers: None,
         is_wide: false,
     },
 ];
 
 /// A name in the legend, with its colour and where it begins.
-type Name = (&'static str, RGBColor, i32);
+type Entry = (&'static str, RGBColor, i32);
 
-const ONE_WORKER: [Name; 4] = [
+const ONE_WORKER: [Entry; 4] = [
     ("worldcast", OURS, 56),
     ("limit", RGBColor(100, 116, 139), 396),
     ("bun", RGBColor(217, 119, 6), 516),
     ("ws", RGBColor(22, 163, 74), 636),
 ];
-const TWO_WORKERS: Name = ("worldcast, 2 workers", RGBColor(147, 51, 234), 196);
+const TWO_WORKERS: Entry = ("worldcast, 2 workers", RGBColor(147, 51, 234), 196);
 
 const LEGEND_HEIGHT: u32 = 44;
 const PANEL_HEIGHT: u32 = 360;
@@ -163,15 +126,15 @@ fn legend(area: &Area) -> anyhow::Result<()> {
 
 impl Growth {
     fn lines<'a>(&self, report: &'a Report) -> Vec<Line<'a>> {
-        let line = |peer, color, scenarios: Scenarios| {
-            let point = |(number, name): &(u32, &str)| Some((*number, report.figures(name, peer)?));
+        let line = |peer, color, scenario: Name| {
+            let point = |number: &u32| Some((*number, report.figures(&scenario(*number), peer)?));
             let positive =
                 |(_, figures): &(u32, &Figures)| figures.range().is_some_and(|(least, _)| least > 0.0);
-            Line { color, points: scenarios.iter().filter_map(point).filter(positive).collect() }
+            Line { color, points: self.numbers.iter().filter_map(point).filter(positive).collect() }
         };
-        let one_worker = ONE_WORKER.iter().rev().map(|(peer, color, _)| line(peer, *color, self.scenarios));
-        let two_workers = line("worldcast", TWO_WORKERS.1, self.two_workers);
-        std::iter::once(two_workers).chain(one_worker).filter(|line| !line.points.is_empty()).collect()
+        let one_worker = ONE_WORKER.iter().rev().map(|(peer, color, _)| line(peer, *color, self.scenario));
+        let two_workers = self.two_workers.map(|scenario| line("worldcast", TWO_WORKERS.1, scenario));
+        two_workers.into_iter().chain(one_worker).filter(|line| !line.points.is_empty()).collect()
     }
 
     /// A mark on each median, and a thin line from the least to the greatest round.

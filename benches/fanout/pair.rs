@@ -9,7 +9,7 @@ use crate::{
     scenario::{self, Bench},
 };
 use anyhow::Context;
-use std::path::Path;
+use std::{path::Path, slice};
 
 /// Both start anew for each round, once in each order, since the places of their sockets in memory make a difference
 /// too.
@@ -22,8 +22,8 @@ pub fn run(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
         let other = Bench { program: program.to_owned(), ..this.clone() };
         let (in_order, reversed) = ([this.clone(), other.clone()], [other, this]);
         let measured = |benches: &[Bench]| {
-            let at_once = if scenario.tolerates_others() { 2 } else { 1 };
-            let figures = benches.chunks(at_once).flat_map(scenario::run);
+            let at_once = scenario::at_once(slice::from_ref(&scenario), vec![benches.to_vec()]);
+            let figures = at_once.iter().flat_map(|benches| scenario::run(benches));
             figures.collect::<anyhow::Result<Vec<_>>>()
         };
         let mut ratios = Figures::default();

@@ -99,7 +99,7 @@ impl Scenario {
     }
 
     /// Whether other servers can be measured at the same time.
-    pub fn tolerates_others(&self) -> bool {
+    fn tolerates_others(&self) -> bool {
         match self.measure {
             _ if self.clients() > FROM_ONE_ADDRESS => false, // others would miss the ports of the next
             // While others have their turn, deaf clients are cut off, and a flood would pause.
