@@ -27,6 +27,8 @@ pub struct Metrics {
     pub closes: Family<CloseLabels, Counter>,
     /// Requests that were refused, by the code in the answer.
     pub refusals: Family<RefusalLabels, Counter>,
+    /// Responses to plain requests that were cut off, for their client took them too slowly.
+    pub responses_cut: Counter,
     /// Attempts to accept that failed, for want of descriptors or memory.
     pub accept_errors: Counter,
     pub messages_received: Counter,
@@ -78,6 +80,7 @@ impl Metrics {
             sessions_begun: register(r, "sessions_begun", "Sessions that began"),
             closes: register(r, "closes", "Sessions that ended, by code and reason"),
             refusals: register(r, "refusals", "Requests that were refused, by reason"),
+            responses_cut: register(r, "responses_cut", "Responses that a client took too slowly"),
             accept_errors: register(r, "accept_errors", "Attempts to accept a client that failed"),
             messages_received: register(r, "messages_received", "Messages that clients said"),
             bytes_received: register(r, "received_bytes", "Bytes of the messages that clients said"),

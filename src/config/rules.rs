@@ -16,6 +16,12 @@ const MOST_WORKERS: usize = 512;
 /// A message's bytes are counted in 32 bits; a quarter of that still leaves room for sums.
 const LARGEST_MESSAGE: ByteSize = ByteSize::from_mib(1024);
 
+/// The handshake of a browser with a cookie fits.
+const SMALLEST_HEAD: usize = 1 << 10;
+
+/// actix-http takes no larger one.
+const LARGEST_HEAD: ByteSize = ByteSize::from_kib(128);
+
 /// A key that is shorter can be guessed.
 const SHORTEST_KEY: usize = 16;
 
@@ -81,6 +87,8 @@ fn session(Settings { session, .. }: &Settings) -> Vec<Rule> {
         bound(!session.stalled_write.is_zero(), "session.stalled_write", SOME_TIME),
         bound(!session.close_within.is_zero(), "session.close_within", SOME_TIME),
         bound(!session.handshake_within.is_zero(), "session.handshake_within", SOME_TIME),
+        bound(session.max_head.bytes() >= SMALLEST_HEAD, "session.max_head", "must be at least 1KiB"),
+        bound(session.max_head <= LARGEST_HEAD, "session.max_head", "must be at most 128KiB"),
         bound(!session.burst.is_zero(), "session.burst", SOME_TIME),
     ]
 }

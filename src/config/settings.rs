@@ -164,6 +164,11 @@ pub struct SessionSettings {
     /// How long a client may take over the head of a request, the opening handshake included.
     #[serde(with = "super::duration")]
     pub handshake_within: Duration,
+    /// Bytes of the head of a request; a larger one is refused with 431.
+    pub max_head: ByteSize,
+    /// Bytes a second at which a client must take the response to a plain request, on average after
+    /// `stalled_write`; a slower one is cut off. 0 is no limit.
+    pub min_response_rate: ByteSize,
     /// Messages a second that are read from one client; above it, reading pauses. 0 is no limit.
     pub messages_per_second: u32,
     /// Bytes a second, likewise.
@@ -194,6 +199,8 @@ impl Default for SessionSettings {
             stalled_write: Duration::from_secs(10),
             close_within: Duration::from_secs(5),
             handshake_within: Duration::from_secs(10),
+            max_head: ByteSize::from_kib(16),
+            min_response_rate: ByteSize::from_kib(1),
             messages_per_second: 0,
             bytes_per_second: ByteSize::from_bytes(0),
             burst: Duration::from_secs(2),

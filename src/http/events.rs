@@ -1,18 +1,21 @@
-//! Listening over HTTP: Server-Sent Events, judged here, carried out by the door of the server.
+//! Server-Sent Events: the request is judged here, the session that it becomes owns the socket.
 
 use super::{
     Context, guard::check_origin, recall::recall, refusal::Refusal, websocket::asks_for_upgrade,
     wishes::Wishes,
 };
 use crate::{
-    protocol::{Form, Protocol},
+    protocol::{Form, Framing, Protocol},
     session::{Newcomer, Terms},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{Method, header},
+    http::{Method, Version, header},
     web,
 };
+use bytes::Bytes;
+use futures_util::stream;
+use std::convert::Infallible;
 
 /// `GET /rooms/{room}/events`: everything that is said in the room, behind `Last-Event-ID` if there is one.
 pub async fn listen(
@@ -30,11 +33,12 @@ pub async fn listen(
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("X-Accel-Buffering", "no")) // nginx would keep events until there are many
-        .finish();
+        .streaming(stream::empty::<Result<Bytes, Infallible>>()); // the session sends the body
     if *request.method() == Method::GET {
         let rules = context.settings.rules_of(&room);
         let (peer, place) = (request.peer_addr(), context.place_for(&request)?);
-        let form = Form { protocol: Protocol::Events, window: None };
+        let framing = if request.version() < Version::HTTP_11 { Framing::Close } else { Framing::Chunked };
+        let form = Form { protocol: Protocol::Events(framing), window: None };
         response.extensions_mut().insert(Newcomer {
             terms: Terms { place, room, echo: rules.echo, may_publish: false, form, peer },
             recall,

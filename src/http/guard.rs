@@ -5,13 +5,14 @@ use super::{
     refusal::Refusal,
     sharing::{preflight, share},
     unread::{Unread, kept_by},
+    websocket::join_upgrades,
 };
 use crate::{
     logging::{Escaped, TARGET},
     metrics::RefusalLabels,
 };
 use actix_web::{
-    Error, HttpRequest,
+    Error, HttpRequest, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::header,
@@ -31,13 +32,14 @@ pub async fn guard<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse, Error> {
     let unread = Unread::of(&mut request);
+    join_upgrades(request.headers_mut());
     let answer = match (check_host(request.request()), preflight(request.request())) {
         (Err(refusal), _) => request.error_response(refusal),
         (Ok(()), Some(answer)) => request.into_response(answer),
         (Ok(()), None) => next.call(request).await.map(ServiceResponse::map_into_boxed_body)?,
     };
     if let Some(refusal) = answer.response().error().and_then(|error| error.as_error::<Refusal>()) {
-        note(answer.request(), refusal);
+        note(context(answer.request()), answer.request().peer_addr(), refusal);
     }
     let (request, mut answer) = answer.into_parts();
     share(&request, &mut answer);
@@ -65,9 +67,15 @@ pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
     }
 }
 
-fn note(request: &HttpRequest, refusal: &Refusal) {
-    context(request).metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
-    let peer = request.peer_addr().map_or_else(|| "-".to_owned(), |peer| peer.to_string());
+/// The response to a request that no `App` could judge, counted and logged like every refusal.
+pub fn refuse(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) -> HttpResponse {
+    note(context, peer, refusal);
+    refusal.error_response()
+}
+
+fn note(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) {
+    context.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
+    let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
     match refusal {
         Refusal::Origin(origin) => info!(
             target: TARGET,

@@ -15,7 +15,7 @@ mod rooms; // facts about rooms
 mod websocket; // the opening handshake
 mod wishes; // what a client asks for in its address
 
-pub use guard::{Listener, guard};
+pub use guard::{Listener, guard, refuse};
 pub use refusal::Refusal;
 
 use crate::{

@@ -9,6 +9,16 @@ use serde::Serialize;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
+    /// RFC 9112.
+    #[error("not a request of HTTP/1.1: {0}")]
+    Request(String),
+    /// RFC 6585 §5.
+    #[error("the head of a request has at most {0} bytes here (session.max_head)")]
+    HeadTooLarge(usize),
+    #[error("a request has at most {0} headers")]
+    TooManyHeaders(usize),
+    #[error("the head of the request came too slowly (session.handshake_within)")]
+    HeadTooSlow,
     #[error("there is nothing at this address")]
     NotFound,
     #[error("this address answers {0} only")]
@@ -75,6 +85,9 @@ impl Refusal {
     /// The code that programs may rely on.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Request(_) => "request",
+            Self::HeadTooLarge(_) | Self::TooManyHeaders(_) => "head_too_large",
+            Self::HeadTooSlow => "timeout",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::UpgradeRequired => "upgrade_required",
@@ -111,7 +124,9 @@ impl ResponseError for Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::UpgradeRequired | Self::Version => StatusCode::UPGRADE_REQUIRED,
-            Self::Handshake(_)
+            Self::HeadTooLarge(_) | Self::TooManyHeaders(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Request(_)
+            | Self::Handshake(_)
             | Self::RoomName(_)
             | Self::Query(_)
             | Self::Body
@@ -120,7 +135,7 @@ impl ResponseError for Refusal {
             | Self::RetryKey => StatusCode::BAD_REQUEST,
             Self::KeyRequired | Self::Key => StatusCode::UNAUTHORIZED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooSlow | Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Encoding | Self::Charset => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RetryKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
@@ -180,6 +195,10 @@ mod tests {
     #[test]
     fn every_refusal_is_documented() {
         let refusals = [
+            Request(String::new()),
+            HeadTooLarge(0),
+            TooManyHeaders(0),
+            HeadTooSlow,
             Handshake(""),
             RoomName(RoomNameError::Empty),
             Query(String::new()),

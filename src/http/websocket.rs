@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455 §4.2): judged here, carried out by the door of the server.
+//! The opening handshake (RFC 6455 §4.2): the request is judged here, the session that it becomes owns the socket.
 
 use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wishes::Wishes};
 use crate::{
@@ -27,9 +27,23 @@ pub async fn room(request: HttpRequest, context: web::Data<Context>) -> Result<H
     admit(&request, &context, room)
 }
 
-/// Whether the request is an attempt at a handshake, good or bad.
+/// The request is an attempt at a handshake, good or bad: GET with `websocket` in the list of its `Upgrade` headers.
+/// An upgrade to another protocol is not asked for here (RFC 9110 §7.8).
 pub fn asks_for_upgrade(request: &HttpRequest) -> bool {
-    *request.method() == Method::GET && request.headers().contains_key(header::UPGRADE)
+    *request.method() == Method::GET && has_token(request.headers(), header::UPGRADE, "websocket")
+}
+
+/// Leaves of several `Upgrade` headers the one that asks for a WebSocket: the stock handshake looks at the first only.
+pub fn join_upgrades(headers: &mut header::HeaderMap) {
+    if headers.get_all(header::UPGRADE).nth(1).is_some() && has_token(headers, header::UPGRADE, "websocket") {
+        headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+    }
+}
+
+/// The list in all headers of this `name` has `token` in it, compared without case (RFC 9110 §5.6.1).
+fn has_token(headers: &header::HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    let mut items = headers.get_all(name).flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    items.any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
 fn plain_request(request: &HttpRequest) -> Refusal {
@@ -87,19 +101,18 @@ impl Context {
     }
 }
 
-/// Stricter than `ws::handshake`, which lets versions 7 and 8, any key and `Upgrade: foo, websocket`
-/// pass, and than `verify_handshake`, which looks for a part of the token.
+/// Stricter than `ws::handshake`, which lets versions 7 and 8 and any key pass, and than `verify_handshake`, which
+/// looks for a part of a token.
 fn verify(request: &HttpRequest) -> Result<(), Refusal> {
     let headers = request.headers();
-    let is_ours = |token: &header::HeaderValue| token.as_bytes().eq_ignore_ascii_case(b"websocket");
-    if !is_single(headers, header::UPGRADE) || !headers.get(header::UPGRADE).is_some_and(is_ours) {
-        return Err(Refusal::Handshake("the Upgrade header must be `websocket`"));
-    }
     if request.version() < actix_web::http::Version::HTTP_11 {
         return Err(Refusal::Handshake("HTTP/1.1 is required"));
     }
-    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
+    if has_body(headers) {
         return Err(Refusal::Handshake("a handshake has no body"));
+    }
+    if has_token(headers, header::CONNECTION, "close") {
+        return Err(Refusal::Handshake("the Connection header must not contain `close`"));
     }
     if !is_single(headers, header::HOST) {
         return Err(Refusal::Handshake("one Host header is required"));
@@ -113,6 +126,13 @@ fn verify(request: &HttpRequest) -> Result<(), Refusal> {
     actix_http::ws::verify_handshake(request.head()).map_err(refusal_of)
 }
 
+/// A length of 0, which the HTTP client of Java sends, announces no body.
+fn has_body(headers: &header::HeaderMap) -> bool {
+    let is_zero =
+        |length: &header::HeaderValue| length.to_str().is_ok_and(|length| length.trim().parse() == Ok(0_u64));
+    headers.contains_key(header::TRANSFER_ENCODING) || !headers.get_all(header::CONTENT_LENGTH).all(is_zero)
+}
+
 fn is_single(headers: &header::HeaderMap, name: header::HeaderName) -> bool {
     headers.get_all(name).count() == 1
 }
@@ -121,7 +141,7 @@ fn refusal_of(error: ws::HandshakeError) -> Refusal {
     use ws::HandshakeError::*;
     match error {
         GetMethodRequired => Refusal::MethodNotAllowed("GET"),
-        NoWebsocketUpgrade => Refusal::Handshake("the Upgrade header must be `websocket`"),
+        NoWebsocketUpgrade => Refusal::Handshake("the Upgrade header must contain `websocket`"),
         NoConnectionUpgrade => Refusal::Handshake("the Connection header must contain `Upgrade`"),
         NoVersionHeader | UnsupportedVersion => Refusal::Version,
         BadWebsocketKey => Refusal::Handshake("Sec-WebSocket-Key must be 16 bytes in base64"),

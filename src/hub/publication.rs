@@ -42,7 +42,7 @@ enum Content {
         bare: Prepared,
         /// Made when the first needs it.
         v1: OnceLock<Box<Prepared>>,
-        event: OnceLock<Bytes>,
+        event: OnceLock<Box<events::Event>>,
     },
     /// For clients of worldcast.v1 only.
     Notice(Box<Prepared>),
@@ -70,10 +70,10 @@ impl Publication {
             (Content::Message { said, v1, .. }, Protocol::V1) => {
                 v1.get_or_init(|| Box::new(Prepared::new(v1::message(said)))).form(form.window, compression)
             }
-            (Content::Message { said, event, .. }, Protocol::Events) => {
-                event.get_or_init(|| events::message(said))
+            (Content::Message { said, event, .. }, Protocol::Events(framing)) => {
+                event.get_or_init(|| Box::new(events::message(said))).framed(framing)
             }
-            (Content::Notice(_), Protocol::Bare | Protocol::Events) => &NOTHING,
+            (Content::Notice(_), Protocol::Bare | Protocol::Events(_)) => &NOTHING,
             (Content::Notice(notice), Protocol::V1) => notice.form(form.window, compression),
         }
     }

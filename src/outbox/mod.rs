@@ -9,14 +9,14 @@ mod phase; // how far the end is
 mod pool; // all outboxes together
 mod pulse; // the signs of life
 mod queue; // what the kernel did not take
-mod way; // a socket, or a body
+mod transport; // the socket
 mod writing; // into it, or into the queue
 
 pub use close_reason::CloseReason;
 pub use phase::Phase;
 pub use pool::Pool;
 pub use pulse::{Pause, Pulse};
-pub use way::Way;
+pub use transport::{Transport, reset_on_drop};
 
 use crate::{
     config::SessionSettings,
@@ -40,7 +40,7 @@ use tokio::net::TcpStream;
 #[repr(C)] // what a push looks at lies together, in two or three lines of the processor's cache
 pub struct Outbox {
     sent: Cell<Traffic>,
-    way: Way,
+    transport: Transport,
     /// What its frames look like.
     pub form: Form,
     phase: Cell<Phase>,
@@ -66,9 +66,9 @@ impl Traffic {
 }
 
 impl Outbox {
-    pub fn new(way: Way, form: Form, pool: Arc<Pool>) -> Self {
+    pub fn new(socket: TcpStream, form: Form, pool: Arc<Pool>) -> Self {
         Self {
-            way,
+            transport: Transport::new(socket),
             form,
             pulse: Pulse::new(Instant::now()),
             queue: RefCell::new(Queue::new(pool)),
@@ -148,24 +148,25 @@ impl Outbox {
     pub fn abort(&self, reason: CloseReason) {
         let _ = self.reason.set(reason); // a reason that was told before stays the reason
         self.queue.borrow_mut().clear();
-        self.way.cut();
+        self.transport.reset_on_drop();
         self.enter(Phase::Gone);
     }
 
     /// Looks for what stayed away too long; called about once a second.
     pub fn sweep(&self, now: Instant, settings: &SessionSettings) {
-        match self.pulse.judge(now, self.phase.get(), self.has_backlog(), settings) {
-            Verdict::Fine => {}
-            Verdict::Ping | Verdict::End(CloseReason::Silent) if self.form.protocol == Protocol::Events => {
-                self.pulse.heard(); // who only listens cannot answer: what it does not take is noticed elsewhere
-                self.push(&events::KEEP_ALIVE, 1);
+        let verdict = self.pulse.judge(now, self.phase.get(), self.has_backlog(), settings);
+        match (verdict, self.form.protocol) {
+            (Verdict::Fine, _) => {}
+            (Verdict::Ping | Verdict::End(CloseReason::Silent), Protocol::Events(framing)) => {
+                self.pulse.heard(); // a listener has no way to answer; the deadline of a write finds a dead one
+                self.push(events::keep_alive(framing), 1);
             }
-            Verdict::Ping => {
+            (Verdict::Ping, _) => {
                 self.pulse.pinged();
                 self.push(&wire::ping(b""), 1);
             }
-            Verdict::End(reason) => self.end(reason),
-            Verdict::Abort(reason) => self.abort(reason),
+            (Verdict::End(reason), _) => self.end(reason),
+            (Verdict::Abort(reason), _) => self.abort(reason),
         }
     }
 
@@ -175,27 +176,12 @@ impl Outbox {
             match self.write_queued() {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.way.poll_write_ready(cx))?
+                    ready!(self.transport.poll_write_ready(cx))?
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Takes the next chunk out, for the body of an answer; `None` when nothing follows.
-    pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(chunk) = self.queue.borrow_mut().pop() {
-            self.pulse.written();
-            return Poll::Ready(Some(chunk));
-        }
-        match self.phase.get() {
-            Phase::Closing { .. } | Phase::Gone => Poll::Ready(None),
-            Phase::Open | Phase::Departing => {
-                self.way.remember(cx);
-                Poll::Pending
-            }
-        }
     }
 
     /// Remembers whom to wake when the outbox has news for the input stream.
@@ -206,12 +192,8 @@ impl Outbox {
         }
     }
 
-    /// None when it goes into the body of an answer.
-    pub fn socket(&self) -> Option<&TcpStream> {
-        match &self.way {
-            Way::Socket(socket) => Some(socket),
-            Way::Body(_) => None,
-        }
+    pub fn socket(&self) -> &TcpStream {
+        self.transport.socket()
     }
 
     /// Whether something waits for a client to read that is not sent away already.
@@ -242,12 +224,12 @@ impl Outbox {
 }
 
 fn farewell(protocol: Protocol, reason: &CloseReason) -> Bytes {
-    match (reason, reason.code()) {
-        (reason, code) if protocol == Protocol::Events => {
-            events::end(code.map(u16::from), &reason.to_string())
+    match (protocol, reason, reason.code()) {
+        (Protocol::Events(framing), reason, code) => {
+            events::end(code.map(u16::from), &reason.to_string(), framing)
         }
-        (CloseReason::ClosedByClient(_), Some(code)) => wire::close(code, ""),
-        (_, Some(code)) => wire::close(code, &reason.to_string()),
-        (_, None) => wire::close_without_code(),
+        (_, CloseReason::ClosedByClient(_), Some(code)) => wire::close(code, ""),
+        (_, _, Some(code)) => wire::close(code, &reason.to_string()),
+        (_, _, None) => wire::close_without_code(),
     }
 }

@@ -89,16 +89,6 @@ impl Queue {
         Ok(written)
     }
 
-    /// Takes the first chunk out.
-    pub fn pop(&mut self) -> Option<Bytes> {
-        let Chunk { bytes, share, .. } = self.chunks.pop_front()?;
-        self.discount(share, bytes.len(), true);
-        if self.chunks.is_empty() {
-            self.clear(); // gives the memory of the list back
-        }
-        Some(bytes)
-    }
-
     /// Forgets everything but the chunk that is partly written, which must be completed before
     /// another frame may follow.
     pub fn forget_unstarted(&mut self) {

@@ -40,7 +40,7 @@ impl Outbox {
     /// Writes what the kernel takes at once; nothing where something waits, for that comes first.
     fn write(&self, frames: &Bytes) -> io::Result<usize> {
         match self.queue.borrow().is_empty() {
-            true => would_block_is_zero(self.way.try_write(frames)),
+            true => would_block_is_zero(self.transport.try_write(frames)),
             false => Ok(0),
         }
     }
@@ -58,7 +58,8 @@ impl Outbox {
     }
 
     pub(super) fn write_queued(&self) -> io::Result<usize> {
-        let written = self.queue.borrow_mut().write_with(|slices| self.way.try_write_vectored(slices))?;
+        let written =
+            self.queue.borrow_mut().write_with(|slices| self.transport.try_write_vectored(slices))?;
         self.pulse.written();
         Ok(written)
     }
@@ -69,7 +70,6 @@ impl Outbox {
     }
 
     pub(super) fn wake(&self) {
-        self.way.wake();
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }

@@ -2,6 +2,7 @@
 //!
 //! The id of every event is the position behind it, so that the browser's own `Last-Event-ID` resumes.
 
+use super::Framing;
 use crate::{
     room::{Position, RoomName, Said},
     wire::Payload,
@@ -11,11 +12,42 @@ use bytes::Bytes;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// A comment, which keeps proxies from taking the connection for dead.
-pub static KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
+/// One event, encoded once for both framings, which share its bytes.
+pub struct Event {
+    /// The event as one chunk of a chunked body (RFC 9112 §7.1).
+    chunk: Bytes,
+    /// The event alone, a slice of `chunk`.
+    bare: Bytes,
+}
 
-/// Something said; its text as data, or, for what is binary, the event `binary` with base64.
-pub fn message(said: &Said) -> Bytes {
+impl Event {
+    fn new(event: &str) -> Self {
+        let size = format!("{:x}\r\n", event.len());
+        let chunk = Bytes::from([size.as_bytes(), event.as_bytes(), b"\r\n"].concat());
+        let bare = chunk.slice(size.len()..size.len() + event.len());
+        Self { chunk, bare }
+    }
+
+    pub fn framed(&self, framing: Framing) -> &Bytes {
+        match framing {
+            Framing::Chunked => &self.chunk,
+            Framing::Close => &self.bare,
+        }
+    }
+}
+
+/// A comment, which keeps proxies from taking the connection for dead.
+pub fn keep_alive(framing: Framing) -> &'static Bytes {
+    static CHUNK: Bytes = Bytes::from_static(b"3\r\n:\n\n\r\n");
+    static BARE: Bytes = Bytes::from_static(b":\n\n");
+    match framing {
+        Framing::Chunked => &CHUNK,
+        Framing::Close => &BARE,
+    }
+}
+
+/// A message; its text as data, or, for binary, the event `binary` with base64.
+pub fn message(said: &Said) -> Event {
     match &said.payload {
         Payload::Text(text) => event("message", Some(said.position), text),
         Payload::Binary(bytes) => event("binary", Some(said.position), &BASE64.encode(bytes)),
@@ -31,8 +63,8 @@ struct Welcome<'a> {
     recovered: Option<bool>,
 }
 
-/// What comes first: the events behind `position` follow.
-pub fn welcome(room: &RoomName, position: Position, recovered: Option<bool>) -> Bytes {
+/// The first event: the messages after `position` follow.
+pub fn welcome(room: &RoomName, position: Position, recovered: Option<bool>) -> Event {
     event("welcome", Some(position), &json(&Welcome { room, position, recovered }))
 }
 
@@ -42,9 +74,13 @@ struct End<'a> {
     reason: &'a str,
 }
 
-/// What comes last: why there is no more, as a WebSocket would be told.
-pub fn end(code: Option<u16>, reason: &str) -> Bytes {
-    event("end", None, &json(&End { code, reason }))
+/// The last event, with the code and the reason that a WebSocket would be told, and the end of the body.
+pub fn end(code: Option<u16>, reason: &str, framing: Framing) -> Bytes {
+    let end = event("end", None, &json(&End { code, reason }));
+    match framing {
+        Framing::Chunked => [&end.chunk[..], b"0\r\n\r\n"].concat().into(),
+        Framing::Close => end.bare,
+    }
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -52,7 +88,7 @@ fn json(value: &impl Serialize) -> String {
 }
 
 /// An event of the kind `message` needs no name. Every line of the data begins a field; carriage returns end lines too.
-fn event(name: &str, id: Option<Position>, data: &str) -> Bytes {
+fn event(name: &str, id: Option<Position>, data: &str) -> Event {
     let mut event = String::with_capacity(data.len() + 64);
     if let Some(id) = id {
         let _ = writeln!(event, "id: {id}"); // writing to memory never fails
@@ -64,7 +100,7 @@ fn event(name: &str, id: Option<Position>, data: &str) -> Bytes {
         let _ = writeln!(event, "data: {line}");
     }
     event.push('\n');
-    event.into()
+    Event::new(&event)
 }
 
 #[cfg(test)]
@@ -73,7 +109,7 @@ mod tests {
 
     #[test]
     fn every_line_is_a_field_of_its_own() {
-        let event = |data| event("message", None, data);
+        let event = |data| event("message", None, data).bare;
         assert_eq!(event("hello"), "data: hello\n\n");
         assert_eq!(event(""), "data: \n\n");
         assert_eq!(event("a\nb\r\nc\rd\n"), "data: a\ndata: b\ndata: c\ndata: d\ndata: \n\n");
@@ -82,6 +118,16 @@ mod tests {
 
     #[test]
     fn an_end_says_why() {
-        assert_eq!(end(Some(1012), "bye"), "event: end\ndata: {\"code\":1012,\"reason\":\"bye\"}\n\n");
+        let event = "event: end\ndata: {\"code\":1012,\"reason\":\"bye\"}\n\n";
+        assert_eq!(end(Some(1012), "bye", Framing::Close), event);
+        assert_eq!(end(Some(1012), "bye", Framing::Chunked), format!("2f\r\n{event}\r\n0\r\n\r\n"));
+    }
+
+    #[test]
+    fn an_event_is_one_chunk() {
+        let event = event("message", None, "hello");
+        assert_eq!(event.framed(Framing::Chunked), "d\r\ndata: hello\n\n\r\n");
+        assert_eq!(event.framed(Framing::Close), "data: hello\n\n");
+        assert_eq!(keep_alive(Framing::Chunked), "3\r\n:\n\n\r\n");
     }
 }

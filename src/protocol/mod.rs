@@ -15,8 +15,17 @@ pub enum Protocol {
     Bare,
     /// worldcast.v1
     V1,
-    /// Server-Sent Events, over HTTP.
-    Events,
+    /// Server-Sent Events, as the body of an HTTP response.
+    Events(Framing),
+}
+
+/// How the end of an HTTP body is marked (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// By an empty chunk: HTTP/1.1.
+    Chunked,
+    /// By the end of the connection: HTTP/1.0.
+    Close,
 }
 
 /// How the frames of a session look; whatever has the same form is encoded once for all.
@@ -39,7 +48,7 @@ impl Protocol {
     /// What the server answers in `Sec-WebSocket-Protocol`.
     pub fn name(self) -> Option<&'static str> {
         match self {
-            Self::Bare | Self::Events => None,
+            Self::Bare | Self::Events(_) => None,
             Self::V1 => Some(v1::NAME),
         }
     }

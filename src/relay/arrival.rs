@@ -20,9 +20,9 @@ pub fn greet(outbox: &Outbox, mut admission: Admission, seal: &Seal) {
     let first = match protocol {
         Protocol::Bare => admission.greeting,
         Protocol::V1 => Some(welcome(&admission, seal)),
-        Protocol::Events => {
+        Protocol::Events(framing) => {
             let Admission { room, recalled, .. } = &admission;
-            Some(events::welcome(room, recalled.from, recalled.whole))
+            Some(events::welcome(room, recalled.from, recalled.whole).framed(framing).clone())
         }
     };
     first.iter().for_each(|first| outbox.push(first, 1));
@@ -47,7 +47,7 @@ fn joined(protocol: Protocol, recalled: &Recalled) -> Bytes {
         all.extend_from_slice(&match protocol {
             Protocol::Bare => wire::plain(&said.payload),
             Protocol::V1 => wire::plain(&v1::message(said)),
-            Protocol::Events => events::message(said),
+            Protocol::Events(framing) => events::message(said).framed(framing).clone(),
         });
     }
     all.freeze()

@@ -128,7 +128,7 @@ mod tests {
     use crate::{
         config::Settings,
         hub::Audience,
-        outbox::{Pool, Way},
+        outbox::Pool,
         protocol::{Form, Protocol},
         relay::tests::{publication, slot},
     };
@@ -156,7 +156,7 @@ mod tests {
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
             let pool = Pool::new(&Settings::default(), Arc::default());
-            let outbox = Outbox::new(Way::Socket(socket), BARE, Arc::new(pool));
+            let outbox = Outbox::new(socket, BARE, Arc::new(pool));
             let session = SessionId::next();
             roster.enter(session, Rc::new(outbox));
             Self(session, client)

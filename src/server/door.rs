@@ -1,45 +1,46 @@
-//! From a new connection to what it becomes.
+//! From a new connection to a session, or to its end.
 //!
-//! A request that asks for an upgrade is judged by the same `App` that answers plain requests. What it refuses is written back
-//! like any response; what it admits becomes a session that owns its socket. Every other request is left to actix-http,
-//! together with what was read of it.
+//! All requests are judged by one `App`. A client that it admits, to a WebSocket or to an event stream, becomes a session
+//! that owns its socket; every other response is written back, and the connection takes another request.
 
 use super::{
+    exchange::{Exchange, Received, other},
     node::Node,
-    reread::Reread,
-    visit::{Visit, other},
 };
 use crate::{
-    http::{self, Refusal},
+    http,
+    logging::TARGET,
     relay::Desk,
     session::{Newcomer, Session},
 };
-use actix_http::{
-    HttpService, KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, StatusCode,
-    body::BoxBody, error::DispatchError,
+use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, map_config};
+use actix_web::{
+    dev::{AppConfig, ServiceResponse},
+    web,
 };
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, fn_service, map_config};
-use actix_web::dev::{AppConfig, ServiceResponse};
 use futures_util::{FutureExt, future::LocalBoxFuture};
+use log::debug;
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
-type Http = boxed::RcService<(Reread, Option<SocketAddr>), (), DispatchError>;
 
 /// What the connections of one listener share on one thread.
 pub struct Door {
     app: App,
-    http: Http,
+    context: web::Data<http::Context>,
     config: ServiceConfig,
     desk: Rc<Desk>,
+    /// Cancelled when the server stops: no connection waits for another request any more.
+    closing: CancellationToken,
 }
 
 /// A connection, from its first request to its end: each step of its way is a future that is freed before the next begins.
@@ -48,9 +49,6 @@ pub struct Connection(LocalBoxFuture<'static, Next>);
 
 /// The next step; none at the end of the connection, or where it broke.
 type Next = io::Result<Option<Connection>>;
-
-/// How often the clock of actix-http moves on; a deadline that has passed when it is set is never noticed.
-const HTTP_TICK: Duration = Duration::from_millis(500);
 
 impl Connection {
     fn ends_with(last: impl Future + 'static) -> Self {
@@ -70,83 +68,78 @@ impl Future for Connection {
 }
 
 impl Door {
-    pub async fn new(node: &Node, listener: SocketAddr) -> Result<Self, ()> {
+    pub async fn new(node: &Node, listener: SocketAddr, closing: CancellationToken) -> Result<Self, ()> {
         let app = map_config(http::app(node.context.clone(), listener), |()| AppConfig::default());
         let app = boxed::rc_service(app.into_factory().new_service(()).await?);
         let desk = node.desk();
-        let http = plain(desk.clone(), app.clone()).await?;
-        let config = ServiceConfigBuilder::new().keep_alive(KeepAlive::Disabled).build();
-        Ok(Self { app, http, config, desk })
+        let keep_alive = KeepAlive::Timeout(desk.settings.session.handshake_within);
+        let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
+        Ok(Self { app, context: node.context.clone(), config, desk, closing })
     }
 
     /// What becomes of a client.
     pub fn opens(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> Connection {
-        Connection(Box::pin(self.clone().receive(socket, peer)))
+        Connection(Box::pin(self.clone().serve(socket, peer)))
     }
 
-    async fn receive(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> Next {
-        let mut visit = Visit::new(socket, self.config.clone());
+    /// Serves one request after the other, until one of them makes a session of the connection.
+    async fn serve(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> Next {
         let session = &self.desk.settings.session;
-        match timeout(session.handshake_within, visit.handshake()).await {
-            Ok(Ok(Some(mut request))) => {
-                request.head_mut().peer_addr = Some(peer);
-                self.judge(request, visit).await
-            }
-            Ok(Ok(None)) => Ok(Some(Connection::ends_with(self.http.call((visit.reread(), Some(peer)))))),
-            Ok(Err(error)) => Err(error),
-            Err(_) => {
-                let too_late = Response::with_body(StatusCode::REQUEST_TIMEOUT, BoxBody::new(()));
-                visit.refuse(too_late, session).await;
-                Ok(None)
-            }
-        }
-    }
-
-    /// Answers the request for an upgrade.
-    async fn judge(&self, request: Request, mut visit: Visit) -> Next {
-        let session = &self.desk.settings.session;
-        let response = self.app.call(request).await.map_err(other)?;
-        let mut response: Response<BoxBody> = response.into();
-        let newcomer = response.extensions_mut().remove::<Newcomer>();
-        match newcomer {
-            Some(newcomer) => {
-                timeout(session.handshake_within, visit.admit(response)).await??;
-                let (socket, unread) = visit.end();
+        let mut exchange = Exchange::new(socket, self.config.clone());
+        while let Some(request) = self.next_request(&mut exchange, peer).await? {
+            let response = self.app.call(request).await.map_err(other)?;
+            let mut response: Response<BoxBody> = response.into();
+            let newcomer = response.extensions_mut().remove::<Newcomer>();
+            if let Some(newcomer) = newcomer {
+                exchange.admit(response, session).await?;
+                let (socket, unread) = exchange.into_parts()?;
                 let session = Session::on_socket(self.desk.clone(), newcomer, socket, unread);
-                Ok(Some(Connection::ends_with(session)))
+                return Ok(Some(Connection::ends_with(session)));
             }
-            None => {
-                visit.refuse(response, session).await;
+            if !self.respond(&mut exchange, response, !self.closing.is_cancelled(), peer).await? {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes a response; says whether the connection takes another request.
+    async fn respond(
+        &self,
+        exchange: &mut Exchange,
+        response: Response<BoxBody>,
+        may_persist: bool,
+        peer: SocketAddr,
+    ) -> io::Result<bool> {
+        let Desk { settings, metrics, .. } = &*self.desk;
+        let responded = exchange.respond(response, may_persist, &settings.session).await;
+        if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            metrics.responses_cut.inc();
+            debug!(target: TARGET, "cut off {peer}: it took a response too slowly");
+        }
+        responded
+    }
+
+    /// The next request that can be understood. What cannot is refused here, and ends the connection.
+    async fn next_request(&self, exchange: &mut Exchange, peer: SocketAddr) -> io::Result<Option<Request>> {
+        let session = &self.desk.settings.session;
+        let next = match exchange.is_idle() {
+            true => {
+                self.closing.run_until_cancelled(exchange.next(session)).await.unwrap_or(Ok(Received::End))
+            }
+            false => exchange.next(session).await,
+        };
+        match next? {
+            Received::Request(mut request) => {
+                request.head_mut().peer_addr = Some(peer);
+                Ok(Some(request))
+            }
+            Received::Refused(refusal) => {
+                let response = http::refuse(&self.context, Some(peer), &refusal).map_into_boxed_body();
+                self.respond(exchange, response.into(), false, peer).await?;
                 Ok(None)
             }
+            Received::End => Ok(None),
         }
-    }
-}
-
-/// What answers plain requests.
-async fn plain(desk: Rc<Desk>, app: App) -> Result<Http, ()> {
-    let disconnect_within = desk.settings.session.close_within.max(HTTP_TICK * 2);
-    let answer = move |request| {
-        let (answer, desk) = (app.call(request), desk.clone());
-        async move { answer.await.map(|answer| listening(desk, answer)) }
-    };
-    let http = HttpService::build()
-        .client_request_timeout(Duration::ZERO) // the head is here, or will never be
-        .client_disconnect_timeout(disconnect_within)
-        .keep_alive(KeepAlive::Disabled) // the head of a second request would have no deadline
-        .h1(fn_service(answer));
-    Ok(boxed::rc_service(http.new_service(()).await?))
-}
-
-/// Who was admitted to listen over HTTP hears its room in the body of the answer. A handshake that comes here is not the
-/// first request of its connection.
-fn listening(desk: Rc<Desk>, mut answer: ServiceResponse) -> ServiceResponse {
-    let newcomer = answer.response_mut().extensions_mut().remove::<Newcomer>();
-    match (newcomer, answer.status()) {
-        (_, StatusCode::SWITCHING_PROTOCOLS) => {
-            answer.error_response(Refusal::Handshake("it must be the first request of its connection"))
-        }
-        (Some(newcomer), _) => answer.map_body(|_, _| BoxBody::new(Session::listen(desk, newcomer))),
-        (None, _) => answer,
     }
 }

@@ -7,9 +7,10 @@ mod acceptor; // who accepts on them
 mod workers; // all worker threads
 mod worker; // one of them
 mod node; // what they share
-mod door; // what a new connection becomes
-mod visit; // its first request
-mod reread; // which others read again
+mod door; // from a connection to a session
+mod exchange; // one request and its response after the other
+mod head; // the head of a request
+mod deadline; // how long anything may take
 mod signals; // who asks to stop
 
 pub use signals::EXIT_SECOND_SIGNAL;

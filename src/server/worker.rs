@@ -33,6 +33,8 @@ pub struct Thread {
 struct Worker {
     node: Node,
     listeners: Vec<SocketAddr>,
+    /// Cancelled when the server stops.
+    closing: CancellationToken,
     /// One for each listener.
     doors: Vec<Rc<Door>>,
     _guard: PanicGuard,
@@ -67,10 +69,15 @@ struct LastWord;
 
 impl Thread {
     /// Starts it; so many files can be read at once.
-    pub fn start(node: &Node, listeners: &[SocketAddr], readers: usize) -> io::Result<Self> {
+    pub fn start(
+        node: &Node,
+        listeners: &[SocketAddr],
+        readers: usize,
+        closing: &CancellationToken,
+    ) -> io::Result<Self> {
         let arbiter = Arbiter::try_with_tokio_rt(move || runtime(readers))?.handle();
-        let (node, listeners) = (node.clone(), listeners.to_vec());
-        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(node, listeners));
+        let (node, listeners, closing) = (node.clone(), listeners.to_vec(), closing.clone());
+        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(node, listeners, closing));
         Ok(Self { arbiter, worker, connections: TaskTracker::new() })
     }
 
@@ -123,8 +130,8 @@ impl Thread {
 }
 
 impl Worker {
-    fn new(node: Node, listeners: Vec<SocketAddr>) -> Self {
-        Self { node, listeners, doors: Vec::new(), _guard: PanicGuard("worker") }
+    fn new(node: Node, listeners: Vec<SocketAddr>, closing: CancellationToken) -> Self {
+        Self { node, listeners, closing, doors: Vec::new(), _guard: PanicGuard("worker") }
     }
 }
 
@@ -132,7 +139,7 @@ impl Actor for Worker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let doors = doors(self.node.clone(), self.listeners.clone());
+        let doors = doors(self.node.clone(), self.listeners.clone(), self.closing.clone());
         ctx.wait(doors.into_actor(self).map(|doors, worker, _| worker.doors = doors));
     }
 }
@@ -170,8 +177,9 @@ impl Handler<LastWord> for Worker {
     }
 }
 
-async fn doors(node: Node, listeners: Vec<SocketAddr>) -> Vec<Rc<Door>> {
-    let doors = join_all(listeners.into_iter().map(|listener| Door::new(&node, listener))).await;
+async fn doors(node: Node, listeners: Vec<SocketAddr>, closing: CancellationToken) -> Vec<Rc<Door>> {
+    let doors = listeners.into_iter().map(|listener| Door::new(&node, listener, closing.clone()));
+    let doors = join_all(doors).await;
     doors.into_iter().map(|door| Rc::new(door.expect("an App that needs nothing to start"))).collect()
 }
 

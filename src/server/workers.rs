@@ -26,10 +26,11 @@ impl Workers {
     pub fn start(listeners: Vec<Bound>, node: &Node) -> io::Result<Self> {
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let number = number(node.settings.workers);
-        let threads = (0..number).map(|_| Thread::start(node, &addresses, READERS.div_ceil(number)));
-        let threads = threads.collect::<io::Result<_>>()?;
+        let closing = CancellationToken::new();
+        let start = || Thread::start(node, &addresses, READERS.div_ceil(number), &closing);
+        let threads = (0..number).map(|_| start()).collect::<io::Result<_>>()?;
         debug!(target: TARGET, "{number} worker threads");
-        let workers = Self { threads, acceptors: TaskTracker::new(), closing: CancellationToken::new() };
+        let workers = Self { threads, acceptors: TaskTracker::new(), closing };
         for (listener, bound) in listeners.into_iter().enumerate() {
             workers.accept(listener, bound, node);
         }

@@ -3,7 +3,7 @@
 //! The socket is read only when everything read before was taken in, and a message is yielded only
 //! when the server has room for it: a full server stops reading, it does not grow.
 
-use super::{budget::Budget, pace::Pace, reading::poll_read};
+use super::{budget::Budget, farewell::Farewell, pace::Pace, reading::poll_read};
 use crate::{
     metrics::{Metrics, PauseLabels},
     outbox::{Outbox, Pause, Phase},
@@ -12,7 +12,6 @@ use crate::{
 use bytes::{Buf, BytesMut};
 use futures_util::Stream;
 use std::{
-    net::Shutdown,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -33,7 +32,7 @@ pub struct Intake {
     unread: BytesMut,
     /// Decoded, waits for room in the server.
     waiting: Option<Message>,
-    half_closed: bool,
+    farewell: Farewell,
 }
 
 impl Intake {
@@ -47,7 +46,17 @@ impl Intake {
         unread: BytesMut,
     ) -> Self {
         let pace = pace.map(Box::new);
-        Self { outbox, budget, metrics, decoder, pace, rest: None, unread, waiting: None, half_closed: false }
+        Self {
+            outbox,
+            budget,
+            metrics,
+            decoder,
+            pace,
+            rest: None,
+            unread,
+            waiting: None,
+            farewell: Farewell::default(),
+        }
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, WireError>>> {
@@ -130,19 +139,6 @@ impl Intake {
         });
         read.map(|read| matches!(read, Ok(1..)).then_some(message))
     }
-
-    /// The closing handshake: everything queued goes out, then our FIN; what still comes is thrown
-    /// away until the peer's FIN. Dropping it unread would reset the connection, and the peer might
-    /// never see the close frame (RFC 6455 §7.1.1).
-    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let flushed = self.outbox.poll_flush(cx);
-        if flushed.is_ready() && !std::mem::replace(&mut self.half_closed, true) {
-            let socket = self.outbox.socket().map(socket2::SockRef::from);
-            let _ = socket.map(|socket| socket.shutdown(Shutdown::Write));
-        }
-        while let Ok(1..) = ready!(poll_read(&self.outbox, cx, |_| ())) {}
-        Poll::Ready(())
-    }
 }
 
 impl Stream for Intake {
@@ -156,7 +152,10 @@ impl Stream for Intake {
         }
         match self.outbox.phase() {
             Phase::Gone => Poll::Ready(None),
-            Phase::Closing { .. } => self.poll_farewell(cx).map(|()| None),
+            Phase::Closing { .. } => {
+                let Self { outbox, farewell, .. } = &mut *self;
+                farewell.poll(outbox, cx).map(|()| None)
+            }
             phase => match self.outbox.poll_flush(cx) {
                 Poll::Ready(Err(_)) => Poll::Ready(None),
                 _ if phase == Phase::Departing => Poll::Pending, // until the outbox is ended

@@ -5,17 +5,17 @@ mod crowd; // how many there may be
 mod ending; // what is kept of its end
 mod intake; // the stream of what it says
 mod reading; // the bytes it is made of
-mod listening; // one that says nothing
+mod listener; // the stream of a client that only listens
+mod farewell; // the end of a connection
 mod pace; // how fast it may speak
 
 pub use budget::{cost, in_flight};
 pub use crowd::{Crowd, Crowded, Place};
-pub use listening::Heard;
 
 use crate::{
     config::ByteSize,
     hub::{AskPresence, Audience, Depart, Join, Leave, Publish, Report, SessionId, Speaker},
-    outbox::{CloseReason, Outbox, Traffic, Way},
+    outbox::{CloseReason, Outbox, Traffic},
     protocol::{
         Form, Protocol,
         v1::{self, Complaint, Reference, Request},
@@ -28,7 +28,7 @@ use actix::{dev::ContextFut, prelude::*};
 use budget::Budget;
 use bytes::BytesMut;
 use intake::Intake;
-use listening::Silence;
+use listener::Listener;
 use pace::Pace;
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 use tokio::net::TcpStream;
@@ -77,30 +77,23 @@ pub struct Session {
 pub type Running = ContextFut<Session, Context<Session>>;
 
 impl Session {
-    /// A session on `socket`, behind whose opening handshake `unread` came. It is no task of its own: it goes on in
-    /// that of its connection.
+    /// A session on `socket`; `unread` are the bytes received after its request. It is no task of its own: it goes
+    /// on in the task of its connection.
     pub fn on_socket(desk: Rc<Desk>, newcomer: Newcomer, socket: TcpStream, unread: BytesMut) -> Running {
         let form = newcomer.terms.form;
-        let outbox = Rc::new(Outbox::new(Way::Socket(socket), form, desk.pool.clone()));
+        let outbox = Rc::new(Outbox::new(socket, form, desk.pool.clone()));
+        let mut ctx = Context::new();
+        if let Protocol::Events(_) = form.protocol {
+            ctx.add_stream(Listener::new(outbox.clone()));
+            return ctx.into_future(Self::new(desk, newcomer, outbox));
+        }
         let decoder = Decoder::new(newcomer.max_message.bytes(), form.window.is_some());
         let pace = Pace::of(newcomer.messages_per_second, &desk.settings.session, Instant::now());
         let session = Self::new(desk, newcomer, outbox);
         let Self { outbox, budget, desk, .. } = &session;
         let (outbox, budget, metrics) = (outbox.clone(), budget.clone(), desk.metrics.clone());
-        let mut ctx = Context::new();
         ctx.add_stream(Intake::new(outbox, budget, metrics, decoder, pace, unread));
         ctx.into_future(session)
-    }
-
-    /// Starts a session that only listens; what it hears is the body of the answer to its request.
-    pub fn listen(desk: Rc<Desk>, newcomer: Newcomer) -> Heard {
-        let outbox = Rc::new(Outbox::new(Way::body(), newcomer.terms.form, desk.pool.clone()));
-        let heard = Heard(outbox.clone());
-        Self::create(|ctx| {
-            ctx.add_stream(Silence(outbox.clone()));
-            Self::new(desk, newcomer, outbox)
-        });
-        heard
     }
 
     fn new(desk: Rc<Desk>, newcomer: Newcomer, outbox: Rc<Outbox>) -> Self {
@@ -114,7 +107,7 @@ impl Session {
 
     fn hear(&mut self, payload: Payload) {
         match (self.terms.form.protocol, payload) {
-            (Protocol::Bare | Protocol::Events, payload) => self.say(payload, None),
+            (Protocol::Bare | Protocol::Events(_), payload) => self.say(payload, None),
             (Protocol::V1, Payload::Text(text)) => match Request::read(&text) {
                 Ok(Request::Publish { reference, payload }) => self.say(payload, reference),
                 Ok(Request::Presence { reference }) => self.ask_presence(reference),
@@ -154,7 +147,7 @@ impl Session {
         let reason = CloseReason::MayNotPublish;
         drop(self.budget.claim());
         match self.terms.form.protocol {
-            Protocol::Bare | Protocol::Events => self.depart(reason),
+            Protocol::Bare | Protocol::Events(_) => self.depart(reason),
             Protocol::V1 => {
                 let (code, message) = (reason.name(), reason.to_string());
                 self.complain(&Complaint { reference, code, message });

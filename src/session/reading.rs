@@ -13,7 +13,7 @@ use tokio::{io::Interest, net::TcpStream};
 /// with 0 at the end of the stream.
 pub fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
     const READ_SIZE: usize = 16 << 10;
-    let Some(socket) = outbox.socket() else { return Poll::Ready(Ok(0)) };
+    let socket = outbox.socket();
     thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]));
 
     BUFFER.with_borrow_mut(|buffer| {

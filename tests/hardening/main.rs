@@ -9,6 +9,7 @@ mod deaf; // who reads nothing
 mod announced; // messages too large to come
 mod crowd; // more than may come
 mod heads; // requests that never end
+mod streams; // events, and what comes behind their request
 mod descriptors; // no more of them
 mod spread; // over the threads
 mod log; // nobody reads it

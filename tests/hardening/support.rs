@@ -121,6 +121,21 @@ pub async fn get_with(address: SocketAddr, path: &str, headers: &str) -> String 
     within(format!("an answer of {address}{path}"), answer).await
 }
 
+/// The whole answer to a text that is published.
+pub async fn post(address: SocketAddr, path: &str, text: &str) -> String {
+    let answer = async {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        let length = text.len();
+        let headers = "Host: localhost\r\nConnection: close\r\nContent-Type: text/plain";
+        let request = format!("POST {path} HTTP/1.1\r\n{headers}\r\nContent-Length: {length}\r\n\r\n{text}");
+        socket.write_all(request.as_bytes()).await.expect("a connection");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("an answer in UTF-8");
+        answer
+    };
+    within(format!("an answer of {address}{path}"), answer).await
+}
+
 /// The head of the answer to a flawless handshake.
 pub async fn knocks(server: &Server) -> String {
     let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");

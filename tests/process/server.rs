@@ -116,6 +116,15 @@ impl Server {
         kib.and_then(|kib| kib.parse::<usize>().ok()).map_or(0, |kib| kib << 10)
     }
 
+    /// Time that its threads have spent on a processor (proc_pid_stat(5)).
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("the process runs");
+        let (_, fields) = stat.rsplit_once(") ").expect("the name of the program in brackets");
+        let ticks = |at: usize| fields.split(' ').nth(at).and_then(|ticks| ticks.parse::<u64>().ok());
+        let used = ticks(11).expect("utime") + ticks(12).expect("stime");
+        Duration::from_millis(used * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
     /// What the process has open, one line each.
     pub fn descriptors(&self) -> Vec<String> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("the process runs");

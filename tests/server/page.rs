@@ -158,7 +158,7 @@ async fn head_is_get_without_the_body() {
         assert!(!body.is_empty(), "{path}");
 
         let mut raw = Raw::connect(server.address()).await;
-        raw.sends(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        raw.sends(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
         let head = String::from_utf8(raw.reads_to_the_end().await).unwrap();
         assert_eq!(sorted(head.trim_end()), sorted(head_of_get), "{path}");
         assert!(head.ends_with("\r\n\r\n"), "{path}");

@@ -197,14 +197,3 @@ async fn a_head_that_never_ends_is_not_waited_for() {
         assert!(answer.starts_with(b"HTTP/1.1 408 "), "{begun:?}: {}", String::from_utf8_lossy(&answer));
     }
 }
-
-#[actix_web::test]
-async fn a_connection_gets_one_answer_and_no_time_for_a_second_head() {
-    let server = TestServer::start().await;
-    let mut slow = Raw::connect(server.address()).await;
-
-    slow.sends("GET /rooms/a HTTP/1.1\r\nHost: localhost\r\n\r\nGET /rooms/b HTTP/1.1\r\n").await;
-    let answers = String::from_utf8(slow.reads_to_the_end().await).unwrap();
-    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
-    assert!(answers.to_lowercase().contains("\r\nconnection: close\r\n"), "{answers}");
-}

@@ -46,7 +46,7 @@ pub trait Host {
     /// The whole answer to a plain request.
     async fn get(&self, path: &str) -> String {
         let mut raw = Raw::connect(self.address()).await;
-        raw.sends(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        raw.sends(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
         String::from_utf8(raw.reads_to_the_end().await).expect("text")
     }
 

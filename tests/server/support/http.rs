@@ -30,7 +30,7 @@ impl Http {
     }
 
     pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         Self { address, head, body: Vec::new() }
     }
 
@@ -60,8 +60,13 @@ impl Http {
 
     /// Sends the request and reads the answer to the end of the connection.
     pub async fn reply(&self) -> Reply {
-        let mut raw = Raw::connect(self.address).await;
-        raw.sends([self.head.as_bytes(), b"\r\n", &self.body].concat()).await;
+        Self::raw_request(self.address, &[self.head.as_bytes(), b"\r\n", &self.body].concat()).await
+    }
+
+    /// Sends these bytes and reads the answer to the end of the connection.
+    pub async fn raw_request(address: SocketAddr, bytes: &[u8]) -> Reply {
+        let mut raw = Raw::connect(address).await;
+        raw.sends(bytes).await;
         let answer = String::from_utf8(raw.reads_to_the_end().await).expect("text");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");

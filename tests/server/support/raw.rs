@@ -95,6 +95,14 @@ impl Raw {
         head
     }
 
+    /// The body behind this `head`, whose length it tells.
+    pub async fn reads_body(&mut self, head: &str) -> String {
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+        let mut body = vec![0; length.parse().expect("a number")];
+        within("a body", self.socket.read_exact(&mut body)).await.expect("a body");
+        String::from_utf8(body).expect("text")
+    }
+
     /// All that comes until the server closes in good order.
     pub async fn reads_to_the_end(&mut self) -> Vec<u8> {
         self.tries_to_read_to_the_end().await.expect("an orderly end")

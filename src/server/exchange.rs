@@ -1,0 +1,341 @@
+//! A connection as HTTP/1 sees it: one request is read, and its response written, before the next.
+//!
+//! Nothing is read ahead: of everything that a client sends behind a request, one buffer waits here and the rest in the
+//! kernel.
+
+use super::{deadline::within, head::Search};
+use crate::{config::SessionSettings, http::Refusal, outbox::reset_on_drop};
+use actix_http::{
+    BoxedPayloadStream, ConnectionType, Method, Payload, Request, Response, ServiceConfig, Version,
+    body::{BodySize, BoxBody, MessageBody},
+    error::PayloadError,
+    h1::{Codec, Message, MessageType},
+    header::{self, HeaderName, HeaderValue},
+};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::Stream;
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    io::{self, ErrorKind},
+    net::Shutdown,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+use tokio::net::TcpStream;
+use tokio_util::codec::{Decoder, Encoder};
+
+/// Bytes that are read at once; most requests are shorter.
+const READ_SIZE: usize = 1 << 10;
+
+/// Bytes of a response that are written together: many libraries show only what comes along with the head.
+const WRITE_SIZE: usize = 8 << 10;
+
+pub struct Exchange {
+    input: Rc<Input>,
+    /// Of the last request.
+    version: Version,
+    /// The last request asked for the head of a response only.
+    is_head: bool,
+    /// A response was written, and the connection stayed open for another request.
+    persisted: bool,
+}
+
+/// The receiving side of a connection, shared with the body of the request that is being handled.
+pub struct Input {
+    socket: TcpStream,
+    /// Bytes that are received and not decoded.
+    received: RefCell<BytesMut>,
+    codec: RefCell<Codec>,
+    /// The client waits for `100 Continue` before it sends a body (RFC 9110 §10.1.1).
+    expects_continue: Cell<bool>,
+}
+
+/// The outcome of waiting for a request.
+pub enum Received {
+    Request(Request),
+    /// There is no understanding such a request.
+    Refused(Refusal),
+    /// The client has nothing more to ask.
+    End,
+}
+
+impl Exchange {
+    pub fn new(socket: TcpStream, config: ServiceConfig) -> Self {
+        let codec = RefCell::new(Codec::new(config));
+        let input = Input { socket, received: RefCell::default(), codec, expects_continue: Cell::new(false) };
+        Self { input: Rc::new(input), version: Version::HTTP_11, is_head: false, persisted: false }
+    }
+
+    /// A response was written before, and no byte of another request is here.
+    pub fn is_idle(&self) -> bool {
+        self.persisted && self.input.received.borrow().is_empty()
+    }
+
+    /// The next request, whose head must be complete within `session.handshake_within`.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub async fn next(&mut self, session: &SessionSettings) -> io::Result<Received> {
+        match within(session.handshake_within, self.read_head(session.max_head.bytes())).await {
+            Ok(next) => next,
+            Err(_) if self.is_idle() => Ok(Received::End),
+            Err(_) => Ok(Received::Refused(Refusal::HeadTooSlow)),
+        }
+    }
+
+    async fn read_head(&mut self, most: usize) -> io::Result<Received> {
+        let mut search = Search::default();
+        loop {
+            let found = search.find(&mut self.input.received.borrow_mut(), most);
+            match found {
+                Ok(Some(head)) => {
+                    head.ignore_foreign_upgrades(&mut self.input.received.borrow_mut());
+                    return Ok(self.decode());
+                }
+                Err(refusal) => return Ok(Received::Refused(refusal)),
+                Ok(None) => {}
+            }
+            if poll_fn(|cx| self.input.poll_read(cx)).await? == 0 {
+                return Ok(Received::End);
+            }
+        }
+    }
+
+    fn decode(&mut self) -> Received {
+        let decoded = self.input.codec.borrow_mut().decode(&mut self.input.received.borrow_mut());
+        match decoded {
+            Ok(Some(Message::Item(request))) => Received::Request(self.with_body(request)),
+            Ok(_) => Received::Refused(Refusal::Request("the head has no end".to_owned())),
+            Err(error) => Received::Refused(Refusal::Request(error.to_string())),
+        }
+    }
+
+    /// A target in absolute form counts, whatever `Host` says (RFC 9112 §3.2.2).
+    fn with_body(&mut self, mut request: Request) -> Request {
+        let head = request.head_mut();
+        (self.version, self.is_head) = (head.version, head.method == Method::HEAD);
+        self.input.expects_continue.set(head.expect());
+        if let Some(Ok(host)) = head.uri.authority().map(|host| HeaderValue::from_str(host.as_str())) {
+            head.headers.insert(header::HOST, host);
+        }
+        if self.input.message_type() != MessageType::Payload {
+            return request;
+        }
+        let body: BoxedPayloadStream = Box::pin(RequestBody(self.input.clone()));
+        request.replace_payload(Payload::Stream { payload: body }).0
+    }
+
+    /// Writes the head that lets a client in, for a session that goes on with [`Exchange::into_parts`].
+    ///
+    /// # Errors
+    /// Those of the socket, and `TimedOut` if the client takes it too slowly.
+    pub async fn admit(&mut self, response: Response<BoxBody>, session: &SessionSettings) -> io::Result<()> {
+        let mut bytes = self.encode_head(response.drop_body(), BodySize::Stream)?;
+        Writer::new(&self.input, session).write(&mut bytes).await
+    }
+
+    /// The socket, and the bytes behind the last request.
+    ///
+    /// # Errors
+    /// If the body of the request is still in use, which no handler of a session keeps.
+    pub fn into_parts(self) -> io::Result<(TcpStream, BytesMut)> {
+        let input =
+            Rc::into_inner(self.input).ok_or_else(|| other("the body of the request is still read"))?;
+        let received = input.received.into_inner();
+        Ok((input.socket, BytesMut::from(&received[..]))) // the buffer itself is larger and would stay
+    }
+
+    /// Writes `response`. The connection stays open for another request if both sides want that and the request was
+    /// read to its end; otherwise it is closed. Says whether it stays open.
+    ///
+    /// # Errors
+    /// Those of the socket and of the body, and `TimedOut` if the client takes the response too slowly; the connection
+    /// is to be dropped, and is reset then.
+    pub async fn respond(
+        &mut self,
+        response: Response<BoxBody>,
+        may_persist: bool,
+        session: &SessionSettings,
+    ) -> io::Result<bool> {
+        let persists = may_persist && self.can_persist(response.body().size());
+        match self.write(response, persists, session).await {
+            Ok(()) if persists => self.persisted = true,
+            Ok(()) => {
+                let _ = within(session.close_within, self.close()).await; // a client that does not answer is dropped
+            }
+            Err(error) => {
+                reset_on_drop(&self.input.socket);
+                return Err(error);
+            }
+        }
+        Ok(persists)
+    }
+
+    fn can_persist(&self, size: BodySize) -> bool {
+        self.input.codec.borrow().keep_alive()
+            && self.input.message_type() == MessageType::None
+            && (size != BodySize::Stream || self.can_chunk())
+    }
+
+    /// HTTP/1.0 knows no chunks (RFC 9112 §6.1), and actix-http sends none to a client that asks for another protocol.
+    fn can_chunk(&self) -> bool {
+        self.version >= Version::HTTP_11 && self.input.message_type() != MessageType::Stream
+    }
+
+    /// Holds no more of the body than is written together, and the body itself, which may hold permits, to the end.
+    async fn write(
+        &self,
+        mut response: Response<BoxBody>,
+        persists: bool,
+        session: &SessionSettings,
+    ) -> io::Result<()> {
+        response.head_mut().set_connection_type(match persists {
+            true => ConnectionType::KeepAlive,
+            false => ConnectionType::Close,
+        });
+        if let Some(hint) = keep_alive(session.handshake_within).filter(|_| persists) {
+            response.headers_mut().insert(HeaderName::from_static("keep-alive"), hint);
+        }
+        let (head, body) = response.into_parts();
+        let (mut bytes, mut writer) =
+            (self.encode_head(head, body.size())?, Writer::new(&self.input, session));
+        if self.is_head {
+            return writer.write(&mut bytes).await;
+        }
+        let mut body = pin!(body);
+        while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
+            self.encode(Message::Chunk(Some(chunk.map_err(other)?)), &mut bytes)?;
+            if bytes.len() >= WRITE_SIZE {
+                writer.write(&mut bytes).await?;
+            }
+        }
+        self.encode(Message::Chunk(None), &mut bytes)?;
+        writer.write(&mut bytes).await
+    }
+
+    fn encode_head(&self, mut head: Response<()>, size: BodySize) -> io::Result<BytesMut> {
+        let mut bytes = BytesMut::new();
+        head.head_mut().no_chunking(size == BodySize::Stream && !self.can_chunk());
+        self.encode(Message::Item((head, size)), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn encode(&self, part: Message<(Response<()>, BodySize)>, bytes: &mut BytesMut) -> io::Result<()> {
+        self.input.codec.borrow_mut().encode(part, bytes)
+    }
+
+    /// Half-closes and discards the input until the client closes too: a socket that is dropped with unread input resets
+    /// the connection, and the client might never see the response.
+    async fn close(&self) -> io::Result<()> {
+        socket2::SockRef::from(&self.input.socket).shutdown(Shutdown::Write)?;
+        let mut discarded = [0; 2 << 10];
+        loop {
+            poll_fn(|cx| self.input.socket.poll_read_ready(cx)).await?;
+            match self.input.socket.try_read(&mut discarded) {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Input {
+    /// Reads once, behind the bytes that were received before; ready with 0 at the end of the stream.
+    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut received = self.received.borrow_mut();
+        received.reserve(READ_SIZE);
+        loop {
+            ready!(self.socket.poll_read_ready(cx))?;
+            match self.socket.try_read_buf(&mut *received) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    /// The kind of the request that is being read: with a body that has not ended, without, or one of another protocol.
+    fn message_type(&self) -> MessageType {
+        self.codec.borrow().message_type()
+    }
+}
+
+/// The body of a request, read when it is asked for.
+struct RequestBody(Rc<Input>);
+
+impl Stream for RequestBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let input = &self.0;
+        while input.message_type() == MessageType::Payload {
+            let decoded = input.codec.borrow_mut().decode(&mut input.received.borrow_mut());
+            match decoded {
+                Ok(Some(Message::Chunk(Some(bytes)))) => return Poll::Ready(Some(Ok(bytes))),
+                Ok(Some(_)) => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(_) => return Poll::Ready(Some(Err(PayloadError::EncodingCorrupted))),
+            }
+            if input.expects_continue.replace(false) {
+                let _ = input.socket.try_write(b"HTTP/1.1 100 Continue\r\n\r\n"); // a client may send without it
+            }
+            if ready!(input.poll_read(cx))? == 0 {
+                return Poll::Ready(Some(Err(PayloadError::Incomplete(None))));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+/// Writes to a client that must take a response at [`SessionSettings::min_response_rate`] on average.
+struct Writer<'a> {
+    socket: &'a TcpStream,
+    session: &'a SessionSettings,
+    began: Instant,
+    written: usize,
+}
+
+impl<'a> Writer<'a> {
+    fn new(input: &'a Input, session: &'a SessionSettings) -> Self {
+        Self { socket: &input.socket, session, began: Instant::now(), written: 0 }
+    }
+
+    /// Writes all of `bytes`, and takes them out.
+    async fn write(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
+        while !bytes.is_empty() {
+            within(self.patience(), poll_fn(|cx| self.socket.poll_write_ready(cx))).await??;
+            match self.socket.try_write(bytes) {
+                Ok(written) => {
+                    bytes.advance(written);
+                    self.written += written;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Time until the client is too slow: without progress, or on average.
+    fn patience(&self) -> Duration {
+        let SessionSettings { stalled_write, min_response_rate, .. } = self.session;
+        let earned = match min_response_rate.bytes() {
+            0 => return *stalled_write,
+            rate => Duration::from_secs_f64(self.written as f64 / rate as f64),
+        };
+        (*stalled_write + earned).saturating_sub(self.began.elapsed()).min(*stalled_write)
+    }
+}
+
+/// Tells a client how long an idle connection stays open, in whole seconds, so that it does not use it at that moment.
+fn keep_alive(limit: Duration) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("timeout={}", limit.as_secs())).ok().filter(|_| limit.as_secs() > 0)
+}
+
+/// As text: these errors cannot leave their thread, which `io::Error` may.
+pub fn other(error: impl ToString) -> io::Error {
+    io::Error::other(error.to_string())
+}

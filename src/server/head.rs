@@ -1,0 +1,232 @@
+//! The head of a request as bytes: its end, and the meaning of those headers that decide about the connection.
+//!
+//! A header is judged by its value, and only where it is ours: `Content-Length: 0` announces no body, and an `Upgrade`
+//! to a protocol that is not spoken here is not asked for (RFC 9110 §7.8).
+
+use crate::http::Refusal;
+use bytes::{Buf, BytesMut};
+use std::ops::Range;
+
+/// Headers of one request; actix-http takes as many.
+const MAX_HEADERS: usize = 96;
+
+/// The search for the end of a head, in time linear in its length.
+#[derive(Default)]
+pub struct Search {
+    /// Bytes without an end.
+    searched: usize,
+    /// Length at the last attempt to parse, which fails early for what is no HTTP.
+    parsed: usize,
+}
+
+/// A complete head at the beginning of the received bytes.
+#[derive(Debug, PartialEq)]
+pub struct Head {
+    /// GET with `websocket` in its `Upgrade` list: an attempt at a handshake, good or bad.
+    pub asks_for_websocket: bool,
+    /// The lines that speak of another protocol, in the order in which they stand.
+    upgrades: Vec<Range<usize>>,
+}
+
+impl Search {
+    /// The head at the beginning of `received`; `None` while more must be received. Empty lines in front of it are
+    /// taken out (RFC 9112 §2.2).
+    ///
+    /// # Errors
+    /// [`Refusal::HeadTooLarge`] if it has more than `most` bytes, [`Refusal::Request`] if it is no HTTP.
+    pub fn find(&mut self, received: &mut BytesMut, most: usize) -> Result<Option<Head>, Refusal> {
+        let empty = received.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+        if self.searched == 0 {
+            received.advance(empty);
+        }
+        let is_complete = holds_empty_line(&received[self.searched.saturating_sub(2)..]);
+        self.searched = received.len();
+        if is_complete || received.len() >= self.parsed.max(1) * 2 {
+            self.parsed = received.len();
+            if let Some((head, length)) = Head::parse(received)? {
+                return if length > most { Err(Refusal::HeadTooLarge(most)) } else { Ok(Some(head)) };
+            }
+        }
+        if received.len() > most { Err(Refusal::HeadTooLarge(most)) } else { Ok(None) }
+    }
+}
+
+impl Head {
+    fn parse(received: &[u8]) -> Result<Option<(Self, usize)>, Refusal> {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let length = match request.parse(received) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooManyHeaders(MAX_HEADERS)),
+            Err(error) => return Err(Refusal::Request(error.to_string())),
+        };
+        check_host(&request)?;
+        let mut asks = false;
+        let mut upgrades = Vec::new();
+        for header in request.headers.iter() {
+            let has = |token: &str| has_token(header.value, token);
+            if header.name.eq_ignore_ascii_case("upgrade") {
+                asks |= has("websocket");
+                upgrades.push(line(received, header.name));
+            } else if header.name.eq_ignore_ascii_case("connection") && has("upgrade") && !has("close") {
+                upgrades.push(line(received, header.name));
+            }
+        }
+        let asks_for_websocket = asks && request.method == Some("GET");
+        Ok(Some((Self { asks_for_websocket, upgrades }, length)))
+    }
+
+    /// Takes `Upgrade` out of `received`, at whose beginning this head lies, and `Connection: Upgrade` with it, unless
+    /// they ask for a WebSocket. actix-http would take the body of such a request for bytes of the other protocol, and
+    /// announce an upgrade in its response.
+    pub fn ignore_foreign_upgrades(&self, received: &mut BytesMut) {
+        if self.asks_for_websocket || self.upgrades.is_empty() {
+            return;
+        }
+        let mut kept = BytesMut::with_capacity(received.len());
+        let mut from = 0;
+        for line in &self.upgrades {
+            kept.extend_from_slice(&received[from..line.start]);
+            from = line.end;
+        }
+        kept.extend_from_slice(&received[from..]);
+        *received = kept;
+    }
+}
+
+/// One `Host` in every request of HTTP/1.1, and never two (RFC 9112 §3.2).
+fn check_host(request: &httparse::Request<'_, '_>) -> Result<(), Refusal> {
+    let hosts = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).count();
+    match (hosts, request.version) {
+        (0, Some(1)) => Err(Refusal::Request("HTTP/1.1 requires a Host header".to_owned())),
+        (0 | 1, _) => Ok(()),
+        _ => Err(Refusal::Request("only one Host header is allowed".to_owned())),
+    }
+}
+
+/// A list has `token` in it, compared without case (RFC 9110 §5.6.1, §7.8).
+fn has_token(list: &[u8], token: &str) -> bool {
+    list.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// The line of the header whose `name` lies in `received`, with its end.
+fn line(received: &[u8], name: &str) -> Range<usize> {
+    let start = name.as_ptr().addr() - received.as_ptr().addr();
+    let length = received[start..].iter().position(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    start..start + length
+}
+
+fn holds_empty_line(bytes: &[u8]) -> bool {
+    let mut newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+    newlines.any(|at| bytes[at + 1..].starts_with(b"\n") || bytes[at + 1..].starts_with(b"\r\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 1 << 10;
+
+    fn find(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
+        Search::default().find(&mut bytes.into(), MOST)
+    }
+
+    fn asks(request: &str) -> bool {
+        find(request.as_bytes()).unwrap().unwrap().asks_for_websocket
+    }
+
+    #[test]
+    fn a_head_is_found_however_it_is_cut() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        for cut in 0..head.len() {
+            let (mut search, mut received) = (Search::default(), BytesMut::from(&head[..cut]));
+            assert_eq!(search.find(&mut received, MOST).unwrap(), None, "{cut}");
+            received.extend_from_slice(&head[cut..]);
+            assert!(search.find(&mut received, MOST).unwrap().is_some(), "{cut}");
+        }
+        assert!(find(b"GET / HTTP/1.0\n\n").unwrap().is_some(), "bare line feeds");
+    }
+
+    #[test]
+    fn a_head_is_parsed_a_few_times_however_slowly_it_comes() {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(900));
+        let (mut search, mut received, mut parsed) = (Search::default(), BytesMut::new(), Vec::new());
+        for byte in head.bytes() {
+            received.extend_from_slice(&[byte]);
+            let _ = search.find(&mut received, MOST).unwrap();
+            parsed.push(search.parsed);
+        }
+        parsed.dedup();
+        assert!(parsed.len() <= 12, "{parsed:?}");
+    }
+
+    #[test]
+    fn empty_lines_before_a_head_cost_nothing() {
+        let (mut search, mut received) = (Search::default(), BytesMut::from(&b"\r\n\r\n\n\r\n"[..]));
+        assert_eq!(search.find(&mut received, MOST).unwrap(), None);
+        assert!(received.is_empty());
+        received.extend_from_slice(b"\r\nGET / HTTP/1.0\r\n\r\n");
+        assert!(search.find(&mut received, MOST).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_head_has_at_most_the_length_that_is_allowed() {
+        let head = |length: usize| {
+            let empty = "GET / HTTP/1.0\r\nX: \r\n\r\n";
+            empty.replace("X: ", &format!("X: {}", "x".repeat(length - empty.len())))
+        };
+        assert!(find(head(MOST).as_bytes()).unwrap().is_some());
+        for too_long in [head(MOST + 1).as_bytes(), &head(MOST + 9).as_bytes()[..MOST + 1]] {
+            assert_eq!(find(too_long).unwrap_err().code(), "head_too_large");
+        }
+        let many = format!("GET / HTTP/1.0\r\n{}\r\n", "a:\r\n".repeat(97));
+        assert_eq!(find(many.as_bytes()).unwrap_err().code(), "head_too_large");
+    }
+
+    #[test]
+    fn other_protocols_are_refused_before_their_head_ends() {
+        for other in ["\x16\x03\x01\x02\x00", "PRI * HTTP/2.0\r\n", "nonsense \r\n"] {
+            assert_eq!(find(other.as_bytes()).unwrap_err().code(), "request", "{other}");
+        }
+    }
+
+    #[test]
+    fn one_host_is_required() {
+        for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a\r\nhost: b\r\n"] {
+            let head = format!("GET / HTTP/1.1\r\n{hosts}\r\n");
+            assert_eq!(find(head.as_bytes()).unwrap_err().code(), "request", "{hosts}");
+        }
+        assert!(find(b"GET / HTTP/1.0\r\n\r\n").unwrap().is_some(), "HTTP/1.0 has none");
+    }
+
+    #[test]
+    fn a_websocket_is_asked_for_in_a_list_of_a_get_only() {
+        let request = |method, upgrade| format!("{method} / HTTP/1.1\r\nHost: a\r\n{upgrade}\r\n\r\n");
+        for upgrade in
+            ["Upgrade: websocket", "UPGRADE: h2c, WebSocket", "Upgrade: h2c\r\nUpgrade:websocket\r\nX: y"]
+        {
+            assert!(asks(&request("GET", upgrade)), "{upgrade}");
+            assert!(!asks(&request("POST", upgrade)), "{upgrade}");
+        }
+        for upgrade in ["Upgrade: h2c", "Upgrade: websockets", "Upgrade: web socket", "X-Upgrade: websocket"]
+        {
+            assert!(!asks(&request("GET", upgrade)), "{upgrade}");
+        }
+    }
+
+    #[test]
+    fn an_upgrade_that_is_not_ours_is_taken_out_and_nothing_else() {
+        let upgrade = "Upgrade: websocket\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c";
+        let request = format!("POST / HTTP/1.1\r\n{upgrade}\r\nX: y\r\n\r\nbody");
+        let mut received = BytesMut::from(request.as_bytes());
+        let head = Search::default().find(&mut received, MOST).unwrap().unwrap();
+        head.ignore_foreign_upgrades(&mut received);
+        assert_eq!(received, "POST / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nbody");
+        let handshake = "GET / HTTP/1.1\r\nUpgrade: websocket\r\nHost: a\r\nConnection: Upgrade\r\n\r\n";
+        let mut received = BytesMut::from(handshake.as_bytes());
+        let head = Search::default().find(&mut received, MOST).unwrap().unwrap();
+        head.ignore_foreign_upgrades(&mut received);
+        assert_eq!(received, handshake);
+    }
+}

@@ -1,0 +1,52 @@
+//! The input stream of a client that only listens: it yields nothing, and drives the socket of an event stream.
+
+use super::{farewell::Farewell, reading::poll_read};
+use crate::{
+    outbox::{Outbox, Phase},
+    wire::{Message, WireError},
+};
+use futures_util::Stream;
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+pub struct Listener {
+    outbox: Rc<Outbox>,
+    farewell: Farewell,
+}
+
+impl Listener {
+    pub fn new(outbox: Rc<Outbox>) -> Self {
+        Self { outbox, farewell: Farewell::default() }
+    }
+
+    /// Ready at the end of the connection. All input is discarded: an event stream has one direction.
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Poll::Ready(Err(_)) = self.outbox.poll_flush(cx) {
+            return Poll::Ready(());
+        }
+        loop {
+            match poll_read(&self.outbox, cx, |_| ()) {
+                Poll::Ready(Ok(1..)) => {}
+                end => return end.map(|_| ()), // a FIN or a reset
+            }
+        }
+    }
+}
+
+impl Stream for Listener {
+    type Item = Result<Message, WireError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.outbox.remember(cx);
+        let Self { outbox, farewell } = &mut *self;
+        let ended = match outbox.phase() {
+            Phase::Gone => Poll::Ready(()),
+            Phase::Closing { .. } => farewell.poll(outbox, cx),
+            Phase::Open | Phase::Departing => self.poll_end(cx),
+        };
+        ended.map(|()| None)
+    }
+}
