@@ -42,6 +42,15 @@ async fn node_talks_and_asks_for_what_was_said() {
     assert_eq!(output_of("node", &[&script, &address]).await.as_deref(), Some("all is well\n"));
 }
 
+#[actix_web::test]
+async fn java_connects_and_publishes_again_and_again() {
+    let server = TestServer::start().await;
+    let (address, script) = (server.address().to_string(), script("Client.java"));
+    if let Some(said) = output_of("java", &[&script, &address]).await {
+        assert_eq!(said, "all is well\n");
+    }
+}
+
 /// Whether the program finds a library; fine if not, unless WORLDCAST_REQUIRE names the program.
 async fn has_library(program: &str, arguments: &[&str]) -> bool {
     let mut program_itself = Command::new(program);
