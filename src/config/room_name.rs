@@ -6,7 +6,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 /// The longest name of a room, in bytes.
 pub const MAX_ROOM_NAME: usize = 128;
 
-/// The name of a room: 1 to 128 bytes of ASCII letters, digits and `._~:@-`. Cheap to clone.
+/// The name of a room: 1 to 128 bytes of ASCII letters, digits and `._~:@-`, but not `.` or `..`, which a URL parser takes for
+/// steps of a path. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RoomName(Arc<str>);
@@ -16,6 +17,8 @@ pub struct RoomName(Arc<str>);
 pub enum RoomNameError {
     #[error("the name of a room must not be empty")]
     Empty,
+    #[error("the name of a room must not be . or .., which no URL keeps")]
+    Dots,
     #[error("the name of a room has at most {MAX_ROOM_NAME} bytes, this one has {0}")]
     TooLong(usize),
     #[error("the name of a room consists of letters, digits and ._~:@- only, not {0:?}")]
@@ -40,6 +43,7 @@ impl FromStr for RoomName {
         }
         match name.chars().find(|c| !allowed(*c)) {
             Some(c) => Err(RoomNameError::Character(c)),
+            None if [".", ".."].contains(&name) => Err(RoomNameError::Dots),
             None => Ok(Self(name.into())),
         }
     }
@@ -74,6 +78,15 @@ mod tests {
         assert_eq!("".parse::<RoomName>(), Err(RoomNameError::Empty));
         assert!("x".repeat(128).parse::<RoomName>().is_ok());
         assert_eq!("x".repeat(129).parse::<RoomName>(), Err(RoomNameError::TooLong(129)));
+    }
+
+    #[test]
+    fn a_name_is_no_step_of_a_path() {
+        assert_eq!(
+            [".", ".."].map(str::parse::<RoomName>),
+            [Err(RoomNameError::Dots), Err(RoomNameError::Dots)]
+        );
+        assert!(["...", ".a", "a."].iter().all(|name| name.parse::<RoomName>().is_ok()));
     }
 
     #[test]

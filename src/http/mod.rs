@@ -100,11 +100,12 @@ pub fn app(context: web::Data<Context>, listener: SocketAddr) -> App<impl AppEnt
         .service(readable("/rooms/{room}/events", events::listen))
         .service(messages("/rooms/{room}/messages"))
         .service(writable("/rooms/{room}/batch", publish::batch))
+        .service(web::scope("/rooms").default_service(web::to(not_found)))
         .service(
             web::scope("")
                 .wrap(page_headers())
                 .service(readable("/", page_or_websocket))
-                .service(readable("/{file:.*}", page::file)),
+                .service(page::resource("/{file:.*}")),
         )
 }
 
@@ -117,6 +118,10 @@ pub trait AppEntry:
 impl<F> AppEntry for F where
     F: ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>
 {
+}
+
+async fn not_found() -> Result<HttpResponse, Refusal> {
+    Err(Refusal::NotFound)
 }
 
 /// `/` is both: the page for browsers, the default room for WebSocket.

@@ -4,7 +4,7 @@ use super::{Context, refusal::Refusal};
 use crate::{config::PageSettings, logging::TARGET};
 use actix_files::{NamedFile, file_extension_to_mime};
 use actix_web::{
-    HttpMessage, HttpRequest, HttpResponse,
+    HttpMessage, HttpRequest, HttpResponse, Resource,
     http::{
         StatusCode,
         header::{ETag, EntityTag, IfNoneMatch},
@@ -23,6 +23,18 @@ use std::{
 #[derive(Embed)]
 #[folder = "static/"]
 struct BuiltIn;
+
+/// The files of the page, to be read and nothing else. There is nothing to do with a file that does not exist.
+pub fn resource(path: &str) -> Resource {
+    let refuse = async |request, context| {
+        file(request, context).await?;
+        Err::<HttpResponse, _>(Refusal::MethodNotAllowed("GET, HEAD"))
+    };
+    web::resource(path)
+        .route(web::get().to(file))
+        .route(web::head().to(file))
+        .default_service(web::to(refuse))
+}
 
 /// `GET /{file}`
 pub async fn file(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {

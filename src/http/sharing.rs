@@ -19,7 +19,7 @@ pub fn preflight(request: &HttpRequest) -> Option<HttpResponse> {
             .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"))
             .insert_header((
                 header::ACCESS_CONTROL_ALLOW_HEADERS,
-                "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+                "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, X-Requested-With",
             ))
             .insert_header((header::ACCESS_CONTROL_MAX_AGE, "600")) // seconds
             .finish()

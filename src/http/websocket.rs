@@ -15,14 +15,14 @@ use actix_web::{
 use actix_web_actors::ws;
 use percent_encoding::percent_decode_str;
 
-/// `/websocket/{room}`; `/websocket`, and `/` with an upgrade, for the default room
+/// `/websocket/{room}`; `/websocket`, `/websocket/`, and `/` with an upgrade, for the default room
 pub async fn room(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {
     if !asks_for_upgrade(&request) {
         return Err(plain_request(&request));
     }
     let room = match request.match_info().unprocessed().strip_prefix('/') {
+        Some("") | None => context.settings.rooms.default.clone(),
         Some(name) => percent_decode_str(name).decode_utf8_lossy().parse()?, // actix has left `%`, `/` and `+` encoded
-        None => context.settings.rooms.default.clone(),
     };
     admit(&request, &context, room)
 }

@@ -6,9 +6,21 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::time::SystemTime;
 
 pub const NAME: &str = "worldcast.v1";
+
+/// Bytes of a request beside its text: names, quotes, a reference, some white space.
+const ENVELOPE: usize = 1 << 10;
+
+/// Bytes of the longest way to write one byte of text in JSON, `\u0000`.
+const LONGEST_ESCAPE: usize = 6;
+
+/// Bytes of the largest request that publishes a message of `max_message` bytes.
+pub fn max_request(max_message: usize) -> usize {
+    max_message.saturating_mul(LONGEST_ESCAPE).saturating_add(ENVELOPE)
+}
 
 /// The longest reference, in bytes.
 const MAX_REFERENCE: usize = 64;
@@ -184,7 +196,7 @@ impl Request {
     ///
     /// # Errors
     /// A [`Complaint`] with the code `request` if it is none, `payload` if there is not exactly one of text and
-    /// base64, and `base64` if that is none.
+    /// base64, and `base64` if that is none. It carries the reference wherever that can be read.
     pub fn read(text: &str) -> Result<Self, Complaint> {
         let complain = |reference, code, message| Complaint { reference, code, message };
         match serde_json::from_str(text) {
@@ -193,8 +205,25 @@ impl Request {
                 Ok(payload) => Ok(Self::Publish { reference: r#ref, payload }),
                 Err(error) => Err(complain(r#ref, error.code(), error.to_string())),
             },
-            Err(error) => Err(complain(None, "request", format!("not a request of {NAME}: {error}"))),
+            Err(error) => {
+                Err(complain(Reference::in_any(text), "request", format!("not a request of {NAME}: {error}")))
+            }
         }
+    }
+}
+
+impl Reference {
+    /// The `ref` of something that is no request, so that its sender does not wait for an answer forever; of any
+    /// length.
+    fn in_any(text: &str) -> Option<Self> {
+        /// Whatever else there is may break every rule of text: half of a surrogate pair, for instance.
+        #[derive(Deserialize)]
+        struct Any<'a> {
+            #[serde(borrow)]
+            r#ref: &'a RawValue,
+        }
+        let Any { r#ref } = serde_json::from_str(text).ok()?;
+        serde_json::from_str(r#ref.get()).ok().map(Self)
     }
 }
 
@@ -278,8 +307,13 @@ mod tests {
         let cases = [
             ("", "request", false),
             ("hello", "request", false),
+            (r#"{"ref":1,"type":"publish","text":""}"#, "request", false),
+            (r#"{"ref":"1"}"#, "request", true),
+            (r#"{"type":"publish","ref":"1","text":5}"#, "request", true),
+            (r#"{"type":"publish","text":"\ud83d","ref":"1"}"#, "request", true),
+            (r#"{"type":"shout","ref":"1"}"#, "request", true),
             (r#"{"type":"shout"}"#, "request", false),
-            (&long, "request", false),
+            (&long, "request", true),
             (r#"{"type":"publish","ref":"1"}"#, "payload", true),
             (r#"{"type":"publish","ref":"1","text":"a","base64":""}"#, "payload", true),
             (r#"{"type":"publish","ref":"1","base64":"A"}"#, "base64", true),

@@ -9,7 +9,7 @@ pub struct Epoch(u64);
 
 impl Epoch {
     pub fn begin() -> Self {
-        Self(fastrand::u64(..))
+        Self(fastrand::u64(1..))
     }
 }
 
@@ -38,6 +38,11 @@ impl Offset {
 pub struct Position {
     pub epoch: Epoch,
     pub offset: Offset,
+}
+
+impl Position {
+    /// A position in no room: the epoch 0 never begins. It stands for an id that somebody else made.
+    pub const FOREIGN: Self = Self { epoch: Epoch(0), offset: Offset(0) };
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]

@@ -54,7 +54,8 @@ impl Budget {
             None => Some(self.take_credit(cx, bytes)?),
             taken => taken,
         };
-        match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes)) {
+        let all = self.desk.settings.limits.in_flight_bytes.bytes(); // a request in JSON may be larger
+        match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes.min(all))) {
             Poll::Ready(permit) => {
                 self.reserved.set(permit.map(|server| Permit { _server: server, room: credit }));
                 Ok(())

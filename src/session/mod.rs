@@ -71,6 +71,8 @@ pub struct Session {
     desk: Rc<Desk>,
     said: Traffic,
     began: Instant,
+    /// Bytes of its largest message.
+    max_message: usize,
 }
 
 /// A session as a future, which ends with it.
@@ -87,7 +89,11 @@ impl Session {
             ctx.add_stream(Listener::new(outbox.clone()));
             return ctx.into_future(Self::new(desk, newcomer, outbox));
         }
-        let decoder = Decoder::new(newcomer.max_message.bytes(), form.window.is_some());
+        let max_frame = match form.protocol {
+            Protocol::V1 => v1::max_request(newcomer.max_message.bytes()),
+            Protocol::Bare | Protocol::Events(_) => newcomer.max_message.bytes(),
+        };
+        let decoder = Decoder::new(max_frame, form.window.is_some());
         let pace = Pace::of(newcomer.messages_per_second, &desk.settings.session, Instant::now());
         let session = Self::new(desk, newcomer, outbox);
         let Self { outbox, budget, desk, .. } = &session;
@@ -97,12 +103,13 @@ impl Session {
     }
 
     fn new(desk: Rc<Desk>, newcomer: Newcomer, outbox: Rc<Outbox>) -> Self {
-        let Newcomer { terms, recall, resumes, .. } = newcomer;
+        let Newcomer { terms, recall, resumes, max_message, .. } = newcomer;
         let id = SessionId::next();
         let (who, budget) = (resumes.unwrap_or(id), Rc::new(Budget::new(desk.clone(), id)));
         let recall = recall.wants_anything().then(|| Box::new(recall));
         let (said, began) = (Traffic::default(), Instant::now());
-        Self { id, who, terms, recall, outbox, budget, desk, said, began }
+        let max_message = max_message.bytes();
+        Self { id, who, terms, recall, outbox, budget, desk, said, began, max_message }
     }
 
     fn hear(&mut self, payload: Payload) {
@@ -127,6 +134,10 @@ impl Session {
         }
         let Some(room) = self.budget.room() else { return }; // nothing is heard before the admission
         let bytes = payload.as_bytes().len();
+        if bytes > self.max_message {
+            drop(self.budget.claim());
+            return self.depart(CloseReason::Wire(WireError::MessageTooBig)); // JSON may be larger than its message
+        }
         self.said.count(1, bytes);
         self.desk.metrics.messages_received.inc();
         self.desk.metrics.bytes_received.inc_by(bytes as u64);

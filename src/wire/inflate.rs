@@ -4,9 +4,11 @@ use super::WireError;
 use flate2::{Decompress, FlushDecompress, Status};
 use std::cell::RefCell;
 
-/// The four bytes that the sender left away, and an empty last block: only a stream that is whole can
-/// end with it.
-const ENDING: [u8; 6] = [0x00, 0x00, 0xff, 0xff, 0x03, 0x00];
+/// The four bytes that a sender takes off the end of a message (RFC 7692 §7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// An empty last block: only a stream that is complete can end with it.
+const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
 
 /// Inflated bytes that are judged and kept at once.
 const PIECE: usize = 16 << 10;
@@ -26,6 +28,10 @@ struct Inflater {
 
 /// Hands the message inside `deflated` to `keep`, piece by piece, and stops behind `limit` bytes.
 ///
+/// Beside the form that RFC 7692 demands, three are accepted that other servers accept too: no bytes at all, a stream that
+/// ends with its own last block, and one whose tail was not taken off. The last byte of a stream without its tail is never
+/// 0xff, since it holds the header of an empty block.
+///
 /// # Errors
 /// [`WireError::NotDeflate`], [`WireError::MessageTooBig`], and what `keep` says.
 pub fn inflate(
@@ -40,8 +46,13 @@ pub fn inflate(
     };
     INFLATER.with_borrow_mut(|inflater| {
         inflater.stream.reset(false);
-        inflater.feed(deflated, &mut keep_within)?;
-        match inflater.feed(&ENDING, &mut keep_within)? {
+        if deflated.is_empty() || inflater.feed(deflated, &mut keep_within)? == Status::StreamEnd {
+            return Ok(());
+        }
+        if !deflated.ends_with(&TAIL) {
+            inflater.feed(&TAIL, &mut keep_within)?;
+        }
+        match inflater.feed(&LAST_BLOCK, &mut keep_within)? {
             Status::StreamEnd => Ok(()),
             Status::Ok | Status::BufError => Err(WireError::NotDeflate),
         }
@@ -109,6 +120,20 @@ mod tests {
     }
 
     #[test]
+    fn forms_that_other_servers_accept_are_inflated() {
+        for deflated in [
+            "f3 48 cd c9 c9 07 00",             // a last block at the end
+            "f2 48 cd c9 c9 07 00 00 00 ff ff", // the tail is still there
+            "01 05 00 fa ff 48 65 6c 6c 6f",    // a last block without compression
+        ] {
+            assert_eq!(inflated(deflated, 5), Ok(b"Hello".to_vec()), "{deflated}");
+            assert_eq!(inflated(deflated, 4), Err(WireError::MessageTooBig), "{deflated}");
+        }
+        assert_eq!(inflated("", 0), Ok(vec![]));
+        assert_eq!(inflated("00 00 00 ff ff", 0), Ok(vec![]));
+    }
+
+    #[test]
     fn no_message_refers_to_the_one_before_it() {
         assert_eq!(inflated("f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
         assert_eq!(inflated("f2 00 11 00 00", 5), Err(WireError::NotDeflate)); // §7.2.3.2: "Hello" from the window
@@ -128,13 +153,12 @@ mod tests {
     #[test]
     fn what_is_no_deflate_stream_is_refused() {
         let wrong = [
-            "",                     // not even an empty block
-            "07",                   // a block of the reserved type
-            "00 05 00 00 00 48",    // a length that contradicts itself
-            "f2 48 cd c9",          // breaks off within a block
-            "00 20 00 df ff 48",    // breaks off within a block without compression
-            "f3 48 cd c9 c9 07 00", // §7.2.3.4 without its last byte
-            "62 00 00 04 00",       // refers to before the beginning
+            "07",                // a block of the reserved type
+            "00 05 00 00 00 48", // a length that contradicts itself
+            "f2 48 cd c9",       // breaks off within a block
+            "00 20 00 df ff 48", // breaks off within a block without compression
+            "ff ff",             // half of a tail
+            "62 00 00 04 00",    // refers to before the beginning
         ];
         for deflated in wrong {
             assert_eq!(inflated(deflated, 100), Err(WireError::NotDeflate), "{deflated}");

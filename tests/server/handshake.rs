@@ -22,7 +22,7 @@ async fn answer_without(missing: &str) -> Answer {
 
 #[actix_web::test]
 async fn the_handshake_of_rfc_6455_is_answered_with_its_key() {
-    for path in ["/", "/websocket", "/websocket/news", "/websocket?echo=false"] {
+    for path in ["/", "/websocket", "/websocket/", "/websocket/news", "/websocket?echo=false"] {
         let answer = answer(upgrade(path)).await;
         assert_eq!(answer.status, 101, "{path}");
         assert_eq!(answer.header("upgrade"), "websocket");
@@ -130,7 +130,8 @@ async fn a_name_that_breaks_a_rule_is_refused_with_the_rule() {
     let too_long = format!("/websocket/{}", "x".repeat(129));
     let encoded_too_long = format!("/websocket/{}", "%78".repeat(129));
     let cases = [
-        ("/websocket/", "must not be empty"),
+        ("/websocket/.", "must not be . or .., which no URL keeps"),
+        ("/websocket/%2e%2E", "must not be . or .., which no URL keeps"),
         (&too_long, "at most 128 bytes, this one has 129"),
         (&encoded_too_long, "at most 128 bytes, this one has 129"),
         ("/websocket/a/b", "not '/'"),

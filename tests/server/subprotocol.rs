@@ -1,7 +1,8 @@
 //! worldcast.v1, for those who want more than what was said.
 
-use crate::support::{Host, TestServer, V1, answer, upgrade};
+use crate::support::{End, Host, TestServer, V1, answer, upgrade};
 use actix_web::test::TestRequest;
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::json;
 
 /// The subprotocol that is agreed on with whoever offers these in a header each.
@@ -150,4 +151,21 @@ async fn a_message_that_is_much_longer_as_json_is_heard() {
     let text = "\u{1}".repeat(65_536);
     bert.says(text.as_str()).await;
     assert!(anna.hears().await["text"] == *text);
+}
+
+#[actix_web::test]
+async fn a_message_may_be_as_large_as_over_a_bare_socket_however_json_writes_it() {
+    let server = TestServer::start().await;
+    let mut anna = V1::connect(server.address(), "/websocket/news?echo=false").await;
+    let binary = BASE64.encode(vec![255; 65_536]);
+    let largest = ["\u{1}", "\"", "x"].map(|character| json!({"text": character.repeat(65_536)}));
+    for (number, mut request) in largest.into_iter().chain([json!({"base64": binary})]).enumerate() {
+        request["type"] = json!("publish");
+        request["ref"] = json!("\u{1}".repeat(64));
+        anna.sends(request).await;
+        let ack = anna.hears().await;
+        assert_eq!((&ack["type"], &ack["offset"]), (&json!("ack"), &json!(number + 1)));
+    }
+    anna.publishes(&"x".repeat(65_537)).await;
+    assert_eq!(anna.client().ended_with().await, End::Code(1009));
 }
