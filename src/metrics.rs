@@ -109,6 +109,39 @@ impl Metrics {
         text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
+
+    /// The same in the classic text format (version 0.0.4), which older programs read.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory never fails.
+    pub fn classic_text(&self) -> Result<String, fmt::Error> {
+        self.text().map(|text| classic(&text))
+    }
+}
+
+/// Rewrites the comments of OpenMetrics: a counter is named as its samples are, an info is a gauge, units and the end have
+/// no line.
+fn classic(open_metrics: &str) -> String {
+    let mut classic = String::with_capacity(open_metrics.len());
+    let mut help = "";
+    for line in open_metrics.lines() {
+        match line.split_once(' ').and_then(|(_, comment)| comment.split_once(' ')) {
+            _ if !line.starts_with('#') => classic.extend([line, "\n"]),
+            Some(("HELP", described)) => help = described,
+            Some(("TYPE", typed)) => {
+                let (name, kind) = typed.split_once(' ').unwrap_or((typed, "untyped"));
+                let (suffix, kind) = match kind {
+                    "counter" => ("_total", kind),
+                    "info" => ("_info", "gauge"),
+                    kind => ("", kind),
+                };
+                let help = help.strip_prefix(name).unwrap_or_default();
+                classic.extend(["# HELP ", name, suffix, help, "\n# TYPE ", name, suffix, " ", kind, "\n"]);
+            }
+            _ => {}
+        }
+    }
+    classic
 }
 
 impl Default for Metrics {
@@ -139,6 +172,23 @@ mod tests {
         for name in names.iter().filter_map(|line| line.split(' ').next()) {
             assert!(include_str!("../docs/operations.md").contains(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_classic_format_names_each_metric_as_its_samples() {
+        let metrics = Metrics::new();
+        metrics.accept_errors.inc();
+        metrics.delivery_seconds.observe(0.001);
+        let classic = metrics.classic_text().unwrap();
+        for lines in [
+            "# TYPE worldcast_accept_errors_total counter\nworldcast_accept_errors_total 1\n",
+            "# TYPE worldcast_build_info gauge\nworldcast_build_info{version=",
+            "# HELP worldcast_sessions Sessions that are open.\n# TYPE worldcast_sessions gauge\n",
+            "# TYPE worldcast_delivery_seconds histogram\nworldcast_delivery_seconds_sum",
+        ] {
+            assert!(classic.contains(lines), "{lines} in {classic}");
+        }
+        assert!(!classic.contains("# EOF") && !classic.contains("# UNIT"), "{classic}");
     }
 
     #[test]

@@ -102,15 +102,16 @@ async fn metrics(request: HttpRequest, node: web::Data<Node>) -> Result<HttpResp
     let free = node.in_flight.available_permits();
     node.metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
     node.metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
-    let text = node.metrics.text().map_err(actix_web::error::ErrorInternalServerError)?;
-    Ok(HttpResponse::Ok().content_type(kind_for(&request)).body(text))
+    let (text, kind) = match accepts_open_metrics(&request) {
+        true => (node.metrics.text(), "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        false => (node.metrics.classic_text(), "text/plain; version=0.0.4; charset=utf-8"),
+    };
+    let text = text.map_err(actix_web::error::ErrorInternalServerError)?;
+    Ok(HttpResponse::Ok().content_type(kind).body(text))
 }
 
-/// A browser shows plain text, and downloads what it does not know.
-fn kind_for(request: &HttpRequest) -> &'static str {
-    let accepted = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
-    match { accepted }.any(|kinds| kinds.contains("application/openmetrics-text")) {
-        true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        false => "text/plain; charset=utf-8",
-    }
+/// A browser shows plain text, and downloads a type that it does not know.
+fn accepts_open_metrics(request: &HttpRequest) -> bool {
+    let mut accepted = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    accepted.any(|kinds| kinds.contains("application/openmetrics-text"))
 }

@@ -1,12 +1,13 @@
 //! The program as an operator sees it: what it logs, and how it reacts to signals.
 
-use crate::support::{Binary, End, Host, frame, text};
+use crate::support::{Binary, End, Host, TestServer, frame, output_of, text};
 use rustix::process::Signal;
 use std::{
+    io::Write,
     net::SocketAddr,
     time::{Duration, Instant},
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, process::Command};
 
 const SAYS_CONNECTION: &str = "server: receive connection.";
 
@@ -214,4 +215,23 @@ async fn an_address_in_use_is_told_and_ends_with_1() {
          stop the program that listens there, or choose another address with `listen`"
     );
     assert_eq!(log.last(), Some(&told));
+}
+
+#[actix_web::test]
+async fn promtool_finds_nothing_wrong_with_the_metrics() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("news").await;
+    anna.says("hello").await;
+    anna.hears().await;
+    let metrics = server.metrics().await;
+    let (_, text) = metrics.split_once("\r\n\r\n").expect("a head and a body");
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(text.as_bytes()).expect("it is written");
+    if output_of("promtool", &["--version"]).await.is_none() {
+        return;
+    }
+    let checked =
+        Command::new("promtool").args(["check", "metrics"]).stdin(file.reopen().expect("a file")).output();
+    let checked = checked.await.expect("it runs");
+    assert!(checked.status.success(), "{}{text}", String::from_utf8_lossy(&checked.stderr));
 }

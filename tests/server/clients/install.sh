@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../../.."
 
 has npm || packages nodejs npm
 has curl || packages curl
+has promtool || packages prometheus
 has java || packages openjdk-17-jdk-headless
 python3 -c "import venv, ensurepip" || packages python3 python3-venv
 

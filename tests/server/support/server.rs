@@ -52,7 +52,8 @@ impl TestServer {
         super::within(format!("{metric} to be {least}"), counted).await;
     }
 
-    async fn metrics(&self) -> String {
+    /// What `/metrics` answers to a browser, with its head.
+    pub async fn metrics(&self) -> String {
         let mut raw = Raw::connect(self.admin).await;
         raw.sends("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
         String::from_utf8(raw.reads_to_the_end().await).expect("text")
