@@ -15,12 +15,17 @@ pub struct Queue {
     pool: Arc<Pool>,
 }
 
-/// Whole frames, or what is left of them.
+/// Complete frames, or the rest of them.
 struct Chunk {
     bytes: Bytes,
+    /// Bytes of memory that `bytes` keeps, the written ones among them; less than twice its length.
+    kept: usize,
     share: Share,
     started: bool,
 }
+
+/// Memory of a chunk beside its bytes: the list of chunks grows by doubling.
+const CHUNK_COST: usize = 2 * size_of::<Chunk>();
 
 /// Whose bounds a chunk counts against.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,13 +62,15 @@ impl Queue {
     }
 
     fn held(&self) -> usize {
-        self.bytes + self.recalled
+        self.bytes + self.recalled + self.chunks.len() * CHUNK_COST
     }
 
     /// Queues the frames in `bytes`, of which the first `written` bytes were already sent.
-    pub fn push(&mut self, mut bytes: Bytes, share: Share, written: usize) {
-        bytes.advance(written);
-        self.pool.add(bytes.len());
+    pub fn push(&mut self, bytes: Bytes, share: Share, written: usize) {
+        let mut chunk = Chunk { kept: bytes.len(), bytes, share, started: written > 0 };
+        chunk.advance(written);
+        let bytes = &chunk.bytes;
+        self.pool.add(bytes.len() + CHUNK_COST);
         match share {
             Share::Live { messages } => {
                 self.bytes += bytes.len();
@@ -71,7 +78,7 @@ impl Queue {
             }
             Share::Recalled => self.recalled += bytes.len(),
         }
-        self.chunks.push_back(Chunk { bytes, share, started: written > 0 });
+        self.chunks.push_back(chunk);
     }
 
     /// Calls `write` with the first chunks, and takes out what it says it wrote.
@@ -108,7 +115,7 @@ impl Queue {
         while let Some(first) = self.chunks.front_mut() {
             let (share, length) = (first.share, first.bytes.len());
             if written < length {
-                first.bytes.advance(written);
+                first.advance(written);
                 first.started |= written > 0;
                 self.discount(share, written, false);
                 return;
@@ -122,13 +129,25 @@ impl Queue {
 
     /// `bytes` of a chunk have left, its messages too if it `is_over`.
     fn discount(&mut self, share: Share, bytes: usize, is_over: bool) {
-        self.pool.remove(bytes);
+        self.pool.remove(bytes + if is_over { CHUNK_COST } else { 0 });
         match share {
             Share::Live { messages } => {
                 self.bytes -= bytes;
                 self.messages -= if is_over { messages } else { 0 };
             }
             Share::Recalled => self.recalled -= bytes,
+        }
+    }
+}
+
+impl Chunk {
+    /// Takes out the first bytes, which were written. A small rest is copied: it would keep the memory of all that was
+    /// written before it, in no count.
+    fn advance(&mut self, written: usize) {
+        self.bytes.advance(written);
+        if self.bytes.len() * 2 <= self.kept {
+            self.bytes = Bytes::copy_from_slice(&self.bytes);
+            self.kept = self.bytes.len();
         }
     }
 }
@@ -180,6 +199,31 @@ mod tests {
     }
 
     #[test]
+    fn a_small_rest_keeps_no_large_frame_in_memory() {
+        let frame = Bytes::from(vec![7; 1000]);
+        let memory = frame.as_ptr_range();
+        let mut queue = queue(&[]);
+        queue.push(frame.clone(), Share::Live { messages: 1 }, 400);
+        assert!(memory.contains(&queue.chunks[0].bytes.as_ptr()), "a large rest is not copied");
+        take(&mut queue, 200);
+        assert!(!memory.contains(&queue.chunks[0].bytes.as_ptr()));
+        assert_eq!(take(&mut queue, 400), [7; 400]);
+    }
+
+    #[test]
+    fn the_list_of_chunks_is_counted() {
+        let mut queue = queue(&["a", "b"]);
+        assert_eq!(queue.held(), 2 + 2 * CHUNK_COST);
+        assert_eq!(take(&mut queue, 1), b"a");
+        assert_eq!(queue.held(), 1 + CHUNK_COST);
+        queue.clear();
+        assert!(
+            queue.pool.has_room(0, Settings::default().limits.outbox_bytes_total.bytes()),
+            "all is given back"
+        );
+    }
+
+    #[test]
     fn both_bounds_hold() {
         let holding = |texts| bounded(texts, QueueLimits { bytes: 10, messages: 2 });
         assert!(holding(&["hello"]).has_room(5, 1));
@@ -194,7 +238,7 @@ mod tests {
         assert!(queue.has_room(10, 1));
         queue.push(Bytes::from_static(b"now"), Share::Live { messages: 1 }, 0);
         assert!(!queue.has_room(1, 1));
-        assert_eq!(queue.held(), 18);
+        assert_eq!(queue.held(), 18 + 2 * CHUNK_COST);
         assert_eq!(take(&mut queue, 16), b"g ago, and muchn");
         assert_eq!((queue.bytes, queue.messages, queue.recalled), (2, 1, 0));
     }
