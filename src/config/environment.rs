@@ -8,7 +8,7 @@ use super::{
     reading::{Assignment, Reading},
     tree::leaves,
 };
-use std::ffi::OsString;
+use std::{ffi::OsString, net::SocketAddr};
 use toml::{
     Spanned, Value,
     de::{DeArray, DeValue, Error},
@@ -86,10 +86,15 @@ fn value_like<'i>(default: &Value, text: &'i str) -> Result<Spanned<DeValue<'i>>
     let plain = Spanned::new(0..text.len(), DeValue::String(text.into()));
     match default {
         Value::String(_) => Ok(plain),
-        Value::Array(_) if text.starts_with('[') => DeValue::parse(text),
+        Value::Array(_) if text.starts_with('[') && !begins_with_address(text) => DeValue::parse(text),
         Value::Array(_) => Ok(list(text)),
         _ => Ok(DeValue::parse(text).unwrap_or(plain)),
     }
+}
+
+/// `[::]:8080` is no list of TOML, although it begins like one.
+fn begins_with_address(text: &str) -> bool {
+    text.split(',').next().is_some_and(|first| first.trim().parse::<SocketAddr>().is_ok())
 }
 
 /// What stands between commas; nothing at all is an empty list.

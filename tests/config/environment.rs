@@ -42,6 +42,14 @@ fn a_list_is_written_with_commas_or_as_in_a_file() {
 }
 
 #[test]
+fn an_address_of_ipv6_is_no_list() {
+    for value in ["[::1]:8080", "[::1]:8080,", " [::1]:8080"] {
+        let printed = Operator::with_file("").sets("WORLDCAST_LISTEN", value).checks();
+        assert_eq!(shown(&printed, "listen").0, "listen = [\"[::1]:8080\"]", "{value}");
+    }
+}
+
+#[test]
 fn an_element_of_a_list_is_refused_by_itself() {
     let operator = Operator::with_file("").sets("WORLDCAST_LISTEN", "127.0.0.1:1, localhost:2");
     assert!(operator.is_told().contains("WORLDCAST_LISTEN: listen = localhost:2: expected an IP address"));
