@@ -3,12 +3,15 @@
 //! Nothing is read ahead: of everything that a client sends behind a request, one buffer waits here and the rest in the
 //! kernel.
 
-use super::{deadline::within, head::Search};
+use super::{
+    deadline::within,
+    head::{MAX_HEADERS, Search},
+};
 use crate::{config::SessionSettings, http::Refusal, outbox::reset_on_drop};
 use actix_http::{
     BoxedPayloadStream, ConnectionType, Method, Payload, Request, Response, ServiceConfig, Version,
     body::{BodySize, BoxBody, MessageBody},
-    error::PayloadError,
+    error::{ParseError, PayloadError},
     h1::{Codec, Message, MessageType},
     header::{self, HeaderName, HeaderValue},
 };
@@ -109,6 +112,7 @@ impl Exchange {
         match decoded {
             Ok(Some(Message::Item(request))) => Received::Request(self.with_body(request)),
             Ok(_) => Received::Refused(Refusal::Request("the head has no end".to_owned())),
+            Err(ParseError::TooLarge) => Received::Refused(Refusal::TooManyHeaders(MAX_HEADERS)),
             Err(error) => Received::Refused(Refusal::Request(error.to_string())),
         }
     }

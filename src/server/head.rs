@@ -7,20 +7,20 @@ use crate::http::Refusal;
 use bytes::{Buf, BytesMut};
 use std::ops::Range;
 
-/// Headers of one request; actix-http takes as many.
-const MAX_HEADERS: usize = 96;
+/// Headers of one request that actix-http takes.
+pub const MAX_HEADERS: usize = 96;
 
 /// The search for the end of a head, in time linear in its length.
 #[derive(Default)]
 pub struct Search {
     /// Bytes without an end.
     searched: usize,
-    /// Length at the last attempt to parse, which fails early for what is no HTTP.
-    parsed: usize,
+    /// Length at the last attempt to understand an incomplete head.
+    tried: usize,
 }
 
 /// A complete head at the beginning of the received bytes.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Head {
     /// GET with `websocket` in its `Upgrade` list: an attempt at a handshake, good or bad.
     pub asks_for_websocket: bool,
@@ -33,48 +33,52 @@ impl Search {
     /// taken out (RFC 9112 §2.2).
     ///
     /// # Errors
-    /// [`Refusal::HeadTooLarge`] if it has more than `most` bytes, [`Refusal::Request`] if it is no HTTP.
+    /// [`Refusal::HeadTooLarge`] if it has more than `most` bytes, [`Refusal::Request`] if it cannot become a request,
+    /// as far as that shows here: its lines are judged when it is decoded.
     pub fn find(&mut self, received: &mut BytesMut, most: usize) -> Result<Option<Head>, Refusal> {
-        let empty = received.iter().take_while(|byte| b"\r\n".contains(byte)).count();
         if self.searched == 0 {
+            let empty = received.iter().take_while(|byte| b"\r\n".contains(byte)).count();
             received.advance(empty);
         }
-        let is_complete = holds_empty_line(&received[self.searched.saturating_sub(2)..]);
+        let begin = self.searched.saturating_sub(2);
+        let length = end_of_head(&received[begin..]).map(|end| begin + end);
         self.searched = received.len();
-        if is_complete || received.len() >= self.parsed.max(1) * 2 {
-            self.parsed = received.len();
-            if let Some((head, length)) = Head::parse(received)? {
-                return if length > most { Err(Refusal::HeadTooLarge(most)) } else { Ok(Some(head)) };
-            }
+        match length {
+            Some(length) if length <= most => return Head::read(&received[..length]).map(Some),
+            None if received.len() <= most => {}
+            _ => return Err(Refusal::HeadTooLarge(most)),
         }
-        if received.len() > most { Err(Refusal::HeadTooLarge(most)) } else { Ok(None) }
+        if received.len() >= self.tried.max(1) * 2 {
+            self.tried = received.len();
+            can_become_request(received)?;
+        }
+        Ok(None)
     }
 }
 
 impl Head {
-    fn parse(received: &[u8]) -> Result<Option<(Self, usize)>, Refusal> {
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut request = httparse::Request::new(&mut headers);
-        let length = match request.parse(received) {
-            Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return Ok(None),
-            Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooManyHeaders(MAX_HEADERS)),
-            Err(error) => return Err(Refusal::Request(error.to_string())),
-        };
-        check_host(&request)?;
-        let mut asks = false;
-        let mut upgrades = Vec::new();
-        for header in request.headers.iter() {
-            let has = |token: &str| has_token(header.value, token);
-            if header.name.eq_ignore_ascii_case("upgrade") {
-                asks |= has("websocket");
-                upgrades.push(line(received, header.name));
-            } else if header.name.eq_ignore_ascii_case("connection") && has("upgrade") && !has("close") {
-                upgrades.push(line(received, header.name));
+    fn read(head: &[u8]) -> Result<Self, Refusal> {
+        let (mut found, mut hosts, mut asks, mut at) = (Self::default(), 0, false, 0);
+        let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+        let request_line = lines.next().unwrap_or_default();
+        at += request_line.len();
+        for line in lines {
+            let range = at..at + line.len();
+            at = range.end;
+            let Some((name, list)) = header(line) else { continue };
+            if name.eq_ignore_ascii_case(b"upgrade") {
+                asks |= has_token(list, "websocket");
+                found.upgrades.push(range);
+            } else if name.eq_ignore_ascii_case(b"connection") {
+                let upgrades = has_token(list, "upgrade") && !has_token(list, "close");
+                found.upgrades.extend(upgrades.then_some(range));
+            } else if name.eq_ignore_ascii_case(b"host") {
+                hosts += 1;
             }
         }
-        let asks_for_websocket = asks && request.method == Some("GET");
-        Ok(Some((Self { asks_for_websocket, upgrades }, length)))
+        check_hosts(hosts, request_line)?;
+        found.asks_for_websocket = asks && request_line.starts_with(b"GET ");
+        Ok(found)
     }
 
     /// Takes `Upgrade` out of `received`, at whose beginning this head lies, and `Connection: Upgrade` with it, unless
@@ -96,13 +100,30 @@ impl Head {
 }
 
 /// One `Host` in every request of HTTP/1.1, and never two (RFC 9112 §3.2).
-fn check_host(request: &httparse::Request<'_, '_>) -> Result<(), Refusal> {
-    let hosts = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).count();
-    match (hosts, request.version) {
-        (0, Some(1)) => Err(Refusal::Request("HTTP/1.1 requires a Host header".to_owned())),
-        (0 | 1, _) => Ok(()),
+fn check_hosts(hosts: usize, request_line: &[u8]) -> Result<(), Refusal> {
+    match hosts {
+        0 if request_line.trim_ascii_end().ends_with(b" HTTP/1.1") => {
+            Err(Refusal::Request("HTTP/1.1 requires a Host header".to_owned()))
+        }
+        0 | 1 => Ok(()),
         _ => Err(Refusal::Request("only one Host header is allowed".to_owned())),
     }
+}
+
+/// An incomplete head fails early if it is none of HTTP: the greeting of TLS, for instance.
+fn can_become_request(received: &[u8]) -> Result<(), Refusal> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    match httparse::Request::new(&mut headers).parse(received) {
+        Ok(_) => Ok(()),
+        Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyHeaders(MAX_HEADERS)),
+        Err(error) => Err(Refusal::Request(error.to_string())),
+    }
+}
+
+/// The name and the value of a header.
+fn header(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    Some((&line[..colon], &line[colon + 1..]))
 }
 
 /// A list has `token` in it, compared without case (RFC 9110 §5.6.1, §7.8).
@@ -110,16 +131,14 @@ fn has_token(list: &[u8], token: &str) -> bool {
     list.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// The line of the header whose `name` lies in `received`, with its end.
-fn line(received: &[u8], name: &str) -> Range<usize> {
-    let start = name.as_ptr().addr() - received.as_ptr().addr();
-    let length = received[start..].iter().position(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    start..start + length
-}
-
-fn holds_empty_line(bytes: &[u8]) -> bool {
-    let mut newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
-    newlines.any(|at| bytes[at + 1..].starts_with(b"\n") || bytes[at + 1..].starts_with(b"\r\n"))
+/// The length up to and with the first empty line behind another line.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    newlines.map(|(at, _)| at + 1).find_map(|next| match &bytes[next..] {
+        [b'\n', ..] => Some(next + 1),
+        [b'\r', b'\n', ..] => Some(next + 2),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -139,7 +158,7 @@ mod tests {
     #[test]
     fn a_head_is_found_however_it_is_cut() {
         let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        for cut in 0..head.len() {
+        for cut in 1..head.len() {
             let (mut search, mut received) = (Search::default(), BytesMut::from(&head[..cut]));
             assert_eq!(search.find(&mut received, MOST).unwrap(), None, "{cut}");
             received.extend_from_slice(&head[cut..]);
@@ -149,16 +168,16 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_parsed_a_few_times_however_slowly_it_comes() {
+    fn an_incomplete_head_is_judged_a_few_times_however_slowly_it_comes() {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(900));
-        let (mut search, mut received, mut parsed) = (Search::default(), BytesMut::new(), Vec::new());
+        let (mut search, mut received, mut tried) = (Search::default(), BytesMut::new(), Vec::new());
         for byte in head.bytes() {
             received.extend_from_slice(&[byte]);
             let _ = search.find(&mut received, MOST).unwrap();
-            parsed.push(search.parsed);
+            tried.push(search.tried);
         }
-        parsed.dedup();
-        assert!(parsed.len() <= 12, "{parsed:?}");
+        tried.dedup();
+        assert!(tried.len() <= 12, "{tried:?}");
     }
 
     #[test]
@@ -180,7 +199,7 @@ mod tests {
         for too_long in [head(MOST + 1).as_bytes(), &head(MOST + 9).as_bytes()[..MOST + 1]] {
             assert_eq!(find(too_long).unwrap_err().code(), "head_too_large");
         }
-        let many = format!("GET / HTTP/1.0\r\n{}\r\n", "a:\r\n".repeat(97));
+        let many = format!("GET / HTTP/1.0\r\n{}", "a:\r\n".repeat(97));
         assert_eq!(find(many.as_bytes()).unwrap_err().code(), "head_too_large");
     }
 
