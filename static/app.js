@@ -16,6 +16,7 @@ import { Status } from './status.js';
 const HELLO = 'from client: hello';
 const NOT_ALLOWED = 1008;
 
+/** @type {(id: string) => any} */
 const part = (id) => document.getElementById(id);
 const parts = (...ids) => Object.fromEntries(ids.map((id) => [id, part(id)]));
 

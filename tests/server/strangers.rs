@@ -1,7 +1,7 @@
 //! Clients in other languages, by libraries that nobody here wrote.
 
-use crate::support::{Host, TestServer, output_of, proxy_that_cuts};
-use std::{process::Stdio, time::Duration};
+use crate::support::{Fake, Host, QuietProxy, TestServer, output_of, proxy_that_cuts};
+use std::{fs, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
 /// Where the clients are written down.
@@ -19,6 +19,79 @@ async fn a_page_that_copies_our_module_loses_and_doubles_nothing() {
     if let Some(said) = output_of("node", &arguments).await {
         assert_eq!(said, "all is well\n");
     }
+}
+
+/// Runs a script for Node with `arguments`; it prints that all is well, or fails.
+async fn node_runs(name: &str, arguments: &[&str]) {
+    let script = script(name);
+    let arguments = [&["--no-warnings", "--experimental-websocket", &script], arguments].concat();
+    if let Some(said) = output_of("node", &arguments).await {
+        assert_eq!(said, "all is well\n");
+    }
+}
+
+#[actix_web::test]
+async fn our_module_lets_calls_wait_for_the_first_open_within_bounds() {
+    let server = TestServer::start().await;
+    let mute = Fake::that_never_answers().await;
+    node_runs("calls.mjs", &[&server.address().to_string(), &mute.address.to_string()]).await;
+}
+
+/// The module's clock runs fast in this script, so that nobody waits for its deadlines.
+#[actix_web::test]
+async fn our_module_notices_silence_and_comes_back_more_and_more_slowly() {
+    let server = TestServer::start().await;
+    let quiet = QuietProxy::start(server.address()).await;
+    let (mute, full) = (Fake::that_is_mute().await, Fake::that_closes_with(1013).await);
+    let addresses = [server.address(), quiet.address, mute.address, full.address].map(|it| it.to_string());
+    let silence = async {
+        server.comes_to("news", 2).await; // a speaker, and a listener behind the proxy
+        quiet.falls_silent();
+    };
+    let arguments: Vec<_> = addresses.iter().map(String::as_str).collect();
+    tokio::select! {
+        () = node_runs("silence.mjs", &arguments) => {}
+        () = async { silence.await; std::future::pending().await } => {}
+    }
+}
+
+#[actix_web::test]
+async fn the_types_of_our_module_are_true() {
+    const CHECK: [&str; 8] =
+        ["--noEmit", "--allowJs", "--checkJs", "--target", "es2023", "--lib", LIBRARIES, "--module"];
+    const LIBRARIES: &str = "es2023,dom,dom.iterable";
+    if !has_library("node", &["-e", "require('typescript')"]).await {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let copy = |from: &str, to: &str| {
+        let from = format!("{}/{from}", env!("CARGO_MANIFEST_DIR"));
+        let to = directory.path().join(to);
+        fs::copy(from, &to).expect("a file of ours");
+        to.to_str().expect("a path in UTF-8").to_owned()
+    };
+    copy("static/worldcast.js", "worldcast.js");
+    copy("static/worldcast.d.ts", "worldcast.d.ts");
+    let implementation = copy("static/worldcast.js", "implementation.js"); // without declarations beside it
+    let program = copy("tests/server/clients/types.ts", "program.ts");
+    let compiler = ["-e", "require('typescript/lib/tsc.js')", "tsc"];
+    let module = ["esnext", "--moduleResolution", "bundler", "--moduleDetection", "force"];
+    let strict = ["--strict", &program, &implementation];
+    assert_eq!(
+        output_of("node", &[&compiler[..], &CHECK, &module, &strict].concat()).await.as_deref(),
+        Some("")
+    );
+
+    let page: Vec<_> = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/static"))
+        .expect("the page")
+        .map(|file| file.expect("a file").path().to_str().expect("a path in UTF-8").to_owned())
+        .filter(|path| path.ends_with(".js"))
+        .collect();
+    let page: Vec<_> = page.iter().map(String::as_str).collect();
+    assert_eq!(
+        output_of("node", &[&compiler[..], &CHECK, &module, &page].concat()).await.as_deref(),
+        Some("")
+    );
 }
 
 #[actix_web::test]

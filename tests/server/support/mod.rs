@@ -4,6 +4,7 @@ mod app; // answers without a socket
 mod binary; // the program itself
 mod client; // a client by a library that nobody here wrote
 mod events; // a client of Server-Sent Events
+mod fake; // servers that misbehave
 mod host; // what every server can be asked
 mod http; // plain requests over a socket
 mod program; // programs that nobody here wrote
@@ -16,10 +17,11 @@ pub use app::{Answer, answer, answer_with, upgrade};
 pub use binary::Binary;
 pub use client::{Client, End};
 pub use events::Events;
+pub use fake::Fake;
 pub use host::Host;
 pub use http::Http;
 pub use program::output_of;
-pub use proxy::proxy_that_cuts;
+pub use proxy::{QuietProxy, proxy_that_cuts};
 pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
 pub use v1::V1;

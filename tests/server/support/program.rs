@@ -1,6 +1,9 @@
 //! Programs that nobody here wrote.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::{Output, Stdio},
+    time::Duration,
+};
 use tokio::{process::Command, time::timeout};
 
 /// Clients wait, in their own time, before they come back.
@@ -12,7 +15,13 @@ pub async fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     let child = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
     match timeout(PATIENCE, child).await.unwrap_or_else(|_| panic!("{program} does not end")) {
         Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).expect("text")),
-        Ok(output) => panic!("{program} failed: {}", String::from_utf8_lossy(&output.stderr)),
+        Ok(Output { stdout, stderr, .. }) => {
+            panic!(
+                "{program} failed: {}{}",
+                String::from_utf8_lossy(&stdout),
+                String::from_utf8_lossy(&stderr)
+            );
+        }
         Err(error) => {
             let required = std::env::var("WORLDCAST_REQUIRE").unwrap_or_default();
             assert!(!required.split(',').any(|name| name == program), "{program}: {error}");

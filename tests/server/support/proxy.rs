@@ -1,35 +1,72 @@
 //! A way to the server that does not last.
 
 use actix_web::rt::spawn;
-use std::{net::SocketAddr, ops::Range, time::Duration};
+use std::{future::pending, net::SocketAddr, ops::Range, pin::pin, time::Duration};
 use tokio::{
     io::copy,
     net::{TcpListener, TcpStream},
+    sync::watch,
     time::timeout,
 };
 
 /// Passes bytes on, and cuts every connection after a time of this range.
 pub async fn proxy_that_cuts(server: SocketAddr, after: Range<Duration>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let (listener, address) = listen().await;
     spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let after = after.start + (after.end - after.start).mul_f64(fastrand::f64());
-            spawn(pass_on(client, server, after));
+            spawn(async move {
+                let _ = timeout(after, pass_on(client, server)).await;
+            });
         }
     });
     address
 }
 
-async fn pass_on(client: TcpStream, server: SocketAddr, until: Duration) {
+/// Passes bytes on until it is told to fall silent.
+pub struct QuietProxy {
+    pub address: SocketAddr,
+    silences: watch::Sender<u32>,
+}
+
+impl QuietProxy {
+    pub async fn start(server: SocketAddr) -> Self {
+        let (listener, address) = listen().await;
+        let (silences, current) = watch::channel(0);
+        spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let mut silence = current.clone();
+                silence.mark_unchanged();
+                spawn(async move {
+                    let mut passing = pin!(pass_on(client, server));
+                    tokio::select! {
+                        () = &mut passing => {}
+                        _ = silence.changed() => pending().await, // the sockets stay open
+                    }
+                });
+            }
+        });
+        Self { address, silences }
+    }
+
+    /// What is connected now stays connected and hears nothing more; connections to come are passed on.
+    pub fn falls_silent(&self) {
+        self.silences.send_modify(|silences| *silences += 1);
+    }
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    (listener, address)
+}
+
+async fn pass_on(client: TcpStream, server: SocketAddr) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let passed_on = async {
-        tokio::select! {
-            _ = copy(&mut from_client, &mut to_server) => {}
-            _ = copy(&mut from_server, &mut to_client) => {}
-        }
-    };
-    let _ = timeout(until, passed_on).await;
+    tokio::select! {
+        _ = copy(&mut from_client, &mut to_server) => {}
+        _ = copy(&mut from_server, &mut to_client) => {}
+    }
 }

@@ -1,0 +1,84 @@
+// What a program may ask of static/worldcast.js before its room is open, and what it may say; fails unless all is as
+// promised. Takes the address of the server, and one where nobody ever answers.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { Room } from '../../../static/worldcast.js';
+
+const [address, nobody] = process.argv.slice(2);
+const url = `ws://${address}/websocket/news`;
+const next = (room, name) => new Promise((hear) => room.addEventListener(name, ({ detail }) => hear(detail), { once: true }));
+
+// The example at the head of the module runs as it is written, apart from the address.
+const module = new URL('../../../static/worldcast.js', import.meta.url);
+const written = readFileSync(module, 'utf8').match(/(?<=^\/\/ {3}).*/gm).join('\n');
+const example = written.replace('./worldcast.js', module).replace('wss://example.org/websocket/news', url);
+assert.notEqual(example, written);
+const printed = [];
+const { log } = console;
+const all = new Promise((done) => { console.log = (...words) => printed.push(words) === 2 && done(); });
+await import(`data:text/javascript,${encodeURIComponent(`${example}\nexport { room };`)}`).then(async ({ room }) => {
+  await all;
+  room.close();
+});
+console.log = log;
+assert.deepEqual(printed, [['hello'], ['said as number', 1]]);
+
+// Calls before the first open keep their order; a listener of `open` speaks behind them.
+const room = new Room(url.replace('ws:', 'http:'));
+const heard = [];
+room.addEventListener('message', ({ detail }) => heard.push(detail.text ?? detail.bytes));
+room.addEventListener('open', () => room.say('in the listener'), { once: true });
+const [first, second, facts] = await Promise.all([room.say('first'), room.say('second'), room.presence()]);
+assert.deepEqual([first, second, facts.clients], [{ offset: 2 }, { offset: 3 }, 1]);
+
+// Objects are JSON, bytes are bytes, and what is neither is a TypeError and nobody hears it.
+await room.say({ answer: [42] });
+await room.say([1]);
+await room.say(Object.create(null));
+await room.say(new Date(0));
+const bytes = Uint8Array.of(0, 1, 2, 255);
+for (const part of [bytes, bytes.buffer, new DataView(bytes.buffer, 1, 2), bytes.subarray(3), Buffer.from([7])]) await room.say(part);
+const none = [undefined, null, 42, true, 1n, Symbol('x'), () => {}, new Blob(['x']), new Map([[1, 2]]), new Set(), Promise.resolve(), /x/, new Error('x')];
+for (const content of none) await assert.rejects(() => room.say(content), TypeError);
+const circle = {};
+circle.circle = circle;
+await assert.rejects(room.say(circle), TypeError);
+const last = await room.say('last');
+assert.equal(last.offset, 14);
+assert.deepEqual(heard.splice(0), ['first', 'second', 'in the listener', '{"answer":[42]}', '[1]', '{}', '"1970-01-01T00:00:00.000Z"',
+  bytes, bytes, bytes.subarray(1, 3), bytes.subarray(3), Uint8Array.of(7), 'last']);
+
+// A room that is closed takes no calls, and ends once.
+let ends = 0;
+room.addEventListener('end', () => { ends += 1; });
+room.close();
+room.close();
+await next(room, 'end');
+room.close();
+assert.equal(ends, 1);
+await assert.rejects(room.say('too late'), /not connected/);
+
+// What waits is bounded in number and in bytes, and rejected when it is over.
+for (const [calls, size] of [[100_000, 1], [100, 100_000]]) {
+  const waits = new Room(`ws://${nobody}/`);
+  const outcomes = [];
+  let bounded = 0;
+  for (let call = 0; call < calls; call += 1) {
+    const said = waits.say('x'.repeat(size));
+    outcomes.push(said.catch((error) => { bounded += /not connected yet, and [0-9]+ (calls|bytes) wait/.test(error.message); }));
+  }
+  await Promise.resolve().then(() => {});
+  waits.close();
+  await next(waits, 'end');
+  await Promise.all(outcomes);
+  assert.ok(bounded > calls / 2 && bounded < calls, `${bounded} of ${calls}`);
+}
+
+// One that is larger than all that may wait goes alone.
+const large = new Room(`${url}-large`);
+await assert.rejects(large.say('x'.repeat(2_000_000)), /lost/); // 1009
+
+// An address that is none is refused at once.
+for (const wrong of ['/websocket/news', 'news', '', 'ftp://example.org/', 'file:///x']) assert.throws(() => new Room(wrong), TypeError);
+console.log('all is well');

@@ -1,0 +1,60 @@
+// Whether static/worldcast.js notices silence; fails unless all is as promised. Takes the addresses of the server, of a
+// proxy that falls silent when two clients are in the room, of a server that is mute behind the handshake, and of one
+// that closes with 1013 right behind it.
+
+import assert from 'node:assert/strict';
+
+// Time runs fast for the module, and it sees a page.
+const FAST = 40;
+const { setTimeout: wait } = globalThis;
+const now = performance.now.bind(performance);
+globalThis.setTimeout = (act, ms) => wait(act, ms / FAST);
+performance.now = () => now() * FAST;
+const windowEvents = new EventTarget();
+globalThis.addEventListener = windowEvents.addEventListener.bind(windowEvents);
+const { Room } = await import('../../../static/worldcast.js');
+
+const [address, quiet, mute, full] = process.argv.slice(2);
+const next = (room, name) => new Promise((hear) => room.addEventListener(name, ({ detail }) => hear(detail), { once: true }));
+
+// A path that falls silent is noticed by itself, and what was missed comes.
+const speaker = new Room(`ws://${address}/websocket/news`);
+await next(speaker, 'open');
+const hearer = new Room(`ws://${quiet}/websocket/news`);
+await next(hearer, 'open');
+const lost = await next(hearer, 'lost');
+assert.equal(lost.code, 1006);
+const { offset } = await speaker.say('are you there?');
+assert.equal((await next(hearer, 'message')).offset, offset);
+
+// An idle connection that is well lives on.
+let losses = 0;
+speaker.addEventListener('lost', () => { losses += 1; });
+await new Promise((done) => wait(done, 3 * 40_000 / FAST));
+assert.equal(losses, 0);
+
+// Who does not say welcome is given up, and the room tried again; calls that wait do not wait for ever.
+const unanswered = new Room(`ws://${mute}/websocket/news`);
+const call = assert.rejects(unanswered.say('hello'), /no answer within 60 s/);
+assert.equal((await next(unanswered, 'lost')).code, 1006);
+await call;
+unanswered.close();
+
+// Who is sent away right behind the handshake waits longer each time.
+const crowded = new Room(`ws://${full}/websocket/news`);
+const waits = [];
+for (let loss = 0; loss < 6; loss += 1) waits.push(await next(crowded, 'lost'));
+assert.ok(waits.every(({ code, wait }, loss) => code === 1013 && wait >= 250 * 2 ** loss), JSON.stringify(waits));
+
+// A network that comes back is reason enough to try a room that waits.
+const soon = now();
+windowEvents.dispatchEvent(new Event('online'));
+await next(crowded, 'lost');
+assert.ok(now() - soon < waits.at(-1).wait / FAST / 2, 'tried at once');
+crowded.close();
+
+speaker.close();
+hearer.close();
+await Promise.all([next(speaker, 'end'), next(hearer, 'end')]);
+console.log('all is well');
+process.exit(); // what was given up may still be closing

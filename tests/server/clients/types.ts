@@ -1,0 +1,41 @@
+// What a TypeScript program may do with a room, and what its compiler keeps it from. `implementation.js` is a copy of
+// static/worldcast.js without its declarations beside it.
+
+import { Room as Implementation } from './implementation.js';
+import { Room, type Message, type RoomOptions } from './worldcast.js';
+
+const declared: typeof Room = Implementation; // what is declared is there
+const options: RoomOptions = { last: 10, echo: false };
+const room = new declared(new URL('wss://example.org/websocket/news'), options);
+
+room.addEventListener('open', ({ detail }) => {
+  const { who, offset, recovered }: { who: number; offset: number; recovered: boolean } = detail;
+  console.log(who + offset, recovered);
+});
+room.addEventListener('message', ({ detail }) => {
+  const message: Message = detail;
+  console.log(message.text === undefined ? message.bytes.byteLength : message.text.length, message.who?.toFixed());
+}, { once: true });
+room.addEventListener('lost', ({ detail: { code, wait } }) => console.log(code + wait));
+room.addEventListener('end', ({ detail: { code, reason } }) => console.log(code, reason.trim()));
+
+const { offset } = await room.say('text');
+await room.say(Uint8Array.of(offset));
+await room.say(new ArrayBuffer(1));
+await room.say({ json: [offset] });
+const { clients, who } = await room.presence();
+console.log(clients + (who?.[0] ?? room.who ?? 0), room.isOpen);
+room.pause();
+room.resume();
+room.close();
+
+// @ts-expect-error no such event
+room.addEventListener('messages', () => {});
+// @ts-expect-error a message has no such field
+room.addEventListener('message', ({ detail }) => console.log(detail.txt));
+// @ts-expect-error a number is no content
+room.say(42);
+// @ts-expect-error no such option
+new Room('wss://example.org/', { lasts: 1 });
+// @ts-expect-error read-only
+room.isOpen = true;

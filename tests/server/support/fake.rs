@@ -1,0 +1,68 @@
+//! Servers that misbehave, so that our own clients show their patience.
+
+use actix_web::rt::spawn;
+use futures_util::StreamExt;
+use std::{future::pending, net::SocketAddr};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    accept_hdr_async,
+    tungstenite::{
+        handshake::server::{ErrorResponse, Request, Response},
+        http::HeaderValue,
+        protocol::CloseFrame,
+    },
+};
+
+/// A listener of its own.
+pub struct Fake {
+    pub address: SocketAddr,
+}
+
+impl Fake {
+    /// Accepts connections and never answers.
+    pub async fn that_never_answers() -> Self {
+        Self::start(|socket| async {
+            let _held = socket;
+            pending::<()>().await;
+        })
+        .await
+    }
+
+    /// Answers the handshake and never says a word.
+    pub async fn that_is_mute() -> Self {
+        Self::start(|socket| async {
+            let _held = accept_hdr_async(socket, v1).await;
+            pending::<()>().await;
+        })
+        .await
+    }
+
+    /// Closes with `code` right behind the answer to the handshake.
+    pub async fn that_closes_with(code: u16) -> Self {
+        Self::start(move |socket| async move {
+            let Ok(mut socket) = accept_hdr_async(socket, v1).await else { return };
+            let frame = CloseFrame { code: code.into(), reason: "not\u{1b}[2J today".into() };
+            let _ = socket.close(Some(frame)).await;
+            while let Some(Ok(_)) = socket.next().await {}
+        })
+        .await
+    }
+
+    async fn start<F: Future<Output = ()> + 'static>(serve: impl Fn(TcpStream) -> F + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                spawn(serve(socket));
+            }
+        });
+        Self { address }
+    }
+}
+
+/// Agrees on worldcast.v1.
+#[allow(clippy::result_large_err, reason = "the callback's type is the library's")]
+fn v1(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    response.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("worldcast.v1"));
+    Ok(response)
+}
