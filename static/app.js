@@ -9,6 +9,7 @@ import { frameOf } from './frame.js';
 import { Ledger } from './ledger.js';
 import { Listener } from './listener.js';
 import { Log } from './log.js';
+import { Outage } from './outage.js';
 import { Presence } from './presence.js';
 import { cut } from './row.js';
 import { Status } from './status.js';
@@ -21,15 +22,17 @@ const part = (id) => document.getElementById(id);
 const parts = (...ids) => Object.fromEntries(ids.map((id) => [id, part(id)]));
 
 const announcer = new Announcer(part('announcer'));
-const log = new Log(part('log'), part('rows'), part('earlier'));
+const log = new Log(part('log'), part('rows'), part('earlier'), part('newest'));
+const outage = new Outage(log);
 const ledger = new Ledger(part('cost'), location);
 const status = new Status(parts('state', 'sentence', 'connect', 'close'), announcer);
 const listener = new Listener(parts('cut', 'hearing', 'numbered'));
-const presence = new Presence(showPresence);
-const connection = new Connection({ changed, opened, heard, failed, ended });
+const presence = new Presence(showPresence, lose);
+const connection = new Connection({ changed, opened, heard, failed, ended, left });
 const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog', 'question'), connection, speak);
 
 let destination; // what readAddress made of the address
+let arriving = null; // the name of another room, until the first line about it
 let greeting = 'due'; // then 'said', and 'over' as soon as a person speaks or goes on
 
 if ('WebSocket' in window) start();
@@ -39,9 +42,12 @@ function start() {
   part('page').hidden = false;
   part('connect-form').addEventListener('submit', connectAsTyped);
   part('close').addEventListener('click', () => connection.close());
+  part('unfold').addEventListener('click', () => unfold(part('unfold').ariaExpanded !== 'true'));
+  part('address').addEventListener('input', () => complain(''));
   addEventListener('hashchange', connectToRoomOfPage);
   addEventListener('online', () => connection.hurry());
   leaveWithTheWindow();
+  leaveTheRestToTheTalk();
   takeDroppedFiles();
   connectToRoomOfPage();
 }
@@ -60,10 +66,13 @@ function connect() {
   try {
     const typed = readAddress(part('address').value, location);
     connection.open(typed.url);
+    outage.end();
+    if (destination && destination.url !== typed.url) arriving = typed.room ?? typed.url;
     destination = typed;
     part('address').value = typed.url;
     showDestination();
     complain('');
+    unfold(false);
   } catch (error) {
     if (!(error instanceof AddressError || error instanceof DOMException)) throw error;
     complain(error.message);
@@ -73,6 +82,12 @@ function connect() {
 function complain(sentence) {
   part('address').ariaInvalid = String(sentence !== '');
   part('address-error').textContent = sentence;
+  if (sentence) unfold(true);
+}
+
+/** On a phone the address is folded away until someone wants it, or must connect by hand. */
+function unfold(isUnfolded) {
+  part('unfold').ariaExpanded = String(isUnfolded);
 }
 
 function showDestination() {
@@ -96,11 +111,14 @@ function changed(state) {
   status.show(state);
   if (state.name !== 'open') presence.stop();
   part('compression').hidden = state.name !== 'open';
+  if (state.name === 'closed') unfold(true);
   if (state.name === 'closed' && state.ending?.code === NOT_ALLOWED && destination.ours) listen();
 }
 
 function opened() {
-  tell({ lead: 'client: ws connection is open' });
+  arrive();
+  outage.opened(tell({ lead: 'client: ws connection is open' }));
+  composer.connected();
   ledger.addHandshake();
   part('compression').textContent = isCompressed() ? 'Compression agreed: permessage-deflate' : 'No compression agreed';
   if (destination.ours) presence.watch(destination.room);
@@ -122,15 +140,37 @@ function listen() {
 }
 
 function heard(data) {
-  announcer.say(tellMessage('client: received ', data, 'received'));
+  outage.end();
+  const { lead, said } = tellMessage('client: received ', data, 'received');
+  announcer.say(lead + said);
 }
 
 function failed() {
-  tell({ lead: 'client: ws connection error' });
+  arrive();
+  if (!outage.isOn) tell({ lead: 'client: ws connection error', isBad: true });
 }
 
 function ended(ending) {
-  tell({ lead: `client: ws connection is closed (${sayEnding(ending)})` });
+  arrive();
+  if (outage.counts(ending)) return;
+  left(ending);
+  outage.begin();
+}
+
+/** A connection that made way for another has ended. */
+function left(ending) {
+  tell({ lead: `client: ws connection is closed (${sayEnding(ending)})`, isBad: ending.code !== 1000 });
+}
+
+/** From here on the lines of the log are about another room. */
+function arrive() {
+  if (arriving !== null) log.enter(arriving);
+  arriving = null;
+}
+
+/** The server does not answer, or does not know of us, since `asked`; words that came since then say that it is there. */
+function lose(asked) {
+  if (connection.isOpen && connection.heardAt < asked) connection.giveUp('the server does not answer');
 }
 
 // What is said and shown.
@@ -152,10 +192,9 @@ function tellMessage(lead, data, direction) {
   return tell({ lead, said: cut(typeof data === 'string' ? data : `${data.byteLength} bytes (binary)`), frame });
 }
 
-/** Tells it on the page and on the console, and returns the line. */
-function tell({ lead, said = '', frame = null }) {
-  log.add({ lead, said, frame, compressed: isCompressed() });
-  return lead + said;
+/** Tells it on the page and on the console, and returns the line of the log. */
+function tell({ lead, said = '', frame = null, isBad = false }) {
+  return log.add({ lead, said, frame, isBad, compressed: isCompressed() });
 }
 
 function isCompressed() {
@@ -180,6 +219,13 @@ function leaveWithTheWindow() {
     listener.stop();
   });
   addEventListener('pageshow', () => interrupted && connect());
+}
+
+/** On a phone the talk takes the height that what stands above it leaves. */
+function leaveTheRestToTheTalk() {
+  const measure = () => document.body.style.setProperty('--above', `${part('talk').offsetTop}px`);
+  const observer = new ResizeObserver(measure);
+  for (const above of [document.querySelector('header'), part('connection')]) observer.observe(above);
 }
 
 function takeDroppedFiles() {

@@ -11,6 +11,7 @@ export class Composer {
   #connection;
   #say;
   #askedAboutNothing = false;
+  #isAboutConnection = false;
 
   /** `parts` are the elements `composer`, `words`, `file`, `hint`, `dialog` and `question`; `say` takes what may go. */
   constructor(parts, connection, say) {
@@ -21,6 +22,11 @@ export class Composer {
     parts.words.addEventListener('keydown', (event) => this.#pressed(event));
     parts.words.addEventListener('input', () => this.#hint(''));
     parts.file.addEventListener('change', () => this.#sayFiles());
+  }
+
+  /** A sentence about the lost connection is no longer true. */
+  connected() {
+    if (this.#isAboutConnection) this.#hint('');
   }
 
   /** Says each of `files` as one binary message. */
@@ -36,7 +42,8 @@ export class Composer {
 
   /** Enter sends, Shift+Enter begins a line; the Enter that ends a composed character does neither. */
   #pressed(event) {
-    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) this.#submitted(event);
+    const isComposing = event.isComposing || event.keyCode === 229; // Safari ends the composition before the key
+    if (event.key === 'Enter' && !event.shiftKey && !isComposing) this.#submitted(event);
   }
 
   async #submitted(event) {
@@ -67,7 +74,10 @@ export class Composer {
   }
 
   #isConnected() {
-    return this.#connection.isOpen || this.#refuse('Not connected, so nothing was sent.');
+    if (this.#connection.isOpen) return true;
+    this.#refuse('Not connected, so nothing was sent.');
+    this.#isAboutConnection = true;
+    return false;
   }
 
   async #confirmed(size) {
@@ -82,13 +92,15 @@ export class Composer {
   }
 
   #refuse(sentence) {
-    this.#hint(sentence);
+    this.#hint(sentence, 'bad');
     return false;
   }
 
-  #hint(sentence) {
+  #hint(sentence, tone = '') {
     this.#askedAboutNothing = false;
+    this.#isAboutConnection = false;
     this.#parts.hint.textContent = sentence;
+    this.#parts.hint.classList.toggle('bad', tone === 'bad');
   }
 }
 

@@ -8,16 +8,29 @@ const LONGEST = 1_000; // characters of one message that are shown
 export class Row {
   #frame;
   #compressed;
+  #lead;
   #button = null;
   #drawing = null;
 
-  /** `lead` are our words, `said` are theirs; `frame` is null for what no message caused. */
-  constructor({ lead, said, frame, compressed, at }) {
+  /**
+   * `lead` are our words, `said` are theirs; `frame` is null for what no message caused. `isBad` lines are warnings;
+   * `room` is the name of another room, which begins here, and `elsewhere` says that the line is of a room before.
+   */
+  constructor({ lead, said, frame, compressed, at, isBad = false, room = null, elsewhere = false }) {
     this.#frame = frame;
     this.#compressed = compressed;
-    const line = element('p', 'line', element('span', 'lead', lead), element('bdi', 'words', said));
-    this.element = element('li', frame ? frame.direction : 'event', clock(at), line);
+    this.#lead = element('span', 'lead', lead);
+    const line = element('p', 'line', this.#lead, element('bdi', 'words', said));
+    this.element = element('li', frame ? frame.direction : 'event', clock(at), way(frame), line);
+    this.element.classList.toggle('bad', isBad);
+    this.element.classList.toggle('elsewhere', elsewhere);
+    if (room !== null) this.element.prepend(element('p', 'entered', room ? `Room ${room}` : 'Default room'));
     if (frame) this.#addButton();
+  }
+
+  /** Says something else from now on. */
+  retell(lead) {
+    this.#lead.textContent = lead;
   }
 
   /** What a person presses to see the frame; null where there is none. */
@@ -57,6 +70,13 @@ export class Row {
 export function cut(text) {
   if (text.length <= LONGEST) return text;
   return `${text.slice(0, LONGEST)} … ${digits(text.length - LONGEST)} more characters`;
+}
+
+/** An arrow for the direction, which the sentence says to who cannot see it. */
+function way(frame) {
+  const arrow = element('span', 'way', { sent: '↑', received: '↓' }[frame?.direction] ?? '');
+  arrow.ariaHidden = 'true';
+  return arrow;
 }
 
 function clock(at) {

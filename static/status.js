@@ -24,6 +24,7 @@ export class Status {
   show(state) {
     const { state: place, connect, close } = this.#parts;
     place.dataset.state = state.name;
+    place.classList.toggle('bad', state.name === 'closed' && Boolean(state.ending) && !state.byHand);
     connect.textContent = LOOKS[state.name].connect;
     close.textContent = LOOKS[state.name].close;
     close.ariaDisabled = String(['closing', 'closed'].includes(state.name));

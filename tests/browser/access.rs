@@ -8,7 +8,7 @@ use fantoccini::key::Key;
 use serde_json::json;
 
 const DESK: (u32, u32) = (1180, 820);
-const PHONE: (u32, u32) = (360, 760);
+const PHONE: (u32, u32) = (360, 640);
 
 /// How much wider than its place the widest content is.
 const SIDEWAYS: &str =
@@ -151,12 +151,17 @@ async fn the_keyboard_alone_is_enough() {
 }
 
 /// A laptop, a small desk, a phone.
-const SCREENS: [(u32, u32); 3] = [(1366, 650), (1200, 800), (360, 740)];
+const SCREENS: [(u32, u32); 5] = [(1366, 650), (1200, 800), (768, 1024), (360, 740), (360, 640)];
 
-/// Whether nothing must be scrolled to see the words that are typed and those that were just said.
+/// Whether nothing must be scrolled to see the words that are typed and those that were just said, and nothing covers them.
 const IN_SIGHT: &str = "['#words', '#say', '#rows li:last-child .line'].map((part) => {
-    const { top, bottom } = document.querySelector(part).getBoundingClientRect();
-    return scrollY === 0 && top >= 0 && bottom <= innerHeight; })";
+    const place = document.querySelector(part);
+    const { left, top, bottom } = place.getBoundingClientRect();
+    const isCovered = (y) => !place.contains(document.elementFromPoint(left + 6, y));
+    return scrollY === 0 && top >= 0 && bottom <= innerHeight && !isCovered(top + 6) && !isCovered(bottom - 6); })";
+
+/// The part of the screen above the talk.
+const ABOVE: &str = "document.querySelector('#talk').getBoundingClientRect().top / innerHeight";
 
 #[tokio::test]
 async fn the_place_for_words_is_in_sight_on_every_screen() {
@@ -168,7 +173,28 @@ async fn the_place_for_words_is_in_sight_on_every_screen() {
         window.goes_to(&format!("http://{}/", server.listeners[0])).await;
         window.has_line("client: received from client: hello").await;
         assert_eq!(window.evaluates(IN_SIGHT, "").await, json!([true, true, true]), "{screen:?}");
+        let above = window.evaluates(ABOVE, "").await.as_f64().expect("a number");
+        assert!(above < 0.34, "{above} of {screen:?} are above the talk");
     }
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn on_a_phone_the_address_is_a_button_away() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    window.looks("light", PHONE).await;
+    assert!(!window.is_visible("#address").await);
+    window.clicks("#unfold").await;
+    assert!(window.is_visible("#address").await);
+    is_open_to_everybody(&window, "address unfolded").await;
+    window.looks("light", PHONE).await;
+    window.fills("#address", "tea").await;
+    window.clicks("#connect").await;
+    window.shows("#room", "tea").await;
+    window.is("open").await;
+    assert!(!window.is_visible("#address").await);
     browser.has_no_complaints().await;
 }
 

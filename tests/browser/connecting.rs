@@ -1,6 +1,6 @@
 //! Open, closed, lost, found again.
 
-use crate::support::{Browser, LOADED_DICE, PATIENCE, Window, server, server_with, within};
+use crate::support::{Browser, LIGHT_DICE, LOADED_DICE, PATIENCE, Window, server, server_with, within};
 use fantoccini::key::Key;
 
 #[tokio::test]
@@ -113,6 +113,99 @@ async fn each_wait_is_longer_than_the_last_and_left_to_chance() {
 }
 
 #[tokio::test]
+async fn an_outage_is_one_line_with_a_count() {
+    let Some(browser) = Browser::start().await else { return };
+    let mut server = server();
+    let address = server.listeners[0].to_string();
+    let window = browser.opens_with(LIGHT_DICE, &server).await;
+    window.has_line("client: received from client: hello").await;
+    let before = window.lines().await.len();
+
+    server.terminate();
+    assert!(server.exit(PATIENCE).await.is_some());
+    window.has_line("client: still not connected, 3 attempts failed (1006 no goodbye was heard)").await;
+    let lines = window.lines().await;
+    assert_eq!(lines.len(), before + 2, "{lines:#?}");
+    assert_eq!(lines[before], "client: ws connection is closed (1012 the server restarts)");
+
+    let _server = server_with(&[("listen", address)]);
+    window.is("open").await;
+    window.shows("#rows li:nth-last-child(2) .line", "client: ws connection is open").await;
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
+async fn a_full_room_is_an_outage_of_one_line_too() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server_with(&[("limits.rooms", 1)]);
+    let _lobby = browser.joins(&server, "").await;
+    let window = browser.window().await;
+    window.prepares(LIGHT_DICE).await;
+    window.goes_to(&format!("http://{}/#tea", server.listeners[0])).await;
+    let sentence = "no room for another room"; // of the server
+    let line = async {
+        loop {
+            let lines = window.lines().await;
+            if lines
+                .iter()
+                .any(|line| line.starts_with("client: still not connected, 3 attempts failed (1013"))
+            {
+                return lines;
+            }
+        }
+    };
+    let lines = within(sentence, line).await;
+    assert!(lines.len() <= 3, "{lines:#?}");
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_noticed() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    window.shows("#presence", "1 in the room").await;
+
+    server.stands_still();
+    window.has_line("client: ws connection is closed (1006 the server does not answer)").await;
+    server.goes_on();
+    window.is("open").await;
+    window.says("back again").await;
+    window.has_line("client: received back again").await;
+
+    server.stands_still();
+    window.clicks("#close").await;
+    window.is("closed").await; // no answer to its goodbye keeps it
+    server.goes_on();
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
+async fn what_is_lost_or_wrong_has_the_colour_of_warnings() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.opens_with(LOADED_DICE, &server).await;
+    window.has_line("client: received from client: hello").await;
+    let colour = "getComputedStyle(document.querySelector(arguments[0])).color";
+    let usual = window.evaluates(colour, "#sentence").await;
+
+    window.fills("#address", "http://[").await;
+    window.clicks("#connect").await;
+    window.has("#address[aria-invalid=true]").await;
+    let warning = window.evaluates(colour, "#address-error").await;
+    assert_ne!(warning, usual);
+
+    server.terminate();
+    window.is("waiting").await;
+    window.says("to nobody").await;
+    window.shows("#hint", "Not connected, so nothing was sent.").await;
+    for part in ["#sentence", "#hint", "#rows .event:last-child .lead"] {
+        assert_eq!(window.evaluates(colour, part).await, warning, "{part}");
+    }
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
 async fn who_waits_may_give_up() {
     let Some(browser) = Browser::start().await else { return };
     let mut server = server();
@@ -142,6 +235,7 @@ async fn what_is_closed_by_hand_is_opened_by_hand() {
 
     window.clicks("#connect").await;
     window.is("open").await;
+    window.shows("#hint", "").await;
     window.presses("#words", Key::Enter).await;
     window.has_line("client: received to nobody").await;
     assert_eq!(server.log.count("server: receive connection."), 2);

@@ -39,6 +39,28 @@ async fn ten_thousand_messages_do_not_slow_it_down() {
     browser.has_no_complaints().await;
 }
 
+/// The browser itself moves the log, as when rows turn out to be higher than they were thought to be.
+const MOVED_BY_NOBODY: &str = "const [done] = arguments;
+    const log = document.querySelector('#log');
+    log.addEventListener('scroll', () => setTimeout(done), { once: true });
+    log.scrollTop -= 500;";
+
+#[tokio::test]
+async fn the_log_follows_whatever_comes_at_once() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server_with(&[("session.outbox_messages", MESSAGES)]);
+    let window = browser.joins(&server, "").await;
+    says_very_much(&server).await;
+    window.has_line(&format!("client: received message {MESSAGES}")).await;
+    within("the end of the log", async { while !window.is_at_the_end().await {} }).await;
+
+    window.awaits(MOVED_BY_NOBODY).await;
+    says_very_much(&server).await;
+    window.has_line(&format!("client: received message {MESSAGES}")).await;
+    within("the end of the log", async { while !window.is_at_the_end().await {} }).await;
+    browser.has_no_complaints().await;
+}
+
 async fn says_very_much(server: &Server) {
     let said = async {
         let address = format!("ws://{}/websocket?echo=false", server.listeners[0]);

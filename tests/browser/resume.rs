@@ -1,6 +1,6 @@
 //! A listener that is cut off hears what it missed.
 
-use crate::support::{Browser, Window, server};
+use crate::support::{Browser, Window, server, within};
 use serde_json::json;
 
 /// Number, words and mark of everything that the listener heard.
@@ -57,5 +57,41 @@ async fn the_listener_leaves_a_room_with_its_window() {
     bert.shows("#presence", "1 in the room").await;
     press(&anna, "Listen").await;
     anna.shows("#presence", "2 in the room").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn a_listener_whose_server_stands_still_notices_and_misses_nothing() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let anna = browser.joins(&server, "#tea").await;
+    press(&anna, "Listen").await;
+    anna.shows("#hearing", "Listening, behind message 0.").await;
+    server.stands_still();
+    anna.evaluates("void dispatchEvent(new Event('online'))", "").await;
+    anna.shows("#hearing", "Cut off. It comes back by itself.").await;
+    server.goes_on();
+    anna.is("open").await;
+    anna.says("again").await;
+    anna.shows("#numbered .words", "again").await;
+    browser.complains_only_about_the_lost_server().await;
+}
+
+/// Says something before the room is open, at an address that is relative to the page.
+const SAYS_AT_ONCE: &str = "const done = arguments[0];
+    import('./worldcast.js').then(async ({ Room }) => {
+      const room = new Room('websocket/tea');
+      const { offset } = await room.say({ tea: [1] });
+      room.close();
+      done(offset);
+    });";
+
+#[tokio::test]
+async fn a_program_in_a_page_may_speak_before_its_room_is_open() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let anna = browser.joins(&server, "#tea").await;
+    assert_eq!(within("an offset", anna.awaits(SAYS_AT_ONCE)).await, 1);
+    anna.has_line(r#"client: received {"tea":[1]}"#).await;
     browser.has_no_complaints().await;
 }

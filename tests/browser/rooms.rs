@@ -1,6 +1,6 @@
 //! Which room, who is in it, and the way to another.
 
-use crate::support::{Browser, server, server_with};
+use crate::support::{Browser, proxy_below, server, server_with};
 
 #[tokio::test]
 async fn the_page_says_how_many_are_in_the_room() {
@@ -107,6 +107,57 @@ async fn the_second_window_is_offered_only_where_the_link_leads_to_the_same_room
     window.shows("#room", "news").await;
     assert!(!window.is_visible("#second-window").await);
     window.is("open").await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn below_the_path_of_a_proxy_everything_stays_below_it() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let proxy = proxy_below("/live/", server.listeners[0]).await;
+    let window = browser.window().await;
+    window.goes_to(&format!("http://{proxy}/live/")).await;
+    window.has_line("client: received from client: hello").await;
+    assert_eq!(window.value("#address").await, format!("ws://{proxy}/live/websocket"));
+    window.shows("#presence", "1 in the room").await;
+
+    window.fills("#address", "tea").await;
+    window.clicks("#connect").await;
+    window.shows("#room", "tea").await;
+    window.is("open").await;
+    assert_eq!(window.value("#address").await, format!("ws://{proxy}/live/websocket/tea"));
+    assert_eq!(window.evaluates("location.pathname + location.hash", "").await, "/live/#tea");
+    window.shows("#presence", "1 in the room").await;
+    window.shows("#cut", "Listen").await;
+    window.clicks("#cut").await;
+    window.shows("#hearing", "Listening, behind message 0.").await;
+
+    let second = browser.window().await;
+    second.goes_to(&format!("http://{proxy}/live/index.html#tea")).await;
+    second.shows("#presence", "3 in the room").await;
+    second.fills("#address", "/websocket/tea").await;
+    second.clicks("#connect").await;
+    let told = "The path is /live/websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -";
+    second.shows("#address-error", told).await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn lines_of_another_room_stand_below_its_name() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "#tea").await;
+    window.fills("#address", "coffee").await;
+    window.clicks("#connect").await;
+    window.shows("#rows li:nth-child(4) .entered", "Room coffee").await;
+    window.has("#rows li:nth-child(4).event:not(.elsewhere)").await;
+    window.has("#rows li:nth-child(3).elsewhere").await;
+    let names = "[...document.querySelectorAll('#rows .entered')].map((name) => name.textContent)";
+    assert_eq!(window.evaluates(names, "").await, serde_json::json!(["Room coffee"]));
+
+    window.fills("#address", "/websocket").await;
+    window.clicks("#connect").await;
+    window.shows("#rows .entered", "Default room").await;
     browser.has_no_complaints().await;
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     process::Server,
-    support::{Browser, server, server_with},
+    support::{Browser, server, server_with, within},
 };
 use std::fs;
 
@@ -108,6 +108,72 @@ async fn markup_in_the_greeting_is_text() {
 
     window.has_line(&format!("client: received {}", MARKUP[0])).await;
     assert_eq!(window.evaluates("window.hurt ?? false", "").await, false);
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn who_reads_further_up_is_not_disturbed_and_told_how_much_is_new() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
+    for number in 1..=30 {
+        anna.says(&format!("line {number}")).await;
+    }
+    anna.has_line("client: received line 30").await;
+    anna.wheels("#log", -300).await;
+    let up = "document.querySelector('#log').scrollTop + 100
+        < document.querySelector('#log').scrollHeight - document.querySelector('#log').clientHeight";
+    within("the log to move", async { while anna.evaluates(up, "").await != true {} }).await;
+
+    for news in ["one", "two", "three"] {
+        bert.says(news).await;
+        anna.has_line(&format!("client: received {news}")).await;
+    }
+    anna.shows("#newest:not([hidden])", "3 new ↓").await;
+    assert_eq!(anna.evaluates(up, "").await, true);
+
+    anna.clicks("#newest").await;
+    anna.has("#newest[hidden]").await;
+    assert!(anna.is_at_the_end().await);
+    bert.says("four").await;
+    anna.has_line("client: received four").await;
+    within("the newest line", async { while !anna.is_at_the_end().await {} }).await;
+
+    anna.wheels("#log", -300).await;
+    within("the log to move", async { while anna.evaluates(up, "").await != true {} }).await;
+    anna.says("my own words").await;
+    anna.has_line("client: received my own words").await;
+    within("one's own words", async { while !anna.is_at_the_end().await {} }).await;
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn the_enter_that_ends_a_composition_does_not_send() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "#tea").await;
+    for composing in ["keyCode: 229", "isComposing: true"] {
+        let enter = format!("{{ key: 'Enter', bubbles: true, cancelable: true, {composing} }}");
+        window.fills("#words", "日本").await;
+        let press =
+            format!("document.querySelector('#words').dispatchEvent(new KeyboardEvent('keydown', {enter}))");
+        window.evaluates(&press, "").await;
+    }
+    assert_eq!(window.value("#words").await, "日本");
+    window.says("日本語").await;
+    window.has_line("client: received 日本語").await;
+    assert_eq!(server.log.count("server: received: "), 1, "{}", server.log.text());
+    browser.has_no_complaints().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_and_what_is_received_look_unlike() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.joins(&server, "").await;
+    let arrows = "[...document.querySelectorAll('#rows li')].map((row) => row.querySelector('.way').textContent).join()";
+    let expected = ",↑,↓,↓"; // open, hello, world, hello
+    assert_eq!(window.evaluates(arrows, "").await, expected);
     browser.has_no_complaints().await;
 }
 

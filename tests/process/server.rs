@@ -147,8 +147,21 @@ impl Server {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
+        self.signals(Signal::TERM);
+    }
+
+    /// Its connections stay open and nobody answers, until it `goes_on`.
+    pub fn stands_still(&self) {
+        self.signals(Signal::STOP);
+    }
+
+    pub fn goes_on(&self) {
+        self.signals(Signal::CONT);
+    }
+
+    fn signals(&self, signal: Signal) {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).expect("a process");
-        kill_process(pid, Signal::TERM).expect("it runs");
+        kill_process(pid, signal).expect("it runs");
     }
 
     /// How the process ended; `None` when it has not within `patience`.

@@ -5,11 +5,13 @@ mod browser; // Chromium
 mod console; // what it complains about
 mod driver; // the program that drives it
 mod missing; // what is not installed
+mod proxy; // a server below a path
 mod vendor; // commands of this driver alone
 mod window; // what a person sees and does
 
 pub use axe::Axe;
 pub use browser::Browser;
+pub use proxy::proxy_below;
 pub use window::Window;
 
 use crate::process::{Launch, Server};
@@ -21,6 +23,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The dice that a page throws for how long it waits come out so high that it waits for minutes.
 pub const LOADED_DICE: &str = "Math.random = () => 1000;";
+
+/// They come out so low that it hardly waits.
+pub const LIGHT_DICE: &str = "Math.random = () => -0.99;";
 
 /// Waits for `event`, or panics with the name of `what` did not happen.
 pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {

@@ -24,6 +24,11 @@ const APPEARS: &str = "
     observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
     look();";
 
+const AT_THE_END: &str = "(() => {
+    const { left, bottom } = document.querySelector('#rows li:last-child .line').getBoundingClientRect();
+    return document.elementFromPoint(left + 4, bottom - 4)?.closest('li') === document.querySelector('#rows li:last-child');
+    })()";
+
 impl Window {
     pub fn new(client: Client, handle: WindowHandle) -> Self {
         Self { client, handle }
@@ -114,7 +119,22 @@ impl Window {
         self.element(selector).await.is_displayed().await.expect("an element")
     }
 
+    /// Whether the log shows its last line, and nothing stands before it.
+    pub async fn is_at_the_end(&self) -> bool {
+        self.evaluates(AT_THE_END, "").await == true
+    }
+
     // What is done.
+
+    /// Turns the wheel of the mouse by so many pixels, where the element is.
+    pub async fn wheels(&self, selector: &str, pixels: i32) {
+        let middle = "(({ x, y, width, height }) => [x + width / 2, y + height / 2])
+            (document.querySelector(arguments[0]).getBoundingClientRect())";
+        let place = self.evaluates(middle, selector).await;
+        let wheel =
+            json!({ "type": "mouseWheel", "x": place[0], "y": place[1], "deltaX": 0, "deltaY": pixels });
+        devtools(&self.client, "Input.dispatchMouseEvent", wheel).await;
+    }
 
     pub async fn clicks(&self, selector: &str) {
         let clicked = self.element(selector).await.click().await;
