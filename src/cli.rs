@@ -1,10 +1,10 @@
 //! The command line.
 
-use crate::client::Address;
-use anyhow::Context;
+use crate::client::{Address, Failure, ServerAddress};
 use clap::{Args, Parser, Subcommand};
 use std::{fs, path::PathBuf, time::Duration};
-use worldcast::config::RoomName;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use worldcast::config::{ByteSize, RoomName};
 
 const EXIT_CODES: &str = "\
 Settings come from FILE, or else from config/default.toml if there is one, or else from the defaults.
@@ -12,9 +12,10 @@ A variable wins over the file: WORLDCAST_SESSION__MAX_MESSAGE=128KiB sets max_me
 
 Exit codes:
     0  stopped cleanly; pipe: everything has arrived; listen: nobody reads any more
-    1  the configuration is refused, or the server could not start; pipe, listen: the server refuses
+    1  the configuration is refused, or the server could not start; pipe, listen: the server refuses,
+       or standard input or output fails
     2  the command line is wrong
-    3  pipe, listen: the server cannot be reached
+    3  pipe, listen: the server cannot be reached, or sends away at once, for as long as --patience
    70  a part of the server that cannot be replaced has failed
   130  stopped at once by a second signal";
 
@@ -39,7 +40,13 @@ pub enum Command {
     /// Print every setting with its default and its meaning, ready to become a FILE
     Defaults,
     /// Say every line of standard input in a room of a running server
-    Pipe(Room),
+    Pipe {
+        #[command(flatten)]
+        room: Room,
+        /// The longest line that is said
+        #[arg(long, value_name = "SIZE", default_value_t = ByteSize::from_mib(1))]
+        max_line: ByteSize,
+    },
     /// Print everything that is said in a room of a running server
     Listen {
         #[command(flatten)]
@@ -52,12 +59,17 @@ pub enum Command {
 
 #[derive(Args, Clone)]
 pub struct Room {
-    #[arg(long)]
-    room: RoomName,
+    /// The room; the address of the server may name it too
+    #[arg(value_name = "ROOM", conflicts_with = "option")]
+    name: Option<RoomName>,
 
-    /// The server, as the address that WebSocket clients use
+    /// The room
+    #[arg(long = "room", value_name = "ROOM", id = "option")]
+    option: Option<RoomName>,
+
+    /// The server: any address that its log prints, or just its host and port
     #[arg(long, value_name = "ADDRESS", default_value = "ws://127.0.0.1:8080")]
-    server: String,
+    server: ServerAddress,
 
     /// A file with the key to show, where not everybody may publish
     #[arg(long, value_name = "FILE")]
@@ -66,6 +78,21 @@ pub struct Room {
     /// How long to try when the server cannot be reached
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
     patience: Duration,
+
+    /// How long the server may say nothing before the connection counts as lost; it is asked halfway
+    #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = silence)]
+    silence: Duration,
+}
+
+/// Shorter, it would be the network that is judged.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
+
+fn silence(text: &str) -> Result<Duration, String> {
+    let silence = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match (SHORTEST_SILENCE..=Duration::from_secs(24 * 3600)).contains(&silence) {
+        true => Ok(silence),
+        false => Err("expected 1s to 24h".to_owned()),
+    }
 }
 
 impl Cli {
@@ -76,12 +103,37 @@ impl Cli {
 
 impl Room {
     /// Where to connect, beginning with the `last` messages.
-    pub fn address(self, last: usize) -> anyhow::Result<Address> {
-        let Self { room, server, key_file, patience } = self;
-        let read = |path: PathBuf| {
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    ///
+    /// # Errors
+    ///
+    /// When no room is named or two are, or the file has no key.
+    pub fn address(self, last: usize) -> Result<Address, Failure> {
+        let Self { name, option, server, key_file, patience, silence } = self;
+        let room = match (name.or(option), server.room.clone()) {
+            (Some(room), Some(other)) if room != other => {
+                let told = format!("--server names the room {other}, and the command line the room {room}");
+                return Err(Failure::Usage(told));
+            }
+            (None, None) => {
+                return Err(Failure::Usage("no room is named: `worldcast listen ROOM`".to_owned()));
+            }
+            (room, other) => room.or(other).expect("one of them"),
         };
-        let key = key_file.map(read).transpose()?.map(|key| key.trim().to_owned());
-        Ok(Address { server, room: room.to_string(), key, patience, last })
+        let key = key_file.map(read_key).transpose()?;
+        Ok(Address { server, room, key, patience, silence, last })
     }
+}
+
+/// The header that shows the key in the file.
+fn read_key(path: PathBuf) -> Result<HeaderValue, Failure> {
+    let refused = |why: String| Failure::Usage(format!("--key-file {}: {why}", path.display()));
+    let key = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
+    let key = key.trim();
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(refused("a key is one line of visible ASCII characters".to_owned()));
+    }
+    let mut header =
+        HeaderValue::try_from(format!("Bearer {key}")).map_err(|error| refused(error.to_string()))?;
+    header.set_sensitive(true);
+    Ok(header)
 }

@@ -36,7 +36,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Serve => serve(Settings::load(config)?.settings)?,
         Command::Check => print(&Settings::load(config)?.to_string())?,
         Command::Defaults => print(DEFAULTS)?,
-        Command::Pipe(room) => as_client(client::pipe(room.address(0)?))?,
+        Command::Pipe { room, max_line } => as_client(client::pipe(room.address(0)?, max_line))?,
         Command::Listen { room, last } => as_client(client::listen(room.address(last)?))?,
     }
     Ok(())

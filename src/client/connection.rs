@@ -1,12 +1,17 @@
-//! A connection to one room that comes back when it is lost, and goes on where it was.
+//! A connection to one room that is opened again when it is lost, and resumes where it was.
 
 use super::{
-    Failure,
-    told::{Told, Welcome},
+    Failure, ServerAddress,
+    escape::escaped,
+    outage::{Achievement, Outage},
+    server_message::{ServerMessage, Welcome},
 };
-use futures_util::{SinkExt, StreamExt};
-use std::time::{Duration, Instant};
-use tokio::{net::TcpStream, time::sleep};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use std::{future::poll_fn, task::Poll, time::Duration};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep, timeout, timeout_at},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
@@ -17,144 +22,320 @@ use tokio_tungstenite::{
         protocol::CloseFrame,
     },
 };
+use worldcast::config::RoomName;
 
-/// Which room of which server, and with what right.
+/// Which room of which server, with what right, and how patiently.
 pub struct Address {
-    /// `ws://127.0.0.1:8080`
-    pub server: String,
-    pub room: String,
-    pub key: Option<String>,
+    pub server: ServerAddress,
+    pub room: RoomName,
+    pub key: Option<HeaderValue>,
     /// How long to try when the server cannot be reached.
     pub patience: Duration,
+    /// How long the server may say nothing; after half of it, it is asked.
+    pub silence: Duration,
     /// How many of the last messages to begin with.
     pub last: usize,
 }
 
 pub struct Connection {
     address: Address,
-    socket: Option<WebSocketStream<MaybeTlsStream<TcpStream>>>,
-    /// Who we are and behind which message; nothing before the first welcome.
-    place: Option<Welcome>,
+    live: Option<Live>,
+    /// The session and the position to resume from; nothing before the first welcome.
+    resume: Option<Welcome>,
+    outage: Outage,
 }
 
-/// The shortest and the longest time between two attempts.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// A session whose welcome has come.
+struct Live {
+    socket: Socket,
+    opened: Instant,
+    last_heard: Instant,
+    /// When the server was asked whether it is still there; nothing once it says anything.
+    asked: Option<Instant>,
+    /// A message has come.
+    useful: bool,
+}
+
+/// What a connection brings.
+pub enum Event {
+    Message(ServerMessage),
+    /// The connection is lost; the next event is a welcome.
+    Lost,
+}
+
+/// Why one attempt failed.
+enum Attempt {
+    /// The next one would end the same way.
+    ForGood(Failure),
+    Failed(String),
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// From the first packet of an attempt to the welcome.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
+
+/// What an attempt has, however little patience is left when the first one begins.
+const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
+
+/// After so long without an answer people are told what is being tried.
+const TELL_AFTER: Duration = Duration::from_secs(1);
+
+/// A connection that held for so long had reached the server.
+const REACHED_AFTER: Duration = Duration::from_secs(1);
+
+/// The loss of a connection that held for so long is a new one.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+
+/// For our close frame to leave.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Connection {
     pub fn new(address: Address) -> Self {
-        Self { address, socket: None, place: None }
+        Self { address, live: None, resume: None, outage: Outage::new() }
     }
 
-    /// What the server says next; connects first, or again. A welcome says that it did.
-    pub async fn next(&mut self) -> Result<Told, Failure> {
-        loop {
-            if self.socket.is_none() {
-                self.connect().await?;
-            }
-            let Some(socket) = &mut self.socket else { continue };
-            match socket.next().await {
-                Some(Ok(Message::Text(text))) => {
-                    let told = serde_json::from_str(&text).unwrap_or(Told::Other);
-                    return Ok(self.note(told));
-                }
-                Some(Ok(Message::Close(Some(frame)))) if !may_come_back(&frame) => {
-                    return Err(Failure::Refused(frame.reason.to_string()));
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => self.socket = None,
-            }
+    /// Whether a session is open, as far as is known.
+    pub fn is_open(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// What comes next; connects first, or again, which brings a welcome. May be dropped while `is_open`.
+    pub async fn next(&mut self) -> Result<Event, Failure> {
+        if self.live.is_none() {
+            let welcome = self.connect().await?;
+            return Ok(Event::Message(ServerMessage::Welcome(welcome)));
         }
+        self.hear().await
     }
 
-    /// Says something; whether it arrived is known by what comes back.
-    pub async fn say(&mut self, request: &str) {
-        let Some(socket) = &mut self.socket else { return };
-        if socket.send(Message::text(request)).await.is_err() {
-            self.socket = None;
+    /// Sends a request with what comes next; its answer, or an echo, tells that it arrived.
+    pub fn say(&mut self, request: &str) {
+        let Some(live) = &mut self.live else { return };
+        if live.socket.start_send_unpin(Message::text(request)).is_err() {
+            self.lose(false);
         }
     }
 
     /// Whether a message is our own.
     pub fn is_ours(&self, who: Option<u64>) -> bool {
-        self.place.as_ref().is_some_and(|place| Some(place.who) == who)
+        self.resume.as_ref().is_some_and(|resume| Some(resume.who) == who)
     }
 
     pub async fn close(mut self) {
-        if let Some(socket) = &mut self.socket {
-            let _ = socket.close(None).await; // whatever was said has been heard
+        if let Some(live) = &mut self.live {
+            let _ = timeout(CLOSE_WITHIN, live.socket.close(None)).await; // whatever was said has been heard
         }
     }
 
-    /// Remembers where we are.
-    fn note(&mut self, told: Told) -> Told {
-        match (&told, &mut self.place) {
-            (Told::Welcome(Welcome { session, who, epoch, offset, recovered }), place) => {
-                let (session, epoch) = (session.clone(), epoch.clone());
-                let welcome = Welcome { session, who: *who, epoch, offset: *offset, recovered: *recovered };
-                *place = Some(welcome);
+    async fn hear(&mut self) -> Result<Event, Failure> {
+        loop {
+            let Some(live) = &mut self.live else { return Ok(Event::Lost) };
+            let half = self.address.silence / 2;
+            let deadline = live.asked.unwrap_or(live.last_heard) + half;
+            let heard = timeout_at(deadline, next_frame(&mut live.socket)).await;
+            if heard.is_ok() {
+                live.last_heard = Instant::now();
+                live.asked = None;
             }
-            (Told::Message(message), Some(place)) => place.offset = message.offset,
+            match heard {
+                Ok(Some(Ok(Message::Text(text)))) => {
+                    let message = ServerMessage::parse(&text);
+                    self.note(&message);
+                    return Ok(Event::Message(message));
+                }
+                Ok(Some(Ok(Message::Close(frame)))) => {
+                    let _ = live.socket.flush().now_or_never(); // the answer to it
+                    if let Some(failure) = frame.as_ref().and_then(refusal_of) {
+                        return Err(failure);
+                    }
+                    self.lose(true);
+                }
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(_)) | None) => self.lose(false),
+                Err(_) if live.asked.is_none() => {
+                    live.asked = Some(Instant::now()); // the deadline counts from the question
+                    if live.socket.start_send_unpin(Message::Ping("still there?".into())).is_err() {
+                        self.lose(false);
+                    }
+                }
+                Err(_) => self.lose(false),
+            }
+        }
+    }
+
+    /// Remembers the position.
+    fn note(&mut self, message: &ServerMessage) {
+        match (message, &mut self.resume) {
+            (ServerMessage::Welcome(welcome), resume) => *resume = Some(welcome.clone()),
+            (ServerMessage::Message(message), Some(resume)) => {
+                resume.offset = message.offset;
+                if let Some(live) = &mut self.live {
+                    live.useful = true;
+                }
+            }
             _ => {}
         }
-        told
     }
 
-    async fn connect(&mut self) -> Result<(), Failure> {
-        let (begun, mut pause) = (Instant::now(), PAUSES.0);
+    /// `closed`: the server sent a close frame.
+    fn lose(&mut self, closed: bool) {
+        let Some(live) = self.live.take() else { return };
+        let held = live.opened.elapsed();
+        let (steady, useful) = (held >= STEADY_AFTER, live.useful || held >= REACHED_AFTER);
+        self.outage.goes_on(Achievement { steady, useful, closed });
+    }
+
+    /// Tries until it is welcome or patience ends.
+    async fn connect(&mut self) -> Result<Welcome, Failure> {
+        let mut reason = "no answer".to_owned(); // of the server, in the time that there was
+        let mut is_first = true;
         loop {
-            let error = match connect_async(self.request()?).await {
-                Ok((socket, _)) => {
-                    self.socket = Some(socket);
-                    return Ok(());
-                }
-                Err(Error::Http(answer)) if !is_temporary(&answer) => return Err(refusal(&answer)),
-                Err(error @ (Error::Url(_) | Error::HttpFormat(_))) => {
-                    return Err(Failure::Refused(error.to_string()));
-                }
-                Err(error) => error,
-            };
-            if begun.elapsed() >= self.address.patience {
-                return Err(Failure::Unreachable(self.address.server.clone(), error.to_string()));
+            let pause = self.outage.pause();
+            let rest = self.outage.rest_of(self.address.patience);
+            if !is_first && pause >= rest {
+                sleep(rest).await;
+                return Err(Failure::Unreachable(self.address.server.to_string(), reason));
             }
-            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await; // not all at once
-            pause = (pause * 2).min(PAUSES.1);
+            sleep(pause).await;
+            let rest = self.outage.rest_of(self.address.patience);
+            let least = if is_first { SHORTEST_ATTEMPT } else { Duration::ZERO };
+            is_first = false;
+            let limit = rest.clamp(least, ATTEMPT_WITHIN);
+            reason = match timeout(limit, self.attempt()).await {
+                Ok(Ok(live_and_welcome)) => return Ok(self.resume_with(live_and_welcome)),
+                Ok(Err(Attempt::ForGood(failure))) => return Err(failure),
+                Ok(Err(Attempt::Failed(reason))) => reason,
+                Err(_) => format!("no answer within {}", humantime::format_duration(limit)),
+            };
+            self.tell(&reason);
+            self.outage.goes_on(Achievement::default());
         }
     }
 
-    fn request(&self) -> Result<Request, Failure> {
-        let refused = |error: String| Failure::Refused(error);
+    fn resume_with(&mut self, (socket, welcome): (Socket, Welcome)) -> Welcome {
+        let now = Instant::now();
+        self.live = Some(Live { socket, opened: now, last_heard: now, asked: None, useful: false });
+        self.resume = Some(welcome.clone());
+        welcome
+    }
+
+    /// Connects and waits for the welcome; says so when that takes time.
+    async fn attempt(&mut self) -> Result<(Socket, Welcome), Attempt> {
+        let request = self.request()?;
+        let mut attempt = Box::pin(attempt(request));
+        match timeout(TELL_AFTER, &mut attempt).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                self.tell("no answer yet");
+                attempt.await
+            }
+        }
+    }
+
+    /// Tells people once for each outage what is tried, and for how long.
+    fn tell(&mut self, reason: &str) {
+        let rest = self.outage.rest_of(self.address.patience);
+        if self.outage.told || rest.is_zero() {
+            return;
+        }
+        self.outage.told = true;
+        let rest = humantime::format_duration(Duration::from_secs(rest.as_secs_f64().ceil() as u64));
+        eprintln!("worldcast: cannot reach {}: {reason}; trying for {rest}", self.address.server);
+    }
+
+    fn request(&self) -> Result<Request, Attempt> {
         let Address { server, room, key, last, .. } = &self.address;
-        let place = match &self.place {
+        let position = match &self.resume {
             Some(Welcome { session, epoch, offset, .. }) => {
                 format!("since={epoch}-{offset}&session={session}")
             }
             None => format!("last={last}"),
         };
-        let url = format!("{}/websocket/{room}?echo=true&{place}", server.trim_end_matches('/'));
-        let mut request = url.into_client_request().map_err(|error| refused(error.to_string()))?;
+        let url = format!("{}?echo=true&{position}", server.room_url(room));
+        let mut request = url
+            .into_client_request()
+            .map_err(|error| Attempt::ForGood(Failure::Usage(format!("--server: {error}"))))?;
         let headers = request.headers_mut();
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("worldcast.v1"));
         if let Some(key) = key {
-            let bearer = HeaderValue::try_from(format!("Bearer {key}"));
-            headers.insert(header::AUTHORIZATION, bearer.map_err(|error| refused(error.to_string()))?);
+            headers.insert(header::AUTHORIZATION, key.clone());
         }
         Ok(request)
     }
 }
 
-/// The codes that say no to whoever comes back.
-fn may_come_back(frame: &CloseFrame) -> bool {
-    !matches!(u16::from(frame.code), 1002 | 1003 | 1007 | 1008 | 1009)
+/// One connection, up to the welcome.
+async fn attempt(request: Request) -> Result<(Socket, Welcome), Attempt> {
+    let mut socket = match connect_async(request).await {
+        Ok((socket, _)) => socket,
+        Err(Error::Http(answer)) if !is_temporary(&answer) => return Err(Attempt::ForGood(refusal(&answer))),
+        Err(Error::Http(answer)) => return Err(Attempt::Failed(sentence_of(&answer))),
+        Err(error @ Error::Url(_)) => {
+            return Err(Attempt::ForGood(Failure::Usage(format!("--server: {error}"))));
+        }
+        Err(error) => return Err(Attempt::Failed(escaped(&error.to_string(), &[]))),
+    };
+    loop {
+        match next_frame(&mut socket).await {
+            Some(Ok(Message::Text(text))) => {
+                if let ServerMessage::Welcome(welcome) = ServerMessage::parse(&text) {
+                    return Ok((socket, welcome));
+                }
+            }
+            Some(Ok(Message::Close(frame))) => {
+                let _ = socket.flush().now_or_never(); // the answer to it
+                let Some(frame) = frame else {
+                    return Err(Attempt::Failed("closed without a code".to_owned()));
+                };
+                return Err(match refusal_of(&frame) {
+                    Some(failure) => Attempt::ForGood(failure),
+                    None => Attempt::Failed(sentence_of_close(&frame)),
+                });
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(Attempt::Failed(escaped(&error.to_string(), &[]))),
+            None => return Err(Attempt::Failed("the connection ended".to_owned())),
+        }
+    }
+}
+
+/// The next frame; meanwhile what was said is written as far as the kernel takes it. May be dropped.
+async fn next_frame(socket: &mut Socket) -> Option<Result<Message, Error>> {
+    poll_fn(|context| {
+        if let Poll::Ready(Err(error)) = socket.poll_flush_unpin(context) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        socket.poll_next_unpin(context)
+    })
+    .await
+}
+
+/// The failure that a close frame means, if another attempt would end the same way.
+fn refusal_of(frame: &CloseFrame) -> Option<Failure> {
+    let for_good = matches!(u16::from(frame.code), 1002 | 1003 | 1007 | 1008 | 1009);
+    for_good.then(|| match frame.reason.as_str() {
+        "" => Failure::Refused(format!("code {}", u16::from(frame.code))),
+        reason => Failure::refused(reason),
+    })
+}
+
+fn sentence_of_close(frame: &CloseFrame) -> String {
+    escaped(&format!("closed with {} {}", u16::from(frame.code), frame.reason), &[]).trim_end().to_owned()
 }
 
 fn is_temporary(answer: &Response<Option<Vec<u8>>>) -> bool {
     matches!(answer.status().as_u16(), 429 | 502 | 503 | 504)
 }
 
+fn refusal(answer: &Response<Option<Vec<u8>>>) -> Failure {
+    Failure::Refused(sentence_of(answer))
+}
+
 /// The sentence of the answer, or its status.
-fn refusal(answer: &tungstenite::http::Response<Option<Vec<u8>>>) -> Failure {
+fn sentence_of(answer: &tungstenite::http::Response<Option<Vec<u8>>>) -> String {
     let body = answer.body().as_deref().unwrap_or_default();
     let message = serde_json::from_slice::<serde_json::Value>(body).ok();
     let message = message.as_ref().and_then(|body| body["message"].as_str());
-    Failure::Refused(message.map_or_else(|| answer.status().to_string(), str::to_owned))
+    escaped(message.unwrap_or(&answer.status().to_string()), &[])
 }

@@ -2,32 +2,30 @@
 
 use super::{
     Address, Failure,
-    connection::Connection,
-    told::{Message, Told},
+    connection::{Connection, Event},
+    output::{Output, reader_gone},
+    server_message::ServerMessage,
 };
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use std::io::{Write, stdout};
 
-/// Ends when nobody reads standard output any more.
+/// Ends when nobody reads standard output any more, even if nothing is said.
 pub async fn listen(address: Address) -> Result<(), Failure> {
-    let mut connection = Connection::new(address);
+    tokio::select! {
+        ended = print_messages(Connection::new(address)) => ended,
+        () = reader_gone() => Ok(()),
+    }
+}
+
+async fn print_messages(mut connection: Connection) -> Result<(), Failure> {
+    let output = Output::new();
     loop {
         match connection.next().await? {
-            Told::Message(message) if write(&message).is_err() => return Ok(()),
-            Told::Welcome(welcome) if !welcome.recovered => {
+            Event::Message(ServerMessage::Message(message)) if output.write(&message)?.is_err() => {
+                return Ok(());
+            }
+            Event::Message(ServerMessage::Welcome(welcome)) if !welcome.recovered => {
                 eprintln!("worldcast: the connection was lost for too long: messages are missing here");
             }
             _ => {}
         }
     }
-}
-
-fn write(Message { text, base64, .. }: &Message) -> std::io::Result<()> {
-    let mut output = stdout().lock();
-    match base64.as_ref().map(|base64| BASE64.decode(base64)) {
-        Some(Ok(bytes)) => output.write_all(&bytes)?,
-        _ => output.write_all(text.as_deref().unwrap_or_default().as_bytes())?,
-    }
-    output.write_all(b"\n")?;
-    output.flush()
 }

@@ -1,30 +1,51 @@
 //! The program as a client of a running server: lines go into a room, or come out of it.
 
-mod connection; // one that comes back
+mod connection; // reconnects, resumes, notices silence
+mod escape; // text of other people on a terminal
 mod listen; // a room to standard output
+mod outage; // how long to wait between attempts, and when to give up
+mod output; // standard output and its reader
 mod pipe; // standard input to a room
-mod told; // what the server says
+mod server_address; // what people write
+mod server_message; // worldcast.v1
 
 pub use connection::Address;
 pub use listen::listen;
 pub use pipe::pipe;
+pub use server_address::ServerAddress;
+
+use escape::escaped;
+use std::io;
+use worldcast::config::ByteSize;
 
 /// Why a command ends before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    #[error("{0}")]
+    Usage(String),
     #[error("the server refuses: {0}")]
     Refused(String),
     #[error("cannot reach {0}: {1}")]
     Unreachable(String, String),
     #[error("cannot read what is to be said: {0}")]
-    Input(std::io::Error),
+    Input(io::Error),
+    #[error("line {number} is longer than {max}, and was not said; --max-line takes longer ones")]
+    LineTooLong { number: u64, max: ByteSize },
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
 }
 
 impl Failure {
+    /// A refusal in the server's words.
+    fn refused(reason: &str) -> Self {
+        Self::Refused(escaped(reason, &[]))
+    }
+
     /// The exit code of the program.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Refused(_) | Self::Input(_) => 1,
+            Self::Refused(_) | Self::Input(_) | Self::LineTooLong { .. } | Self::Output(_) => 1,
+            Self::Usage(_) => 2,
             Self::Unreachable(..) => 3,
         }
     }

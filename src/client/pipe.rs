@@ -3,11 +3,16 @@
 //! We hear ourselves: a line has arrived when it comes back, and after a lost connection what did not come back is
 //! said again, in order.
 
-use super::{Address, Failure, connection::Connection, told::Told};
+use super::{
+    Address, Failure,
+    connection::{Connection, Event},
+    server_message::ServerMessage,
+};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::json;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, io};
 use tokio::io::{AsyncBufReadExt, BufReader, Stdin, stdin};
+use worldcast::config::ByteSize;
 
 /// Lines under way; standard input is not read beyond them.
 const MOST_UNHEARD: usize = 64;
@@ -15,21 +20,27 @@ const MOST_UNHEARD: usize = 64;
 /// Asked to know that everything that was said before has been heard.
 const QUESTION: &str = r#"{"type":"presence"}"#;
 
-/// Ends when every line of standard input has arrived.
-pub async fn pipe(address: Address) -> Result<(), Failure> {
+/// Ends when every line of standard input has arrived, or those before the first that is longer than `max_line`.
+pub async fn pipe(address: Address, max_line: ByteSize) -> Result<(), Failure> {
     let mut pipe = Pipe {
         connection: Connection::new(address),
         unheard: VecDeque::new(),
         caught_up: false,
         input: BufReader::new(stdin()),
         line: Vec::new(),
+        number: 0,
+        max_line,
+        too_long: false,
         ended: false,
     };
     while !pipe.ended || !pipe.unheard.is_empty() {
         pipe.step().await?;
     }
     pipe.connection.close().await;
-    Ok(())
+    match pipe.too_long {
+        true => Err(Failure::LineTooLong { number: pipe.number + 1, max: max_line }),
+        false => Ok(()),
+    }
 }
 
 struct Pipe {
@@ -39,51 +50,77 @@ struct Pipe {
     /// Whether what came back before the connection was lost has been heard.
     caught_up: bool,
     input: BufReader<Stdin>,
-    /// What has come of the next line.
+    /// The beginning of the next line.
     line: Vec<u8>,
+    /// Lines that have been read.
+    number: u64,
+    max_line: ByteSize,
+    /// Whether a line was too long, behind which nothing is read.
+    too_long: bool,
     ended: bool,
+}
+
+/// How far the reading of a line came.
+enum Read {
+    Line,
+    TooLong,
+    End,
 }
 
 impl Pipe {
     async fn step(&mut self) -> Result<(), Failure> {
-        let may_read = self.caught_up && !self.ended && self.unheard.len() < MOST_UNHEARD;
+        // While it connects nothing else may win, which would cut the attempt short.
+        let may_read =
+            self.connection.is_open() && self.caught_up && !self.ended && self.unheard.len() < MOST_UNHEARD;
         tokio::select! {
-            told = self.connection.next() => self.hear(told?).await,
-            read = self.input.read_until(b'\n', &mut self.line), if may_read => {
-                self.ended = read.map_err(Failure::Input)? == 0;
-                if !self.ended || !self.line.is_empty() {
-                    self.say().await;
+            event = self.connection.next() => match event? {
+                Event::Message(message) => self.hear(message)?,
+                Event::Lost => {}
+            },
+            read = read_line(&mut self.input, &mut self.line, self.max_line), if may_read => {
+                match read.map_err(Failure::Input)? {
+                    Read::Line => self.say(),
+                    Read::TooLong => (self.ended, self.too_long) = (true, true),
+                    Read::End => {
+                        self.ended = true;
+                        if !self.line.is_empty() {
+                            self.say();
+                        }
+                    }
                 }
-                Ok(())
             }
         }
+        Ok(())
     }
 
-    async fn hear(&mut self, told: Told) -> Result<(), Failure> {
-        match told {
-            Told::Welcome(welcome) => {
+    fn hear(&mut self, message: ServerMessage) -> Result<(), Failure> {
+        match message {
+            ServerMessage::Welcome(welcome) => {
                 if !welcome.recovered && !self.unheard.is_empty() {
                     eprintln!(
                         "worldcast: the connection was lost for too long: some lines may be said twice"
                     );
                 }
                 self.caught_up = false;
-                self.connection.say(QUESTION).await;
+                self.connection.say(QUESTION);
             }
-            Told::Message(message) if self.connection.is_ours(message.who) => drop(self.unheard.pop_front()),
-            Told::Presence {} if !self.caught_up => {
+            ServerMessage::Message(message) if self.connection.is_ours(message.who) => {
+                drop(self.unheard.pop_front());
+            }
+            ServerMessage::Presence {} if !self.caught_up => {
                 self.caught_up = true;
                 for request in &self.unheard {
-                    self.connection.say(request).await;
+                    self.connection.say(request);
                 }
             }
-            Told::Error { message } => return Err(Failure::Refused(message)),
+            ServerMessage::Error { message } => return Err(Failure::refused(&message)),
             _ => {}
         }
         Ok(())
     }
 
-    async fn say(&mut self) {
+    fn say(&mut self) {
+        self.number += 1;
         let mut line = std::mem::take(&mut self.line);
         if line.ends_with(b"\n") {
             line.pop();
@@ -93,7 +130,28 @@ impl Pipe {
             Err(error) => json!({"type": "publish", "base64": BASE64.encode(error.as_bytes())}),
         };
         let request = request.to_string();
-        self.connection.say(&request).await;
+        self.connection.say(&request);
         self.unheard.push_back(request);
+    }
+}
+
+/// Reads up to the next line feed, and no more than `max` bytes in front of it. May be dropped, and goes on where it was.
+async fn read_line(input: &mut BufReader<Stdin>, line: &mut Vec<u8>, max: ByteSize) -> io::Result<Read> {
+    loop {
+        let buffer = input.fill_buf().await?;
+        if buffer.is_empty() {
+            return Ok(Read::End);
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let content = end.unwrap_or(buffer.len());
+        if line.len() + content > max.bytes() {
+            return Ok(Read::TooLong);
+        }
+        let read = content + usize::from(end.is_some());
+        line.extend_from_slice(&buffer[..read]);
+        input.consume(read);
+        if end.is_some() {
+            return Ok(Read::Line);
+        }
     }
 }

@@ -1,19 +1,35 @@
 //! The program as a client: lines into a room, and out of it.
 
-use crate::support::{Host, TestServer, proxy_that_cuts, within};
+use crate::support::{Fake, Host, QuietProxy, TestServer, proxy_that_cuts, within};
 use actix_web::rt::spawn;
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
+use std::{
+    fs::{File, OpenOptions},
+    io::Read,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
 };
 
 fn worldcast(command: &str, server: SocketAddr, arguments: &[&str]) -> Child {
+    let address = format!("ws://{server}");
+    runs(&[&[command, "--room", "news", "--server", &address], arguments].concat(), Stdio::piped())
+}
+
+/// The program with these arguments, and its standard output going into `output`.
+fn runs(arguments: &[&str], output: impl Into<Stdio>) -> Child {
     Command::new(env!("CARGO_BIN_EXE_worldcast"))
-        .args([command, "--room", "news", "--server", &format!("ws://{server}")])
         .args(arguments)
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdout(output)
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -148,4 +164,229 @@ async fn a_pipe_into_a_room_that_takes_less_reads_less() {
     pipe.kill().await.unwrap();
     pipe.stderr.take().unwrap().read_to_string(&mut rest).await.unwrap();
     assert_eq!(rest, "");
+}
+
+/// An address where nobody listens.
+fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// The next line of standard error.
+async fn is_told(child: &mut Child) -> String {
+    let mut line = String::new();
+    let mut error = BufReader::new(child.stderr.as_mut().unwrap());
+    within("a word", error.read_line(&mut line)).await.unwrap();
+    line
+}
+
+#[actix_web::test]
+async fn what_is_tried_is_said_at_once_and_patience_is_kept() {
+    let (silent, mute) = (Fake::that_never_answers().await, Fake::that_is_mute().await);
+    for (server, error) in
+        [(nowhere(), "IO error"), (silent.address, "no answer yet"), (mute.address, "no answer yet")]
+    {
+        for command in ["listen", "pipe"] {
+            let begun = Instant::now();
+            let mut child = worldcast(command, server, &["--patience", "2s"]);
+            let told = is_told(&mut child).await;
+            assert!(told.starts_with(&format!("worldcast: cannot reach ws://{server}: {error}")), "{told}");
+            assert!(told.ends_with("; trying for 2s\n") || told.ends_with("; trying for 1s\n"), "{told}");
+            assert!(begun.elapsed() < Duration::from_millis(1900), "{told}");
+
+            let (code, told) = end_of(child).await;
+            let took = begun.elapsed();
+            assert_eq!(code, Some(3));
+            assert!(told.starts_with(&format!("worldcast: cannot reach ws://{server}: ")), "{told}");
+            assert_eq!(told.lines().count(), 1, "{told}");
+            assert!((2.0..3.5).contains(&took.as_secs_f64()), "{took:?} of 2 s");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn who_is_sent_away_right_behind_the_handshake_comes_back_more_and_more_slowly() {
+    for code in [1001, 1011, 1012, 1013, 1000, 4000] {
+        let full = Fake::that_closes_with(code).await;
+        let children =
+            ["listen", "pipe"].map(|command| worldcast(command, full.address, &["--patience", "2s"]));
+        for child in children {
+            let (exit, told) = end_of(child).await;
+            assert_eq!(exit, Some(3), "{code}");
+            let reason = format!("closed with {code} not\\u{{1b}}[2J today"); // escaped
+            assert!(
+                told.lines().count() == 2 && told.contains(&reason) && !told.contains('\u{1b}'),
+                "{told}"
+            );
+        }
+        assert!((6..=20).contains(&full.accepted()), "{code}: {} connections in 2 s", full.accepted());
+    }
+}
+
+#[actix_web::test]
+async fn a_refusal_that_would_be_repeated_is_told_once() {
+    let strict = Fake::that_closes_with(1008).await;
+    let (code, told) = end_of(worldcast("listen", strict.address, &[])).await;
+    assert_eq!((code, told.as_str()), (Some(1), "worldcast: the server refuses: not\\u{1b}[2J today\n"));
+    assert_eq!(strict.accepted(), 1);
+}
+
+#[actix_web::test]
+async fn a_path_that_falls_silent_is_noticed_and_nothing_is_missed() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("news").await;
+    let proxy = QuietProxy::start(server.address()).await;
+    let mut listener = worldcast("listen", proxy.address, &["--silence", "1s"]);
+    let mut pipe = worldcast("pipe", proxy.address, &["--silence", "1s"]);
+    let mut input = pipe.stdin.take().unwrap();
+    input.write_all(b"one\n").await.unwrap();
+    server.comes_to("news", 3).await;
+    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    let mut line = async || within("a line", lines.next_line()).await.unwrap().unwrap();
+    assert_eq!((line().await.as_str(), anna.hears().await.as_str()), ("one", "one"));
+
+    proxy.falls_silent();
+    input.write_all(b"two\n").await.unwrap();
+    assert_eq!((line().await.as_str(), anna.hears().await.as_str()), ("two", "two"));
+    drop(input);
+    assert_eq!(end_of(pipe).await.0, Some(0));
+    anna.says("three").await;
+    assert_eq!((line().await.as_str(), anna.hears().await.as_str()), ("three", "three"));
+}
+
+#[actix_web::test]
+async fn an_endless_line_is_refused_behind_all_that_came_before_it() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("news").await;
+    let mut pipe = worldcast("pipe", server.address(), &[]);
+    let mut input = pipe.stdin.take().unwrap();
+    let pour = spawn(async move {
+        input.write_all(b"one\ntwo\n").await.unwrap();
+        while input.write_all(&[b'x'; 65536]).await.is_ok() {}
+    });
+    let (code, told) = end_of(pipe).await;
+    let line = "worldcast: line 3 is longer than 1MiB, and was not said; --max-line takes longer ones\n";
+    assert_eq!((code, told.as_str()), (Some(1), line));
+    assert_eq!(anna.hears_many(2).await, ["one", "two"]);
+    within("the end of the pipe", pour).await.unwrap();
+
+    let mut pipe = worldcast("pipe", server.address(), &["--max-line", "3B"]);
+    pipe.stdin.as_mut().unwrap().write_all(b"abc\nabcd\nefg\n").await.unwrap();
+    assert_eq!(end_of(pipe).await.0, Some(1));
+    anna.says("the next").await;
+    assert_eq!(anna.hears_many(2).await, ["abc", "the next"]);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_written_is_a_failure() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("news").await;
+    anna.says("hello").await;
+    anna.hears().await;
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let address = format!("ws://{}", server.address());
+    let (code, told) = end_of(runs(&["listen", "news", "--last", "1", "--server", &address], full)).await;
+    assert_eq!(code, Some(1));
+    assert!(told.starts_with("worldcast: cannot write to standard output: "), "{told}");
+}
+
+#[actix_web::test]
+async fn a_listener_ends_with_its_reader_even_if_nothing_is_said() {
+    let server = TestServer::start().await;
+    let in_a_room = worldcast("listen", server.address(), &[]);
+    server.comes_to("news", 1).await;
+    let mut without_a_server = worldcast("listen", nowhere(), &[]);
+    is_told(&mut without_a_server).await;
+    for mut listener in [in_a_room, without_a_server] {
+        drop(listener.stdout.take());
+        assert_eq!(end_of(listener).await, (Some(0), String::new()));
+    }
+}
+
+#[actix_web::test]
+async fn every_address_that_leads_to_the_server_will_do() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("news").await;
+    let at = server.address();
+    for (number, arguments) in [
+        vec!["news".to_owned(), format!("--server=http://{at}/")],
+        vec!["news".to_owned(), format!("--server=ws://{at}/websocket")],
+        vec!["--room=news".to_owned(), format!("--server=WS://{at}")],
+        vec!["--room".to_owned(), "news".to_owned(), format!("--server=HTTP://{at}/websocket/")],
+        vec![format!("--server=ws://{at}/websocket/news")],
+        vec![format!("--server=http://{at}/#news"), "news".to_owned()],
+        vec!["news".to_owned(), format!("--server={at}")],
+        vec!["news".to_owned(), format!("--server=localhost:{}", at.port())],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let arguments: Vec<_> = ["pipe"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        let mut pipe = runs(&arguments, Stdio::piped());
+        pipe.stdin.as_mut().unwrap().write_all(number.to_string().as_bytes()).await.unwrap();
+        assert_eq!(end_of(pipe).await, (Some(0), String::new()), "{arguments:?}");
+        assert_eq!(anna.hears().await, number.to_string());
+    }
+}
+
+#[actix_web::test]
+async fn mistakes_of_the_command_line_are_exit_code_2_and_nothing_is_tried() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let empty = empty.path().to_str().unwrap();
+    for (arguments, told) in [
+        (&[][..], "no room is named"),
+        (&["news", "--room", "sport"], "cannot be used with"),
+        (&["a b"], "letters, digits"),
+        (
+            &["news", "--server", "ws://127.0.0.1:99999"],
+            "port 99999 is out of range: ports go from 1 to 65535",
+        ),
+        (&["news", "--server", "wss://127.0.0.1"], "TLS is not supported"),
+        (&["news", "--server", "ftp://127.0.0.1"], "begins with ws:// or http://"),
+        (&["news", "--server", "ws://127.0.0.1/websocket/sport"], "names the room sport"),
+        (&["news", "--server", ""], "no host"),
+        (&["news", "--patience", "soon"], "--patience"),
+        (&["news", "--silence", "0s"], "--silence"),
+        (&["news", "--key-file", "/no/such/file"], "--key-file /no/such/file: "),
+        (&["news", "--key-file", empty], "one line of visible ASCII characters"),
+        (&["news", "--lats", "3"], "--lats"),
+    ] {
+        for command in ["listen", "pipe"] {
+            let (code, said) = end_of(runs(&[&[command], arguments].concat(), Stdio::piped())).await;
+            assert!(code == Some(2) && said.contains(told), "{command} {arguments:?}: {code:?}, {said}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn whatever_others_say_a_terminal_shows_it_and_does_not_obey() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("news").await;
+    let (mut screen, terminal) = terminal();
+    let address = format!("ws://{}", server.address());
+    let mut listener = runs(&["listen", "news", "--server", &address], terminal);
+    server.comes_to("news", 2).await;
+    anna.says("\u{1b}]0;title\u{7}\u{9b}2J over\rwritten \u{202e}grüße").await;
+    anna.says_binary(&b"\x1b[2J\xff"[..]).await;
+    anna.says("the end").await;
+    let read = actix_web::rt::task::spawn_blocking(move || {
+        let (mut seen, mut part) = (Vec::new(), [0; 1024]);
+        while !String::from_utf8_lossy(&seen).contains("the end") {
+            let read = screen.read(&mut part).unwrap();
+            seen.extend_from_slice(&part[..read]);
+        }
+        String::from_utf8(seen).unwrap()
+    });
+    let seen = within("the screen", read).await.unwrap();
+    let lines = [r"\u{1b}]0;title\u{7}\u{9b}2J over\rwritten \u{202e}grüße", "\\u{1b}[2J\u{fffd}", "the end"];
+    assert_eq!(seen.trim_end().split("\r\n").collect::<Vec<_>>(), lines);
+    listener.kill().await.unwrap();
+}
+
+/// The side of a terminal that people look at, and the side that programs write to.
+fn terminal() -> (File, OwnedFd) {
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).unwrap();
+    unlockpt(&screen).unwrap();
+    let name = ptsname(&screen, Vec::new()).unwrap();
+    (screen.into(), open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap())
 }

@@ -3,7 +3,10 @@
 use actix_web::rt::spawn;
 use futures_util::StreamExt;
 use std::{future::pending, net::SocketAddr};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use tokio_tungstenite::{
     accept_hdr_async,
     tungstenite::{
@@ -13,9 +16,10 @@ use tokio_tungstenite::{
     },
 };
 
-/// A listener of its own.
+/// A listener of its own that counts its connections.
 pub struct Fake {
     pub address: SocketAddr,
+    accepted: watch::Receiver<usize>,
 }
 
 impl Fake {
@@ -51,12 +55,19 @@ impl Fake {
     async fn start<F: Future<Output = ()> + 'static>(serve: impl Fn(TcpStream) -> F + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        let (count, accepted) = watch::channel(0);
         spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                count.send_modify(|count| *count += 1);
                 spawn(serve(socket));
             }
         });
-        Self { address }
+        Self { address, accepted }
+    }
+
+    /// How many connections it has accepted.
+    pub fn accepted(&self) -> usize {
+        *self.accepted.borrow()
     }
 }
 

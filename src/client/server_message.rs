@@ -1,13 +1,13 @@
-//! What the server says, in worldcast.v1.
+//! Messages of the server in worldcast.v1.
 
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub enum Told {
+pub enum ServerMessage {
     Welcome(Welcome),
     Message(Message),
-    /// The answer to a question that was asked to know that all before it was heard.
+    /// The answer to a request that was sent to know that everything before it has been received.
     Presence {},
     Error {
         message: String,
@@ -16,7 +16,7 @@ pub enum Told {
     Other,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Welcome {
     pub session: String,
     pub who: u64,
@@ -37,4 +37,11 @@ pub struct Message {
     pub who: Option<u64>,
     pub text: Option<String>,
     pub base64: Option<String>,
+}
+
+impl ServerMessage {
+    /// Reads a text frame; what this program does not know is `Other`.
+    pub fn parse(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or(Self::Other)
+    }
 }
