@@ -79,7 +79,7 @@ pub struct Room {
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
     patience: Duration,
 
-    /// How long the server may say nothing before the connection counts as lost; it is asked halfway
+    /// Silence of the server after which the connection counts as lost; the server is pinged halfway
     #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = silence)]
     silence: Duration,
 }

@@ -42,7 +42,7 @@ function start() {
   part('page').hidden = false;
   part('connect-form').addEventListener('submit', connectAsTyped);
   part('close').addEventListener('click', () => connection.close());
-  part('unfold').addEventListener('click', () => unfold(part('unfold').ariaExpanded !== 'true'));
+  part('unfold').addEventListener('click', () => unfold(part('unfold').getAttribute('aria-expanded') !== 'true'));
   part('address').addEventListener('input', () => complain(''));
   addEventListener('hashchange', connectToRoomOfPage);
   addEventListener('online', () => connection.hurry());
@@ -87,7 +87,7 @@ function complain(sentence) {
 
 /** On a phone the address is folded away until someone wants it, or must connect by hand. */
 function unfold(isUnfolded) {
-  part('unfold').ariaExpanded = String(isUnfolded);
+  part('unfold').setAttribute('aria-expanded', String(isUnfolded)); // the style sheet reads it
 }
 
 function showDestination() {

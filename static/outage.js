@@ -1,4 +1,4 @@
-// What the log tells of an outage: one line with a count, however many attempts it takes to come back.
+// An outage in the log: one line with a count, however many attempts it takes to come back.
 
 import { count } from './element.js';
 import { sayEnding } from './ending.js';
@@ -46,7 +46,8 @@ export class Outage {
     this.#open = null;
     this.#attempts += 1;
     const lead = `client: still not connected, ${count(this.#attempts, 'attempt')} failed (${sayEnding(ending)})`;
-    if (!this.#line || !this.#log.change(this.#line, lead)) this.#line = this.#log.add({ lead, said: '', frame: null, isBad: true });
+    if (this.#line && this.#log.change(this.#line, lead)) return true;
+    this.#line = this.#log.add({ lead, said: '', frame: null, isBad: true });
     return true;
   }
 }

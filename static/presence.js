@@ -50,7 +50,7 @@ export class Presence {
     if (asking !== this.#asking || this.#room === null) return; // another question was asked meanwhile, or none is any more
     if (facts === null) return this.stop(); // this server does not tell: no second question
     if (facts.clients) this.#show(facts); // we are one of them
-    this.#judge(facts, asked);
+    if (!facts.isBusy) this.#judge(facts, asked);
     if (this.#room !== null) this.#timer = setTimeout(() => this.#ask(), ASK_EVERY);
   }
 
@@ -63,7 +63,10 @@ export class Presence {
   }
 }
 
-/** What the server tells; null where it answers without telling, and no `clients` where it does not answer. */
+const BUSY = [429, 503]; // it is there, and asks for patience
+const NOT_THERE = [502, 504]; // says a proxy
+
+/** The server's answer; null where it answers without telling, and no `clients` where it does not answer. */
 async function factsAbout(room, signal) {
   const limit = new AbortController();
   const stop = () => limit.abort();
@@ -71,6 +74,8 @@ async function factsAbout(room, signal) {
   const deadline = setTimeout(stop, ANSWER_WITHIN);
   try {
     const answer = await fetch(`rooms/${encodeURIComponent(room)}`, { signal: limit.signal });
+    if (BUSY.includes(answer.status)) return { isBusy: true };
+    if (NOT_THERE.includes(answer.status)) return { late: false };
     return answer.ok ? await answer.json() : null;
   } catch {
     return { late: limit.signal.aborted };

@@ -1,6 +1,6 @@
 // The types of worldcast.js; copy both.
 
-/** What the events of a room tell, by their names, as `detail`. */
+/** The `detail` of each event of a room. */
 export interface RoomDetails {
   /** `recovered` is false when messages were missed that are lost. */
   open: { who: number; offset: number; recovered: boolean };
@@ -23,9 +23,9 @@ export type Message = { offset: number; who?: number; time: string } & (
 export type Content = string | ArrayBufferLike | ArrayBufferView | object;
 
 export interface RoomOptions {
-  /** How many of the last messages to begin with; none by default. */
+  /** Number of the last messages to begin with; none by default. */
   last?: number;
-  /** Whether to hear what we say ourselves; true by default. */
+  /** True to hear our own messages too, which is the default. */
   echo?: boolean;
 }
 
@@ -38,7 +38,7 @@ export class Room extends EventTarget {
   /** `url` may be relative to the page, and begin with http as well as with ws. */
   constructor(url: string | URL, options?: RoomOptions);
 
-  /** What the others see of us; undefined before the first `open`. */
+  /** Our name for the others; undefined before the first `open`. */
   get who(): number | undefined;
 
   get isOpen(): boolean;

@@ -51,7 +51,7 @@ export class Room extends EventTarget {
   #losses = 0;
   #openSince = Infinity;
   #heardAt = 0;
-  #isAsking = false; // whether the server is still there
+  #isAsking = false; // a question for a sign of life is on its way
   /** @type {any} */
   #timer; // the one deadline or pause of the present state
   #paused = false;
@@ -75,7 +75,7 @@ export class Room extends EventTarget {
     this.#watchThePage();
   }
 
-  /** What the others see of us; undefined before the first `open`. */
+  /** Our name for the others; undefined before the first `open`. */
   get who() {
     return this.#place?.who;
   }
@@ -311,7 +311,7 @@ export class Room extends EventTarget {
     this.#tell('end', detail);
   }
 
-  // Whether the server is still there: a path can fall silent without anybody being told.
+  // Liveness: a path can fall silent without anybody being told.
 
   /** Waits until the server has been quiet for too long. */
   #watch() {

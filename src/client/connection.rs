@@ -24,16 +24,16 @@ use tokio_tungstenite::{
 };
 use worldcast::config::RoomName;
 
-/// Which room of which server, with what right, and how patiently.
+/// A room of a server, the key to show, and the patience to have.
 pub struct Address {
     pub server: ServerAddress,
     pub room: RoomName,
     pub key: Option<HeaderValue>,
-    /// How long to try when the server cannot be reached.
+    /// The longest time without reaching the server.
     pub patience: Duration,
-    /// How long the server may say nothing; after half of it, it is asked.
+    /// The longest silence of the server; it is pinged after half of it.
     pub silence: Duration,
-    /// How many of the last messages to begin with.
+    /// Number of the last messages to begin with.
     pub last: usize,
 }
 
@@ -56,14 +56,14 @@ struct Live {
     useful: bool,
 }
 
-/// What a connection brings.
+/// An event of a connection.
 pub enum Event {
     Message(ServerMessage),
     /// The connection is lost; the next event is a welcome.
     Lost,
 }
 
-/// Why one attempt failed.
+/// The failure of one attempt.
 enum Attempt {
     /// The next one would end the same way.
     ForGood(Failure),
@@ -75,7 +75,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// From the first packet of an attempt to the welcome.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
 
-/// What an attempt has, however little patience is left when the first one begins.
+/// The least that the first attempt has, however little patience there is.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// After so long without an answer people are told what is being tried.
@@ -95,12 +95,12 @@ impl Connection {
         Self { address, live: None, resume: None, outage: Outage::new() }
     }
 
-    /// Whether a session is open, as far as is known.
+    /// True while a session is open, as far as is known.
     pub fn is_open(&self) -> bool {
         self.live.is_some()
     }
 
-    /// What comes next; connects first, or again, which brings a welcome. May be dropped while `is_open`.
+    /// The next event; connects first if no session is open, which brings a welcome. Cancel-safe while `is_open`.
     pub async fn next(&mut self) -> Result<Event, Failure> {
         if self.live.is_none() {
             let welcome = self.connect().await?;
@@ -109,7 +109,7 @@ impl Connection {
         self.hear().await
     }
 
-    /// Sends a request with what comes next; its answer, or an echo, tells that it arrived.
+    /// Queues a request, which `next` writes; its answer, or an echo, tells that it arrived.
     pub fn say(&mut self, request: &str) {
         let Some(live) = &mut self.live else { return };
         if live.socket.start_send_unpin(Message::text(request)).is_err() {
@@ -117,7 +117,7 @@ impl Connection {
         }
     }
 
-    /// Whether a message is our own.
+    /// True for our own messages.
     pub fn is_ours(&self, who: Option<u64>) -> bool {
         self.resume.as_ref().is_some_and(|resume| Some(resume.who) == who)
     }
@@ -300,7 +300,7 @@ async fn attempt(request: Request) -> Result<(Socket, Welcome), Attempt> {
     }
 }
 
-/// The next frame; meanwhile what was said is written as far as the kernel takes it. May be dropped.
+/// The next frame; meanwhile queued requests are written as far as the kernel takes them. Cancel-safe.
 async fn next_frame(socket: &mut Socket) -> Option<Result<Message, Error>> {
     poll_fn(|context| {
         if let Poll::Ready(Err(error)) = socket.poll_flush_unpin(context) {

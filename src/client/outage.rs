@@ -11,11 +11,11 @@ pub struct Outage {
     since: Instant,
     /// Before the next attempt, at most.
     pause: Duration,
-    /// Whether people have been told about it.
+    /// True once people have been told about it.
     pub told: bool,
 }
 
-/// What a lost connection had achieved.
+/// The merits of a connection that was lost.
 #[derive(Clone, Copy, Default)]
 pub struct Achievement {
     /// It held for so long that its loss is a new one.
@@ -46,12 +46,12 @@ impl Outage {
         };
     }
 
-    /// How long to wait before the next attempt; not all clients come at once.
+    /// The pause before the next attempt, left to chance: not all clients come at once.
     pub fn pause(&self) -> Duration {
         self.pause.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
-    /// What is left of so much patience.
+    /// The rest of so much patience.
     pub fn rest_of(&self, patience: Duration) -> Duration {
         patience.saturating_sub(self.since.elapsed())
     }

@@ -55,12 +55,12 @@ struct Pipe {
     /// Lines that have been read.
     number: u64,
     max_line: ByteSize,
-    /// Whether a line was too long, behind which nothing is read.
+    /// True once a line was too long; nothing behind it is read.
     too_long: bool,
     ended: bool,
 }
 
-/// How far the reading of a line came.
+/// The outcome of reading a line.
 enum Read {
     Line,
     TooLong,
@@ -135,7 +135,7 @@ impl Pipe {
     }
 }
 
-/// Reads up to the next line feed, and no more than `max` bytes in front of it. May be dropped, and goes on where it was.
+/// Reads up to the next line feed, and no more than `max` bytes in front of it. Cancel-safe.
 async fn read_line(input: &mut BufReader<Stdin>, line: &mut Vec<u8>, max: ByteSize) -> io::Result<Read> {
     loop {
         let buffer = input.fill_buf().await?;

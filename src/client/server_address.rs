@@ -3,7 +3,7 @@
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 use worldcast::config::{RoomName, RoomNameError};
 
-/// Where a server is; the address may name a room too.
+/// The address of a server, which may name a room too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerAddress {
     /// `127.0.0.1:8080`

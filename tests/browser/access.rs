@@ -153,7 +153,7 @@ async fn the_keyboard_alone_is_enough() {
 /// A laptop, a small desk, a phone.
 const SCREENS: [(u32, u32); 5] = [(1366, 650), (1200, 800), (768, 1024), (360, 740), (360, 640)];
 
-/// Whether nothing must be scrolled to see the words that are typed and those that were just said, and nothing covers them.
+/// True for the place to type, the button and the newest line if they are in sight without scrolling and uncovered.
 const IN_SIGHT: &str = "['#words', '#say', '#rows li:last-child .line'].map((part) => {
     const place = document.querySelector(part);
     const { left, top, bottom } = place.getBoundingClientRect();

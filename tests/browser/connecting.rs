@@ -181,6 +181,20 @@ async fn a_server_that_stands_still_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let Some(browser) = Browser::start().await else { return };
+    let server = server();
+    let window = browser.opens_with(LOADED_DICE, &server).await;
+    window.has_line("client: received from client: hello").await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap(); // the kernel accepts
+    window.fills("#address", &format!("{}/websocket", silent.local_addr().unwrap())).await;
+    window.clicks("#connect").await;
+    window.is("waiting").await;
+    window.has_line("client: ws connection is closed (1006 no answer)").await;
+    browser.complains_only_about_the_lost_server().await;
+}
+
+#[tokio::test]
 async fn what_is_lost_or_wrong_has_the_colour_of_warnings() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();

@@ -119,7 +119,7 @@ impl Window {
         self.element(selector).await.is_displayed().await.expect("an element")
     }
 
-    /// Whether the log shows its last line, and nothing stands before it.
+    /// True if the log shows its last line, uncovered.
     pub async fn is_at_the_end(&self) -> bool {
         self.evaluates(AT_THE_END, "").await == true
     }

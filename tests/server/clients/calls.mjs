@@ -1,5 +1,5 @@
-// What a program may ask of static/worldcast.js before its room is open, and what it may say; fails unless all is as
-// promised. Takes the address of the server, and one where nobody ever answers.
+// A program that calls static/worldcast.js before its room is open, with all kinds of content; it fails unless all is
+// as promised. Takes the address of the server, and one where nobody ever answers.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -59,7 +59,7 @@ room.close();
 assert.equal(ends, 1);
 await assert.rejects(room.say('too late'), /not connected/);
 
-// What waits is bounded in number and in bytes, and rejected when it is over.
+// Waiting calls are bounded in number and in bytes, and rejected when the room ends.
 for (const [calls, size] of [[100_000, 1], [100, 100_000]]) {
   const waits = new Room(`ws://${nobody}/`);
   const outcomes = [];

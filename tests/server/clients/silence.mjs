@@ -1,4 +1,4 @@
-// Whether static/worldcast.js notices silence; fails unless all is as promised. Takes the addresses of the server, of a
+// A program whose peers fall silent; it fails unless static/worldcast.js notices. Takes the addresses of the server, of a
 // proxy that falls silent when two clients are in the room, of a server that is mute behind the handshake, and of one
 // that closes with 1013 right behind it.
 
@@ -33,14 +33,14 @@ speaker.addEventListener('lost', () => { losses += 1; });
 await new Promise((done) => wait(done, 3 * 40_000 / FAST));
 assert.equal(losses, 0);
 
-// Who does not say welcome is given up, and the room tried again; calls that wait do not wait for ever.
+// A server without a welcome is given up, and the room tried again; waiting calls have a deadline.
 const unanswered = new Room(`ws://${mute}/websocket/news`);
 const call = assert.rejects(unanswered.say('hello'), /no answer within 60 s/);
 assert.equal((await next(unanswered, 'lost')).code, 1006);
 await call;
 unanswered.close();
 
-// Who is sent away right behind the handshake waits longer each time.
+// A client that is sent away right behind the handshake waits longer each time.
 const crowded = new Room(`ws://${full}/websocket/news`);
 const waits = [];
 for (let loss = 0; loss < 6; loss += 1) waits.push(await next(crowded, 'lost'));

@@ -1,4 +1,4 @@
-// What a TypeScript program may do with a room, and what its compiler keeps it from. `implementation.js` is a copy of
+// A TypeScript program that uses a room, rightly and wrongly. `implementation.js` is a copy of
 // static/worldcast.js without its declarations beside it.
 
 import { Room as Implementation } from './implementation.js';

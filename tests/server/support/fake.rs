@@ -65,7 +65,7 @@ impl Fake {
         Self { address, accepted }
     }
 
-    /// How many connections it has accepted.
+    /// The number of accepted connections.
     pub fn accepted(&self) -> usize {
         *self.accepted.borrow()
     }

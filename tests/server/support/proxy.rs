@@ -49,7 +49,7 @@ impl QuietProxy {
         Self { address, silences }
     }
 
-    /// What is connected now stays connected and hears nothing more; connections to come are passed on.
+    /// Present connections stay open and pass nothing on any more; later ones do.
     pub fn falls_silent(&self) {
         self.silences.send_modify(|silences| *silences += 1);
     }
