@@ -13,6 +13,7 @@ pub mod hub; // where order is made
 pub mod protocol; // how a session is spoken to
 pub mod room; // who is where, and what was said
 pub mod wire; // the bytes of frames
+pub mod shares; // who may hold how much of what all share
 
 pub mod config; // what an operator may set
 pub mod metrics; // what the server counts

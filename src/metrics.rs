@@ -40,6 +40,10 @@ pub struct Metrics {
     pub outbox_bytes: Gauge,
     /// Bytes of messages between speakers and hearers.
     pub in_flight_bytes: Gauge,
+    /// Bytes of request bodies that are being read.
+    pub body_bytes: Gauge,
+    /// Bytes that answers about histories hold.
+    pub answer_bytes: Gauge,
     pub rooms: Gauge,
     /// Messages that rooms remember.
     pub history_messages: Gauge,
@@ -88,6 +92,8 @@ impl Metrics {
             bytes_sent: register(r, "sent_bytes", "Bytes of frames to clients"),
             outbox_bytes: register(r, "outbox_bytes", "Bytes that wait for clients"),
             in_flight_bytes: register(r, "in_flight_bytes", "Bytes between speakers and hearers"),
+            body_bytes: register(r, "body_bytes", "Bytes of request bodies that are being read"),
+            answer_bytes: register(r, "answer_bytes", "Bytes that answers about histories hold"),
             rooms: register(r, "rooms", "Rooms that have members or a history"),
             history_messages: register(r, "history_messages", "Messages that rooms remember"),
             history_bytes: register(r, "history_bytes", "Bytes that rooms remember"),

@@ -129,6 +129,12 @@ fn publish(settings: &Settings) -> Vec<Rule> {
             "rooms.override",
         ),
         pair(
+            settings.all_rules().all(|rules| rules.history.bytes <= settings.limits.answer_bytes),
+            "limits.answer_bytes",
+            "must hold what one room remembers",
+            "rooms.override",
+        ),
+        pair(
             settings
                 .all_rules()
                 .all(|rules| settings.session.outbox_bytes.bytes() >= rules.greeting.len() + FRAME_HEADER),

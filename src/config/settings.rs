@@ -224,6 +224,10 @@ pub struct LimitSettings {
     /// Bytes of messages between the sockets of their speakers and those of their hearers; at the
     /// limit, speakers are no longer read until there is room.
     pub in_flight_bytes: ByteSize,
+    /// Bytes of request bodies that are read at once; a quarter of them is for requests with a key.
+    pub body_bytes: ByteSize,
+    /// Bytes that answers about histories hold until their clients have taken them; likewise.
+    pub answer_bytes: ByteSize,
     /// Bytes that may wait in all outboxes together; past it, whoever needs more and holds more than
     /// its fair share is too slow.
     pub outbox_bytes_total: ByteSize,
@@ -239,6 +243,8 @@ impl Default for LimitSettings {
             connections_per_second: 0,
             rooms: 100_000,
             in_flight_bytes: ByteSize::from_mib(16),
+            body_bytes: ByteSize::from_mib(16),
+            answer_bytes: ByteSize::from_mib(64),
             outbox_bytes_total: ByteSize::from_mib(1024),
             history_bytes_total: ByteSize::from_mib(256),
         }

@@ -1,39 +1,90 @@
 //! What a request says: read within bounds, and taken for text or for bytes.
 
 use super::{refusal::Refusal, unread::Unread};
-use crate::wire::Payload;
+use crate::{
+    shares::{Pool, Reservation, Source},
+    wire::Payload,
+};
 use actix_web::{HttpRequest, http::header};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
-use std::{future::poll_fn, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// Reads a body of at most `most` bytes, for at most `patience`.
-///
-/// # Errors
-/// [`Refusal::TooLarge`], [`Refusal::BodyTooSlow`], [`Refusal::Encoding`] if it is compressed, and
-/// [`Refusal::Body`] if it breaks off.
-pub async fn read(request: &HttpRequest, most: usize, patience: Duration) -> Result<Bytes, Refusal> {
-    if announced(request).is_some_and(|length| length > most as u64) {
-        return Err(Refusal::TooLarge(most));
-    }
-    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(Refusal::Encoding);
-    }
-    timeout(patience, whole(request, most)).await.map_err(|_| Refusal::BodyTooSlow)?
+/// The smallest step in which the memory of a body grows.
+const STEP: usize = 4 << 10;
+
+/// How bodies are read.
+pub struct Reader<'a> {
+    /// The bytes of all bodies that are being read.
+    pub pool: &'a Arc<Pool>,
+    pub source: Source,
+    /// The bytes of this one.
+    pub most: usize,
+    /// How long it may take.
+    pub within: Duration,
+    /// How much of that it may wait for a share of the pool.
+    pub patience: Duration,
 }
 
-async fn whole(request: &HttpRequest, most: usize) -> Result<Bytes, Refusal> {
-    let unread = Unread::found(request).ok_or(Refusal::Body)?;
-    let mut whole = BytesMut::new();
-    while let Some(piece) = poll_fn(|cx| unread.payload().borrow_mut().poll_next_unpin(cx)).await {
-        let piece = piece.map_err(|_| Refusal::Body)?;
-        if whole.len() + piece.len() > most {
-            return Err(Refusal::TooLarge(most));
+/// A whole body, and the share of the pool that it takes; an empty one takes none.
+pub struct Body {
+    pub bytes: Vec<u8>,
+    pub reservation: Option<Reservation>,
+}
+
+impl Reader<'_> {
+    /// Reads the body of `request`. Only the bytes that have come are reserved, and a quarter of them ahead.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`], [`Refusal::BodyTooSlow`], [`Refusal::Encoding`] if it is compressed, [`Refusal::Busy`] if
+    /// no share of the pool becomes free, and [`Refusal::Body`] if it breaks off.
+    pub async fn read(&self, request: &HttpRequest) -> Result<Body, Refusal> {
+        if announced(request).is_some_and(|length| length > self.most as u64) {
+            return Err(Refusal::TooLarge(self.most));
         }
-        whole.extend_from_slice(&piece);
+        if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(Refusal::Encoding);
+        }
+        timeout(self.within, self.whole(request)).await.map_err(|_| Refusal::BodyTooSlow)?
     }
-    Ok(whole.freeze())
+
+    async fn whole(&self, request: &HttpRequest) -> Result<Body, Refusal> {
+        let unread = Unread::found(request).ok_or(Refusal::Body)?;
+        let most = announced(request).map_or(self.most, |length| length as usize);
+        let mut body = Body { bytes: Vec::new(), reservation: None };
+        while let Some(piece) = poll_fn(|cx| unread.payload().borrow_mut().poll_next_unpin(cx)).await {
+            let piece = piece.map_err(|_| Refusal::Body)?;
+            if body.bytes.len() + piece.len() > most {
+                return Err(Refusal::TooLarge(self.most));
+            }
+            self.make_space(&mut body, piece.len(), most).await?;
+            body.bytes.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+
+    /// Lets the memory of `body` grow for `more` bytes, and somewhat further so that it seldom does, up to `most`.
+    async fn make_space(&self, body: &mut Body, more: usize, most: usize) -> Result<(), Refusal> {
+        let (held, length) = (body.reservation.as_ref().map_or(0, Reservation::bytes), body.bytes.len());
+        if more == 0 || length + more <= held {
+            return Ok(());
+        }
+        let step = more.max((length / 4).max(STEP)).min(most - length);
+        let growth = length + step - held;
+        let is_reserved = match &mut body.reservation {
+            Some(reservation) => reservation.grow(growth, self.patience).await,
+            none => {
+                *none = self.pool.reserve(self.source, growth, self.patience).await;
+                none.is_some()
+            }
+        };
+        if !is_reserved {
+            return Err(Refusal::Busy);
+        }
+        body.bytes.reserve_exact(step);
+        Ok(())
+    }
 }
 
 /// How long the body says it is.
@@ -45,18 +96,18 @@ pub fn announced(request: &HttpRequest) -> Option<u64> {
 ///
 /// # Errors
 /// [`Refusal::NotUtf8`], and [`Refusal::Charset`] for text that does not even say that it is UTF-8.
-pub fn payload(request: &HttpRequest, body: Bytes) -> Result<Payload, Refusal> {
+pub fn payload(request: &HttpRequest, body: &[u8]) -> Result<Payload, Refusal> {
     let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let content_type = String::from_utf8_lossy(content_type).to_ascii_lowercase();
     let (essence, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
     if !is_text(essence.trim()) {
-        return Ok(Payload::Binary(owned(&body)));
+        return Ok(Payload::Binary(Bytes::copy_from_slice(body)));
     }
     let charset = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("charset="));
     if charset.is_some_and(|charset| !["utf-8", "utf8", "us-ascii"].contains(&charset.trim_matches('"'))) {
         return Err(Refusal::Charset);
     }
-    let text = simdutf8::basic::from_utf8(&body).map_err(|_| Refusal::NotUtf8)?;
+    let text = simdutf8::basic::from_utf8(body).map_err(|_| Refusal::NotUtf8)?;
     Ok(Payload::Text(text.into()))
 }
 
@@ -74,11 +125,6 @@ fn is_text(essence: &str) -> bool {
         || TEXTS.contains(&essence)
 }
 
-/// A copy of its own: what was read may be a part of something larger.
-fn owned(body: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(body)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,7 +132,7 @@ mod tests {
 
     fn taken_for(content_type: &str, body: &'static [u8]) -> Result<Payload, &'static str> {
         let request = TestRequest::default().insert_header((header::CONTENT_TYPE, content_type));
-        payload(&request.to_http_request(), Bytes::from_static(body)).map_err(|refusal| refusal.code())
+        payload(&request.to_http_request(), body).map_err(|refusal| refusal.code())
     }
 
     #[test]

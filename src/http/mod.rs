@@ -12,6 +12,7 @@ mod origin; // which pages may connect
 mod page; // files for the browser
 mod refusal; // why a request is refused
 mod rooms; // facts about rooms
+mod history; // what was said in one, piece by piece
 mod websocket; // the opening handshake
 mod wishes; // what a client asks for in its address
 
@@ -23,7 +24,8 @@ use crate::{
     hub::Hub,
     metrics::Metrics,
     protocol::Seal,
-    session::{self, Crowd, Place},
+    session::{Crowd, Place},
+    shares::{Pool, Source},
 };
 use actix::Addr;
 use actix_service::ServiceFactory;
@@ -46,10 +48,10 @@ pub struct Context {
     metrics: Arc<Metrics>,
     /// Bytes of messages that may be under way.
     in_flight: Arc<Semaphore>,
-    /// Bytes of bodies that may be read at once.
-    bodies: Arc<Semaphore>,
-    /// Bytes of history that may wait for slow readers.
-    answers: Arc<Semaphore>,
+    /// Bytes of bodies that are being read.
+    bodies: Arc<Pool>,
+    /// Bytes that answers about histories hold.
+    answers: Arc<Pool>,
     keys: Keys,
     origins: Origins,
     seal: Seal,
@@ -69,8 +71,8 @@ impl Context {
         Self {
             crowd: Crowd::new(settings.limits.clone(), metrics.clone()),
             in_flight,
-            bodies: session::in_flight(settings.limits.in_flight_bytes.bytes()),
-            answers: session::in_flight(settings.limits.in_flight_bytes.bytes()),
+            bodies: Pool::new(publish::body_bytes(&settings), metrics.body_bytes.clone()),
+            answers: Pool::new(history::answer_bytes(&settings), metrics.answer_bytes.clone()),
             keys: Keys::new(settings.publish.keys.clone()),
             origins: Origins::new(&settings.origins.allowed, listeners),
             page: page::directory(&settings.page),
@@ -85,6 +87,12 @@ impl Context {
     fn place_for(&self, request: &HttpRequest) -> Result<Place, Refusal> {
         let ip = request.peer_addr().map(|peer| peer.ip());
         self.crowd.enter(ip, Instant::now()).map_err(Refusal::Crowded)
+    }
+
+    /// The share of shared bounds that `request` takes from.
+    fn source(&self, request: &HttpRequest) -> Source {
+        let ip = request.peer_addr().map(|peer| peer.ip());
+        Source::new(ip, self.keys.check(request).is_ok())
     }
 }
 

@@ -1,11 +1,17 @@
 //! Publishing over HTTP.
 
-use super::{Context, body, guard::check_origin, refusal::Refusal};
+use super::{
+    Context,
+    body::{self, Body, Reader},
+    guard::check_origin,
+    refusal::Refusal,
+};
 use crate::{
-    config::RoomName,
+    config::{RoomName, Settings},
     hub::{AskFlow, NotPosted, Permit, Post, RetryKey},
     protocol::v1,
     session,
+    shares::Reservation,
     wire::Payload,
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
@@ -14,13 +20,16 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::time::timeout;
 
 /// The most messages of a batch.
 const MOST_MESSAGES: usize = 256;
 
 /// How much longer than one message a batch may be.
 const MESSAGES_OF_A_BATCH: usize = 16;
+
+/// How many of the largest bodies are read at once at least: one source alone may hold 3 of 16 parts without a key.
+const BODIES: usize = 6;
 
 /// `POST /rooms/{room}/messages`: the body is the message.
 pub async fn message(
@@ -30,9 +39,10 @@ pub async fn message(
 ) -> Result<HttpResponse, Refusal> {
     let room = room.parse()?;
     let largest = check(&request, &context, &room)?;
-    let (body, place) = context.read(&request, largest).await?;
-    let payload = body::payload(&request, body)?;
-    post(&request, &context, room, vec![payload], place).await
+    let Body { bytes, reservation } = context.read(&request, largest).await?;
+    let payload = body::payload(&request, &bytes)?;
+    drop(bytes);
+    post(&request, &context, room, vec![payload], reservation).await
 }
 
 /// Several messages, which nothing comes between.
@@ -57,15 +67,15 @@ pub async fn batch(
 ) -> Result<HttpResponse, Refusal> {
     let room = room.parse()?;
     let largest = check(&request, &context, &room)?;
-    let most = context.settings.limits.in_flight_bytes.bytes().min(largest * MESSAGES_OF_A_BATCH);
-    let (body, place) = context.read(&request, most).await?;
+    let Body { bytes, reservation } = context.read(&request, context.largest_batch(largest)).await?;
     let Batch { messages } =
-        serde_json::from_slice(&body).map_err(|error| Refusal::Json(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| Refusal::Json(error.to_string()))?;
+    drop(bytes);
     if messages.is_empty() || messages.len() > MOST_MESSAGES {
         return Err(Refusal::Json(format!("a batch has 1 to {MOST_MESSAGES} messages")));
     }
     let payloads = messages.into_iter().map(|item| item.payload(largest));
-    post(&request, &context, room, payloads.collect::<Result<_, _>>()?, place).await
+    post(&request, &context, room, payloads.collect::<Result<_, _>>()?, reservation).await
 }
 
 impl Item {
@@ -94,12 +104,12 @@ async fn post(
     context: &Context,
     room: RoomName,
     payloads: Vec<Payload>,
-    place: OwnedSemaphorePermit,
+    reservation: Option<Reservation>,
 ) -> Result<HttpResponse, Refusal> {
     let retry = retry_key(request, &payloads)?;
     let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
     let permit = context.permit(&room, &bytes).await?;
-    drop(place); // from here on the permit counts them
+    drop(reservation); // from here on the permit counts them
     context.metrics.messages_received.inc_by(bytes.len() as u64);
     context.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
     let post = Post { room, payloads, retry, permit };
@@ -127,20 +137,31 @@ fn retry_key(request: &HttpRequest, payloads: &[Payload]) -> Result<Option<Retry
     Ok(Some(RetryKey { key: key.to_owned(), fingerprint: fingerprint.finish() }))
 }
 
+/// Bytes of bodies that are read at once.
+pub fn body_bytes(settings: &Settings) -> usize {
+    let largest = settings.session.max_message.bytes();
+    settings.limits.body_bytes.bytes().max(largest.saturating_mul(BODIES))
+}
+
 impl Context {
-    /// Reads the body when the server has room for it, in which bodies that come slowly stand in the way of other
-    /// bodies only; the permit is for as long as the body waits.
-    async fn read(
-        &self,
-        request: &HttpRequest,
-        most: usize,
-    ) -> Result<(web::Bytes, OwnedSemaphorePermit), Refusal> {
-        let bytes = body::announced(request).map_or(most, |length| most.min(length as usize));
+    /// Reads the body. Who dawdles over one holds what has come of it, and no more than the share of its address.
+    async fn read(&self, request: &HttpRequest, most: usize) -> Result<Body, Refusal> {
         let session = &self.settings.session;
-        let permits = self.permits(&[bytes]);
-        let place = timeout(session.stalled_write, self.bodies.clone().acquire_many_owned(permits)).await;
-        let place = place.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Stopping)?;
-        Ok((body::read(request, most, session.handshake_within).await?, place))
+        let reader = Reader {
+            pool: &self.bodies,
+            source: self.source(request),
+            most,
+            within: session.handshake_within,
+            patience: session.stalled_write.min(session.handshake_within / 2), // a refusal in time
+        };
+        reader.read(request).await
+    }
+
+    /// Bytes of the largest batch where a message has at most `largest`.
+    fn largest_batch(&self, largest: usize) -> usize {
+        let bytes = largest.saturating_mul(MESSAGES_OF_A_BATCH);
+        let bodies = body_bytes(&self.settings) / BODIES;
+        bytes.min(self.settings.limits.in_flight_bytes.bytes()).min(bodies)
     }
 
     /// The permit for messages of these `bytes`, when the room and the server have room for them.
@@ -159,7 +180,7 @@ impl Context {
     }
 
     /// What messages cost of what may be under way; never more than there is.
-    pub fn permits(&self, bytes: &[usize]) -> u32 {
+    fn permits(&self, bytes: &[usize]) -> u32 {
         let all = session::cost(self.settings.limits.in_flight_bytes.bytes());
         bytes.iter().map(|bytes| session::cost(*bytes)).fold(0, u32::saturating_add).min(all)
     }

@@ -110,6 +110,15 @@ impl<'a> Message<'a> {
             Payload::Text(text) => Content::Text(text),
             Payload::Binary(bytes) => Content::Base64(BASE64.encode(bytes)),
         };
+        Self { content, ..Self::without_content(said) }
+    }
+
+    /// The same with an empty content, for whoever writes that piece by piece.
+    pub fn without_content(said: &'a Said) -> Self {
+        let content = match &said.payload {
+            Payload::Text(_) => Content::Text(""),
+            Payload::Binary(_) => Content::Base64(String::new()),
+        };
         Self { offset: said.position.offset, who: said.who, time: rfc_3339(said.time), content }
     }
 }

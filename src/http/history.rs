@@ -1,0 +1,327 @@
+//! The history of a room as JSON, written piece by piece as the client takes it.
+//!
+//! A client that reads slowly holds the messages that it has not got yet, which may be forgotten meanwhile, and one
+//! piece of JSON. Both are counted in the share of its address.
+
+use super::{Context, refusal::Refusal};
+use crate::{
+    config::{RoomName, Settings},
+    hub::Read,
+    protocol::v1::Message,
+    room::{Position, Recall, Recalled, Said},
+    shares::{Reservation, Source},
+    wire::Payload,
+};
+use actix_web::{
+    HttpResponse,
+    body::{BodySize, MessageBody},
+    http::header,
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use bytes::Bytes;
+use serde::Serialize;
+use std::{
+    convert::Infallible,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll},
+    vec,
+};
+
+/// A piece of JSON ends when it has so many bytes.
+const PIECE: usize = 32 << 10;
+
+/// Bytes of a message that are written at a time: a multiple of 3 for base64, and with six bytes for each (`\u0000`)
+/// still less than a piece.
+const SLICE: usize = 4095;
+
+/// The most bytes of a piece, with what surrounds a message.
+const LARGEST_PIECE: usize = 64 << 10;
+
+/// Of the patience with a client that takes nothing, the part for which an answer waits for a share.
+const PATIENCE: u32 = 4;
+
+/// Bytes that all answers hold at most. The largest history leaves space for a piece.
+pub fn answer_bytes(settings: &Settings) -> usize {
+    settings.limits.answer_bytes.bytes().saturating_add(LARGEST_PIECE)
+}
+
+/// What is asked for.
+pub struct Question {
+    pub room: RoomName,
+    pub recall: Recall,
+    pub source: Source,
+    /// Whether only the head of the answer is wanted.
+    pub is_head: bool,
+}
+
+/// Everything of the answer but the messages.
+#[derive(Serialize)]
+struct Head<'a> {
+    room: &'a RoomName,
+    /// Behind the last message; nothing for a room that does not exist.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    position: Option<Position>,
+    /// Whether everything behind the position that was asked for is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovered: Option<bool>,
+    messages: [(); 0],
+}
+
+impl Context {
+    /// The answer to `question`: of a known length if it is one piece, in chunks otherwise.
+    pub(super) async fn history(&self, question: Question) -> Result<HttpResponse, Refusal> {
+        let Question { ref room, recall, source, is_head } = question;
+        let mut recalled = self.recalled(&question).await?;
+        let mut reservation = None;
+        if !is_head {
+            let cost = cost(recalled.as_ref());
+            reservation = self.answers.try_reserve(source, cost);
+            if reservation.is_none() {
+                drop(recalled); // who waits holds nothing
+                reservation = Some(self.waits_for(source, cost).await?);
+                recalled = self.recalled(&question).await?;
+            }
+            self.let_grow(&mut reservation, recalled.as_ref()).await?;
+        }
+        let head = Head {
+            room,
+            position: recalled.as_ref().map(|recalled| recalled.until),
+            recovered: recalled.as_ref().map_or(recall.since.map(|_| false), |recalled| recalled.whole),
+            messages: [],
+        };
+        let json = Json::new(&head, recalled.map(|recalled| recalled.said).unwrap_or_default());
+        let body = Body::new(json, reservation, is_head);
+        Ok(HttpResponse::Ok()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .content_type("application/json")
+            .body(body))
+    }
+
+    async fn recalled(&self, Question { room, recall, .. }: &Question) -> Result<Option<Recalled>, Refusal> {
+        let read = Read { room: room.clone(), recall: *recall };
+        self.hub.send(read).await.map_err(|_| Refusal::Stopping)
+    }
+
+    async fn waits_for(&self, source: Source, cost: usize) -> Result<Reservation, Refusal> {
+        let patience = self.settings.session.stalled_write / PATIENCE;
+        self.answers.reserve(source, cost, patience).await.ok_or(Refusal::Busy)
+    }
+
+    /// More may have been said while a share was waited for.
+    async fn let_grow(
+        &self,
+        reservation: &mut Option<Reservation>,
+        recalled: Option<&Recalled>,
+    ) -> Result<(), Refusal> {
+        let Some(reservation) = reservation else { return Ok(()) };
+        let more = cost(recalled).saturating_sub(reservation.bytes());
+        match more == 0 || reservation.grow(more, Default::default()).await {
+            true => Ok(()),
+            false => Err(Refusal::Busy),
+        }
+    }
+}
+
+/// What the answer holds at first: all messages, and a piece of JSON, or all of it if that is less.
+fn cost(recalled: Option<&Recalled>) -> usize {
+    let messages: usize = recalled.iter().flat_map(|recalled| &recalled.said).map(|said| said.cost()).sum();
+    messages + LARGEST_PIECE.min(messages * 6 + 512)
+}
+
+/// The bytes of the answer, made when they are asked for.
+struct Json {
+    /// Written, but not taken yet.
+    begun: Vec<u8>,
+    messages: vec::IntoIter<Arc<Said>>,
+    /// The message that is being written, and how many of its bytes are.
+    current: Option<(Arc<Said>, usize)>,
+    is_first: bool,
+    is_over: bool,
+    /// What the messages cost that are written, since that was asked for.
+    written: usize,
+}
+
+impl Json {
+    fn new(head: &Head, messages: Vec<Arc<Said>>) -> Self {
+        let mut begun = serde_json::to_vec(head).expect("text, numbers and lists are JSON");
+        begun.truncate(begun.len() - b"]}".len());
+        let messages = messages.into_iter();
+        Self { begun, messages, current: None, is_first: true, is_over: false, written: 0 }
+    }
+
+    /// The next bytes, at most [`LARGEST_PIECE`].
+    fn next(&mut self) -> Option<Bytes> {
+        let mut piece = mem::take(&mut self.begun);
+        while !self.is_over && piece.len() < PIECE {
+            self.write_some(&mut piece);
+        }
+        (!piece.is_empty()).then(|| piece.into())
+    }
+
+    fn write_some(&mut self, piece: &mut Vec<u8>) {
+        match self.current.take() {
+            Some((said, written)) => self.write_slice(piece, said, written),
+            None => match self.messages.next() {
+                Some(said) => {
+                    if !mem::replace(&mut self.is_first, false) {
+                        piece.push(b',');
+                    }
+                    write_json(piece, &Message::without_content(&said));
+                    piece.truncate(piece.len() - b"\"}".len());
+                    self.current = Some((said, 0));
+                }
+                None => {
+                    piece.extend_from_slice(b"]}");
+                    self.is_over = true;
+                }
+            },
+        }
+    }
+
+    /// Writes the next slice of a message, and its end behind the last.
+    fn write_slice(&mut self, piece: &mut Vec<u8>, said: Arc<Said>, from: usize) {
+        let length = said.payload.as_bytes().len();
+        let mut until = length.min(from + SLICE);
+        match &said.payload {
+            Payload::Text(text) => {
+                until = text.floor_char_boundary(until);
+                write_text(piece, &text[from..until]);
+            }
+            Payload::Binary(bytes) => {
+                piece.extend_from_slice(BASE64.encode(&bytes[from..until]).as_bytes());
+            }
+        }
+        if until < length {
+            self.current = Some((said, until));
+        } else {
+            piece.extend_from_slice(b"\"}");
+            self.written += said.cost();
+        }
+    }
+}
+
+fn write_json(piece: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(piece, value).expect("memory takes text and numbers");
+}
+
+/// Text as JSON, without the quotes around it.
+fn write_text(piece: &mut Vec<u8>, text: &str) {
+    let at = piece.len();
+    write_json(piece, &text);
+    piece.remove(at);
+    piece.pop();
+}
+
+/// The body of the answer.
+struct Body {
+    json: Json,
+    /// Made ahead, to see whether it is the only one.
+    first: Option<Bytes>,
+    size: BodySize,
+    reservation: Option<Reservation>,
+}
+
+impl Body {
+    fn new(mut json: Json, reservation: Option<Reservation>, is_head: bool) -> Self {
+        let first = json.next();
+        let size = match &first {
+            Some(first) if json.is_over => BodySize::Sized(first.len() as u64),
+            _ => BodySize::Stream,
+        };
+        if is_head && !json.is_over {
+            json = Json { is_over: true, begun: Vec::new(), ..json };
+        }
+        Self { json, first, size, reservation }
+    }
+}
+
+impl MessageBody for Body {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let body = &mut *self;
+        let piece = body.first.take().or_else(|| body.json.next());
+        let written = mem::take(&mut body.json.written);
+        if let Some(reservation) = &mut body.reservation
+            && written > 0
+        {
+            reservation.shrink(written); // the messages that this piece ends
+        }
+        Poll::Ready(piece.map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::{Audience, History, HistoryLimits, Utterance};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use std::time::{Duration, Instant};
+
+    const LIMITS: HistoryLimits =
+        HistoryLimits { messages: 100, age: Duration::from_secs(60), bytes: usize::MAX };
+
+    fn history(payloads: Vec<Payload>) -> History {
+        let mut history = History::new(LIMITS);
+        for payload in payloads {
+            let utterance = Utterance { payload, who: None, audience: Audience::Everyone };
+            history.add(utterance, Instant::now());
+        }
+        history
+    }
+
+    /// All pieces of the answer about everything that `history` remembers.
+    fn pieces(history: &History) -> Vec<Bytes> {
+        let room = "news".parse().unwrap();
+        let position = Some(history.position());
+        let head = Head { room: &room, position, recovered: Some(true), messages: [] };
+        let mut json = Json::new(&head, history.newest(usize::MAX));
+        let pieces = std::iter::from_fn(|| json.next()).collect();
+        assert_eq!(json.written, history.bytes(), "every message is given back once");
+        pieces
+    }
+
+    fn payload() -> impl Strategy<Value = Payload> {
+        let text = prop_oneof![
+            any::<String>(),
+            (0..40_000_usize).prop_map(|length| "\u{1}".repeat(length)),
+            (0..10_000_usize).prop_map(|length| "é😀\"\\".repeat(length)),
+        ];
+        prop_oneof![
+            text.prop_map(|text| Payload::Text(text.as_str().into())),
+            prop::collection::vec(any::<u8>(), 0..20_000).prop_map(|bytes| Payload::Binary(bytes.into())),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn the_pieces_are_the_answer_and_none_is_large(payloads in prop::collection::vec(payload(), 0..12)) {
+            let history = history(payloads);
+            let pieces = pieces(&history);
+            prop_assert!(pieces.iter().all(|piece| piece.len() <= LARGEST_PIECE));
+            let said = history.newest(usize::MAX);
+            let messages: Vec<_> = said.iter().map(|said| serde_json::to_string(&Message::of(said)).unwrap()).collect();
+            let position = history.position();
+            let whole = format!(
+                r#"{{"room":"news","epoch":"{}","offset":{},"recovered":true,"messages":[{}]}}"#,
+                position.epoch, position.offset, messages.join(",")
+            );
+            prop_assert_eq!(pieces.concat(), whole.into_bytes());
+        }
+    }
+
+    #[test]
+    fn a_room_without_messages_has_an_answer_too() {
+        let json: Value = serde_json::from_slice(&pieces(&history(vec![])).concat()).unwrap();
+        assert_eq!(json["messages"], json!([]));
+    }
+}

@@ -1,0 +1,11 @@
+//! Bounds that strangers share: how much of one each of them may hold.
+//!
+//! Imported by `http` and `hub`; knows neither requests nor rooms.
+
+mod source; // who holds
+mod ledger; // how much
+mod pool; // bytes that can be waited for
+
+pub use ledger::Ledger;
+pub use pool::{Pool, Reservation};
+pub use source::Source;

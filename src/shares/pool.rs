@@ -1,0 +1,257 @@
+//! A number of bytes that many may hold, and wait for.
+//!
+//! Holders that all wait for more could wait for each other for ever. They do not: after a quarter of its patience the
+//! youngest of them is refused and gives back what it holds, then the next, until those that are left go on.
+
+use super::{Ledger, Source};
+use prometheus_client::metrics::gauge::Gauge;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+/// How much of its patience the youngest holder has while older ones wait: one part in so many.
+const YOUNGEST: u32 = 4;
+
+#[derive(Debug)]
+pub struct Pool {
+    state: Mutex<State>,
+    /// Something was given back, or another holder is the youngest.
+    changed: Notify,
+    /// What is held, for operators.
+    gauge: Gauge,
+}
+
+#[derive(Debug)]
+struct State {
+    ledger: Ledger,
+    next: u64,
+    /// The holders that wait for more, the oldest first.
+    growing: BTreeSet<u64>,
+    /// How many of them each source has.
+    growing_by_source: HashMap<Source, usize>,
+}
+
+/// Bytes of a [`Pool`], which come back when this is dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    pool: Arc<Pool>,
+    source: Source,
+    id: u64,
+    bytes: usize,
+    /// How long it has waited for more, all in all.
+    waited: Duration,
+}
+
+/// A holder that waits for more, counted as long as it does.
+struct Growing<'a> {
+    pool: &'a Pool,
+    source: Source,
+    id: u64,
+}
+
+impl Pool {
+    /// A pool of `bytes`; `gauge` shows what is held of it.
+    pub fn new(bytes: usize, gauge: Gauge) -> Arc<Self> {
+        let state = State {
+            ledger: Ledger::new(bytes),
+            next: 0,
+            growing: BTreeSet::new(),
+            growing_by_source: HashMap::new(),
+        };
+        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), gauge })
+    }
+
+    /// Reserves `bytes` for `source`; `None` if they do not become free within `patience`.
+    pub async fn reserve(
+        self: &Arc<Self>,
+        source: Source,
+        bytes: usize,
+        patience: Duration,
+    ) -> Option<Reservation> {
+        let until = Instant::now() + patience;
+        loop {
+            let changed = self.changed.notified();
+            if let Some(reservation) = self.try_reserve(source, bytes) {
+                return Some(reservation);
+            }
+            timeout_at(until, changed).await.ok()?;
+        }
+    }
+
+    /// The same at once. Whoever of `source` holds something already and waits for more comes first.
+    pub fn try_reserve(self: &Arc<Self>, source: Source, bytes: usize) -> Option<Reservation> {
+        let mut state = self.state();
+        if state.growing_by_source.contains_key(&source) || !state.ledger.take(source, bytes) {
+            return None;
+        }
+        state.next += 1;
+        self.gauge.set(state.ledger.held() as i64);
+        Some(Reservation { pool: self.clone(), source, id: state.next, bytes, waited: Duration::ZERO })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reservation {
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Reserves `bytes` more; false if it would wait for longer than `patience`, all its waiting counted.
+    pub async fn grow(&mut self, bytes: usize, patience: Duration) -> bool {
+        if self.try_grow(bytes) {
+            return true;
+        }
+        let now = Instant::now();
+        let begun = now.checked_sub(self.waited).unwrap_or(now);
+        let grown = self.waits_to_grow(bytes, begun, patience).await;
+        self.waited = begun.elapsed();
+        grown
+    }
+
+    async fn waits_to_grow(&mut self, bytes: usize, begun: Instant, patience: Duration) -> bool {
+        let pool = self.pool.clone();
+        let _growing = Growing::new(&pool, self.source, self.id);
+        loop {
+            let changed = pool.changed.notified();
+            if self.try_grow(bytes) {
+                return true;
+            }
+            let waited = begun.elapsed();
+            if waited >= patience || waited >= patience / YOUNGEST && self.is_youngest() {
+                return false;
+            }
+            let next = if waited < patience / YOUNGEST { patience / YOUNGEST } else { patience };
+            let _ = timeout_at(begun + next, changed).await;
+        }
+    }
+
+    /// Gives `bytes` back, or all if that is less.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        let mut state = self.pool.state();
+        state.ledger.give_back(self.source, bytes);
+        self.pool.gauge.set(state.ledger.held() as i64);
+        drop(state);
+        self.bytes -= bytes;
+        self.pool.changed.notify_waiters();
+    }
+
+    fn try_grow(&mut self, bytes: usize) -> bool {
+        let mut state = self.pool.state();
+        let taken = state.ledger.take(self.source, bytes);
+        if taken {
+            self.bytes += bytes;
+            self.pool.gauge.set(state.ledger.held() as i64);
+        }
+        taken
+    }
+
+    /// Whether older ones wait for more too, and no younger one.
+    fn is_youngest(&self) -> bool {
+        let state = self.pool.state();
+        state.growing.len() > 1 && state.growing.last() == Some(&self.id)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.shrink(self.bytes);
+    }
+}
+
+impl<'a> Growing<'a> {
+    fn new(pool: &'a Pool, source: Source, id: u64) -> Self {
+        let mut state = pool.state();
+        state.growing.insert(id);
+        *state.growing_by_source.entry(source).or_default() += 1;
+        drop(state);
+        pool.changed.notify_waiters(); // the youngest of them may be another now
+        Self { pool, source, id }
+    }
+}
+
+impl Drop for Growing<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pool.state();
+        state.growing.remove(&self.id);
+        if let Some(growing) = state.growing_by_source.get_mut(&self.source) {
+            *growing -= 1;
+            if *growing == 0 {
+                state.growing_by_source.remove(&self.source);
+            }
+        }
+        drop(state);
+        self.pool.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+    use std::net::Ipv4Addr;
+
+    const PATIENCE: Duration = Duration::from_millis(800);
+
+    fn source(number: u8) -> Source {
+        Source::new(Some(Ipv4Addr::new(10, 0, 0, number).into()), false)
+    }
+
+    fn pool(bytes: usize) -> Arc<Pool> {
+        Pool::new(bytes, Gauge::default())
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_is_free_again_for_who_waits() {
+        let pool = pool(100);
+        let first = pool.reserve(source(1), 100, PATIENCE).await.unwrap();
+        assert_eq!(pool.gauge.get(), 100);
+        let waiting = pool.reserve(source(2), 10, PATIENCE);
+        let freed = async { drop(first) };
+        assert!(tokio::join!(waiting, freed).0.is_some());
+        assert_eq!(pool.gauge.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_in_vain_is_refused_in_time() {
+        let pool = pool(100);
+        let _first = pool.reserve(source(1), 100, PATIENCE).await;
+        let begun = Instant::now();
+        assert!(pool.reserve(source(2), 1, PATIENCE).await.is_none());
+        assert!(begun.elapsed() >= PATIENCE);
+    }
+
+    /// Together they need the whole pool, of which one source has a quarter at most; all begin with a part.
+    #[tokio::test]
+    async fn many_that_grow_at_once_do_not_wait_for_each_other_for_ever() {
+        for sources in [1, 40] {
+            let pool = pool(4000);
+            let body = async |number: u8| {
+                let mut held = pool.reserve(source(number % sources), 10, PATIENCE).await?;
+                for _ in 0..9 {
+                    tokio::task::yield_now().await;
+                    if !held.grow(10, PATIENCE).await {
+                        return None;
+                    }
+                }
+                Some(())
+            };
+            let begun = Instant::now();
+            let whole = join_all((0..40).map(body)).await.into_iter().flatten().count();
+            assert!(whole >= 3, "{whole} of {sources} sources");
+            assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+            let state = pool.state();
+            let waiting = (state.growing.len(), state.growing_by_source.len());
+            assert_eq!((state.ledger.held(), waiting), (0, (0, 0)));
+        }
+    }
+}

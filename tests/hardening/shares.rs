@@ -1,0 +1,166 @@
+//! What strangers share has a share for each of them, and a promise takes nothing of it.
+
+use crate::{
+    process::{Launch, Server},
+    support::{comes_to, get, head, within},
+};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+
+const KEY: &str = "a-key-that-nobody-guesses";
+
+/// How soon an answer comes that nobody delays; the server waits 10 s for a body, and for a share of the bounds.
+const SOON: Duration = Duration::from_millis(2500);
+
+/// A connection from 127.0.0.`last`, whose kernel takes little of what is not read.
+async fn connect(server: &Server, last: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).expect("an address of this machine");
+    within("a connection", socket.connect(server.listeners[0])).await.expect("a connection")
+}
+
+/// Begins to post a batch, in chunks, and sends no more than `bytes` of it.
+async fn begins_a_batch(server: &Server, last: u8, bytes: usize) -> TcpStream {
+    let mut socket = connect(server, last).await;
+    let head = "POST /rooms/attacked/batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let begun = format!("{head}{bytes:x}\r\n{}\r\n", " ".repeat(bytes));
+    within("the server to take some bytes", socket.write_all(begun.as_bytes())).await.expect("a connection");
+    socket
+}
+
+/// The status of a request, and how long it took.
+async fn asks(server: &Server, last: u8, request: String) -> (u16, Duration) {
+    let (mut socket, asked) = (connect(server, last).await, Instant::now());
+    socket.write_all(request.as_bytes()).await.expect("a connection");
+    let mut answer = Vec::new();
+    within("an answer", socket.read_to_end(&mut answer)).await.expect("an orderly end");
+    let status = String::from_utf8_lossy(&answer[9..12]).parse().expect("a status");
+    (status, asked.elapsed())
+}
+
+async fn posts(server: &Server, last: u8, bytes: usize, headers: &str) -> (u16, Duration) {
+    let request = format!(
+        "POST /rooms/news/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
+         Content-Length: {bytes}\r\n\r\n{}",
+        "x".repeat(bytes)
+    );
+    asks(server, last, request).await
+}
+
+#[tokio::test]
+async fn bodies_that_never_come_delay_nobody() {
+    let server = Launch::with::<&str>(&[]).start();
+    let mut attack = Vec::new();
+    for _ in 0..40 {
+        attack.push(begins_a_batch(&server, 1, 1).await);
+    }
+    for (last, bytes) in [(1, 5), (2, 60_000)] {
+        let (status, took) = posts(&server, last, bytes, "").await;
+        assert!(status == 201 && took < SOON, "{status} after {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_stand_still_hold_no_more_than_the_share_of_their_address() {
+    let server = Launch::with::<&str>(&[]).start();
+    let mut attack = Vec::new();
+    for _ in 0..6 {
+        attack.push(begins_a_batch(&server, 1, 900_000).await);
+    }
+    let (status, took) = posts(&server, 2, 60_000, "").await;
+    assert!(status == 201 && took < SOON, "{status} after {took:?}");
+    let held = server.metrics().await.value("body_bytes");
+    assert!((900_000..=4 << 20).contains(&held), "a quarter of 16 MiB at most: {held}");
+    drop(attack);
+    comes_to(&server, "body_bytes", 0).await;
+}
+
+#[tokio::test]
+async fn who_shows_a_key_publishes_while_others_hold_all_that_they_may() {
+    let server = Launch::with(&[("limits.body_bytes", "1MiB"), ("publish.keys", KEY)]).start();
+    let mut attack = Vec::new();
+    for last in 1..=60 {
+        attack.push(begins_a_batch(&server, last, 60_000).await);
+    }
+    let (status, took) = posts(&server, 1, 60_000, &format!("Authorization: Bearer {KEY}\r\n")).await;
+    assert!(status == 201 && took < SOON, "{status} after {took:?}");
+    let held = server.metrics().await.value("body_bytes");
+    assert!(held <= 768 << 10, "a quarter is for who shows a key: {held}");
+}
+
+/// A room that remembers 1 MiB, which is 6 MiB of JSON.
+async fn remembers_much(server: &Server) {
+    for _ in 0..17 {
+        let body = "\u{1}".repeat(60_000);
+        let request = format!(
+            "POST /rooms/news/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(asks(server, 1, request).await.0, 201);
+    }
+}
+
+const HISTORY: &str = "GET /rooms/news/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// Asks for the history and reads nothing but the head of the answer, which it returns.
+async fn reads_nothing(server: &Server, last: u8) -> (TcpStream, String) {
+    let mut socket = connect(server, last).await;
+    socket.write_all(HISTORY.as_bytes()).await.expect("a connection");
+    let head = head(&mut socket).await;
+    (socket, head)
+}
+
+#[tokio::test]
+async fn who_reads_history_slowly_costs_one_piece_and_keeps_nobody_from_it() {
+    let server = Launch::with(&[("session.send_buffer", "16KiB")]).start();
+    remembers_much(&server).await;
+    assert_eq!(asks(&server, 1, HISTORY.to_owned()).await.0, 200);
+    let before = server.memory();
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let (socket, head) = reads_nothing(&server, 1).await;
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("chunked"), "{head}");
+        slow.push(socket);
+    }
+    for last in [1, 2].repeat(10) {
+        assert_eq!(asks(&server, last, HISTORY.to_owned()).await.0, 200);
+    }
+    let grown = server.memory().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes for 8 answers of 6 MiB");
+    drop(slow);
+    comes_to(&server, "answer_bytes", 0).await;
+}
+
+#[tokio::test]
+async fn where_answers_are_scarce_each_address_has_one() {
+    let server = Launch::with(&[
+        ("limits.answer_bytes", "16MiB"),
+        ("session.send_buffer", "16KiB"),
+        ("session.stalled_write", "2s"),
+    ])
+    .start();
+    remembers_much(&server).await;
+    let mut slow = Vec::new();
+    let refused = loop {
+        let (socket, head) = reads_nothing(&server, 1).await;
+        if !head.starts_with("HTTP/1.1 200 ") {
+            break head;
+        }
+        slow.push(socket);
+        assert!(slow.len() <= 4, "a quarter of 16 MiB");
+    };
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1"), "{refused}");
+    for last in 2..6 {
+        let (status, took) = asks(&server, last, HISTORY.to_owned()).await;
+        assert!(status == 200 && took < SOON, "{status} after {took:?}");
+    }
+    assert!(get(server.listeners[0], "/rooms/other/messages").await.starts_with("HTTP/1.1 200 "));
+}
