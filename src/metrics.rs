@@ -40,6 +40,8 @@ pub struct Metrics {
     pub outbox_bytes: Gauge,
     /// Bytes of messages between speakers and hearers.
     pub in_flight_bytes: Gauge,
+    /// Idempotency keys that are remembered.
+    pub idempotency_keys: Gauge,
     /// Bytes of request bodies that are being read.
     pub body_bytes: Gauge,
     /// Bytes that answers about histories hold.
@@ -92,6 +94,7 @@ impl Metrics {
             bytes_sent: register(r, "sent_bytes", "Bytes of frames to clients"),
             outbox_bytes: register(r, "outbox_bytes", "Bytes that wait for clients"),
             in_flight_bytes: register(r, "in_flight_bytes", "Bytes between speakers and hearers"),
+            idempotency_keys: register(r, "idempotency_keys", "Idempotency keys that are remembered"),
             body_bytes: register(r, "body_bytes", "Bytes of request bodies that are being read"),
             answer_bytes: register(r, "answer_bytes", "Bytes that answers about histories hold"),
             rooms: register(r, "rooms", "Rooms that have members or a history"),

@@ -127,13 +127,16 @@ pub struct PublishSettings {
     pub anyone: bool,
     /// What a publisher shows, as `Authorization: Bearer`.
     pub keys: Vec<String>,
-    /// Idempotency keys that are remembered, over all rooms; the oldest are forgotten first.
+    /// Idempotency keys that are remembered, over all rooms.
     pub retries: usize,
+    /// How long each is held, whatever comes; then the oldest are forgotten first.
+    #[serde(with = "super::duration")]
+    pub idempotency_window: Duration,
 }
 
 impl Default for PublishSettings {
     fn default() -> Self {
-        Self { anyone: true, keys: Vec::new(), retries: 10_000 }
+        Self { anyone: true, keys: Vec::new(), retries: 100_000, idempotency_window: Duration::from_secs(60) }
     }
 }
 
@@ -231,7 +234,7 @@ pub struct LimitSettings {
     /// Bytes that may wait in all outboxes together; past it, whoever needs more and holds more than
     /// its fair share is too slow.
     pub outbox_bytes_total: ByteSize,
-    /// Bytes that all rooms together may remember; past it, what would be forgotten first is forgotten.
+    /// Bytes that all rooms together may remember; past it, the room that holds most forgets its oldest messages.
     pub history_bytes_total: ByteSize,
 }
 

@@ -112,7 +112,7 @@ async fn post(
     drop(reservation); // from here on the permit counts them
     context.metrics.messages_received.inc_by(bytes.len() as u64);
     context.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
-    let post = Post { room, payloads, retry, permit };
+    let post = Post { room, payloads, retry, source: context.source(request), permit };
     let posted = context.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(posted))
 }
@@ -121,6 +121,7 @@ fn refusal_of(reason: NotPosted) -> Refusal {
     match reason {
         NotPosted::TooManyRooms => Refusal::TooManyRooms,
         NotPosted::KeyReused => Refusal::RetryKeyReused,
+        NotPosted::TooManyKeys => Refusal::RetryKeys,
     }
 }
 

@@ -67,6 +67,11 @@ pub enum Refusal {
     RetryKey,
     #[error("this Idempotency-Key was used for another request")]
     RetryKeyReused,
+    #[error(
+        "your address holds its share of the Idempotency-Keys (publish.retries); the oldest is free after \
+         publish.idempotency_window"
+    )]
+    RetryKeys,
     #[error("there are as many rooms as there may be (limits.rooms)")]
     TooManyRooms,
     #[error("too much is under way; try again")]
@@ -111,6 +116,7 @@ impl Refusal {
             Self::Json(_) => "json",
             Self::RetryKey => "idempotency_key",
             Self::RetryKeyReused => "idempotency_key_reused",
+            Self::RetryKeys => "idempotency_keys",
             Self::TooManyRooms => "rooms",
             Self::Busy => "busy",
             Self::Stopping => "stopping",
@@ -140,7 +146,7 @@ impl ResponseError for Refusal {
             Self::RetryKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
             Self::Crowded(Crowded::ConnectionsPerIp) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Crowded(_) | Self::TooManyRooms | Self::Busy | Self::Stopping => {
+            Self::Crowded(_) | Self::TooManyRooms | Self::RetryKeys | Self::Busy | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -161,6 +167,9 @@ impl ResponseError for Refusal {
             }
             Self::KeyRequired | Self::Key => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            Self::RetryKeys => {
+                response.insert_header((header::RETRY_AFTER, "10"));
             }
             Self::TooManyRooms | Self::Busy => {
                 response.insert_header((header::RETRY_AFTER, "1"));
@@ -222,6 +231,7 @@ mod tests {
             Json(String::new()),
             RetryKey,
             RetryKeyReused,
+            RetryKeys,
             TooManyRooms,
             Busy,
             Stopping,

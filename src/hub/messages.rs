@@ -9,6 +9,7 @@ use crate::{
     room::{
         Epoch, Flow, Offset, Position, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance,
     },
+    shares::Source,
     wire::Payload,
 };
 use actix::prelude::*;
@@ -67,6 +68,8 @@ pub struct Post {
     pub room: RoomName,
     pub payloads: Vec<Payload>,
     pub retry: Option<RetryKey>,
+    /// Whose share of the keys it takes.
+    pub source: Source,
     pub permit: Permit,
 }
 
@@ -89,6 +92,8 @@ pub enum NotPosted {
     TooManyRooms,
     /// The idempotency key was used for something else.
     KeyReused,
+    /// The source holds its share of the idempotency keys.
+    TooManyKeys,
 }
 
 /// HTTP → hub: how fast may one speak in this room? Nobody is there to be overrun if it does not exist.

@@ -61,7 +61,7 @@ impl Hub {
                 Flow::of(settings),
             ),
             terms: AllTerms::new(settings),
-            retries: Retries::new(settings.publish.retries),
+            retries: Retries::new(settings.publish.retries, settings.publish.idempotency_window),
             expiry_interval: expiry_interval(settings),
             refused: HashSet::new(),
             metrics,

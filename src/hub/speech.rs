@@ -53,7 +53,7 @@ impl Handler<Post> for Hub {
 
     fn handle(
         &mut self,
-        Post { room, payloads, retry, permit }: Post,
+        Post { room, payloads, retry, source, permit }: Post,
         ctx: &mut Self::Context,
     ) -> Self::Result {
         match retry.as_ref().map_or(Known::Nothing, |retry| self.retries.find(&room, retry)) {
@@ -61,12 +61,17 @@ impl Handler<Post> for Hub {
             Known::Other => return Err(NotPosted::KeyReused),
             Known::Nothing => {}
         }
+        let now = Instant::now();
+        if retry.is_some() && !self.retries.fits(source, now) {
+            return Err(NotPosted::TooManyKeys);
+        }
         let slot = self.open(&room).map_err(|Full| NotPosted::TooManyRooms)?;
         let posted = self.post(slot, payloads, permit).expect("the room was opened");
         self.rooms.end_if_over(slot);
         self.count_rooms();
         if let Some(retry) = retry {
-            self.retries.remember(room, retry, posted.clone());
+            self.retries.remember(room, retry, source, posted.clone(), now);
+            self.metrics.idempotency_keys.set(self.retries.len() as i64);
         }
         self.end_turn_soon(ctx);
         Ok(posted)

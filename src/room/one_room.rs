@@ -1,6 +1,9 @@
 //! One room, from its beginning to its end.
 
-use super::{Flow, Held, History, HistoryLimits, Position, Presence, RoomName, RoomSlot, members::Members};
+use super::{
+    Flow, Held, History, HistoryLimits, Position, Presence, RoomName, RoomSlot, members::Members,
+    memory::SizeClass,
+};
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -16,6 +19,8 @@ pub struct Room {
     pub flow: Flow,
     /// Its place among those that will forget something.
     pub(super) due: Option<Instant>,
+    /// Its place among those that hold much.
+    pub(super) size: Option<SizeClass>,
     pub(super) deserted_since: Option<Instant>,
 }
 
@@ -42,6 +47,7 @@ impl Room {
             flow,
             terms,
             due: None,
+            size: None,
             deserted_since: Some(now),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Flow, History, Presence, RelayId, Room, RoomName, RoomSlot, RoomTerms, Said, Utterance,
-    memory::{Held, Memory},
+    memory::{Held, Memory, SizeClass},
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -110,7 +110,7 @@ impl Rooms {
     pub fn say(&mut self, slot: RoomSlot, utterance: Utterance, now: Instant) -> Arc<Said> {
         let said = self.change_history(slot, |history| history.add(utterance, now));
         while self.memory.is_overfull() {
-            self.forget_first(slot);
+            self.forget_of_largest(slot);
         }
         said
     }
@@ -161,6 +161,7 @@ impl Rooms {
     fn remove(&mut self, slot: RoomSlot) {
         let Some(room) = self.rooms[slot.index()].take() else { return };
         self.memory.change(room.held(), Held::default());
+        self.memory.resize(slot, room.size, None);
         if let Some(due) = room.due {
             self.memory.unschedule(slot, due);
         }
@@ -184,8 +185,11 @@ impl Rooms {
         let room = self.living(slot);
         let before = room.held();
         let changed = change(&mut room.history);
-        let (after, is_scheduled) = (room.held(), room.due.is_some());
+        let (after, is_scheduled, listed) = (room.held(), room.due.is_some(), room.size);
         self.memory.change(before, after);
+        if SizeClass::of(after.bytes) > listed {
+            self.resize(slot);
+        }
         if !is_scheduled {
             self.reschedule(slot);
         }
@@ -201,12 +205,23 @@ impl Rooms {
         expires.inspect(|expires| self.memory.schedule(slot, *expires));
     }
 
-    /// Forgets the message that would expire first. The room that speaks goes on, even if nothing stays of it.
-    fn forget_first(&mut self, speaks: RoomSlot) {
-        let Some((due, slot)) = self.memory.first() else { return };
-        if self.living(slot).history.expires() == Some(due) {
-            self.change_history(slot, History::forget_oldest);
+    /// Gives the room the place of its size among those that hold something.
+    fn resize(&mut self, slot: RoomSlot) {
+        let room = self.living(slot);
+        let size = SizeClass::of(room.history.bytes());
+        let listed = std::mem::replace(&mut room.size, size);
+        self.memory.resize(slot, listed, size);
+    }
+
+    /// Forgets the oldest message of the room that holds most, so that nobody who fills rooms takes from those that
+    /// hold less. The room that speaks goes on, even if nothing stays of it.
+    fn forget_of_largest(&mut self, speaks: RoomSlot) {
+        let (listed, slot) = self.memory.largest().expect("rooms hold more than they may");
+        if SizeClass::of(self.living(slot).history.bytes()) != Some(listed) {
+            return self.resize(slot);
         }
+        self.change_history(slot, History::forget_oldest);
+        self.resize(slot);
         self.reschedule(slot);
         if slot != speaks {
             self.end_if_over(slot);
@@ -330,6 +345,33 @@ mod tests {
         assert!(rooms.is_empty());
     }
 
+    #[test]
+    fn who_fills_many_rooms_takes_nothing_from_those_that_hold_less() {
+        let (mut rooms, now) = (rooms(100, 20_000), Instant::now());
+        let quiet = comes(&mut rooms, "quiet", LIMITS);
+        let before = rooms.get(quiet).unwrap().position();
+        rooms.say(quiet, utterance(100), now);
+        for number in 0..50 {
+            let flooded = comes(&mut rooms, &format!("flooded-{number}"), LIMITS);
+            for _ in 0..20 {
+                rooms.say(flooded, utterance(872), now);
+                assert!(rooms.held().bytes <= 20_000);
+            }
+        }
+        assert_eq!(rooms.get(quiet).unwrap().history.after(before).unwrap().len(), 1);
+        let held = rooms.rooms.iter().flatten().map(|room| room.history.bytes());
+        assert!(held.max().unwrap() <= 2000, "all that were flooded gave alike");
+    }
+
+    #[test]
+    fn sizes_are_told_apart_to_within_an_eighth() {
+        assert_eq!(SizeClass::of(0), None);
+        for bytes in [1, 129, 1000, 1 << 20, usize::MAX >> 4] {
+            assert!(SizeClass::of(bytes) >= SizeClass::of(bytes - 1));
+            assert!(SizeClass::of(bytes + bytes / 4 + 8) > SizeClass::of(bytes), "{bytes}");
+        }
+    }
+
     proptest! {
         /// Whoever comes, goes, speaks or forgets: the books of all rooms agree with the rooms.
         #[test]
@@ -361,6 +403,9 @@ mod tests {
                 let deserted = living.iter().filter(|room| room.members.is_empty()).count();
                 prop_assert_eq!(rooms.deserted.len(), deserted);
                 prop_assert!(living.iter().all(|room| !room.members.is_empty() || room.history.messages() > 0));
+                prop_assert!(living.iter().all(|room| SizeClass::of(room.history.bytes()) <= room.size));
+                let listed = living.iter().filter_map(|room| Some((room.size?, room.slot)));
+                prop_assert_eq!(listed.collect::<BTreeSet<_>>(), rooms.memory.sizes.clone());
                 prop_assert!(living.iter().all(|room| room.due.is_some() == (room.history.messages() > 0)
                     && room.due <= room.history.expires()));
             }

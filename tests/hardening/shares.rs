@@ -164,3 +164,49 @@ async fn where_answers_are_scarce_each_address_has_one() {
     }
     assert!(get(server.listeners[0], "/rooms/other/messages").await.starts_with("HTTP/1.1 200 "));
 }
+
+async fn orders(server: &Server, last: u8, room: &str, key: &str) -> u16 {
+    let request = format!(
+        "POST /rooms/{room}/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Idempotency-Key: {key}\r\nContent-Length: 5\r\n\r\norder"
+    );
+    asks(server, last, request).await.0
+}
+
+/// How many messages `room` has seen.
+async fn offset(server: &Server, room: &str) -> u64 {
+    let answer = get(server.listeners[0], &format!("/rooms/{room}")).await;
+    let (_, rest) = answer.split_once("\"offset\":").expect("a room that exists");
+    rest.split(|c: char| !c.is_ascii_digit()).next().expect("a number").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn an_order_is_not_said_twice_however_many_keys_another_uses() {
+    let server = Launch::with(&[("publish.retries", "100")]).start();
+    assert_eq!(orders(&server, 1, "orders", "order-1").await, 201);
+    let mut statuses = Vec::new();
+    for number in 0..200 {
+        statuses.push(orders(&server, 2, &format!("room-{}", number % 7), &number.to_string()).await);
+    }
+    assert_eq!(orders(&server, 1, "orders", "order-1").await, 201);
+    assert_eq!(offset(&server, "orders").await, 1);
+    assert!(statuses.contains(&503), "{statuses:?}");
+    assert_eq!(orders(&server, 1, "orders", "order-2").await, 201, "its own share is free");
+}
+
+#[tokio::test]
+async fn who_fills_rooms_makes_no_other_room_forget() {
+    let server = Launch::with(&[("limits.history_bytes_total", "2MiB")]).start();
+    assert_eq!(orders(&server, 1, "quiet", "order").await, 201);
+    for number in 0..80 {
+        let room = format!("/rooms/room-{}/messages", number % 5);
+        let request = format!(
+            "POST {room} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n{}",
+            "x".repeat(60_000)
+        );
+        assert_eq!(asks(&server, 2, request).await.0, 201);
+    }
+    let quiet = get(server.listeners[0], "/rooms/quiet").await;
+    assert!(quiet.ends_with("\"remembered\":1}"), "{quiet}");
+    assert!(server.metrics().await.value("history_bytes") <= 2 << 20);
+}
