@@ -11,6 +11,7 @@ mod level; // "info" and back
 mod room_name; // what a room may be called
 mod room_rules; // what holds in one room
 mod text; // what is read from text
+mod web_origin; // "https://example.org", and which it is
 
 mod draft; // tries each value, judges the whole
 mod environment; // which keys the environment sets
@@ -36,6 +37,7 @@ pub use loaded::Loaded;
 pub use room_name::{RoomName, RoomNameError};
 pub use room_rules::{HistoryOverride, Pattern, RoomOverride, RoomRules};
 pub use settings::*;
+pub use web_origin::{Host, HostPattern, OriginPattern, PatternError, WebOrigin, default_port};
 
 /// The text of `config/default.toml`: every key with its default and its meaning.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");

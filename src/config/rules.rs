@@ -93,17 +93,12 @@ fn session(Settings { session, .. }: &Settings) -> Vec<Rule> {
     ]
 }
 
-fn rest(Settings { limits, origins, compression, .. }: &Settings) -> Vec<Rule> {
+fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Rule> {
     let level = 1..=9;
     vec![
         bound(limits.connections > 0, "limits.connections", SOME),
         bound(limits.rooms > 0, "limits.rooms", SOME),
         bound(limits.in_flight_bytes <= MOST_COUNTED, "limits.in_flight_bytes", "must be at most 2GiB"),
-        bound(
-            origins.allowed.iter().all(|origin| is_origin(origin)),
-            "origins.allowed",
-            "must list origins such as \"https://example.org\", without a path, or \"*\"",
-        ),
         bound(level.contains(&compression.level), "compression.level", "must be 1 (fast) to 9 (small)"),
     ]
 }
@@ -177,12 +172,6 @@ fn combinations(Settings { session, limits, rooms, history, .. }: &Settings) -> 
             "history.bytes",
         ),
     ]
-}
-
-/// `*`, or a scheme and a host, perhaps with a port (RFC 6454, section 6.2).
-fn is_origin(origin: &str) -> bool {
-    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
 }
 
 fn bound(holds: bool, key: &'static str, sentence: &'static str) -> Rule {

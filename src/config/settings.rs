@@ -1,6 +1,6 @@
 //! Every key, its meaning, its unit and its one default.
 
-use super::{ByteSize, RoomName, RoomOverride};
+use super::{ByteSize, HostPattern, OriginPattern, RoomName, RoomOverride};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -254,12 +254,14 @@ impl Default for LimitSettings {
     }
 }
 
-/// `[origins]`: the web pages that may connect.
+/// `[origins]`: the web pages that may connect, and the names that the server answers to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OriginSettings {
     /// Origins beside our own, such as `https://example.org`; `*` allows every page.
-    pub allowed: Vec<String>,
+    pub allowed: Vec<OriginPattern>,
+    /// Names of the server, beside those of this machine, of the local network and of listed origins.
+    pub hosts: Vec<HostPattern>,
 }
 
 /// `[compression]`: permessage-deflate (RFC 7692).

@@ -15,14 +15,14 @@ use actix_web::{
     Error, HttpRequest, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header,
+    http::{Version, header},
     middleware::Next,
     web,
 };
 use log::{debug, info};
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
-/// The listener that a request came through.
+/// The address of the listener that a request came through, or of this end of its connection.
 #[derive(Clone, Copy)]
 pub struct Listener(pub SocketAddr);
 
@@ -46,22 +46,38 @@ pub async fn guard<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(request, kept_by(unread, answer)))
 }
 
-/// A listener on loopback is for this machine: no name that somebody else made point to it.
+/// Refuses a name that somebody else made point here. The connection decides which names are ours: where listeners
+/// differ, each is judged by its own address.
 fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
-    let on_loopback = request.app_data::<Listener>().is_some_and(|listener| listener.0.ip().is_loopback());
-    let Some(host) = text(request, header::HOST).filter(|_| on_loopback) else { return Ok(()) };
-    match context(request).origins.answers_to(host) {
-        true => Ok(()),
-        false => Err(Refusal::Host(host.to_owned())),
+    let listener = request.conn_data::<Listener>().or_else(|| request.app_data::<Listener>());
+    let listener = listener.expect("every app has its listener");
+    match (host(request)?, request.version()) {
+        (Some(host), _) if context(request).origins.answers_to(&host, listener.0.ip()) => Ok(()),
+        (Some(host), _) => Err(Refusal::Host(host.into_owned())),
+        (None, Version::HTTP_09 | Version::HTTP_10) => Ok(()), // no browser speaks it
+        (None, _) => Err(Refusal::host_header(request)),
+    }
+}
+
+/// The name that the client has for the server: of a target in absolute form its own (RFC 9112 §3.2.2), else `Host`.
+fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
+    if let Some(authority) = request.uri().authority() {
+        return Ok(Some(authority.as_str().into()));
+    }
+    let mut hosts = request.headers().get_all(header::HOST);
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err(Refusal::host_header(request)),
+        (host, None) => Ok(host.map(|host| String::from_utf8_lossy(host.as_bytes()))),
     }
 }
 
 /// A page of another origin does not act here; programs, which send no Origin, do.
 pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
-    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
+    let mut origins = request.headers().get_all(header::ORIGIN);
+    let Some(origin) = origins.next() else { return Ok(()) };
     let origin = String::from_utf8_lossy(origin.as_bytes());
-    let host = text(request, header::HOST).unwrap_or_default();
-    match context(request).origins.allows(&origin, host) {
+    let host = host(request)?.unwrap_or_default();
+    match origins.next().is_none() && context(request).origins.allows(&origin, &host) {
         true => Ok(()),
         false => Err(Refusal::Origin(origin.into_owned())),
     }
@@ -82,12 +98,13 @@ fn note(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) {
             "refused {peer}: a page of {} may not connect; origins.allowed would let it",
             Escaped(origin)
         ),
+        Refusal::Host(host) => info!(
+            target: TARGET,
+            "refused {peer}: the server does not answer to the name {}; origins.hosts would add it",
+            Escaped(host)
+        ),
         refusal => debug!(target: TARGET, "refused {peer}: {}", Escaped(&refusal.to_string())),
     }
-}
-
-fn text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
-    request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 fn context(request: &HttpRequest) -> &Context {

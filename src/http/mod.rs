@@ -74,7 +74,7 @@ impl Context {
             bodies: Pool::new(publish::body_bytes(&settings), metrics.body_bytes.clone()),
             answers: Pool::new(history::answer_bytes(&settings), metrics.answer_bytes.clone()),
             keys: Keys::new(settings.publish.keys.clone()),
-            origins: Origins::new(&settings.origins.allowed, listeners),
+            origins: Origins::new(&settings.origins, listeners),
             page: page::directory(&settings.page),
             metrics,
             seal,

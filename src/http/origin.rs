@@ -1,87 +1,106 @@
 //! Which web pages may connect, and under which names the server answers, as plain data.
 //!
 //! Any page of the web may open a WebSocket to any address its visitor can reach, and send the
-//! visitor's cookies along: only the server can refuse (RFC 6455 §10.2).
+//! visitor's cookies along: only the server can refuse (RFC 6455 §10.2). And a page can make a name of its own point
+//! to an address of its visitor's network (DNS rebinding): then it is of the same origin as the server, and only the
+//! name that its browser sends as `Host` gives it away.
 
-use actix_web::http::uri::{Authority, Uri};
+use crate::config::{Host, HostPattern, OriginPattern, OriginSettings, WebOrigin, default_port};
 use std::net::{IpAddr, SocketAddr};
 
 pub struct Origins {
-    allowed: Vec<Uri>,
+    allowed: Vec<OriginPattern>,
+    hosts: Vec<HostPattern>,
     everyone: bool,
     /// The ports of our listeners.
     ports: Vec<u16>,
 }
 
 impl Origins {
-    pub fn new(allowed: &[String], listeners: &[SocketAddr]) -> Self {
+    pub fn new(settings: &OriginSettings, listeners: &[SocketAddr]) -> Self {
         Self {
-            allowed: allowed.iter().filter_map(|origin| origin.parse().ok()).collect(),
-            everyone: allowed.iter().any(|origin| origin == "*"),
+            allowed: settings.allowed.clone(),
+            hosts: settings.hosts.clone(),
+            everyone: settings.allowed.iter().any(OriginPattern::is_any),
             ports: listeners.iter().map(SocketAddr::port).collect(),
         }
     }
 
-    /// Whether a page of `origin` may talk to a server that it calls `host`: if it came from there,
-    /// or from another of our listeners, or from a development server on the same machine, or if it
-    /// is listed.
+    /// Whether a page of `origin` may talk to a server that it calls `host`: if it is listed, if it came from there, or
+    /// if it is of a development server on the same machine. Where pages of its host are listed, no others are let in.
     pub fn allows(&self, origin: &str, host: &str) -> bool {
         if self.everyone {
             return true;
         }
-        let (Ok(origin), Ok(host)) = (origin.parse::<Uri>(), host.parse::<Authority>()) else { return false };
-        let Some(name) = origin.host() else { return false };
-        let ours = name.eq_ignore_ascii_case(host.host())
-            && (port(&origin) == host.port_u16().or(default_port(&origin))
-                || port(&origin).is_some_and(|port| self.ports.contains(&port)));
-        ours || is_loopback(name) && is_loopback(host.host()) || self.lists(&origin)
-    }
-
-    /// Whether a listener on loopback answers to `host`. A name that is not loopback's was made to
-    /// point here by somebody else (DNS rebinding), or by a proxy whose page is listed.
-    pub fn answers_to(&self, host: &str) -> bool {
-        let Ok(host) = host.parse::<Authority>() else { return false };
-        let listed = |origin: &Uri| origin.host().is_some_and(|name| name.eq_ignore_ascii_case(host.host()));
-        self.everyone || is_loopback(host.host()) || self.allowed.iter().any(listed)
-    }
-
-    fn lists(&self, origin: &Uri) -> bool {
-        let same_host = |other: &Uri| match (other.host(), origin.host()) {
-            (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
-            _ => false,
+        let Some(origin) = WebOrigin::parse(origin) else { return false };
+        if self.allowed.iter().any(|listed| listed.has(origin)) {
+            return true;
+        }
+        let (WebOrigin::Page { scheme, host: name, port }, Some((host, host_port))) =
+            (origin, Host::with_port(host))
+        else {
+            return false;
         };
-        let same = |other: &Uri| {
-            other.scheme() == origin.scheme() && same_host(other) && port(other) == port(origin)
-        };
-        self.allowed.iter().any(same)
+        let on_this_machine = name.is_loopback() && host.is_loopback();
+        let is_named = self.allowed.iter().any(|listed| listed.names(name));
+        match (on_this_machine, is_named) {
+            (true, false) => true,
+            (true, true) => self.is_ours(scheme, port, host_port, true),
+            (false, false) => name == host && self.is_ours(scheme, port, host_port, self.allowed.is_empty()),
+            (false, true) => false,
+        }
     }
-}
 
-fn port(origin: &Uri) -> Option<u16> {
-    origin.port_u16().or(default_port(origin))
-}
-
-fn default_port(origin: &Uri) -> Option<u16> {
-    match origin.scheme_str() {
-        Some("https") => Some(443),
-        Some("http") => Some(80),
-        _ => None,
+    /// Whether a page of the same host is of this server: from the port that it talks to, whose scheme a proxy may have
+    /// changed, or, where no proxy is between, `from_any` of our listeners.
+    fn is_ours(&self, scheme: &str, port: Option<u16>, host_port: Option<u16>, from_any: bool) -> bool {
+        let Some(default) = default_port(scheme) else { return false };
+        let host_port = host_port.unwrap_or(default);
+        let is_listened_to = |port: u16| self.ports.contains(&port);
+        port == Some(host_port)
+            || from_any
+                && scheme.eq_ignore_ascii_case("http")
+                && is_listened_to(host_port)
+                && port.is_some_and(is_listened_to)
     }
-}
 
-/// `localhost`, and the addresses that never leave the machine.
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    /// Whether a connection to `local` answers to `host`: names of this machine, listed ones and those of listed pages;
+    /// beyond loopback also addresses, and, where `origins.hosts` says nothing, names that only the local network has.
+    pub fn answers_to(&self, host: &str, local: IpAddr) -> bool {
+        let Some((host, _)) = Host::with_port(host) else { return false };
+        if host.is_loopback()
+            || self.hosts.iter().any(|listed| listed.has(host))
+            || self.allowed.iter().any(|listed| listed.names(host))
+        {
+            return true;
+        }
+        let beyond_loopback = !local.to_canonical().is_loopback();
+        match (host, self.hosts.is_empty()) {
+            (_, true) if self.everyone => true,
+            (Host::Address(_), _) => beyond_loopback,
+            (name, true) => beyond_loopback && name.is_local(),
+            (_, false) => false,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const NETWORK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
     fn origins(allowed: &[&str]) -> Origins {
-        let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-        Origins::new(&allowed, &["0.0.0.0:3000".parse().unwrap(), "0.0.0.0:8080".parse().unwrap()])
+        with_hosts(allowed, &[])
+    }
+
+    fn with_hosts(allowed: &[&str], hosts: &[&str]) -> Origins {
+        let settings = OriginSettings {
+            allowed: allowed.iter().map(|origin| origin.parse().unwrap()).collect(),
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+        };
+        Origins::new(&settings, &["0.0.0.0:3000".parse().unwrap(), "0.0.0.0:8080".parse().unwrap()])
     }
 
     #[test]
@@ -131,15 +150,81 @@ mod tests {
     }
 
     #[test]
+    fn where_origins_are_listed_their_hosts_schemes_and_ports_decide() {
+        let listed = origins(&["https://chat.example"]);
+        assert!(listed.allows("https://chat.example", "chat.example"));
+        for origin in ["http://chat.example", "https://chat.example:8080", "http://chat.example:3000"] {
+            for host in ["chat.example", "chat.example:8080", "localhost:8080"] {
+                assert!(!listed.allows(origin, host), "{origin} {host}");
+            }
+        }
+        assert!(listed.allows("http://10.0.0.1:8080", "10.0.0.1:8080"), "exactly our own");
+        assert!(!listed.allows("http://10.0.0.1:3000", "10.0.0.1:8080"));
+        let listed = origins(&["http://localhost:5173"]);
+        for (origin, expected) in [
+            ("http://localhost:5173", true),
+            ("http://localhost:3000", true),
+            ("http://localhost:9999", false),
+        ] {
+            assert_eq!(listed.allows(origin, "localhost:8080"), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_hides_which_ports_are_ours() {
+        let origins = origins(&[]);
+        assert!(origins.allows("https://chat.example", "chat.example"));
+        for origin in ["http://chat.example:8080", "https://chat.example:8080", "http://chat.example:3000"] {
+            assert!(!origins.allows(origin, "chat.example"), "{origin}");
+        }
+        assert!(!origins.allows("https://chat.example:3000", "chat.example:8080"));
+    }
+
+    #[test]
     fn loopback_answers_to_its_own_names_only() {
         let origins = origins(&["https://chat.example"]);
+        for host in [
+            "localhost:8080",
+            "LOCALHOST",
+            "localhost.",
+            "a.localhost:8080",
+            "127.0.0.1:8080",
+            "127.8.8.8",
+            "[::1]:8080",
+            "[::ffff:127.0.0.1]:8080",
+            "chat.example",
+        ] {
+            assert!(origins.answers_to(host, LOOPBACK), "{host}");
+        }
         for host in
-            ["localhost:8080", "LOCALHOST", "127.0.0.1:8080", "127.8.8.8", "[::1]:8080", "chat.example"]
+            ["rebound.example:8080", "localhost.evil.example", "", "10.0.0.1:8080", "a b", "box", "box.local"]
         {
-            assert!(origins.answers_to(host), "{host}");
+            assert!(!origins.answers_to(host, LOOPBACK), "{host}");
         }
-        for host in ["rebound.example:8080", "localhost.evil.example", "", "10.0.0.1:8080", "a b"] {
-            assert!(!origins.answers_to(host), "{host}");
+    }
+
+    #[test]
+    fn a_network_answers_to_addresses_names_of_its_own_and_listed_ones() {
+        let local = ["10.0.0.1:8080", "[fe80::1]", "box:8080", "box.local", "localhost", "a.home.arpa"];
+        for host in local {
+            assert!(origins(&[]).answers_to(host, NETWORK), "{host}");
+            assert!(origins(&["https://chat.example"]).answers_to(host, NETWORK), "{host}");
         }
+        for host in ["rebound.example:8080", "chat.example", "local.evil.example", ""] {
+            assert!(!origins(&[]).answers_to(host, NETWORK), "{host}");
+            assert!(origins(&["*"]).answers_to(host, NETWORK) != host.is_empty(), "{host}");
+        }
+        assert!(origins(&["https://*.chat.example"]).answers_to("a.chat.example", NETWORK));
+        let listed = with_hosts(&["*"], &["chat.example", "*.chat.example"]);
+        for (host, expected) in [
+            ("chat.example", true),
+            ("a.chat.example:8080", true),
+            ("10.0.0.1", true),
+            ("box", false),
+            ("rebound.example", false),
+        ] {
+            assert_eq!(listed.answers_to(host, NETWORK), expected, "{host}");
+        }
+        assert!(with_hosts(&[], &["*"]).answers_to("anything.example", NETWORK));
     }
 }

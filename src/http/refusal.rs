@@ -1,8 +1,9 @@
 //! Why a request is refused: each reason with its status, a stable code and a sentence.
 
+use super::websocket::asks_for_upgrade;
 use crate::{config::RoomNameError, session::Crowded};
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
 use serde::Serialize;
@@ -37,12 +38,13 @@ pub enum Refusal {
     #[error("{0}")]
     Query(String),
     /// RFC 6455 §10.2.
-    #[error("a page of {0:?} may not connect here; `origins.allowed` would let it")]
+    #[error("{}", about_origin(.0))]
     Origin(String),
-    #[error(
-        "this listener answers to names of this machine only, not to {0:?}; `origins.allowed` would add one"
-    )]
+    #[error("this server does not answer to the name {0:?} here; `origins.hosts` would add it")]
     Host(String),
+    /// RFC 9112 §3.2.
+    #[error("one Host header is required")]
+    HostHeader,
     #[error("{}", sentence(*.0))]
     Crowded(Crowded),
     #[error("only who shows a key may do this: Authorization: Bearer KEY")]
@@ -87,6 +89,14 @@ struct Body<'a> {
 }
 
 impl Refusal {
+    /// There is no Host header, or more than one.
+    pub fn host_header(request: &HttpRequest) -> Self {
+        match asks_for_upgrade(request) {
+            true => Self::Handshake("one Host header is required"),
+            false => Self::HostHeader,
+        }
+    }
+
     /// The code that programs may rely on.
     pub fn code(&self) -> &'static str {
         match self {
@@ -102,6 +112,7 @@ impl Refusal {
             Self::Query(_) => "query",
             Self::Origin(_) => "origin",
             Self::Host(_) => "host",
+            Self::HostHeader => "host_header",
             Self::Crowded(Crowded::Connections) => "connections",
             Self::Crowded(Crowded::ConnectionsPerIp) => "connections_per_ip",
             Self::Crowded(Crowded::ConnectionsPerSecond) => "connections_per_second",
@@ -135,6 +146,7 @@ impl ResponseError for Refusal {
             | Self::Handshake(_)
             | Self::RoomName(_)
             | Self::Query(_)
+            | Self::HostHeader
             | Self::Body
             | Self::NotUtf8
             | Self::Json(_)
@@ -180,6 +192,18 @@ impl ResponseError for Refusal {
     }
 }
 
+/// What would let a page of `origin` in.
+fn about_origin(origin: &str) -> String {
+    match origin {
+        "null" => {
+            "a page without an origin (a file, a sandbox) may not connect here: open it over HTTP, or list \
+                   \"null\" in `origins.allowed`"
+                .to_owned()
+        }
+        origin => format!("a page of {origin:?} may not connect here; `origins.allowed` would let it"),
+    }
+}
+
 fn sentence(crowded: Crowded) -> &'static str {
     match crowded {
         Crowded::Connections => "the server is full (limits.connections)",
@@ -213,6 +237,7 @@ mod tests {
             Query(String::new()),
             Origin(String::new()),
             Host(String::new()),
+            HostHeader,
             NotFound,
             MethodNotAllowed("GET"),
             UpgradeRequired,

@@ -19,6 +19,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+use tokio::net::TcpStream;
 
 /// Whether a load balancer should send clients here.
 #[derive(Clone, Default)]
@@ -45,13 +46,13 @@ impl Admin {
     pub fn start(settings: &Settings, node: Node, readiness: Readiness) -> Result<Self, StartError> {
         let listeners = listener::bind_admin(settings)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-        let Some(listener) = strictest(&addresses) else {
+        let Some(first) = addresses.first().copied() else {
             return Ok(Self { server: None, addresses });
         };
         let app = move || {
             App::new()
                 .app_data(node.context.clone())
-                .app_data(Listener(listener))
+                .app_data(Listener(first)) // where a connection does not know its own address
                 .wrap(from_fn(guard))
                 .app_data(web::Data::new(node.clone()))
                 .app_data(web::Data::new(readiness.clone()))
@@ -60,6 +61,12 @@ impl Admin {
                 .route("/metrics", web::get().to(metrics))
         };
         let mut server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
+        server = server.on_connect(|socket, data| {
+            let socket = socket.downcast_ref::<TcpStream>();
+            if let Some(Ok(address)) = socket.map(TcpStream::local_addr) {
+                data.insert(Listener(address));
+            }
+        });
         for (listener, _) in listeners {
             server = server.listen(listener).map_err(StartError::Workers)?;
         }
@@ -78,11 +85,6 @@ impl Admin {
             server.stop(true).await;
         }
     }
-}
-
-/// The listener whose rule for Host all of them can keep: loopback's is the strictest, where none is reached otherwise.
-fn strictest(addresses: &[SocketAddr]) -> Option<SocketAddr> {
-    addresses.iter().find(|address| !address.ip().is_loopback()).or(addresses.first()).copied()
 }
 
 /// Alive: this answer came.

@@ -16,7 +16,7 @@ mod signals; // who asks to stop
 pub use signals::EXIT_SECOND_SIGNAL;
 
 use crate::{
-    config::Settings,
+    config::{OriginPattern, Settings},
     hub::{Drain, Hub},
     logging::TARGET,
     metrics::Metrics,
@@ -135,7 +135,13 @@ fn warn_of_danger(settings: &Settings) {
     if settings.publish.keys.is_empty() && settings.all_rules().any(|rules| !rules.anyone) {
         warn!(target: TARGET, "publish.keys is empty: where not anyone may publish, nobody may");
     }
-    if settings.origins.allowed.iter().any(|origin| origin == "*") {
+    if settings.origins.allowed.iter().any(OriginPattern::is_opaque) {
+        warn!(
+            target: TARGET,
+            "origins.allowed has \"null\": any page of the web can have this origin, in a sandbox"
+        );
+    }
+    if settings.origins.allowed.iter().any(OriginPattern::is_any) {
         warn!(
             target: TARGET,
             "origins.allowed has \"*\": every page of the web may connect and act for whoever visits it"

@@ -50,6 +50,18 @@ fn every_mistake_is_told_with_its_place_its_key_and_the_remedy() {
         ("[session]\nping_after = \"0s\"", "2: session.ping_after = \"0s\" must be longer than 0s"),
         ("[compression]\nlevel = 10", "2: compression.level = 10 must be 1 (fast) to 9 (small)"),
         ("[limits]\nconnections = 0", "2: limits.connections = 0 must be at least 1"),
+        (
+            "[origins]\nallowed = [\"https://a.example\",\n\"https://b.example/c\"]",
+            "3: origins.allowed = \"https://b.example/c\": expected an origin such as",
+        ),
+        (
+            "[origins]\nallowed = [\"c.example\"]",
+            "2: origins.allowed = \"c.example\": expected an origin such as \"https://example.org\"",
+        ),
+        (
+            "[origins]\nhosts = [\"https://c.example\"]",
+            "2: origins.hosts = \"https://c.example\": expected the name of a host such as \"chat.example\"",
+        ),
         ("workers = 1\nworkers = 2", "2: not TOML: duplicate key: workers"),
         ("workers =", "1: not TOML: a value is missing"),
         ("workers 3", "1: not TOML: expected key = value"),

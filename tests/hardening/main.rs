@@ -9,6 +9,7 @@ mod deaf; // who reads nothing
 mod announced; // messages too large to come
 mod crowd; // more than may come
 mod shares; // what strangers share
+mod names; // what it answers to
 mod heads; // requests that never end
 mod streams; // events, and what comes behind their request
 mod descriptors; // no more of them

@@ -258,7 +258,8 @@ async fn page_asks(method: &str, origin: &str) -> (u16, String, String) {
         .insert_header(("Access-Control-Request-Method", "POST"));
     let in_public = |settings: &mut Settings| {
         settings.listen = vec![([10, 0, 0, 1], 8080).into()];
-        settings.origins.allowed = vec!["https://app.example".to_owned()];
+        settings.origins.allowed = vec!["https://app.example".parse().expect("an origin")];
+        settings.origins.hosts = vec!["api.example".parse().expect("a name")];
     };
     let answer = answer_with(in_public, request).await;
     let header = |name| answer.header(name).to_owned();

@@ -12,7 +12,7 @@ async fn answer_to(path: &str, headers: &[(&'static str, &str)], allowed: &[&str
     };
     let request = headers.iter().fold(begin, |request, header| request.insert_header(*header));
     let list = |settings: &mut Settings| {
-        settings.origins.allowed = allowed.iter().map(ToString::to_string).collect();
+        settings.origins.allowed = allowed.iter().map(|origin| origin.parse().expect("an origin")).collect();
     };
     answer_with(list, request).await
 }
@@ -75,4 +75,34 @@ async fn a_refused_page_is_counted() {
     page.sends(handshake("/websocket").replace("Host:", "Origin: https://evil.example\r\nHost:")).await;
     page.reads_head().await;
     server.comes_to_count("refusals_total{reason=\"origin\"}", 1).await;
+}
+
+#[actix_web::test]
+async fn of_a_listed_host_only_the_listed_scheme_and_port_may_connect() {
+    let answer_to = async |origin| {
+        let headers = [("Host", "chat.example"), ("Origin", origin)];
+        answer_to("/websocket", &headers, &["https://chat.example", "https://*.team.example"]).await.status
+    };
+    for (origin, status) in [
+        ("https://chat.example", 101),
+        ("https://a.team.example", 101),
+        ("http://chat.example", 403),
+        ("https://chat.example:18080", 403),
+        ("http://chat.example:8080", 403),
+        ("https://team.example", 403),
+    ] {
+        assert_eq!(answer_to(origin).await, status, "{origin}");
+    }
+}
+
+#[actix_web::test]
+async fn apps_and_files_may_connect_where_they_are_listed() {
+    for origin in ["capacitor://localhost", "tauri://localhost", "chrome-extension://abcdef", "null"] {
+        let headers = [("Host", "chat.example"), ("Origin", origin)];
+        let host = "https://chat.example";
+        assert_eq!(answer_to("/websocket", &headers, &[host]).await.status, 403, "{origin}");
+        assert_eq!(answer_to("/websocket", &headers, &[host, origin]).await.status, 101, "{origin}");
+    }
+    let (_, _, message) = answer_to_origin("null", &[]).await.refusal();
+    assert!(message.contains("open it over HTTP"), "{message}");
 }

@@ -4,7 +4,10 @@ use actix::{Actor, Arbiter};
 use actix_web::{
     body::to_bytes,
     dev::{Service, ServiceResponse},
-    http::{StatusCode, header::HeaderMap},
+    http::{
+        StatusCode,
+        header::{HOST, HeaderMap, HeaderValue},
+    },
     test::{TestRequest, init_service},
     web,
 };
@@ -51,7 +54,12 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
         &[listener],
     );
     let app = init_service(http::app(web::Data::new(context), listener)).await;
-    let answer: ServiceResponse = app.call(request.to_request()).await.expect("an answer");
+    let mut request = request.to_request();
+    let headers = &mut request.head_mut().headers;
+    if !headers.contains_key("Host") && !headers.contains_key("Upgrade") {
+        headers.insert(HOST, HeaderValue::from_static("localhost:8080"));
+    }
+    let answer: ServiceResponse = app.call(request).await.expect("an answer");
     thread.stop();
 
     let (head, body) = answer.into_parts().1.into_parts();

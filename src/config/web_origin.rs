@@ -1,0 +1,394 @@
+//! Hosts and web origins: as clients name them, and as an operator lists them.
+
+use super::text::Text;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::{net::IpAddr, str::FromStr};
+
+/// The host of a URL.
+#[derive(Clone, Copy, Debug)]
+pub enum Host<'a> {
+    /// IPv4 addresses within IPv6 are IPv4 addresses.
+    Address(IpAddr),
+    /// ASCII, without the dot that may end it.
+    Name(&'a str),
+}
+
+impl<'a> Host<'a> {
+    /// The host and the port of an authority (RFC 3986 §3.2), which has no user here.
+    pub fn with_port(authority: &'a str) -> Option<(Self, Option<u16>)> {
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(rest) => {
+                let (address, port) = rest.split_once(']')?;
+                let address: std::net::Ipv6Addr = address.parse().ok()?;
+                (Self::Address(IpAddr::from(address).to_canonical()), port)
+            }
+            None => {
+                let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+                (Self::unbracketed(host)?, port)
+            }
+        };
+        match port.strip_prefix(':') {
+            None if port.is_empty() => Some((host, None)),
+            Some("") => Some((host, None)),
+            Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+                Some((host, Some(digits.parse().ok()?)))
+            }
+            _ => None,
+        }
+    }
+
+    fn unbracketed(host: &'a str) -> Option<Self> {
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let name = host.strip_suffix('.').unwrap_or(host);
+        match name.parse::<std::net::Ipv4Addr>() {
+            Ok(address) => Some(Self::Address(address.into())),
+            Err(_) => name.split('.').all(is_label).then_some(Self::Name(name)),
+        }
+    }
+
+    /// Whether it never leaves the machine: `localhost` and the names below it (RFC 6761 §6.3), 127/8 and ::1.
+    pub fn is_loopback(self) -> bool {
+        match self {
+            Self::Address(address) => address.is_loopback(),
+            Self::Name(name) => is_below(name, "localhost") || name.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
+    /// Whether nobody outside the local network can make it point here: an address, a name without a dot, and names
+    /// below those that no public DNS serves.
+    pub fn is_local(self) -> bool {
+        const DOMAINS: [&str; 5] = ["local", "internal", "home.arpa", "lan", "localdomain"];
+        match self {
+            Self::Address(_) => true,
+            Self::Name(name) => !name.contains('.') || DOMAINS.iter().any(|domain| is_below(name, domain)),
+        }
+    }
+}
+
+impl PartialEq for Host<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Address(a), Self::Address(b)) => a == b,
+            (Self::Name(a), Self::Name(b)) => a.eq_ignore_ascii_case(b),
+            _ => false,
+        }
+    }
+}
+
+/// Whether `name` is a subdomain of `domain`, at any depth.
+fn is_below(name: &str, domain: &str) -> bool {
+    let Some(at) = name.len().checked_sub(domain.len()).filter(|at| *at >= 2) else { return false };
+    name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(domain) && name.as_bytes()[at - 1] == b'.'
+}
+
+/// What a browser sends as `Origin` (RFC 6454 §7).
+#[derive(Clone, Copy, Debug)]
+pub enum WebOrigin<'a> {
+    /// `null` for files and sandboxes, `file://` of some browsers: any two may be different pages.
+    Opaque(&'a str),
+    Page {
+        scheme: &'a str,
+        host: Host<'a>,
+        port: Option<u16>,
+    },
+}
+
+impl<'a> WebOrigin<'a> {
+    pub fn parse(origin: &'a str) -> Option<Self> {
+        if is_opaque(origin) {
+            return Some(Self::Opaque(origin));
+        }
+        let (scheme, authority) = split_scheme(origin)?;
+        let (host, port) = Host::with_port(authority)?;
+        Some(Self::Page { scheme, host, port: port.or(default_port(scheme)) })
+    }
+}
+
+fn is_opaque(origin: &str) -> bool {
+    ["null", "file://"].contains(&origin)
+}
+
+/// A scheme (RFC 3986 §3.1), which may be that of an app or an extension, and what follows it.
+fn split_scheme(origin: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = origin.split_once("://")?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// The port that a URL of this scheme leaves out.
+pub fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        scheme if scheme.eq_ignore_ascii_case("https") => Some(443),
+        scheme if scheme.eq_ignore_ascii_case("http") => Some(80),
+        _ => None,
+    }
+}
+
+/// Hosts that an operator lists, as they were written: `chat.example`, `*.chat.example`, `192.0.2.1`, or `*`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(into = "String")]
+pub struct HostPattern {
+    text: String,
+    hosts: Hosts,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Hosts {
+    Any,
+    Address(IpAddr),
+    Name(String),
+    /// All names below this one.
+    Below(String),
+}
+
+impl Hosts {
+    /// Names may be in Unicode, and are compared as browsers send them (RFC 5891, "xn--").
+    fn parse(text: &str) -> Option<Self> {
+        let (text, is_wildcard) = match text.strip_prefix("*.") {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
+        let ascii = if text.is_ascii() { text.to_owned() } else { idna::domain_to_ascii(text).ok()? };
+        match (Host::with_port(&ascii).filter(|_| !ascii.ends_with(':'))?, is_wildcard) {
+            ((Host::Address(address), None), false) => Some(Self::Address(address)),
+            ((Host::Name(name), None), false) => Some(Self::Name(name.to_owned())),
+            ((Host::Name(name), None), true) => Some(Self::Below(name.to_owned())),
+            _ => None,
+        }
+    }
+
+    fn has(&self, host: Host) -> bool {
+        match (self, host) {
+            (Self::Any, _) => true,
+            (Self::Address(address), Host::Address(other)) => *address == other,
+            (Self::Name(name), Host::Name(other)) => name.eq_ignore_ascii_case(other),
+            (Self::Below(domain), Host::Name(other)) => is_below(other, domain),
+            _ => false,
+        }
+    }
+}
+
+impl HostPattern {
+    pub fn has(&self, host: Host) -> bool {
+        self.hosts.has(host)
+    }
+}
+
+/// What is not a host pattern, or not an origin pattern.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("expected {0}")]
+pub struct PatternError(&'static str);
+
+const EXPECTED_HOST: &str =
+    "the name of a host such as \"chat.example\" or \"*.chat.example\", without scheme and port, or \"*\"";
+
+const EXPECTED_ORIGIN: &str = "an origin such as \"https://example.org\", \"https://example.org:8443\" or \
+     \"https://*.example.org\", without a path, or \"null\" or \"*\"";
+
+impl FromStr for HostPattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let hosts = if text == "*" { Some(Hosts::Any) } else { Hosts::parse(text) };
+        let hosts = hosts.ok_or(PatternError(EXPECTED_HOST))?;
+        Ok(Self { text: text.to_owned(), hosts })
+    }
+}
+
+impl From<HostPattern> for String {
+    fn from(pattern: HostPattern) -> Self {
+        pattern.text
+    }
+}
+
+/// Origins that an operator lists, as they were written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(into = "String")]
+pub struct OriginPattern {
+    text: String,
+    origins: Origins,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Origins {
+    Any,
+    Opaque,
+    Pages { scheme: String, hosts: Hosts, port: Option<u16> },
+}
+
+impl Origins {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "*" => return Some(Self::Any),
+            text if is_opaque(text) => return Some(Self::Opaque),
+            _ => {}
+        }
+        let (scheme, authority) = split_scheme(text)?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority); // as a browser shows it
+        let digits = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+        let (host, port) = match digits {
+            Some((host, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => {
+                (host, Some(port.parse().ok()?))
+            }
+            Some(_) => return None,
+            None => (authority, None),
+        };
+        let hosts = Hosts::parse(host)?;
+        Some(Self::Pages { scheme: scheme.to_ascii_lowercase(), hosts, port: port.or(default_port(scheme)) })
+    }
+}
+
+impl OriginPattern {
+    /// Whether it is every origin.
+    pub fn is_any(&self) -> bool {
+        self.origins == Origins::Any
+    }
+
+    /// Whether it is the origin of pages that have none of their own.
+    pub fn is_opaque(&self) -> bool {
+        self.origins == Origins::Opaque
+    }
+
+    pub fn has(&self, origin: WebOrigin) -> bool {
+        match (&self.origins, origin) {
+            (Origins::Any, _) => true,
+            (Origins::Opaque, WebOrigin::Opaque(other)) => self.text == other,
+            (
+                Origins::Pages { scheme, hosts, port },
+                WebOrigin::Page { scheme: other, host, port: others },
+            ) => scheme.eq_ignore_ascii_case(other) && hosts.has(host) && *port == others,
+            _ => false,
+        }
+    }
+
+    /// Whether it lists pages of this host, with whatever scheme and port.
+    pub fn names(&self, host: Host) -> bool {
+        matches!(&self.origins, Origins::Pages { hosts, .. } if hosts.has(host))
+    }
+}
+
+impl FromStr for OriginPattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let origins = Origins::parse(text).ok_or(PatternError(EXPECTED_ORIGIN))?;
+        Ok(Self { text: text.to_owned(), origins })
+    }
+}
+
+impl From<OriginPattern> for String {
+    fn from(pattern: OriginPattern) -> Self {
+        pattern.text
+    }
+}
+
+impl<'de> Deserialize<'de> for HostPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text { expected: EXPECTED_HOST, parse: |text| text.parse().ok() })
+    }
+}
+
+impl<'de> Deserialize<'de> for OriginPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text { expected: EXPECTED_ORIGIN, parse: |text| text.parse().ok() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lists(pattern: &str, origin: &str) -> bool {
+        let pattern: OriginPattern = pattern.parse().unwrap();
+        WebOrigin::parse(origin).is_some_and(|origin| pattern.has(origin))
+    }
+
+    #[test]
+    fn a_listed_origin_is_meant_to_the_letter() {
+        for (pattern, same) in [
+            ("https://chat.example", "https://chat.example"),
+            ("https://chat.example/", "https://CHAT.example"),
+            ("https://chat.example:443", "https://chat.example"),
+            ("http://chat.example:81", "http://chat.example:81"),
+            ("https://*.chat.example", "https://a.b.chat.example"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
+            ("https://*.bücher.example", "https://a.xn--bcher-kva.example"),
+            ("capacitor://localhost", "capacitor://localhost"),
+            ("tauri://localhost", "tauri://localhost"),
+            ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
+            ("http://[::1]:5173", "http://[::1]:5173"),
+            ("null", "null"),
+            ("*", "null"),
+        ] {
+            assert!(lists(pattern, same), "{pattern} {same}");
+        }
+        for (pattern, other) in [
+            ("https://chat.example", "http://chat.example"),
+            ("https://chat.example", "https://chat.example:18080"),
+            ("https://chat.example", "https://a.chat.example"),
+            ("https://*.chat.example", "https://chat.example"),
+            ("https://*.chat.example", "https://evilchat.example"),
+            ("https://*.chat.example", "https://.chat.example"),
+            ("https://chat.example", "https://chat.example.evil.example"),
+            ("https://chat.example", "https://user@chat.example"),
+            ("https://chat.example", "null"),
+            ("null", "file://"),
+            ("capacitor://localhost", "tauri://localhost"),
+        ] {
+            assert!(!lists(pattern, other), "{pattern} {other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_is_not_listed() {
+        for wrong in [
+            "",
+            "chat.example",
+            "https://",
+            "https:///",
+            "https://a/b",
+            "https://a b",
+            "https://a?b",
+            "https://u@a",
+            "https://a:b",
+            "https://a:99999",
+            "https://*",
+            "https://*.",
+            "https://a.*.b",
+            "https://**.a",
+            "https://*.10.0.0.1:80",
+            "://a",
+        ] {
+            assert!(wrong.parse::<OriginPattern>().is_err(), "{wrong}");
+        }
+        for wrong in ["", "https://a", "a:80", "a:", "a/b", "*.*", "a b", "u@a"] {
+            assert!(wrong.parse::<HostPattern>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn this_machine_and_its_network_have_names_of_their_own() {
+        let host = |authority| Host::with_port(authority).unwrap().0;
+        for own in
+            ["localhost", "LOCALHOST.", "a.localhost:80", "127.8.8.8", "[::1]:80", "[::ffff:127.0.0.1]"]
+        {
+            assert!(host(own).is_loopback(), "{own}");
+        }
+        for near in ["10.0.0.1", "[fe80::1]:80", "box", "box.local", "box.home.arpa."] {
+            assert!(host(near).is_local() && !host(near).is_loopback(), "{near}");
+        }
+        for far in ["box.example", "local.example", "notlocalhost.example", "127.0.0.1.evil.example", "127.1"]
+        {
+            assert!(!host(far).is_local() && !host(far).is_loopback(), "{far}");
+        }
+        for nothing in
+            ["", ":80", "a..b", "a:x", "a:1:2", "[::1", "[::1]x", "::1", "a@b", "b\u{fc}cher", "a b"]
+        {
+            assert!(Host::with_port(nothing).is_none(), "{nothing}");
+        }
+    }
+}
