@@ -56,6 +56,8 @@ pub struct Metrics {
     pub turn_messages: Histogram,
     /// Times that a session was not read for a while.
     pub pauses: Family<PauseLabels, Counter>,
+    /// Times that a worker thread stood still for longer than two sweeps.
+    pub standstills: Counter,
     pub log_lines_dropped: Counter,
 }
 
@@ -103,6 +105,7 @@ impl Metrics {
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),
+            standstills: register(r, "standstills", "Times that a worker thread stood still"),
             log_lines_dropped: register(r, "log_lines_dropped", "Log lines that the reader was too slow for"),
             registry: Registry::default(),
         };

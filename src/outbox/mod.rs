@@ -19,6 +19,7 @@ pub use pulse::{Pause, Pulse};
 pub use transport::{Transport, reset_on_drop};
 
 use crate::{
+    clock,
     config::SessionSettings,
     protocol::{Form, Protocol, events},
     wire,
@@ -70,7 +71,7 @@ impl Outbox {
         Self {
             transport: Transport::new(socket),
             form,
-            pulse: Pulse::new(Instant::now()),
+            pulse: Pulse::new(clock::now()),
             queue: RefCell::new(Queue::new(pool)),
             phase: Cell::new(Phase::Open),
             reason: OnceCell::new(),
@@ -162,7 +163,7 @@ impl Outbox {
                 self.push(events::keep_alive(framing), 1);
             }
             (Verdict::Ping, _) => {
-                self.pulse.pinged();
+                self.pulse.pinged(now);
                 self.push(&wire::ping(b""), 1);
             }
             (Verdict::End(reason), _) => self.end(reason),

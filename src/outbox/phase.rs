@@ -1,5 +1,6 @@
 //! How far a session is from its end.
 
+use crate::clock;
 use std::time::Instant;
 
 /// The phases of a session, in their order; none is ever entered again.
@@ -17,7 +18,7 @@ pub enum Phase {
 
 impl Phase {
     pub fn closing_now() -> Self {
-        Self::Closing { since: Instant::now() }
+        Self::Closing { since: clock::now() }
     }
 
     /// Whether frames may still be sent.

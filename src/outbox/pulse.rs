@@ -1,14 +1,14 @@
-//! The signs of life of one connection, and what their absence means.
+//! The signs of life of one connection, and what their absence means. Moments are those of the thread's [`clock`].
 
 use super::{CloseReason, Phase};
-use crate::config::SessionSettings;
+use crate::{clock, config::SessionSettings};
 use std::{cell::Cell, time::Instant};
 
 /// When each thing happened last that may not stay away for ever.
 pub struct Pulse {
-    /// Any byte of the peer counts as life.
-    last_heard: Cell<Instant>,
-    /// Whether the silence since then was answered with a ping.
+    /// Since when the peer is silent: any byte of it counts as life. Once it is pinged, when that was.
+    silent_since: Cell<Instant>,
+    /// Whether the silence was answered with a ping.
     pinged: Cell<bool>,
     /// Why and since when the client is not read.
     paused: Cell<Option<(Pause, Instant)>>,
@@ -53,7 +53,7 @@ pub enum Verdict {
 impl Pulse {
     pub fn new(now: Instant) -> Self {
         Self {
-            last_heard: Cell::new(now),
+            silent_since: Cell::new(now),
             pinged: Cell::new(false),
             paused: Cell::new(None),
             last_written: Cell::new(now),
@@ -61,19 +61,19 @@ impl Pulse {
     }
 
     pub fn heard(&self) {
-        self.last_heard.set(Instant::now());
+        self.silent_since.set(clock::now());
         self.pinged.set(false);
     }
 
     pub fn written(&self) {
-        self.last_written.set(Instant::now());
+        self.last_written.set(clock::now());
     }
 
     /// The client is not read for a while; `true` when that is news.
     pub fn pause(&self, pause: Pause) -> bool {
         let news = self.paused.get().is_none_or(|(before, _)| before != pause);
         if news {
-            self.paused.set(Some((pause, Instant::now())));
+            self.paused.set(Some((pause, clock::now())));
         }
         news
     }
@@ -89,8 +89,9 @@ impl Pulse {
         }
     }
 
-    /// Remembers that the verdict `Ping` was carried out.
-    pub fn pinged(&self) {
+    /// Remembers that the verdict `Ping` was carried out: the answer has its time from `now` on.
+    pub fn pinged(&self, now: Instant) {
+        self.silent_since.set(now);
         self.pinged.set(true);
     }
 
@@ -115,9 +116,13 @@ impl Pulse {
             Some(_) => return Verdict::Fine,
             None => {}
         }
-        match since(self.last_heard.get()) {
-            silence if silence >= limits.ping_after + limits.pong_within => Verdict::End(CloseReason::Silent),
-            silence if silence >= limits.ping_after && !self.pinged.get() => Verdict::Ping,
+        let silence = since(self.silent_since.get());
+        match self.pinged.get() {
+            false if silence >= limits.ping_after => Verdict::Ping,
+            true if waiting => Verdict::Fine, // the ping may be among what waits, and the peer does take it
+            true if silence.min(since(self.last_written.get())) >= limits.pong_within => {
+                Verdict::End(CloseReason::Silent)
+            }
             _ => Verdict::Fine,
         }
     }
@@ -129,7 +134,7 @@ mod tests {
     use std::time::Duration;
 
     fn judge(pulse: &Pulse, after: Duration, phase: Phase, waiting: bool) -> Verdict {
-        let now = pulse.last_heard.get().max(pulse.last_written.get()) + after;
+        let now = pulse.silent_since.get().max(pulse.last_written.get()) + after;
         pulse.judge(now, phase, waiting, &SessionSettings::default())
     }
 
@@ -139,11 +144,39 @@ mod tests {
         let open = |pulse: &Pulse, seconds| judge(pulse, Duration::from_secs(seconds), Phase::Open, false);
         assert_eq!(open(&pulse, 24), Verdict::Fine);
         assert_eq!(open(&pulse, 25), Verdict::Ping);
-        pulse.pinged();
-        assert_eq!(open(&pulse, 34), Verdict::Fine);
-        assert_eq!(open(&pulse, 35), Verdict::End(CloseReason::Silent));
+        pulse.pinged(pulse.silent_since.get() + Duration::from_secs(25));
+        assert_eq!(open(&pulse, 9), Verdict::Fine);
+        assert_eq!(open(&pulse, 10), Verdict::End(CloseReason::Silent));
         pulse.heard();
         assert_eq!(open(&pulse, 25), Verdict::Ping, "any byte is life");
+    }
+
+    #[test]
+    fn a_client_is_asked_before_it_is_silent_however_late_that_is() {
+        let pulse = Pulse::new(Instant::now());
+        let hour = Duration::from_secs(3600);
+        assert_eq!(judge(&pulse, hour, Phase::Open, false), Verdict::Ping);
+        pulse.pinged(pulse.silent_since.get() + hour);
+        assert_eq!(judge(&pulse, Duration::from_secs(9), Phase::Open, false), Verdict::Fine);
+        assert_eq!(
+            judge(&pulse, Duration::from_secs(10), Phase::Open, false),
+            Verdict::End(CloseReason::Silent)
+        );
+    }
+
+    #[test]
+    fn a_ping_that_waits_behind_a_backlog_is_not_unanswered() {
+        let start = Instant::now();
+        let (pulse, at) = (Pulse::new(start), |seconds| start + Duration::from_secs(seconds));
+        let judge =
+            |seconds, waiting| pulse.judge(at(seconds), Phase::Open, waiting, &SessionSettings::default());
+        pulse.pinged(at(25));
+        for seconds in 25..60 {
+            pulse.last_written.set(at(seconds)); // the client reads, slowly
+            assert_eq!(judge(seconds, true), Verdict::Fine);
+        }
+        assert_eq!(judge(68, false), Verdict::Fine);
+        assert_eq!(judge(69, false), Verdict::End(CloseReason::Silent), "10 s after the last of it left");
     }
 
     #[test]
@@ -180,7 +213,7 @@ mod tests {
     #[test]
     fn a_closing_handshake_has_a_deadline() {
         let pulse = Pulse::new(Instant::now());
-        let closing = Phase::Closing { since: pulse.last_heard.get() };
+        let closing = Phase::Closing { since: pulse.silent_since.get() };
         assert_eq!(judge(&pulse, Duration::from_secs(4), closing, true), Verdict::Fine);
         assert_eq!(
             judge(&pulse, Duration::from_secs(5), closing, true),

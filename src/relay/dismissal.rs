@@ -1,7 +1,7 @@
 //! Who is sent away when, while the server drains: at random over the time there is, so that those
 //! who come back do not come back at once.
 
-use crate::hub::SessionId;
+use crate::{clock, hub::SessionId};
 use std::time::{Duration, Instant};
 
 pub struct Dismissals {
@@ -22,7 +22,7 @@ impl Dismissals {
 
     /// One more that came in late.
     pub fn add(&mut self, session: SessionId) {
-        let departure = (moment(Instant::now(), self.until), session);
+        let departure = (moment(clock::now(), self.until), session);
         let at = self.departures.partition_point(|other| *other > departure);
         self.departures.insert(at, departure);
     }
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn everybody_departs_once_spread_over_the_time_there_is() {
-        let now = Instant::now();
+        let now = clock::now();
         let sessions: Vec<_> = (0..1000).map(|_| SessionId::next()).collect();
         let mut dismissals = Dismissals::spread(sessions.clone(), Duration::from_secs(10), now);
         let mut departed = Vec::new();
@@ -59,9 +59,9 @@ mod tests {
 
     #[test]
     fn without_time_everybody_departs_at_once() {
-        let now = Instant::now();
+        let now = clock::now();
         let mut dismissals = Dismissals::spread(vec![SessionId::next()], Duration::ZERO, now);
         dismissals.add(SessionId::next());
-        assert_eq!(dismissals.due(Instant::now()).len(), 2);
+        assert_eq!(dismissals.due(clock::now()).len(), 2);
     }
 }

@@ -5,6 +5,7 @@ use super::{
     credit::HeldCredit,
 };
 use crate::{
+    clock,
     hub::{Publication, SessionId},
     metrics::Metrics,
     outbox::{Outbox, Traffic},
@@ -99,7 +100,7 @@ impl LocalRoom {
         if let Some(oldest) = said.first() {
             metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
         }
-        behind && !self.patience().is_zero() && self.held.keep(credits(&said), Instant::now())
+        behind && !self.patience().is_zero() && self.held.keep(credits(&said), clock::now())
     }
 
     fn patience(&self) -> Duration {

@@ -12,9 +12,10 @@ pub use line::Line;
 pub use roster::Roster;
 
 use crate::{
+    clock,
     config::Settings,
     hub::{Counted, Depart, Event, Load, RelayStarted, Report, SessionId, Turn, TurnLimits},
-    logging::PanicGuard,
+    logging::{COMPLAINT, PanicGuard},
     metrics::Metrics,
     outbox::{CloseReason, Outbox, Pool},
     protocol::{Seal, v1},
@@ -24,12 +25,8 @@ use crate::{
 use actix::prelude::*;
 use batch::Hearer;
 use dismissal::Dismissals;
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use log::warn;
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::yield_now};
 
 /// What the sessions of a thread share with its relay.
@@ -59,6 +56,9 @@ pub struct Relay {
 
 /// How often hearers who are behind are looked at while speakers wait for them.
 const CATCH_UP_INTERVAL: Duration = Duration::from_millis(2);
+
+/// A standstill that operators want to know of.
+const LONG_STANDSTILL: Duration = Duration::from_secs(1);
 
 /// How often departures are looked for while the server drains.
 const DISMISSAL_INTERVAL: Duration = Duration::from_millis(20);
@@ -142,21 +142,36 @@ impl Relay {
         self.waits_for_hearers = true;
         ctx.run_later(CATCH_UP_INTERVAL, |relay, ctx| {
             relay.waits_for_hearers = false;
-            relay.desk.roster.borrow_mut().release_credit(Instant::now());
+            relay.desk.roster.borrow_mut().release_credit(clock::now());
             relay.wait_for_hearers(ctx);
         });
     }
 
+    /// Ends sessions whose deadlines have passed. After a standstill none are judged before the next sweep: what
+    /// their clients sent meanwhile is still to be read.
     fn sweep(&mut self) {
-        let now = Instant::now();
+        if let Some(standstill) = clock::take_standstill() {
+            return self.note(standstill);
+        }
+        let now = clock::now();
         for outbox in self.desk.roster.borrow().outboxes() {
             outbox.sweep(now, &self.desk.settings.session);
         }
     }
 
+    fn note(&self, standstill: Duration) {
+        self.desk.metrics.standstills.inc();
+        if standstill >= LONG_STANDSTILL {
+            warn!(
+                target: COMPLAINT,
+                "this process, or a thread of it, stood still for {standstill:.1?}: the deadlines of its clients are that much later"
+            );
+        }
+    }
+
     fn drain(&mut self, over: Duration, ctx: &mut Context<Self>) {
         let sessions = self.desk.roster.borrow().sessions().collect();
-        self.dismissals = Some(Dismissals::spread(sessions, over, Instant::now()));
+        self.dismissals = Some(Dismissals::spread(sessions, over, clock::now()));
         ctx.run_interval(DISMISSAL_INTERVAL, |relay, _| relay.let_depart());
         self.let_depart();
     }
@@ -166,7 +181,7 @@ impl Relay {
     fn let_depart(&mut self) {
         let Some(dismissals) = &mut self.dismissals else { return };
         let Desk { relay, hub, roster, .. } = &*self.desk;
-        for session in dismissals.due(Instant::now()) {
+        for session in dismissals.due(clock::now()) {
             if let Some(outbox) = roster.borrow().outbox(session) {
                 outbox.depart(CloseReason::Restart);
                 hub.tell(Report::Depart(Depart { session, relay: *relay })); // once for each session
@@ -191,7 +206,9 @@ impl Actor for Relay {
         self.desk.hub.tell(Report::RelayStarted(started)); // the first thing that this thread tells the hub
         let desk = self.desk.clone();
         actix::spawn(async move { desk.hub.carry().await }); // within this actor it would not let others go first
-        ctx.run_interval(self.desk.settings.session.sweep_interval(), |relay, _| relay.sweep());
+        let interval = self.desk.settings.session.sweep_interval();
+        clock::ticks_every(interval);
+        ctx.run_interval(interval, |relay, _| relay.sweep());
     }
 }
 
@@ -215,7 +232,7 @@ pub(crate) mod tests {
         session::in_flight,
         wire::Payload,
     };
-    use std::{cell::Cell, future::poll_fn, task::Poll};
+    use std::{cell::Cell, future::poll_fn, task::Poll, time::Instant};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, copy},
         net::UnixStream,

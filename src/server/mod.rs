@@ -16,6 +16,7 @@ mod signals; // who asks to stop
 pub use signals::EXIT_SECOND_SIGNAL;
 
 use crate::{
+    clock,
     config::{OriginPattern, Settings},
     hub::{Drain, Hub},
     logging::TARGET,
@@ -26,7 +27,6 @@ use admin::{Admin, Readiness};
 use log::{info, warn};
 use node::Node;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::time::timeout;
 use workers::Workers;
 
 /// Why the server could not start.
@@ -125,7 +125,7 @@ impl Stop {
         self.readiness.set(false);
         self.workers.close();
         self.hub.do_send(Drain { over: self.drain }); // once
-        let _ = timeout(self.drain + self.close_within, self.workers.ended()).await;
+        let _ = clock::timeout(self.drain + self.close_within, self.workers.ended()).await;
         self.workers.end().await;
     }
 }

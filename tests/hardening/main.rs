@@ -7,6 +7,7 @@ mod support; // clients, and patience that ends
 
 mod deaf; // who reads nothing
 mod announced; // messages too large to come
+mod standstill; // a process that is stopped for a while
 mod crowd; // more than may come
 mod shares; // what strangers share
 mod names; // what it answers to

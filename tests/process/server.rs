@@ -147,19 +147,19 @@ impl Server {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        self.signals(Signal::TERM);
+        self.signal(Signal::TERM);
     }
 
     /// Its connections stay open and nobody answers, until it `goes_on`.
     pub fn stands_still(&self) {
-        self.signals(Signal::STOP);
+        self.signal(Signal::STOP);
     }
 
     pub fn goes_on(&self) {
-        self.signals(Signal::CONT);
+        self.signal(Signal::CONT);
     }
 
-    fn signals(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).expect("a process");
         kill_process(pid, signal).expect("it runs");
     }
