@@ -14,7 +14,7 @@ use std::{
 use worldcast::{
     config::{DEFAULTS, Settings},
     logging,
-    server::Server,
+    server::{Server, Signals},
 };
 
 #[global_allocator]
@@ -61,8 +61,11 @@ fn as_client(command: impl Future<Output = Result<(), Failure>>) -> anyhow::Resu
 
 fn serve(settings: Settings) -> anyhow::Result<()> {
     logging::start(&settings.log);
-    let stopped =
-        actix_rt::System::new().block_on(async { Ok(Server::start(settings)?.run_until_stopped().await?) });
+    let stopped = actix_rt::System::new().block_on(async {
+        let signals = Signals::listen()?; // before the first client can come
+        Server::start(settings)?.run_until_stopped(signals).await;
+        Ok(())
+    });
     logging::finish();
     stopped
 }

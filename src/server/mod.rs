@@ -13,7 +13,7 @@ mod head; // the head of a request
 mod deadline; // how long anything may take
 mod signals; // who asks to stop
 
-pub use signals::EXIT_SECOND_SIGNAL;
+pub use signals::{EXIT_SECOND_SIGNAL, Signals};
 
 use crate::{
     clock,
@@ -94,16 +94,15 @@ impl Server {
         self.admin.stop().await;
     }
 
-    /// Serves until SIGINT or SIGTERM; a second signal ends the process at once.
-    pub async fn run_until_stopped(self) -> io::Result<()> {
-        let mut signals = signals::Signals::listen()?;
+    /// Serves until one of `signals` asks to stop; a second one ends the process at once.
+    pub async fn run_until_stopped(self, mut signals: Signals) {
         for address in self.admin_addresses() {
             info!(target: TARGET, "admin at http://{address}/metrics");
         }
         info!(target: TARGET, "{}", where_to_click(&self.addresses));
         let stop = self.stop_handle();
         let stopped = async move {
-            let signal = signals.next().await;
+            let signal = signals.next_stop().await;
             info!(target: TARGET, "{signal}: no new clients; sending everybody away over {:?}", stop.drain);
             signals.exit_at_next();
             stop.gracefully().await;
@@ -113,7 +112,6 @@ impl Server {
             () = stopped => {}
         }
         info!(target: TARGET, "stopped");
-        Ok(())
     }
 }
 

@@ -2,8 +2,9 @@
 
 use crate::{
     process::Launch,
-    support::{Client, get, within},
+    support::{Client, eventually, get, within},
 };
+use rustix::process::Signal;
 use std::{net::SocketAddr, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,6 +29,52 @@ async fn a_signal_sends_everybody_away_with_1012_and_ends_the_process_with_0() {
         assert_eq!(client.ends_with().await, Some(1012));
     }
     assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0));
+}
+
+#[tokio::test]
+async fn every_signal_that_asks_to_stop_says_goodbye() {
+    for signal in [Signal::INT, Signal::TERM, Signal::QUIT] {
+        let mut server = Launch::with(&[("shutdown.drain", "0s")]).start();
+        let client = Client::joins(&server, "/").await;
+        server.signal(signal);
+        assert_eq!(client.ends_with().await, Some(1012), "{signal:?}");
+        assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0), "{signal:?}");
+    }
+}
+
+#[tokio::test]
+async fn signals_that_ask_for_something_else_end_nobody_and_the_log_says_so() {
+    let mut server = Launch::with(&[("shutdown.drain", "0s"), ("log.level", "debug")]).start();
+    let mut client = Client::joins(&server, "/").await;
+    let others = [
+        (Signal::HUP, "INFO  worldcast] SIGHUP"),
+        (Signal::USR1, "DEBUG worldcast] SIGUSR1"),
+        (Signal::USR2, "DEBUG worldcast] SIGUSR2"),
+    ];
+    for (signal, line) in others {
+        server.signal(signal);
+        eventually(format!("{line} in the log"), || server.log.count(line) == 1).await;
+    }
+    server.signal(Signal::PIPE); // what the kernel sends to who writes where nobody reads
+    client.hears_itself("still here").await;
+    server.terminate();
+    assert_eq!(client.ends_with().await, Some(1012));
+    assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0));
+}
+
+#[tokio::test]
+async fn only_a_second_signal_that_asks_to_stop_cuts_a_drain_short() {
+    let mut server = Launch::with(&[("shutdown.drain", "1h")]).start();
+    let client = Client::joins(&server, "/").await;
+    server.terminate();
+    within("the first signal to be taken", async { while is_ready(server.admin).await {} }).await;
+    for signal in [Signal::HUP, Signal::USR1, Signal::USR2] {
+        server.signal(signal);
+    }
+    eventually("a line about SIGHUP", || server.log.count("SIGHUP") == 1).await;
+    server.signal(Signal::QUIT);
+    assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(130));
+    drop(client);
 }
 
 /// Whether a load balancer would send clients there.
