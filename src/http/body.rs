@@ -1,14 +1,14 @@
 //! What a request says: read within bounds, and taken for text or for bytes.
 
-use super::{refusal::Refusal, unread::Unread};
+use super::refusal::Refusal;
 use crate::{
     shares::{Pool, Reservation, Source},
     wire::Payload,
 };
-use actix_web::{HttpRequest, http::header};
+use actix_web::{HttpRequest, http::header, web};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// The smallest step in which the memory of a body grows.
@@ -39,21 +39,20 @@ impl Reader<'_> {
     /// # Errors
     /// [`Refusal::TooLarge`], [`Refusal::BodyTooSlow`], [`Refusal::Encoding`] if it is compressed, [`Refusal::Busy`] if
     /// no share of the pool becomes free, and [`Refusal::Body`] if it breaks off.
-    pub async fn read(&self, request: &HttpRequest) -> Result<Body, Refusal> {
+    pub async fn read(&self, request: &HttpRequest, payload: web::Payload) -> Result<Body, Refusal> {
         if announced(request).is_some_and(|length| length > self.most as u64) {
             return Err(Refusal::TooLarge(self.most));
         }
         if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(Refusal::Encoding);
         }
-        timeout(self.within, self.whole(request)).await.map_err(|_| Refusal::BodyTooSlow)?
+        timeout(self.within, self.whole(request, payload)).await.map_err(|_| Refusal::BodyTooSlow)?
     }
 
-    async fn whole(&self, request: &HttpRequest) -> Result<Body, Refusal> {
-        let unread = Unread::found(request).ok_or(Refusal::Body)?;
+    async fn whole(&self, request: &HttpRequest, mut payload: web::Payload) -> Result<Body, Refusal> {
         let most = announced(request).map_or(self.most, |length| length as usize);
         let mut body = Body { bytes: Vec::new(), reservation: None };
-        while let Some(piece) = poll_fn(|cx| unread.payload().borrow_mut().poll_next_unpin(cx)).await {
+        while let Some(piece) = payload.next().await {
             let piece = piece.map_err(|_| Refusal::Body)?;
             if body.bytes.len() + piece.len() > most {
                 return Err(Refusal::TooLarge(self.most));

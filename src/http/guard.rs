@@ -4,7 +4,6 @@ use super::{
     Context,
     refusal::Refusal,
     sharing::{preflight, share},
-    unread::{Unread, kept_by},
     websocket::join_upgrades,
 };
 use crate::{
@@ -31,7 +30,6 @@ pub async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse, Error> {
-    let unread = Unread::of(&mut request);
     join_upgrades(request.headers_mut());
     let answer = match (check_host(request.request()), preflight(request.request())) {
         (Err(refusal), _) => request.error_response(refusal),
@@ -43,7 +41,7 @@ pub async fn guard<B: MessageBody + 'static>(
     }
     let (request, mut answer) = answer.into_parts();
     share(&request, &mut answer);
-    Ok(ServiceResponse::new(request, kept_by(unread, answer)))
+    Ok(ServiceResponse::new(request, answer))
 }
 
 /// Refuses a name that somebody else made point here. The connection decides which names are ours: where listeners

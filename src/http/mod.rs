@@ -4,7 +4,6 @@ mod guard; // what every request passes
 mod sharing; // what other pages may read
 mod keys; // who shows a key
 mod body; // what a request says
-mod unread; // what nobody read of it
 mod publish; // messages over HTTP
 mod events; // listening over HTTP
 mod recall; // what was said before

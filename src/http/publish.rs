@@ -36,10 +36,11 @@ pub async fn message(
     request: HttpRequest,
     context: web::Data<Context>,
     room: web::Path<String>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let room = room.parse()?;
     let largest = check(&request, &context, &room)?;
-    let Body { bytes, reservation } = context.read(&request, largest).await?;
+    let Body { bytes, reservation } = context.read(&request, payload, largest).await?;
     let payload = body::payload(&request, &bytes)?;
     drop(bytes);
     post(&request, &context, room, vec![payload], reservation).await
@@ -64,10 +65,11 @@ pub async fn batch(
     request: HttpRequest,
     context: web::Data<Context>,
     room: web::Path<String>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let room = room.parse()?;
     let largest = check(&request, &context, &room)?;
-    let Body { bytes, reservation } = context.read(&request, context.largest_batch(largest)).await?;
+    let Body { bytes, reservation } = context.read(&request, payload, context.largest_batch(largest)).await?;
     let Batch { messages } =
         serde_json::from_slice(&bytes).map_err(|error| Refusal::Json(error.to_string()))?;
     drop(bytes);
@@ -146,7 +148,7 @@ pub fn body_bytes(settings: &Settings) -> usize {
 
 impl Context {
     /// Reads the body. Who dawdles over one holds what has come of it, and no more than the share of its address.
-    async fn read(&self, request: &HttpRequest, most: usize) -> Result<Body, Refusal> {
+    async fn read(&self, request: &HttpRequest, payload: web::Payload, most: usize) -> Result<Body, Refusal> {
         let session = &self.settings.session;
         let reader = Reader {
             pool: &self.bodies,
@@ -155,7 +157,7 @@ impl Context {
             within: session.handshake_within,
             patience: session.stalled_write.min(session.handshake_within / 2), // a refusal in time
         };
-        reader.read(request).await
+        reader.read(request, payload).await
     }
 
     /// Bytes of the largest batch where a message has at most `largest`.
