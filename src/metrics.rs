@@ -50,6 +50,8 @@ pub struct Metrics {
     /// Messages that rooms remember.
     pub history_messages: Gauge,
     pub history_bytes: Gauge,
+    /// Bytes of histories that are kept encoded for newcomers.
+    pub recall_cache_bytes: Gauge,
     /// From the moment when the hub took a message to the moment when the relay had written the last copy.
     pub delivery_seconds: Histogram,
     /// Messages that travelled as one.
@@ -102,6 +104,7 @@ impl Metrics {
             rooms: register(r, "rooms", "Rooms that have members or a history"),
             history_messages: register(r, "history_messages", "Messages that rooms remember"),
             history_bytes: register(r, "history_bytes", "Bytes that rooms remember"),
+            recall_cache_bytes: register(r, "recall_cache_bytes", "Bytes of histories encoded for newcomers"),
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),

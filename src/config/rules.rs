@@ -99,6 +99,7 @@ fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Rule> {
         bound(limits.connections > 0, "limits.connections", SOME),
         bound(limits.rooms > 0, "limits.rooms", SOME),
         bound(limits.in_flight_bytes <= MOST_COUNTED, "limits.in_flight_bytes", "must be at most 2GiB"),
+        bound(limits.recall_cache_bytes <= MOST_COUNTED, "limits.recall_cache_bytes", "must be at most 2GiB"),
         bound(level.contains(&compression.level), "compression.level", "must be 1 (fast) to 9 (small)"),
     ]
 }

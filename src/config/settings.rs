@@ -236,6 +236,8 @@ pub struct LimitSettings {
     pub outbox_bytes_total: ByteSize,
     /// Bytes that all rooms together may remember; past it, the room that holds most forgets its oldest messages.
     pub history_bytes_total: ByteSize,
+    /// Bytes of histories that each worker thread keeps encoded for newcomers; 0 keeps none.
+    pub recall_cache_bytes: ByteSize,
 }
 
 impl Default for LimitSettings {
@@ -250,6 +252,7 @@ impl Default for LimitSettings {
             answer_bytes: ByteSize::from_mib(64),
             outbox_bytes_total: ByteSize::from_mib(1024),
             history_bytes_total: ByteSize::from_mib(256),
+            recall_cache_bytes: ByteSize::from_mib(4),
         }
     }
 }

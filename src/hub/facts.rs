@@ -15,28 +15,37 @@ impl RoomFacts {
 impl Handler<Describe> for Hub {
     type Result = RoomFacts;
 
-    fn handle(&mut self, Describe { room }: Describe, _: &mut Self::Context) -> RoomFacts {
-        RoomFacts::of(&room, self.rooms.find(&room))
+    fn handle(&mut self, Describe { room }: Describe, ctx: &mut Self::Context) -> RoomFacts {
+        let stint_is_over = self.begin_entry();
+        let facts = RoomFacts::of(&room, self.rooms.find(&room));
+        self.end_entry(stint_is_over, ctx);
+        facts
     }
 }
 
 impl Handler<Read> for Hub {
     type Result = Option<Recalled>;
 
-    fn handle(&mut self, Read { room, recall }: Read, _: &mut Self::Context) -> Option<Recalled> {
-        self.rooms.find(&room).map(|room| room.history.recall(recall, None))
+    fn handle(&mut self, Read { room, recall }: Read, ctx: &mut Self::Context) -> Option<Recalled> {
+        let stint_is_over = self.begin_entry();
+        let recalled = self.rooms.find(&room).map(|room| room.history.recall(recall));
+        self.end_entry(stint_is_over, ctx);
+        recalled
     }
 }
 
 impl Handler<List> for Hub {
     type Result = RoomList;
 
-    fn handle(&mut self, List { after, limit }: List, _: &mut Self::Context) -> RoomList {
-        let mut names = self.rooms.names_behind(after.as_ref(), limit + 1);
-        let more = names.len() > limit;
-        names.truncate(limit);
-        let next = names.last().filter(|_| more).cloned();
-        let rooms = names.iter().map(|name| RoomFacts::of(name, self.rooms.find(name))).collect();
+    fn handle(&mut self, List { after, limit }: List, ctx: &mut Self::Context) -> RoomList {
+        let stint_is_over = self.begin_entry();
+        let mut rest = self.rooms.after(after.as_ref());
+        let rooms: Vec<_> =
+            rest.by_ref().take(limit).map(|room| RoomFacts::of(room.name(), Some(room))).collect();
+        let more = rest.next().is_some();
+        drop(rest);
+        let next = rooms.last().filter(|_| more).map(|last| last.room.clone());
+        self.end_entry(stint_is_over, ctx);
         RoomList { rooms, next }
     }
 }

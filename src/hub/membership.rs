@@ -31,10 +31,11 @@ impl Hub {
     pub(super) fn tell_who_is_there(&mut self, question: AskPresence) {
         let AskPresence { session, relay, room, reference, permit } = question;
         let Some(room) = self.rooms.find(&room) else { return };
-        let who = room.terms.presence.then(|| room.presence.who().take(Present::MOST).collect());
+        let who = room.terms.presence.then(|| room.presence.who().take(Present::MOST).collect::<Vec<_>>());
+        let bytes = who.as_ref().map_or(0, |who| who.len() * size_of::<SessionId>());
         let present = Present { clients: room.members.count(), who };
         let presence = Box::new(Counted { reference, present, permit });
-        self.make_room_in_turn(1, 0);
+        self.make_room_in_turn(1, bytes);
         self.turns.add(relay, Event::Counted { session, presence });
     }
 
@@ -49,8 +50,11 @@ impl Hub {
         self.tell_presence(slot, who, Presence::come, v1::join);
         let found = self.rooms.join(slot, relay);
         let (flow, greeting) = (found.flow.clone(), found.terms.greeting.clone());
-        let recalled = found.history.recall(recall, Some(who));
-        self.make_room_in_turn(recalled.said.len(), recalled.said.iter().map(|said| said.cost()).sum());
+        let recalled = found.history.recall(recall);
+        // Even without anything recalled an admission is a write at its relay.
+        let (messages, bytes) =
+            (recalled.said.len().max(1), recalled.said.iter().map(|said| said.cost()).sum());
+        self.make_room_in_turn(messages, bytes);
         let admission = Box::new(Admission { who, room, greeting, recalled });
         Event::Admitted { session, room: slot, flow, admission }
     }

@@ -17,7 +17,7 @@ pub use crate::room::{Audience, SessionId};
 pub use messages::*;
 pub use publication::{Permit, Publication, Speaker};
 pub use retries::RetryKey;
-pub use turn::{Load, TurnLimits};
+pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
     config::Settings,
@@ -35,6 +35,15 @@ use std::{
 use terms::AllTerms;
 use turn::Turns;
 
+/// Reports of one mailbox entry between two looks at the clock.
+const REPORTS_BETWEEN_LOOKS: usize = 64;
+
+/// Rooms that forget messages before the mailbox has its go again.
+const EXPIRED_AT_ONCE: usize = 256;
+
+/// Time for the mailbox while more rooms have something to forget.
+const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
+
 pub struct Hub {
     rooms: Rooms,
     terms: AllTerms,
@@ -46,6 +55,7 @@ pub struct Hub {
     turns: Turns,
     load: Load,
     turn_limits: TurnLimits,
+    stint: Stint,
     end_is_near: bool,
     log_messages: bool,
     drain_until: Option<Instant>,
@@ -68,6 +78,7 @@ impl Hub {
             turns: Turns::default(),
             load: Load::default(),
             turn_limits: TurnLimits::of(settings),
+            stint: Stint::default(),
             end_is_near: false,
             log_messages: settings.log.messages,
             drain_until: None,
@@ -83,8 +94,26 @@ impl Hub {
         let others_go_first = tokio::task::yield_now().into_actor(self);
         ctx.spawn(others_go_first.map(|(), hub, _| {
             hub.end_is_near = false;
+            hub.stint = Stint::default();
             hub.end_turn();
         }));
+    }
+
+    /// Counts a mailbox entry of whatever kind; every handler calls it first, and [`Hub::end_entry`] with the answer last.
+    fn begin_entry(&mut self) -> bool {
+        self.stint.count(Instant::now())
+    }
+
+    /// Ends the turn soon, or at once if the stint is over: a mailbox under load is never empty, and the timers of this
+    /// thread need their go.
+    fn end_entry(&mut self, stint_is_over: bool, ctx: &mut Context<Self>) {
+        if !stint_is_over {
+            return self.end_turn_soon(ctx);
+        }
+        self.stint = Stint::default();
+        self.end_turn();
+        let others_go_first = actix::spawn(tokio::task::yield_now()); // within this actor the next entry would end it
+        ctx.wait(others_go_first.into_actor(self).map(|_, _, _| ()));
     }
 
     fn end_turn(&mut self) {
@@ -123,8 +152,10 @@ impl Hub {
         }
     }
 
-    fn expire(&mut self) {
-        self.rooms.expire(Instant::now());
+    /// Forgets what is too old, in portions: many rooms may expire at the same moment.
+    fn expire(&mut self, ctx: &mut Context<Self>) {
+        let more = self.rooms.expire_some(Instant::now(), EXPIRED_AT_ONCE);
+        ctx.run_later(if more { EXPIRY_PAUSE } else { self.expiry_interval }, Self::expire);
         self.count_rooms();
     }
 
@@ -150,7 +181,7 @@ impl Actor for Hub {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(self.expiry_interval, |hub, _| hub.expire());
+        ctx.run_later(self.expiry_interval, Self::expire);
     }
 }
 
@@ -158,7 +189,13 @@ impl Handler<Reports> for Hub {
     type Result = ();
 
     fn handle(&mut self, Reports(reports): Reports, ctx: &mut Self::Context) {
-        for report in reports {
+        let stint_is_over = self.begin_entry();
+        for (number, report) in reports.into_iter().enumerate() {
+            if number % REPORTS_BETWEEN_LOOKS == REPORTS_BETWEEN_LOOKS - 1
+                && self.stint.is_late(Instant::now())
+            {
+                self.end_turn();
+            }
             match report {
                 Report::RelayStarted(relay) => self.introduce(relay),
                 Report::Join(join) => self.join(join),
@@ -171,7 +208,7 @@ impl Handler<Reports> for Hub {
             }
         }
         self.count_rooms();
-        self.end_turn_soon(ctx);
+        self.end_entry(stint_is_over, ctx);
     }
 }
 
@@ -179,19 +216,99 @@ impl Handler<Drain> for Hub {
     type Result = ();
 
     fn handle(&mut self, Drain { over }: Drain, ctx: &mut Self::Context) {
+        let stint_is_over = self.begin_entry();
         self.drain_until = Some(Instant::now() + over);
         self.turns.add_for_all(|| Event::Draining { over });
-        self.end_turn_soon(ctx);
+        self.end_entry(stint_is_over, ctx);
     }
 }
 
 impl Handler<Settle> for Hub {
     type Result = ();
 
-    fn handle(&mut self, _: Settle, _: &mut Self::Context) {} // its mailbox is a queue
+    /// The mailbox is a queue.
+    fn handle(&mut self, _: Settle, ctx: &mut Self::Context) {
+        let stint_is_over = self.begin_entry();
+        self.end_entry(stint_is_over, ctx);
+    }
 }
 
 /// How often it is looked for what to forget.
 fn expiry_interval(settings: &Settings) -> Duration {
     settings.all_rules().map(|rules| rules.history.expiry_interval()).min().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        room::{Recall, RelayId},
+        shares::Source,
+    };
+    use std::{cell::Cell, rc::Rc};
+
+    /// A relay that counts its turns.
+    struct Witness(Rc<Cell<usize>>);
+
+    impl Actor for Witness {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Turn> for Witness {
+        type Result = ();
+
+        fn handle(&mut self, _: Turn, _: &mut Self::Context) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[actix::test]
+    async fn a_turn_ends_while_the_mailbox_is_never_empty_and_holds_only_questions() {
+        let questions: [fn(&Addr<Hub>); 5] = [
+            |hub| hub.do_send(Describe { room: "news".parse().unwrap() }),
+            |hub| hub.do_send(List { after: None, limit: 10 }),
+            |hub| hub.do_send(Read { room: "news".parse().unwrap(), recall: Recall::default() }),
+            |hub| hub.do_send(AskFlow { room: "news".parse().unwrap() }),
+            |hub| hub.do_send(Reports(Vec::new())),
+        ];
+        for ask in questions {
+            let hub = Hub::new(&Settings::default(), Arc::default()).start();
+            let turns = Rc::new(Cell::new(0));
+            let (relay, session) = (RelayId(0), SessionId::next());
+            let started = RelayStarted { relay, turns: Witness(turns.clone()).start().recipient() };
+            let departs = Report::Depart(Depart { session, relay });
+            hub.do_send(Reports(vec![Report::RelayStarted(started), departs]));
+            (0..10_000).for_each(|_| ask(&hub));
+            hub.send(Settle).await.unwrap();
+            assert_eq!(turns.get(), 1, "the relay has its turn before the last question is answered");
+        }
+    }
+
+    #[actix::test]
+    async fn timers_go_on_while_the_mailbox_is_never_empty() {
+        let mut settings = Settings::default();
+        settings.history.age = Duration::from_millis(1);
+        let hub = Hub::new(&settings, Arc::default()).start();
+        let question = || Describe { room: "news".parse().unwrap() };
+        let permit = Permit {
+            _server: Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.unwrap(),
+            room: None,
+        };
+        let payloads = vec![crate::wire::Payload::Text("soon forgotten".into())];
+        hub.send(Post {
+            room: "news".parse().unwrap(),
+            payloads,
+            retry: None,
+            source: Source::new(None, false),
+            permit,
+        })
+        .await
+        .unwrap()
+        .unwrap();
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(20) {
+            hub.do_send(question()); // asked faster than answered: the hub runs on this very thread
+        }
+        assert!(hub.send(question()).await.unwrap().memory.is_none(), "it was forgotten meanwhile");
+    }
 }

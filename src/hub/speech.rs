@@ -1,9 +1,12 @@
 //! What is said, over sockets and over HTTP.
 
-use super::{AskFlow, Hub, NotPosted, Permit, Post, Posted, Publication, Publish, Speaker, retries::Known};
+use super::{
+    AskFlow, Hub, NotPosted, Permit, Post, Posted, Publication, Publish, RetryKey, Speaker, retries::Known,
+};
 use crate::{
     logging::{Escaped, TARGET},
-    room::{Audience, Flow, Full, Offset, RoomSlot, Utterance},
+    room::{Audience, Flow, Full, Offset, RoomName, RoomSlot, Utterance},
+    shares::Source,
     wire::Payload,
 };
 use actix::prelude::*;
@@ -35,6 +38,35 @@ impl Hub {
         offset
     }
 
+    /// Says everything, unless the same request has come before.
+    fn post_once(
+        &mut self,
+        room: RoomName,
+        payloads: Vec<Payload>,
+        retry: Option<RetryKey>,
+        source: Source,
+        permit: Permit,
+    ) -> Result<Posted, NotPosted> {
+        match retry.as_ref().map_or(Known::Nothing, |retry| self.retries.find(&room, retry)) {
+            Known::Posted(posted) => return Ok(posted),
+            Known::Other => return Err(NotPosted::KeyReused),
+            Known::Nothing => {}
+        }
+        let now = Instant::now();
+        if retry.is_some() && !self.retries.fits(source, now) {
+            return Err(NotPosted::TooManyKeys);
+        }
+        let slot = self.open(&room).map_err(|Full| NotPosted::TooManyRooms)?;
+        let posted = self.post(slot, payloads, permit).expect("the room was opened");
+        self.rooms.end_if_over(slot);
+        self.count_rooms();
+        if let Some(retry) = retry {
+            self.retries.remember(room, retry, source, posted.clone(), now);
+            self.metrics.idempotency_keys.set(self.retries.len() as i64);
+        }
+        Ok(posted)
+    }
+
     /// Says everything in a row; the permit comes back with the last.
     fn post(&mut self, slot: RoomSlot, payloads: Vec<Payload>, permit: Permit) -> Option<Posted> {
         let room = self.rooms.get(slot)?;
@@ -56,33 +88,21 @@ impl Handler<Post> for Hub {
         Post { room, payloads, retry, source, permit }: Post,
         ctx: &mut Self::Context,
     ) -> Self::Result {
-        match retry.as_ref().map_or(Known::Nothing, |retry| self.retries.find(&room, retry)) {
-            Known::Posted(posted) => return Ok(posted),
-            Known::Other => return Err(NotPosted::KeyReused),
-            Known::Nothing => {}
-        }
-        let now = Instant::now();
-        if retry.is_some() && !self.retries.fits(source, now) {
-            return Err(NotPosted::TooManyKeys);
-        }
-        let slot = self.open(&room).map_err(|Full| NotPosted::TooManyRooms)?;
-        let posted = self.post(slot, payloads, permit).expect("the room was opened");
-        self.rooms.end_if_over(slot);
-        self.count_rooms();
-        if let Some(retry) = retry {
-            self.retries.remember(room, retry, source, posted.clone(), now);
-            self.metrics.idempotency_keys.set(self.retries.len() as i64);
-        }
-        self.end_turn_soon(ctx);
-        Ok(posted)
+        let stint_is_over = self.begin_entry();
+        let posted = self.post_once(room, payloads, retry, source, permit);
+        self.end_entry(stint_is_over, ctx);
+        posted
     }
 }
 
 impl Handler<AskFlow> for Hub {
     type Result = Option<Flow>;
 
-    fn handle(&mut self, AskFlow { room }: AskFlow, _: &mut Self::Context) -> Option<Flow> {
-        self.rooms.find(&room).map(|room| room.flow.clone())
+    fn handle(&mut self, AskFlow { room }: AskFlow, ctx: &mut Self::Context) -> Option<Flow> {
+        let stint_is_over = self.begin_entry();
+        let flow = self.rooms.find(&room).map(|room| room.flow.clone());
+        self.end_entry(stint_is_over, ctx);
+        flow
     }
 }
 

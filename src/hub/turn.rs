@@ -3,6 +3,7 @@
 use super::messages::{Event, Turn};
 use crate::room::RelayId;
 use actix::prelude::*;
+use std::time::{Duration, Instant};
 
 /// What a turn may hold before it ends early: more would make hearers wait while others speak.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,34 @@ impl Load {
 
     pub fn messages(&self) -> usize {
         self.messages
+    }
+}
+
+/// The work of an actor since it last yielded to the other tasks of its thread. A mailbox under load is never empty, so
+/// a stint ends by its length, whatever the mailbox entries are.
+#[derive(Default)]
+pub struct Stint {
+    began: Option<Instant>,
+    entries: usize,
+}
+
+impl Stint {
+    /// Mailbox entries after which a stint ends.
+    const ENTRIES: usize = 256;
+    /// Time after which the next entry is the last of a stint.
+    const TIME: Duration = Duration::from_millis(1);
+
+    /// Counts a mailbox entry that begins at `now`, the first of which begins the stint; `true` when the stint is over
+    /// with this entry.
+    pub fn count(&mut self, now: Instant) -> bool {
+        self.began.get_or_insert(now);
+        self.entries += 1;
+        self.entries >= Self::ENTRIES || self.is_late(now)
+    }
+
+    /// Whether the stint has used up its time.
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.began.is_some_and(|began| now.saturating_duration_since(began) >= Self::TIME)
     }
 }
 
@@ -87,5 +116,17 @@ mod tests {
         assert!(load.is_full(41, limits));
         load.add(2, 1);
         assert!(load.is_full(1, limits));
+    }
+
+    #[test]
+    fn a_stint_ends_after_a_number_of_entries_or_a_time() {
+        let now = Instant::now();
+        let mut quick = Stint::default();
+        assert_eq!((1..1000).find(|_| quick.count(now)), Some(Stint::ENTRIES));
+
+        let mut slow = Stint::default();
+        assert!(!slow.count(now));
+        assert!(!slow.count(now + Stint::TIME / 2));
+        assert!(slow.count(now + Stint::TIME), "it began with its first entry");
     }
 }

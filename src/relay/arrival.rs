@@ -1,23 +1,29 @@
 //! What a newcomer hears first: a greeting or a welcome, and what it missed.
 
+use super::recall::RecallCache;
 use crate::{
     hub::Admission,
     outbox::Outbox,
     protocol::{Protocol, Seal, events, v1},
-    room::Recalled,
+    room::RoomSlot,
     wire,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-/// Greets a session that has just been let into its room.
-pub fn greet(outbox: &Outbox, mut admission: Admission, seal: &Seal) {
-    let protocol = outbox.form.protocol;
-    let mut missed = joined(protocol, &admission.recalled);
-    if !outbox.has_room_to_recall(missed.len()) {
+/// Greets a session that has just been let into its room; returns how many messages it missed, and their bytes.
+pub fn greet(
+    outbox: &Outbox,
+    room: RoomSlot,
+    mut admission: Admission,
+    seal: &Seal,
+    cache: &mut RecallCache,
+) -> (usize, usize) {
+    let (missed, messages) = cache.recall(room, outbox.form, &admission.recalled, admission.who);
+    let fits = outbox.has_room_to_recall(missed.len());
+    if !fits {
         admission.recalled.give_up();
-        missed = Bytes::new();
     }
-    let first = match protocol {
+    let first = match outbox.form.protocol {
         Protocol::Bare => admission.greeting,
         Protocol::V1 => Some(welcome(&admission, seal)),
         Protocol::Events(framing) => {
@@ -26,7 +32,10 @@ pub fn greet(outbox: &Outbox, mut admission: Admission, seal: &Seal) {
         }
     };
     first.iter().for_each(|first| outbox.push(first, 1));
-    outbox.push_recalled(&missed, admission.recalled.said.len());
+    if fits {
+        outbox.push_recalled(&missed, messages);
+    }
+    (messages, missed.len())
 }
 
 fn welcome(Admission { who, room, recalled, .. }: &Admission, seal: &Seal) -> Bytes {
@@ -38,17 +47,4 @@ fn welcome(Admission { who, room, recalled, .. }: &Admission, seal: &Seal) -> By
         position,
         recovered,
     }))
-}
-
-/// Without compression, which is worth its time only for what many hear.
-fn joined(protocol: Protocol, recalled: &Recalled) -> Bytes {
-    let mut all = BytesMut::new();
-    for said in &recalled.said {
-        all.extend_from_slice(&match protocol {
-            Protocol::Bare => wire::plain(&said.payload),
-            Protocol::V1 => wire::plain(&v1::message(said)),
-            Protocol::Events(framing) => events::message(said).framed(framing).clone(),
-        });
-    }
-    all.freeze()
 }

@@ -5,6 +5,7 @@ mod batch; // one room's messages as bytes
 mod credit; // what speakers wait for
 mod dismissal; // who is sent away when
 mod line; // what the hub is told
+mod recall; // what newcomers missed, encoded once
 mod local_room; // one room's members here
 mod roster; // who is in which room
 
@@ -14,7 +15,7 @@ pub use roster::Roster;
 use crate::{
     clock,
     config::Settings,
-    hub::{Counted, Depart, Event, Load, RelayStarted, Report, SessionId, Turn, TurnLimits},
+    hub::{Counted, Depart, Event, Load, RelayStarted, Report, SessionId, Stint, Turn, TurnLimits},
     logging::{COMPLAINT, PanicGuard},
     metrics::Metrics,
     outbox::{CloseReason, Outbox, Pool},
@@ -26,7 +27,13 @@ use actix::prelude::*;
 use batch::Hearer;
 use dismissal::Dismissals;
 use log::warn;
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use recall::RecallCache;
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{sync::Semaphore, task::yield_now};
 
 /// What the sessions of a thread share with its relay.
@@ -48,6 +55,8 @@ pub struct Relay {
     desk: Rc<Desk>,
     gathered: Load,
     turn_limits: TurnLimits,
+    stint: Stint,
+    recalls: RecallCache,
     flush_is_near: bool,
     waits_for_hearers: bool,
     dismissals: Option<Dismissals>,
@@ -68,8 +77,10 @@ impl Relay {
     pub fn new(desk: Rc<Desk>) -> Self {
         Self {
             turn_limits: TurnLimits::of(&desk.settings),
+            recalls: RecallCache::new(desk.settings.limits.recall_cache_bytes.bytes(), desk.metrics.clone()),
             desk,
             gathered: Load::default(),
+            stint: Stint::default(),
             flush_is_near: false,
             waits_for_hearers: false,
             dismissals: None,
@@ -80,19 +91,17 @@ impl Relay {
     fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
         match event {
             Event::Said { room, publication } => {
-                let bytes = publication.bytes();
-                if self.gathered.is_full(bytes, self.turn_limits) {
-                    self.flush();
-                    self.look_after_sockets(ctx);
-                }
-                self.gathered.add(1, bytes);
+                self.gather(1, publication.bytes(), ctx);
                 self.desk.roster.borrow_mut().say(room, publication);
             }
             Event::Admitted { session, room, flow, admission } => {
                 let mut roster = self.desk.roster.borrow_mut();
                 let hearer = Hearer { session, who: admission.who };
                 let Some(outbox) = roster.admit(hearer, room, flow) else { return };
-                arrival::greet(outbox, *admission, &self.desk.seal);
+                let (seal, recalls) = (&self.desk.seal, &mut self.recalls);
+                let (messages, bytes) = arrival::greet(outbox, room, *admission, seal, recalls);
+                self.gathered.add(messages + 1, bytes);
+                drop(roster);
                 if let Some(dismissals) = &mut self.dismissals {
                     dismissals.add(session);
                 }
@@ -100,6 +109,7 @@ impl Relay {
             Event::Counted { session, presence } => {
                 let Counted { reference, present, .. } = *presence;
                 let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
+                self.gather(1, answer.len(), ctx);
                 self.behind_all(session, |outbox| outbox.push(&answer, 1));
             }
             Event::Refused { session, reason } => {
@@ -108,6 +118,16 @@ impl Relay {
             Event::Dismissed { session } => self.behind_all(session, Outbox::dismiss),
             Event::Draining { over } => self.drain(over, ctx),
         }
+    }
+
+    /// Counts what is to be sent. When it would be too much at once, what was gathered before goes out, and the sockets of
+    /// this thread have their go after this turn.
+    fn gather(&mut self, messages: usize, bytes: usize, ctx: &mut Context<Self>) {
+        if self.gathered.is_full(bytes, self.turn_limits) {
+            self.flush();
+            self.look_after_sockets(ctx);
+        }
+        self.gathered.add(messages, bytes);
     }
 
     /// Flushes when the mailbox is empty: turns that wait together go out together.
@@ -129,7 +149,8 @@ impl Relay {
     }
 
     /// Takes no turn before the sockets of this thread were looked after.
-    fn look_after_sockets(&self, ctx: &mut Context<Self>) {
+    fn look_after_sockets(&mut self, ctx: &mut Context<Self>) {
+        self.stint = Stint::default();
         let look = actix::spawn(yield_now()); // within this actor the next message would end it
         ctx.wait(look.into_actor(self).map(|_, _, _| ()));
     }
@@ -209,6 +230,7 @@ impl Actor for Relay {
         let interval = self.desk.settings.session.sweep_interval();
         clock::ticks_every(interval);
         ctx.run_interval(interval, |relay, _| relay.sweep());
+        ctx.run_interval(RecallCache::LIFETIME / 10, |relay, _| relay.recalls.drop_unused(Instant::now()));
     }
 }
 
@@ -216,10 +238,17 @@ impl Handler<Turn> for Relay {
     type Result = ();
 
     fn handle(&mut self, Turn(events): Turn, ctx: &mut Self::Context) {
+        let stint_is_over = self.stint.count(Instant::now());
         for event in events {
             self.take(event, ctx);
         }
-        self.flush_soon(ctx);
+        if stint_is_over || self.gathered.is_full(0, self.turn_limits) {
+            self.flush();
+            self.wait_for_hearers(ctx);
+            self.look_after_sockets(ctx); // the mailbox may never be empty
+        } else {
+            self.flush_soon(ctx);
+        }
     }
 }
 
@@ -261,6 +290,13 @@ pub(crate) mod tests {
         room().1
     }
 
+    /// Several rooms.
+    pub fn slots(count: usize) -> Vec<RoomSlot> {
+        let mut rooms = Rooms::new(count, 0, Flow::of(&Settings::default()));
+        let mut open = |name: usize| rooms.open(&name.to_string().parse().unwrap(), terms, Instant::now());
+        (0..count).map(|name| open(name).unwrap()).collect()
+    }
+
     /// Something said, as a relay gets it.
     pub fn publication(text: &str, audience: Audience) -> Arc<Publication> {
         let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
@@ -270,16 +306,18 @@ pub(crate) mod tests {
     }
 
     fn room() -> (Rooms, RoomSlot) {
-        let settings = Settings::default();
-        let terms = || RoomTerms {
+        let mut rooms = Rooms::new(1, 0, Flow::of(&Settings::default()));
+        let room = rooms.open(&"news".parse().unwrap(), terms, Instant::now()).unwrap();
+        (rooms, room)
+    }
+
+    fn terms() -> RoomTerms {
+        RoomTerms {
             history: HistoryLimits::of(&Settings::default().history),
             greeting: None,
             presence: false,
             clients: 1,
-        };
-        let mut rooms = Rooms::new(1, 0, Flow::of(&settings));
-        let room = rooms.open(&"news".parse().unwrap(), terms, Instant::now()).unwrap();
-        (rooms, room)
+        }
     }
 
     #[actix::test]
@@ -315,6 +353,23 @@ pub(crate) mod tests {
         watch.await.unwrap();
         let turns = speak.await.unwrap();
         assert!(turns.iter().all(|turns| *turns <= 4), "{turns:?} turns between looks");
+    }
+
+    #[actix::test]
+    async fn sockets_are_looked_after_while_the_mailbox_is_never_empty() {
+        const TURNS: usize = 2000;
+        let relay = Relay::new(desk().0).start();
+        let (said, room) = (publication("news", Audience::Everyone), slot());
+        for _ in 0..TURNS {
+            let told = Event::Said { room, publication: said.clone() };
+            let dismissed = Event::Dismissed { session: SessionId::next() }; // what was gathered is flushed
+            relay.do_send(Turn(vec![told, dismissed]));
+        }
+        while Arc::strong_count(&said) > TURNS {
+            yield_now().await;
+        }
+        let left = Arc::strong_count(&said);
+        assert!(left > TURNS / 2, "{left} of {TURNS} turns are left when another task has its go");
     }
 
     /// As if another thread woke this task while no socket was looked after.

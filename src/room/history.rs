@@ -1,6 +1,6 @@
 //! What one room remembers: its last messages, without a gap between them.
 
-use super::{Epoch, Offset, Position, Said, SessionId, Utterance};
+use super::{Epoch, Offset, Position, Said, Utterance};
 use crate::config::HistorySettings;
 use std::{
     collections::VecDeque,
@@ -46,6 +46,8 @@ pub struct Recalled {
     pub from: Position,
     /// Behind `said`.
     pub until: Position,
+    /// Behind the last message that the room has forgotten.
+    pub forgotten: Offset,
     /// Whether a position that was asked for could be gone back to.
     pub whole: Option<bool>,
 }
@@ -94,15 +96,14 @@ impl History {
         said
     }
 
-    /// What was missed, without what was not for `hearer`.
-    pub fn recall(&self, Recall { since, last }: Recall, hearer: Option<SessionId>) -> Recalled {
+    /// What was missed, for whomever it was.
+    pub fn recall(&self, Recall { since, last }: Recall) -> Recalled {
         let missed = since.map(|since| self.after(since));
         let whole = missed.as_ref().map(Option::is_some);
-        let mut said = missed.flatten().unwrap_or_else(|| self.newest(last));
+        let said = missed.flatten().unwrap_or_else(|| self.newest(last));
         let until = self.position();
         let from = Position { offset: until.offset.back(said.len()), ..until };
-        said.retain(|said| hearer.is_none_or(|hearer| said.is_for(hearer)));
-        Recalled { said, from, until, whole }
+        Recalled { said, from, until, forgotten: until.offset.back(self.messages.len()), whole }
     }
 
     /// Everything that was said after `since`; `None` if that is not all remembered any more.

@@ -5,13 +5,16 @@ use super::{
     memory::{Held, Memory, SizeClass},
 };
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
     sync::Arc,
     time::Instant,
 };
 
 pub struct Rooms {
     by_name: HashMap<RoomName, RoomSlot>,
+    /// The same in the order of their names, for lists.
+    in_order: BTreeMap<RoomName, RoomSlot>,
     rooms: Vec<Option<Room>>,
     free: Vec<RoomSlot>,
     most: usize,
@@ -30,6 +33,7 @@ impl Rooms {
     pub fn new(most: usize, most_bytes: usize, flow: Flow) -> Self {
         Self {
             by_name: HashMap::new(),
+            in_order: BTreeMap::new(),
             rooms: Vec::new(),
             free: Vec::new(),
             most,
@@ -43,15 +47,10 @@ impl Rooms {
         self.by_name.get(name).and_then(|slot| self.get(*slot))
     }
 
-    /// The first `most` names behind `after`, in their order; looks at every room.
-    pub fn names_behind(&self, after: Option<&RoomName>, most: usize) -> Vec<RoomName> {
-        let mut names: Vec<_> = self.by_name.keys().filter(|name| Some(*name) > after).collect();
-        if names.len() > most {
-            names.select_nth_unstable(most);
-            names.truncate(most);
-        }
-        names.sort_unstable();
-        names.into_iter().cloned().collect()
+    /// The rooms that follow `name` in the order of names; all of them without one.
+    pub fn after(&self, name: Option<&RoomName>) -> impl Iterator<Item = &Room> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.in_order.range((from, Bound::Unbounded)).filter_map(|(_, slot)| self.get(*slot))
     }
 
     pub fn len(&self) -> usize {
@@ -117,11 +116,18 @@ impl Rooms {
 
     /// Forgets what is too old at `now`, and ends the rooms that live by it alone.
     pub fn expire(&mut self, now: Instant) {
-        while let Some((_, slot)) = self.memory.first().filter(|(due, _)| *due <= now) {
+        while self.expire_some(now, usize::MAX) {}
+    }
+
+    /// The same for at most `most` rooms; `true` if more of them have something to forget.
+    pub fn expire_some(&mut self, now: Instant, most: usize) -> bool {
+        for _ in 0..most {
+            let Some((_, slot)) = self.memory.first().filter(|(due, _)| *due <= now) else { return false };
             self.change_history(slot, |history| history.forget_expired(now));
             self.reschedule(slot);
             self.end_if_over(slot);
         }
+        self.memory.first().is_some_and(|(due, _)| due <= now)
     }
 
     /// Ends the room if nobody is in it and nothing of it is remembered.
@@ -153,6 +159,7 @@ impl Rooms {
             self.rooms.push(None);
         }
         self.by_name.insert(name.clone(), slot);
+        self.in_order.insert(name.clone(), slot);
         self.deserted.insert((now, slot));
         self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.anew(), terms, now));
         slot
@@ -169,6 +176,7 @@ impl Rooms {
             self.deserted.remove(&(since, slot));
         }
         self.by_name.remove(&room.name);
+        self.in_order.remove(&room.name);
         self.free.push(slot);
         self.give_back();
     }

@@ -17,5 +17,6 @@ mod descriptors; // no more of them
 mod spread; // over the threads
 mod log; // nobody reads it
 mod operators; // what they ask
+mod turns; // what one client does while another waits
 mod failure; // what breaks inside
 mod stopping; // signals

@@ -1,0 +1,127 @@
+//! Whatever some clients ask for without end, the messages of others keep flowing.
+
+use crate::{
+    process::{Launch, Server, handshake},
+    support::{Client, get_with, head, within},
+};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
+
+/// The longest that an echo may take on a machine that does much else. What it waited for before went on for as long as
+/// somebody asked.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const KEY: &str = "a-key-that-nobody-guesses";
+
+/// Starts the program for tests that say much.
+fn start() -> Server {
+    let settings = [("workers", "2"), ("log.messages", "false"), ("publish.keys", KEY)];
+    Launch::with(&settings).start()
+}
+
+/// Publishes over HTTP.
+async fn posts(server: SocketAddr, path: String, body: String) {
+    let answer = async {
+        let mut socket = TcpStream::connect(server).await.expect("a connection");
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n");
+        let kind = "Content-Type: application/json\r\n\r\n";
+        socket.write_all((head + kind + &body).as_bytes()).await.expect("a connection");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("an answer in UTF-8");
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    };
+    within(format!("an answer to {path}"), answer).await;
+}
+
+/// The longest of many echoes of a client in a room of its own, while `others` do what they do, as many at a time.
+async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
+    server: &Server,
+    at_a_time: usize,
+    others: impl Fn() -> F,
+) -> Duration {
+    let mut anna = Client::joins(server, "/websocket/quiet").await;
+    let mut flood = JoinSet::new();
+    (0..at_a_time).for_each(|_| drop(flood.spawn(others())));
+    for _ in 0..2 * at_a_time {
+        within("the others", flood.join_next()).await; // they have begun
+        flood.spawn(others());
+    }
+    let (begin, mut longest) = (Instant::now(), Duration::ZERO);
+    while begin.elapsed() < 3 * PATIENCE {
+        let sent = Instant::now();
+        let echo = anna.hears_itself("still there?");
+        tokio::pin!(echo);
+        loop {
+            tokio::select! {
+                () = &mut echo => break,
+                _ = flood.join_next() => drop(flood.spawn(others())),
+            }
+        }
+        longest = longest.max(sent.elapsed());
+    }
+    longest
+}
+
+#[tokio::test]
+async fn who_lists_many_rooms_without_end_keeps_nobody_from_hearing() {
+    const ROOMS: usize = 5_000;
+    let server = start();
+    let address = server.listeners[0];
+    let mut rooms = JoinSet::new();
+    for number in 0..ROOMS {
+        let path = format!("/rooms/{}{number:08}/batch", "a".repeat(100));
+        rooms.spawn(posts(address, path, r#"{"messages":[{"text":"x"}]}"#.to_owned()));
+        while rooms.len() > 50 {
+            rooms.join_next().await.expect("one of them").expect("a room");
+        }
+    }
+    rooms.join_all().await;
+
+    let headers = format!("Host: localhost\r\nAuthorization: Bearer {KEY}");
+    let lists = || {
+        let headers = headers.clone();
+        async move { drop(get_with(address, "/rooms?limit=10", &headers).await) }
+    };
+    let longest = longest_echo(&server, 32, lists).await;
+    assert!(longest < PATIENCE, "{longest:?}");
+}
+
+#[tokio::test]
+async fn who_comes_back_again_and_again_for_a_long_history_keeps_nobody_else_waiting() {
+    for (path, headers) in [
+        ("/websocket/busy?last=256", ""),
+        ("/websocket/busy?last=256", "Sec-WebSocket-Protocol: worldcast.v1\r\n"),
+        ("/rooms/busy/events?last=256", ""),
+    ] {
+        let server = start();
+        let address = server.listeners[0];
+        let text = "\\u0001".repeat(500); // JSON makes six bytes of each
+        for _ in 0..64 {
+            let four = vec![format!(r#"{{"text":"{text}"}}"#); 4].join(",");
+            posts(address, "/rooms/busy/batch".to_owned(), format!(r#"{{"messages":[{four}]}}"#)).await;
+        }
+        let comes = || async move {
+            let mut socket = TcpStream::connect(address).await.expect("a connection");
+            let request = match path.starts_with("/rooms") {
+                true => format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+                false => handshake(path, headers),
+            };
+            socket.write_all(request.as_bytes()).await.expect("a connection");
+            head(&mut socket).await;
+            let mut some = [0; 4096];
+            let _ = within("history", socket.read(&mut some)).await;
+        };
+        let longest = longest_echo(&server, 128, comes).await;
+        println!("{path} {headers} {longest:?}");
+        assert!(longest < PATIENCE, "{path} {headers}: {longest:?}");
+    }
+}
