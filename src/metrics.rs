@@ -61,6 +61,7 @@ pub struct Metrics {
     /// Times that a worker thread stood still for longer than two sweeps.
     pub standstills: Counter,
     pub log_lines_dropped: Counter,
+    pub log_lines_suppressed: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -110,6 +111,11 @@ impl Metrics {
             pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),
             standstills: register(r, "standstills", "Times that a worker thread stood still"),
             log_lines_dropped: register(r, "log_lines_dropped", "Log lines that the reader was too slow for"),
+            log_lines_suppressed: register(
+                r,
+                "log_lines_suppressed",
+                "Log lines about clients that were too many",
+            ),
             registry: Registry::default(),
         };
         let help = "From hub to the last write of a message";

@@ -309,11 +309,13 @@ pub struct LogSettings {
     pub level: log::LevelFilter,
     /// Whether what clients say is logged.
     pub messages: bool,
+    /// Lines that clients cause, in a second; more are counted instead. 0 is no limit.
+    pub lines_per_second: u32,
 }
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { level: log::LevelFilter::Info, messages: true }
+        Self { level: log::LevelFilter::Info, messages: true, lines_per_second: 1000 }
     }
 }
 

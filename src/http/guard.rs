@@ -7,7 +7,7 @@ use super::{
     websocket::join_upgrades,
 };
 use crate::{
-    logging::{Escaped, TARGET},
+    logging::{Escaped, log_client},
     metrics::RefusalLabels,
 };
 use actix_web::{
@@ -18,7 +18,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use log::{debug, info};
+use log::Level;
 use std::{borrow::Cow, net::SocketAddr};
 
 /// The address of the listener that a request came through, or of this end of its connection.
@@ -91,17 +91,17 @@ fn note(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) {
     context.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
     match refusal {
-        Refusal::Origin(origin) => info!(
-            target: TARGET,
+        Refusal::Origin(origin) => log_client!(
+            Level::Info,
             "refused {peer}: a page of {} may not connect; origins.allowed would let it",
             Escaped(origin)
         ),
-        Refusal::Host(host) => info!(
-            target: TARGET,
+        Refusal::Host(host) => log_client!(
+            Level::Info,
             "refused {peer}: the server does not answer to the name {}; origins.hosts would add it",
             Escaped(host)
         ),
-        refusal => debug!(target: TARGET, "refused {peer}: {}", Escaped(&refusal.to_string())),
+        refusal => log_client!(Level::Debug, "refused {peer}: {}", Escaped(&refusal.to_string())),
     }
 }
 

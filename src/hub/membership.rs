@@ -2,17 +2,17 @@
 
 use super::{Admission, AskPresence, Counted, Event, Hub, Join, Leave, NotAdmitted, Publication};
 use crate::{
-    logging::TARGET,
+    logging::log_client,
     protocol::v1::{self, Present},
     room::{Full, Presence, Room, RoomName, RoomSlot, SessionId},
     wire::Payload,
 };
-use log::info;
+use log::Level;
 use std::time::Instant;
 
 impl Hub {
     pub(super) fn join(&mut self, join: Join) {
-        info!(target: TARGET, "server: receive connection.");
+        log_client!(Level::Info, "server: receive connection.");
         let relay = join.relay;
         let event = self.admit(join);
         self.turns.add(relay, event); // behind everything that was said before

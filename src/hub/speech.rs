@@ -4,13 +4,13 @@ use super::{
     AskFlow, Hub, NotPosted, Permit, Post, Posted, Publication, Publish, RetryKey, Speaker, retries::Known,
 };
 use crate::{
-    logging::{Escaped, TARGET},
+    logging::{Escaped, log_client},
     room::{Audience, Flow, Full, Offset, RoomName, RoomSlot, Utterance},
     shares::Source,
     wire::Payload,
 };
 use actix::prelude::*;
-use log::info;
+use log::Level;
 use std::time::Instant;
 
 impl Hub {
@@ -108,7 +108,9 @@ impl Handler<AskFlow> for Hub {
 
 fn log_message(payload: &Payload) {
     match payload {
-        Payload::Text(text) => info!(target: TARGET, "server: received: {}", Escaped(text)),
-        Payload::Binary(bytes) => info!(target: TARGET, "server: received: {} bytes (binary)", bytes.len()),
+        Payload::Text(text) => log_client!(Level::Info, "server: received: {}", Escaped(text)),
+        Payload::Binary(bytes) => {
+            log_client!(Level::Info, "server: received: {} bytes (binary)", bytes.len())
+        }
     }
 }

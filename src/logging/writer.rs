@@ -1,18 +1,22 @@
 //! The thread that writes the log, so that a reader who stalls stops nobody but the log.
 
+use super::{CLIENT_LINES, budget::Budget};
 use std::{
     io::{self, Write},
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Lines that may wait to be written; what comes on top is dropped, counted, and said.
 const MAX_LINES: usize = 4096;
+
+/// How long the budget for what clients cause lasts.
+const BUDGET_PERIOD: Duration = Duration::from_secs(1);
 
 /// How long the end of the process waits for the log.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
@@ -34,7 +38,7 @@ impl Writer {
     pub fn start() -> Self {
         let (lines, waiting) = sync_channel(MAX_LINES);
         let _ = LINES.set(lines.clone());
-        thread::spawn(move || write_all(&waiting, io::stderr()));
+        thread::spawn(move || write_all(&waiting, io::stderr(), &CLIENT_LINES));
         Self(lines)
     }
 }
@@ -67,22 +71,40 @@ pub fn finish() {
 }
 
 /// A log that cannot be written has nobody who could be told.
-fn write_all(waiting: &Receiver<Line>, mut log: impl Write) {
-    let mut said = 0;
-    for line in waiting {
+fn write_all(waiting: &Receiver<Line>, mut log: impl Write, budget: &Budget) {
+    let (mut told_dropped, mut told_suppressed) = (0, 0);
+    let mut period_ends = None;
+    loop {
+        let line = match period_ends {
+            None => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(end) => waiting.recv_timeout(end - Instant::now().min(end)),
+        };
+        let is_over = matches!(line, Ok(Line::Finish(_)) | Err(RecvTimeoutError::Disconnected));
+        if let Ok(Line::Text(text)) = &line {
+            let _ = log.write_all(text);
+        }
+        tell(&mut log, dropped(), &mut told_dropped, "were dropped here: nobody read them in time");
+        if is_over || period_ends.is_some_and(|end| Instant::now() >= end) {
+            let why = "about clients were left out here (log.lines_per_second)";
+            tell(&mut log, budget.suppressed(), &mut told_suppressed, why);
+            period_ends = None; // without clients, nobody has to wake up for them
+        }
         match line {
-            Line::Text(text) => {
-                let _ = log.write_all(&text);
-            }
-            Line::Finish(done) => {
-                let _ = done.send(());
-            }
+            Ok(Line::Finish(done)) => drop(done.send(())),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Line::Text(_)) | Err(RecvTimeoutError::Timeout) => {}
         }
-        let dropped = dropped();
-        if dropped > said {
-            let _ = writeln!(log, "{} log lines were dropped here: nobody read them in time", dropped - said);
-            said = dropped;
+        if period_ends.is_none() && budget.refill() {
+            period_ends = Some(Instant::now() + BUDGET_PERIOD);
         }
+    }
+}
+
+/// Says how many lines are not there of which nobody was told.
+fn tell(log: &mut impl Write, all: u64, told: &mut u64, why: &str) {
+    let news = all - std::mem::replace(told, all);
+    if news > 0 {
+        let _ = writeln!(log, "{news} log lines {why}");
     }
 }
 
@@ -113,7 +135,7 @@ mod tests {
         let mut writer = Writer(lines);
         let reader = thread::spawn(move || {
             let mut log = Stalled(Vec::new());
-            write_all(&waiting, &mut log);
+            write_all(&waiting, &mut log, &Budget::new());
             String::from_utf8(log.0).unwrap()
         });
         for _ in 0..10 {

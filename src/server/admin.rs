@@ -104,6 +104,7 @@ async fn metrics(request: HttpRequest, node: web::Data<Node>) -> Result<HttpResp
     let free = node.in_flight.available_permits();
     node.metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
     node.metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
+    node.metrics.log_lines_suppressed.inner().store(logging::suppressed(), Ordering::Relaxed);
     let (text, kind) = match accepts_open_metrics(&request) {
         true => (node.metrics.text(), "application/openmetrics-text; version=1.0.0; charset=utf-8"),
         false => (node.metrics.classic_text(), "text/plain; version=0.0.4; charset=utf-8"),

@@ -1,7 +1,7 @@
 //! What is kept of a session that has ended: a count and a line.
 
 use super::Session;
-use crate::{logging::TARGET, metrics::CloseLabels, outbox::CloseReason};
+use crate::{logging::log_client, metrics::CloseLabels, outbox::CloseReason};
 
 impl Session {
     pub(super) fn count_end(&self, reason: &CloseReason) {
@@ -17,12 +17,8 @@ impl Session {
 
     pub(super) fn log_end(&self, reason: &CloseReason) {
         let level = if reason.is_fault() { log::Level::Info } else { log::Level::Debug };
-        if level > log::max_level() {
-            return;
-        }
         let sent = self.outbox.sent();
-        log::log!(
-            target: TARGET,
+        log_client!(
             level,
             "session {} from {} in {} ended after {:.1?}: {} ({reason}); received {} messages, {} bytes; sent {} messages, {} bytes",
             self.id,

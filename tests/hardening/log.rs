@@ -1,13 +1,15 @@
-//! A log that nobody reads stops nobody.
+//! A log that nobody reads stops nobody, and nobody fills one that is read.
 
 use crate::{
     process::Launch,
-    support::{Client, comes_to},
+    support::{Client, comes_to, eventually, within},
 };
+use rustix::process::Signal;
+use std::time::Instant;
 
 #[tokio::test]
 async fn a_reader_of_the_log_who_stalls_stops_nobody() {
-    let server = Launch::with(&[("log.messages", "true")]).log_unread().start();
+    let server = Launch::with(&[("log.lines_per_second", "0")]).log_unread().start();
     let mut client = Client::joins(&server, "/").await;
     let mut neighbour = Client::joins(&server, "/").await;
     for number in 0..8000 {
@@ -16,4 +18,46 @@ async fn a_reader_of_the_log_who_stalls_stops_nobody() {
     }
     comes_to(&server, "messages_received_total", 8000).await;
     assert!(server.metrics().await.value("log_lines_dropped_total") > 0, "what nobody read is counted");
+}
+
+#[tokio::test]
+async fn clients_cause_no_more_lines_than_the_log_is_to_have() {
+    const PER_SECOND: u64 = 20;
+    const MESSAGES: u64 = 20_000;
+    let server = Launch::with(&[("log.lines_per_second", PER_SECOND)]).start();
+    let began = Instant::now();
+    let mut speaker = Client::joins(&server, "/?echo=false").await;
+    for _ in 0..MESSAGES {
+        speaker.says("hello").await;
+    }
+    comes_to(&server, "messages_received_total", MESSAGES).await;
+    server.signal(Signal::HUP);
+    eventually("a line about the server itself", || server.log.count("SIGHUP") == 1).await;
+    for _ in 0..30 {
+        Client::joins(&server, "/").await; // comes and goes
+    }
+    comes_to(&server, "sessions", 1).await;
+
+    let all = MESSAGES + 31;
+    let written = || {
+        (server.log.count("server: received: hello") + server.log.count("server: receive connection.")) as u64
+    };
+    let counted = async || server.metrics().await.value("log_lines_suppressed_total");
+    let complete = async { while written() + counted().await < all {} };
+    within("every line to be written or counted", complete).await;
+    assert!(
+        written() <= PER_SECOND * (began.elapsed().as_secs() + 2),
+        "{} in {:?}",
+        written(),
+        began.elapsed()
+    );
+    let told = || {
+        let numbers = server.log.text();
+        let numbers = numbers.lines().filter_map(|line| {
+            line.strip_suffix(" log lines about clients were left out here (log.lines_per_second)")
+        });
+        numbers.map(|number| number.parse::<u64>().expect("a number")).sum::<u64>()
+    };
+    eventually("the log to say how many are not there", || told() + written() >= all).await;
+    assert_eq!(told(), counted().await);
 }
