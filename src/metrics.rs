@@ -60,6 +60,8 @@ pub struct Metrics {
     pub pauses: Family<PauseLabels, Counter>,
     /// Times that a worker thread stood still for longer than two sweeps.
     pub standstills: Counter,
+    /// Times that a room stopped waiting for a client.
+    pub patience_exhausted: Counter,
     pub log_lines_dropped: Counter,
     pub log_lines_suppressed: Counter,
 }
@@ -110,6 +112,11 @@ impl Metrics {
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),
             standstills: register(r, "standstills", "Times that a worker thread stood still"),
+            patience_exhausted: register(
+                r,
+                "patience_exhausted",
+                "Times that a room waited for a client no more",
+            ),
             log_lines_dropped: register(r, "log_lines_dropped", "Log lines that the reader was too slow for"),
             log_lines_suppressed: register(
                 r,

@@ -218,6 +218,11 @@ impl Outbox {
         self.reason.get()
     }
 
+    /// Bytes of messages that the kernel has taken.
+    pub fn taken(&self) -> u64 {
+        self.sent.get().bytes.saturating_sub(self.queue.borrow().waiting() as u64)
+    }
+
     /// Messages and bytes that went out or are queued.
     pub fn sent(&self) -> Traffic {
         self.sent.get()

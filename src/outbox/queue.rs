@@ -61,8 +61,14 @@ impl Queue {
         self.pool.has_room(self.held(), bytes)
     }
 
+    /// Bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.bytes + self.recalled
+    }
+
+    /// Bytes of memory that it takes.
     fn held(&self) -> usize {
-        self.bytes + self.recalled + self.chunks.len() * CHUNK_COST
+        self.waiting() + self.chunks.len() * CHUNK_COST
     }
 
     /// Queues the frames in `bytes`, of which the first `written` bytes were already sent.

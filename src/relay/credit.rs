@@ -1,16 +1,100 @@
-//! The credit of speakers that a relay holds back while somebody in their room is behind.
+//! The credit of speakers that a relay holds back while a client of their room lags, and for whom it does so.
+//!
+//! A room waits for a client that takes what it is sent at the promised rate, an eighth of an outbox in `rooms.patience`,
+//! for as long as it lags. A client that takes less than half of that uses up an account, and then the room waits for it no
+//! more: speakers go on at full speed, and it ends as too slow.
 
-use crate::room::Credit;
-use std::time::{Duration, Instant};
+use crate::{
+    config::Settings,
+    hub::SessionId,
+    metrics::Metrics,
+    outbox::Outbox,
+    room::{Credit, Flow},
+};
+use std::{
+    collections::HashMap,
+    rc::{Rc, Weak},
+    time::{Duration, Instant},
+};
 
-/// What is held back in one room.
+/// How often a relay looks at clients that lag while speakers wait for them.
+pub const CATCH_UP_INTERVAL: Duration = Duration::from_millis(2);
+
+/// How long rooms wait for clients that lag; the same for every room.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// The longest that credit is held back at a time; zero: not at all.
+    pub limit: Duration,
+    /// Bytes that the promised rate takes in this time.
+    eighth: f64,
+    /// The account of a client: how long a room waits for it in vain.
+    allowance: Duration,
+}
+
+impl Patience {
+    /// As long as an outbox takes to fill up while nothing of it is taken.
+    const EIGHTHS: u32 = 8;
+    /// The largest send buffer that Linux gives by itself, in bytes.
+    const KERNEL_BUFFER: f64 = (4 << 20) as f64;
+
+    pub fn of(settings: &Settings) -> Self {
+        let limit = settings.rooms.patience;
+        let eighth = Flow::of(settings).eighth() as f64;
+        // The kernel takes nothing for as long as a third of its buffer is on the way, and then all of that at once.
+        let buffer = match settings.session.send_buffer.bytes() {
+            0 => Self::KERNEL_BUFFER,
+            bytes => 2.0 * bytes as f64,
+        };
+        let allowance = limit.saturating_mul(Self::EIGHTHS).saturating_add(limit.mul_f64(buffer / eighth));
+        Self { limit, eighth, allowance }
+    }
+
+    /// The time in which half of the promised rate takes `bytes`; no longer than an account.
+    fn worth(&self, bytes: u64) -> Duration {
+        let eighths = bytes as f64 / self.eighth;
+        let allowance = self.allowance.as_secs_f64();
+        Duration::from_secs_f64((2.0 * eighths * self.limit.as_secs_f64()).min(allowance))
+    }
+}
+
+/// What is held back in one room, and the clients that lag there.
 #[derive(Default)]
 pub struct HeldCredit {
     since: Option<Instant>,
     credits: Vec<Credit>,
+    lagging: HashMap<SessionId, (Weak<Outbox>, Account)>,
 }
 
 impl HeldCredit {
+    /// Notes that a client has not taken all of what it was sent; `true` if the room waits for it.
+    pub fn lags(&mut self, session: SessionId, outbox: &Rc<Outbox>, now: Instant) -> bool {
+        let taken = outbox.taken();
+        let account = || (Rc::downgrade(outbox), Account::new(taken, now));
+        let (_, account) = self.lagging.entry(session).or_insert_with(account);
+        account.is_waited_for()
+    }
+
+    /// Looks at all clients that lagged; `true` if one that the room waits for still does.
+    pub fn look(&mut self, now: Instant, patience: &Patience, metrics: &Metrics) -> bool {
+        let mut waits = false;
+        self.lagging.retain(|_, (outbox, account)| {
+            let Some(outbox) = outbox.upgrade() else { return false };
+            let (before, lags) = (account.is_waited_for(), outbox.has_backlog());
+            account.look(lags, outbox.taken(), now, patience);
+            if before && !account.is_waited_for() {
+                metrics.patience_exhausted.inc();
+            }
+            waits |= lags && account.is_waited_for();
+            !account.is_settled(now, patience)
+        });
+        waits
+    }
+
+    /// Forgets a client that has left.
+    pub fn forget(&mut self, session: SessionId) {
+        self.lagging.remove(&session);
+    }
+
     /// Keeps `credits` until the room has caught up; says whether nothing was kept before.
     pub fn keep(&mut self, credits: impl Iterator<Item = Credit>, now: Instant) -> bool {
         self.credits.extend(credits);
@@ -18,7 +102,136 @@ impl HeldCredit {
     }
 
     /// Whether the room was waited for long enough.
-    pub fn is_over(&self, patience: Duration, now: Instant) -> bool {
-        self.since.is_none_or(|since| now.saturating_duration_since(since) >= patience)
+    pub fn is_over(&self, patience: &Patience, now: Instant) -> bool {
+        self.since.is_none_or(|since| now.saturating_duration_since(since) >= patience.limit)
+    }
+
+    /// Gives back what is held.
+    pub fn release(&mut self) {
+        (self.since, self.credits) = (None, Vec::new());
+    }
+
+    /// Whether nothing is held and no client lagged.
+    pub fn is_idle(&self) -> bool {
+        self.since.is_none() && self.lagging.is_empty()
+    }
+}
+
+/// How long a room has waited for one client in vain.
+struct Account {
+    /// Time that the room waited, less the time that half of the promised rate would have needed for what was taken.
+    waited: Duration,
+    /// Bytes that the kernel had taken at the last look.
+    taken: u64,
+    looked: Instant,
+    lagged: bool,
+    /// The account is used up.
+    exhausted: bool,
+    /// The first look since which the client has not lagged.
+    clear_since: Option<Instant>,
+}
+
+impl Account {
+    /// The account of a client that lags since `now`.
+    fn new(taken: u64, now: Instant) -> Self {
+        Self { waited: Duration::ZERO, taken, looked: now, lagged: true, exhausted: false, clear_since: None }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        !self.exhausted
+    }
+
+    /// Notes whether the client lags at `now`, and how much it has taken. A look that comes late counts as one in time:
+    /// what made it late is not the client's doing.
+    fn look(&mut self, lags: bool, taken: u64, now: Instant, patience: &Patience) {
+        if lags && self.lagged {
+            self.waited += now.saturating_duration_since(self.looked).min(2 * CATCH_UP_INTERVAL);
+        }
+        self.waited = self.waited.saturating_sub(patience.worth(taken.saturating_sub(self.taken)));
+        self.exhausted |= self.waited >= patience.allowance;
+        self.clear_since = if lags { None } else { self.clear_since.or(Some(now)) };
+        (self.taken, self.looked, self.lagged) = (taken, now, lags);
+    }
+
+    /// Whether nothing of it needs to be remembered: the client does not lag and has used up nothing, or it has not
+    /// lagged for as long as an account lasts.
+    fn is_settled(&self, now: Instant, patience: &Patience) -> bool {
+        self.clear_since.is_some_and(|since| {
+            self.waited.is_zero() && !self.exhausted
+                || now.saturating_duration_since(since) >= patience.allowance
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the room still waits for a client that takes `rate` times the promised rate for a minute while everybody
+    /// speaks, where the kernel takes nothing until `burst` bytes fit, and after how long it stopped.
+    fn waits_for(rate: f64, burst: f64) -> Option<Duration> {
+        let patience = Patience::of(&Settings::default());
+        let (begin, mut account) = (Instant::now(), Account::new(0, Instant::now()));
+        let bytes_per_tick = rate * patience.eighth / patience.limit.div_duration_f64(CATCH_UP_INTERVAL);
+        let (mut arrived, mut taken) = (0.0, 0.0);
+        for tick in 1..30_000 {
+            arrived += bytes_per_tick;
+            let now = begin + CATCH_UP_INTERVAL * tick;
+            let fits = arrived - taken >= burst;
+            taken = if fits { arrived } else { taken };
+            account.look(!fits, taken as u64, now, &patience);
+            if !account.is_waited_for() {
+                return Some(now - begin);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_room_waits_for_a_client_at_the_promised_rate_for_as_long_as_it_lags() {
+        for rate in [1.0, 1.5] {
+            for burst in [0.0, 1e3, 43e3, 128e3] {
+                assert_eq!(waits_for(rate, burst), None, "{rate} {burst}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_room_does_not_wait_for_ever_for_a_client_below_half_of_the_promised_rate() {
+        for rate in [0.0, 0.05, 0.4] {
+            let patience = Patience::of(&Settings::default());
+            let stopped = waits_for(rate, 43e3).expect("it stops");
+            assert!(stopped >= patience.allowance, "{rate}: {stopped:?}");
+            assert!(stopped < patience.allowance * 8, "{rate}: {stopped:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_was_given_up_is_waited_for_again_when_it_has_kept_up_for_a_while() {
+        let (patience, begin) = (Patience::of(&Settings::default()), Instant::now());
+        let mut account = Account::new(0, begin);
+        let mut now = begin;
+        while account.is_waited_for() {
+            now += CATCH_UP_INTERVAL;
+            account.look(true, 0, now, &patience);
+        }
+        let clear = now + CATCH_UP_INTERVAL;
+        account.look(false, 1 << 30, clear, &patience);
+        assert!(!account.is_waited_for(), "it remembers, however much the client takes at once");
+        let almost = clear + patience.allowance - CATCH_UP_INTERVAL;
+        account.look(false, 1 << 30, almost, &patience);
+        assert!(!account.is_settled(almost, &patience));
+        account.look(true, 1 << 30, almost, &patience);
+        assert!(!account.is_settled(clear + patience.allowance, &patience), "it lagged again");
+        account.look(false, 1 << 30, almost, &patience);
+        assert!(account.is_settled(almost + patience.allowance, &patience));
+    }
+
+    #[test]
+    fn a_relay_that_was_held_up_charges_no_client_for_it() {
+        let (patience, begin) = (Patience::of(&Settings::default()), Instant::now());
+        let mut account = Account::new(0, begin);
+        account.look(true, 0, begin + 10 * patience.allowance, &patience);
+        assert!(account.is_waited_for());
     }
 }

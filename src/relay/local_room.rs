@@ -2,7 +2,7 @@
 
 use super::{
     batch::{Batch, Hearer},
-    credit::HeldCredit,
+    credit::{HeldCredit, Patience},
 };
 use crate::{
     clock,
@@ -14,11 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::{
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 #[derive(Default)]
 pub struct LocalRoom {
@@ -26,7 +22,8 @@ pub struct LocalRoom {
     said: SmallVec<[Arc<Publication>; 1]>,
     /// Of the room that lies here now.
     flow: Option<Flow>,
-    held: HeldCredit,
+    /// None while no client of the room lags.
+    held: Option<Box<HeldCredit>>,
 }
 
 struct Member {
@@ -60,7 +57,10 @@ impl LocalRoom {
 
     /// Forgets who is at `index`; says who is there now instead.
     pub fn remove(&mut self, index: usize) -> Option<SessionId> {
-        self.members.swap_remove(index);
+        let member = self.members.swap_remove(index);
+        if let Some(held) = &mut self.held {
+            held.forget(member.hearer.session);
+        }
         if self.members.is_empty() {
             self.end();
         }
@@ -84,15 +84,22 @@ impl LocalRoom {
     }
 
     /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
-    pub fn flush(&mut self, compression: &Compression, metrics: &Metrics) -> bool {
+    pub fn flush(&mut self, compression: &Compression, patience: &Patience, metrics: &Metrics) -> bool {
         let said = std::mem::take(&mut self.said);
         let mut batch = Batch::new(&said, compression);
-        let (mut sent, mut behind) = (Traffic::default(), false);
+        let (mut sent, mut behind, mut now) = (Traffic::default(), false, None);
+        if let Some(held) = &mut self.held {
+            held.look(*now.insert(clock::now()), patience, metrics);
+        }
         for some in self.members.chunks_mut(FETCHED_TOGETHER) {
             some.iter().for_each(|member| member.outbox.prefetch());
             for member in some {
                 member.hear(&mut batch, &mut sent);
-                behind |= member.outbox.has_backlog();
+                if member.outbox.has_backlog() && !patience.limit.is_zero() {
+                    let held = self.held.get_or_insert_default();
+                    let now = *now.get_or_insert_with(clock::now);
+                    behind |= held.lags(member.hearer.session, &member.outbox, now);
+                }
             }
         }
         metrics.messages_sent.inc_by(sent.messages);
@@ -100,32 +107,26 @@ impl LocalRoom {
         if let Some(oldest) = said.first() {
             metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
         }
-        behind && !self.patience().is_zero() && self.held.keep(credits(&said), clock::now())
-    }
-
-    fn patience(&self) -> Duration {
-        self.flow.as_ref().map_or(Duration::ZERO, |flow| flow.patience)
-    }
-
-    /// Whether somebody has not taken yet what it was sent.
-    fn is_behind(&self) -> bool {
-        self.members.iter().any(|member| member.outbox.has_backlog())
+        let held = self.held.as_mut().filter(|_| behind);
+        held.is_some_and(|held| held.keep(credits(&said), clock::now()))
     }
 
     /// Nobody here is in the room any more; another may lie here next.
     fn end(&mut self) {
         self.members.shrink_to_fit();
         self.flow = None;
-        self.held = HeldCredit::default();
+        self.held = None;
     }
 
     /// Gives back the credit of those who spoke when nobody is behind any more, or was waited for long enough; says
     /// whether it did.
-    pub fn release_credit(&mut self, now: Instant) -> bool {
-        let released = self.held.is_over(self.patience(), now) || !self.is_behind();
+    pub fn release_credit(&mut self, now: Instant, patience: &Patience, metrics: &Metrics) -> bool {
+        let Some(held) = &mut self.held else { return true };
+        let released = !held.look(now, patience, metrics) || held.is_over(patience, now);
         if released {
-            self.held = HeldCredit::default();
+            held.release();
         }
+        self.held.take_if(|held| held.is_idle());
         released
     }
 }

@@ -25,6 +25,7 @@ use crate::{
 };
 use actix::prelude::*;
 use batch::Hearer;
+use credit::CATCH_UP_INTERVAL;
 use dismissal::Dismissals;
 use log::warn;
 use recall::RecallCache;
@@ -62,9 +63,6 @@ pub struct Relay {
     dismissals: Option<Dismissals>,
     _guard: PanicGuard,
 }
-
-/// How often hearers who are behind are looked at while speakers wait for them.
-const CATCH_UP_INTERVAL: Duration = Duration::from_millis(2);
 
 /// A standstill that operators want to know of.
 const LONG_STANDSTILL: Duration = Duration::from_secs(1);
@@ -163,7 +161,7 @@ impl Relay {
         self.waits_for_hearers = true;
         ctx.run_later(CATCH_UP_INTERVAL, |relay, ctx| {
             relay.waits_for_hearers = false;
-            relay.desk.roster.borrow_mut().release_credit(clock::now());
+            relay.desk.roster.borrow_mut().release_credit(clock::now(), &relay.desk.metrics);
             relay.wait_for_hearers(ctx);
         });
     }
@@ -278,7 +276,7 @@ pub(crate) mod tests {
             in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
             pool: Arc::new(Pool::new(&settings, metrics.clone())),
             seal: Seal::default(),
-            roster: RefCell::new(Roster::new(&settings.compression)),
+            roster: RefCell::new(Roster::new(&settings)),
             settings: Arc::new(settings),
             metrics,
         });

@@ -2,10 +2,11 @@
 
 use super::{
     batch::Hearer,
+    credit::Patience,
     local_room::{FETCHED_TOGETHER, LocalRoom},
 };
 use crate::{
-    config::CompressionSettings,
+    config::Settings,
     hub::{Publication, SessionId},
     metrics::Metrics,
     outbox::Outbox,
@@ -23,6 +24,7 @@ pub struct Roster {
     /// Rooms whose speakers wait for who is behind.
     behind: Vec<RoomSlot>,
     compression: Compression,
+    patience: Patience,
 }
 
 /// Where a session is found again.
@@ -32,9 +34,16 @@ struct Seat {
 }
 
 impl Roster {
-    pub fn new(settings: &CompressionSettings) -> Self {
-        let compression = Compression { level: settings.level, threshold: settings.threshold.bytes() };
-        Self { sessions: HashMap::new(), rooms: vec![], stirred: vec![], behind: vec![], compression }
+    pub fn new(settings: &Settings) -> Self {
+        let Settings { compression, .. } = settings;
+        Self {
+            sessions: HashMap::new(),
+            rooms: vec![],
+            stirred: vec![],
+            behind: vec![],
+            compression: Compression { level: compression.level, threshold: compression.threshold.bytes() },
+            patience: Patience::of(settings),
+        }
     }
 
     /// The session exists from now on, in no room yet.
@@ -85,7 +94,7 @@ impl Roster {
         for slots in std::mem::take(&mut self.stirred).chunks(FETCHED_TOGETHER) {
             slots.iter().for_each(|slot| self.rooms[slot.index()].prefetch());
             for slot in slots {
-                if self.rooms[slot.index()].flush(&self.compression, metrics) {
+                if self.rooms[slot.index()].flush(&self.compression, &self.patience, metrics) {
                     self.behind.push(*slot);
                 }
             }
@@ -104,9 +113,9 @@ impl Roster {
     }
 
     /// Lets the speakers go on in rooms that have caught up, or were waited for long enough.
-    pub fn release_credit(&mut self, now: Instant) {
-        let rooms = &mut self.rooms;
-        self.behind.retain(|slot| !rooms[slot.index()].release_credit(now));
+    pub fn release_credit(&mut self, now: Instant, metrics: &Metrics) {
+        let (rooms, patience) = (&mut self.rooms, &self.patience);
+        self.behind.retain(|slot| !rooms[slot.index()].release_credit(now, patience, metrics));
     }
 
     pub fn outbox(&self, session: SessionId) -> Option<&Rc<Outbox>> {
@@ -171,7 +180,7 @@ mod tests {
     }
 
     fn roster() -> (Roster, RoomSlot) {
-        (Roster::new(&Settings::default().compression), slot())
+        (Roster::new(&Settings::default()), slot())
     }
 
     fn flow() -> Flow {

@@ -1,11 +1,11 @@
 //! How far those who speak in a room may be ahead of those who hear.
 //!
 //! Who speaks takes credit for each message. It comes back when the relays have handed the message on, and while
-//! somebody has not taken all of it, after [`Flow::patience`] at the latest. So nobody speaks much faster than others
+//! somebody has not taken all of it, after `rooms.patience` at the latest. So nobody speaks much faster than others
 //! hear, and only who cannot take an eighth of an outbox in that time is ever sent away as too slow.
 
 use crate::config::Settings;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What may be under way in one room; the same terms for every room.
@@ -16,8 +16,6 @@ pub struct Flow {
     most: usize,
     /// What the smallest message costs, since outboxes count messages too.
     least: usize,
-    /// How long speakers wait for who is behind; zero: not at all.
-    pub patience: Duration,
 }
 
 /// Shared, since a relay may hold it for longer than the message.
@@ -28,7 +26,12 @@ impl Flow {
         let (bytes, messages) = (settings.session.outbox_bytes.bytes(), settings.session.outbox_messages);
         let least = (bytes / messages).max(1);
         let most = (bytes / 8).clamp(least, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        Self { credit: Arc::new(Semaphore::new(most)), most, least, patience: settings.rooms.patience }
+        Self { credit: Arc::new(Semaphore::new(most)), most, least }
+    }
+
+    /// Bytes that may be under way at a time.
+    pub fn eighth(&self) -> usize {
+        self.most
     }
 
     /// The same for another room.

@@ -83,7 +83,7 @@ impl Node {
             in_flight: self.in_flight.clone(),
             pool: self.pool.clone(),
             seal: self.seal.clone(),
-            roster: RefCell::new(Roster::new(&self.settings.compression)),
+            roster: RefCell::new(Roster::new(&self.settings)),
         });
         Relay::new(desk.clone()).start();
         desk

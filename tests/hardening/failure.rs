@@ -69,7 +69,7 @@ fn relay() -> Addr<Relay> {
         in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
         pool: Arc::new(Pool::new(&settings, metrics.clone())),
         seal: Seal::default(),
-        roster: RefCell::new(Roster::new(&settings.compression)),
+        roster: RefCell::new(Roster::new(&settings)),
         settings: Arc::new(settings),
         metrics,
     };

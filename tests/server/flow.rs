@@ -1,8 +1,17 @@
 //! How fast anybody may speak: not much faster than others hear.
 
 use crate::support::{Client, Host, Raw, TestServer, frame, handshake};
-use actix_web::rt::spawn;
+use actix_web::rt::{
+    spawn,
+    task::JoinHandle,
+    time::{interval, timeout},
+};
 use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use worldcast::config::{ByteSize, Settings};
 
 /// More than an outbox holds.
 const MESSAGES: usize = 5_000;
@@ -66,4 +75,70 @@ async fn who_never_hears_is_not_waited_for_long() {
     }
     server.comes_to_count(r#"closes_total{code="1013",reason="too_slow"}"#, 3).await;
     drop(deaf);
+}
+
+/// Outboxes of which an eighth is 16 KiB, and little that the kernel keeps.
+fn small_outboxes(settings: &mut Settings) {
+    settings.session.outbox_bytes = ByteSize::from_kib(128);
+    settings.session.send_buffer = ByteSize::from_kib(16);
+}
+
+/// Many short messages without end, by somebody who does not hear itself.
+async fn chatters(server: &TestServer) -> JoinHandle<()> {
+    let mut chatterer = Raw::connect(server.address()).await;
+    chatterer.sends(handshake("/websocket/news?echo=false")).await;
+    chatterer.is_let_in().await;
+    chatterer.is_greeted().await;
+    let mut socket = chatterer.into_socket();
+    let frames = frame(0x81, &[b'x'; 22]).repeat(1000);
+    spawn(async move { while socket.write_all(&frames).await.is_ok() {} })
+}
+
+/// Reads so many bytes a second for so long, or until the session ends; returns whether it ended.
+async fn reads_slowly(socket: &mut TcpStream, bytes_per_second: usize, how_long: Duration) -> bool {
+    let tick = Duration::from_millis(5);
+    let mut ticks = interval(tick);
+    let (mut buffer, mut due) = (vec![0; 1 << 20], 0);
+    for _ in 0..how_long.div_duration_f64(tick) as usize {
+        ticks.tick().await;
+        due += (bytes_per_second as f64 * tick.as_secs_f64()) as usize;
+        match timeout(tick, socket.read(&mut buffer[..due])).await {
+            Ok(Ok(0) | Err(_)) => return true,
+            Ok(Ok(read)) => due -= read,
+            Err(_) => due = 0, // there was nothing to read
+        }
+    }
+    false
+}
+
+#[actix_web::test]
+async fn who_is_always_a_little_behind_is_not_waited_for_for_ever() {
+    let server = TestServer::with(|settings| settings.session.send_buffer = ByteSize::from_kib(16)).await;
+    let slow = Raw::connect(server.address()).await;
+    slow.has_a_small_buffer();
+    let mut slow = joined(slow).await;
+    let chatterer = chatters(&server).await;
+    spawn(async move { reads_slowly(&mut slow, 150_000, Duration::from_secs(60)).await });
+    server.comes_to_count(r#"closes_total{code="1013",reason="too_slow"}"#, 1).await;
+    server.comes_to_count("patience_exhausted_total", 1).await;
+    chatterer.abort();
+}
+
+#[actix_web::test]
+async fn who_takes_what_is_promised_is_never_sent_away() {
+    let server = TestServer::with(small_outboxes).await;
+    let slow = Raw::connect(server.address()).await;
+    slow.has_a_small_buffer();
+    let mut slow = joined(slow).await;
+    let chatterer = chatters(&server).await;
+    let promised = 10 * (16 << 10); // an eighth of an outbox in a tenth of a second
+    let ended = reads_slowly(&mut slow, promised, Duration::from_secs(6)).await;
+    server.comes_to_count(r#"pauses_total{reason="room"}"#, 1).await;
+    assert!(!ended);
+    chatterer.abort();
+}
+
+async fn joined(mut raw: Raw) -> TcpStream {
+    raw.joins("news").await;
+    raw.into_socket()
 }
