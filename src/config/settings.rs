@@ -217,7 +217,7 @@ impl Default for SessionSettings {
 pub struct LimitSettings {
     /// Sessions that may be open at once, over all listeners; more are refused with 503.
     pub connections: usize,
-    /// Sessions that may be open at once from one IP address; more are refused with 429. 0 is no limit.
+    /// Sessions that may be open at once from one IP address, or one /64 network of IPv6; more are refused with 429. 0 is no limit.
     pub connections_per_ip: usize,
     /// Sessions that may begin in one second; more are refused with 503. 0 is no limit.
     pub connections_per_second: u32,

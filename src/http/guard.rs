@@ -14,7 +14,10 @@ use actix_web::{
     Error, HttpRequest, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{Version, header},
+    http::{
+        StatusCode, Version,
+        header::{self, HeaderValue},
+    },
     middleware::Next,
     web,
 };
@@ -25,7 +28,8 @@ use std::{borrow::Cow, net::SocketAddr};
 #[derive(Clone, Copy)]
 pub struct Listener(pub SocketAddr);
 
-/// Refuses names that are not ours, and counts every refusal.
+/// Refuses names that are not ours, and counts every refusal. No browser is to guess what an answer is: what others say
+/// may be in it.
 pub async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
@@ -41,6 +45,9 @@ pub async fn guard<B: MessageBody + 'static>(
     }
     let (request, mut answer) = answer.into_parts();
     share(&request, &mut answer);
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        forbid_sniffing(&mut answer);
+    }
     Ok(ServiceResponse::new(request, answer))
 }
 
@@ -84,7 +91,14 @@ pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
 /// The response to a request that no `App` could judge, counted and logged like every refusal.
 pub fn refuse(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) -> HttpResponse {
     note(context, peer, refusal);
-    refusal.error_response()
+    let mut response = refusal.error_response();
+    forbid_sniffing(&mut response);
+    response
+}
+
+/// A browser takes a response for what it says it is (Fetch, section 3.6).
+fn forbid_sniffing(response: &mut HttpResponse) {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 fn note(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) {

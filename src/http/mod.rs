@@ -186,7 +186,6 @@ fn page_headers() -> DefaultHeaders {
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ))
-        .add(("X-Content-Type-Options", "nosniff"))
         .add(("Referrer-Policy", "no-referrer"))
         .add(("Cache-Control", "no-cache"))
 }

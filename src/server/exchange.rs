@@ -13,7 +13,7 @@ use actix_http::{
     body::{BodySize, BoxBody, MessageBody},
     error::{ParseError, PayloadError},
     h1::{Codec, Message, MessageType},
-    header::{self, HeaderName, HeaderValue},
+    header::{HeaderName, HeaderValue},
 };
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::Stream;
@@ -117,14 +117,10 @@ impl Exchange {
         }
     }
 
-    /// A target in absolute form counts, whatever `Host` says (RFC 9112 §3.2.2).
     fn with_body(&mut self, mut request: Request) -> Request {
         let head = request.head_mut();
         (self.version, self.is_head) = (head.version, head.method == Method::HEAD);
         self.input.expects_continue.set(head.expect());
-        if let Some(Ok(host)) = head.uri.authority().map(|host| HeaderValue::from_str(host.as_str())) {
-            head.headers.insert(header::HOST, host);
-        }
         if self.input.message_type() != MessageType::Payload {
             return request;
         }

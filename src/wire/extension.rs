@@ -5,11 +5,14 @@ use super::WindowBits;
 /// Compression as a client will read and write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
-    /// How far back what the client reads may refer.
+    /// How far back what the client reads may refer, one of [`WINDOWS`].
     pub window: WindowBits,
     /// The value of the response's `Sec-WebSocket-Extensions`.
     pub response: String,
 }
+
+/// The windows that are agreed on: a message is compressed once for each that its hearers have.
+const WINDOWS: [u8; 3] = [15, 12, 9];
 
 /// Accepts the first offer of permessage-deflate that can be kept, in the values of all
 /// `Sec-WebSocket-Extensions` headers of a request. An offer with a parameter that is malformed, unknown
@@ -49,11 +52,16 @@ fn accept(offer: &str) -> Option<Agreement> {
                 None,
             ) => {}
             ("client_max_window_bits", Some(bits)) => drop(window_bits(bits)?),
-            ("server_max_window_bits", Some(bits)) => window = Some(WindowBits::new(window_bits(bits)?)?),
+            ("server_max_window_bits", Some(bits)) => window = Some(at_most(window_bits(bits)?)?),
             _ => return None,
         }
     }
     Some(Agreement::new(window))
+}
+
+/// The largest of our windows that is no larger than the client wants: a smaller one is an answer too (RFC 7692 §7.1.2.1).
+fn at_most(bits: u8) -> Option<WindowBits> {
+    WINDOWS.into_iter().find(|ours| *ours <= bits).and_then(WindowBits::new)
 }
 
 /// 8 to 15, without leading zeros (RFC 7692 §7.1.2).
@@ -115,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn the_window_of_the_server_is_as_small_as_the_client_wants() {
-        for bits in 9..=15 {
-            let agreement = Some((bits, format!("{PLAIN}; server_max_window_bits={bits}")));
+    fn the_window_of_the_server_is_one_of_three_and_as_small_as_the_client_wants() {
+        for (bits, ours) in [(9, 9), (10, 9), (11, 9), (12, 12), (13, 12), (14, 12), (15, 15)] {
+            let agreement = Some((ours, format!("{PLAIN}; server_max_window_bits={ours}")));
             assert_eq!(agreed(&[&format!("permessage-deflate; server_max_window_bits={bits}")]), agreement);
             assert_eq!(agreed(&[&format!("permessage-deflate; server_max_window_bits = \"{bits}\"")]), None);
             assert_eq!(
@@ -136,7 +144,7 @@ mod tests {
             ", , permessage-deflate; server_max_window_bits=11",
             "permessage-deflate",
         ];
-        assert_eq!(agreed(&offers).unwrap().0, 11);
+        assert_eq!(agreed(&offers).unwrap().0, 9);
     }
 
     #[test]

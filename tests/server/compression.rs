@@ -53,8 +53,8 @@ fn inflated(deflated: &[u8]) -> String {
 async fn compression_is_agreed_on_with_whoever_offers_it() {
     let browser = "permessage-deflate; client_max_window_bits";
     assert_eq!(offered(&[browser]).await.header("sec-websocket-extensions"), AGREED);
-    let several = ["x-unknown", "permessage-deflate; server_max_window_bits=10, permessage-deflate"];
-    let expected = format!("{AGREED}; server_max_window_bits=10");
+    let several = ["x-unknown", "permessage-deflate; server_max_window_bits=13, permessage-deflate"];
+    let expected = format!("{AGREED}; server_max_window_bits=12");
     assert_eq!(offered(&several).await.header("sec-websocket-extensions"), expected);
 }
 

@@ -106,6 +106,21 @@ async fn a_browser_is_told_to_load_nothing_from_elsewhere() {
 }
 
 #[actix_web::test]
+async fn no_answer_may_be_taken_for_something_else() {
+    for path in [
+        "/rooms",
+        "/rooms/news",
+        "/rooms/news/messages",
+        "/rooms/%20",
+        "/websocket",
+        "/rooms/news/batch",
+        "/missing",
+    ] {
+        assert_eq!(get(path).await.header("x-content-type-options"), "nosniff", "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn the_page_never_takes_text_as_markup() {
     for file in fs::read_dir("static").unwrap() {
         let path = file.unwrap().path();
