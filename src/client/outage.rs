@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The shortest and the longest pause before an attempt; each is up to half of it shorter, by chance.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
 pub struct Outage {
     /// When the server was last reached.

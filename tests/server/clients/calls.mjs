@@ -20,6 +20,7 @@ const all = new Promise((done) => { console.log = (...words) => printed.push(wor
 await import(`data:text/javascript,${encodeURIComponent(`${example}\nexport { room };`)}`).then(async ({ room }) => {
   await all;
   room.close();
+  await next(room, 'end');
 });
 console.log = log;
 assert.deepEqual(printed, [['hello'], ['said as number', 1]]);
@@ -30,7 +31,8 @@ const heard = [];
 room.addEventListener('message', ({ detail }) => heard.push(detail.text ?? detail.bytes));
 room.addEventListener('open', () => room.say('in the listener'), { once: true });
 const [first, second, facts] = await Promise.all([room.say('first'), room.say('second'), room.presence()]);
-assert.deepEqual([first, second, facts.clients], [{ offset: 2 }, { offset: 3 }, 1]);
+assert.deepEqual([first, second], [{ offset: 2 }, { offset: 3 }]);
+assert.ok(facts.clients >= 1); // one that left may still be counted
 
 // Objects are JSON, bytes are bytes, and what is neither is a TypeError and nobody hears it.
 await room.say({ answer: [42] });
@@ -52,9 +54,10 @@ assert.deepEqual(heard.splice(0), ['first', 'second', 'in the listener', '{"answ
 // A room that is closed takes no calls, and ends once.
 let ends = 0;
 room.addEventListener('end', () => { ends += 1; });
+const ended = next(room, 'end');
 room.close();
 room.close();
-await next(room, 'end');
+await ended;
 room.close();
 assert.equal(ends, 1);
 await assert.rejects(room.say('too late'), /not connected/);
@@ -68,9 +71,9 @@ for (const [calls, size] of [[100_000, 1], [100, 100_000]]) {
     const said = waits.say('x'.repeat(size));
     outcomes.push(said.catch((error) => { bounded += /not connected yet, and [0-9]+ (calls|bytes) wait/.test(error.message); }));
   }
-  await Promise.resolve().then(() => {});
+  const over = next(waits, 'end');
   waits.close();
-  await next(waits, 'end');
+  await over;
   await Promise.all(outcomes);
   assert.ok(bounded > calls / 2 && bounded < calls, `${bounded} of ${calls}`);
 }
