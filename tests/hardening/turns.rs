@@ -2,7 +2,7 @@
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{Client, get_with, head, within},
+    support::{Client, get_with, head, post, within},
 };
 use std::{
     future::Future,
@@ -29,17 +29,8 @@ fn start() -> Server {
 
 /// Publishes over HTTP.
 async fn posts(server: SocketAddr, path: String, body: String) {
-    let answer = async {
-        let mut socket = TcpStream::connect(server).await.expect("a connection");
-        let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n");
-        let kind = "Content-Type: application/json\r\n\r\n";
-        socket.write_all((head + kind + &body).as_bytes()).await.expect("a connection");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.expect("an answer in UTF-8");
-        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
-    };
-    within(format!("an answer to {path}"), answer).await;
+    let answer = post(server, &path, &body).await;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }
 
 /// The longest of many echoes of a client in a room of its own, while `others` do what they do, as many at a time.
