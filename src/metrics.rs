@@ -60,6 +60,8 @@ pub struct Metrics {
     pub pauses: Family<PauseLabels, Counter>,
     /// Times that a worker thread stood still for longer than two sweeps.
     pub standstills: Counter,
+    /// Comings and goings that rooms have not been told yet.
+    pub presence_pending: Gauge,
     /// Times that a room stopped waiting for a client.
     pub patience_exhausted: Counter,
     pub log_lines_dropped: Counter,
@@ -112,6 +114,7 @@ impl Metrics {
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),
             standstills: register(r, "standstills", "Times that a worker thread stood still"),
+            presence_pending: register(r, "presence_pending", "Comings and goings that rooms are told soon"),
             patience_exhausted: register(
                 r,
                 "patience_exhausted",

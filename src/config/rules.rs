@@ -7,6 +7,8 @@ use super::{
     mistake::{Mistake, Problem},
 };
 
+use std::time::Duration;
+
 /// The longest header of a frame (RFC 6455, section 5.2): 2 bytes, 8 of length, 4 of mask.
 const FRAME_HEADER: usize = 14;
 
@@ -76,8 +78,10 @@ fn top(Settings { listen, workers, page, .. }: &Settings) -> Vec<Rule> {
     ]
 }
 
-fn session(Settings { session, .. }: &Settings) -> Vec<Rule> {
+fn session(Settings { session, rooms, .. }: &Settings) -> Vec<Rule> {
+    let longest = Duration::from_secs(1);
     vec![
+        bound(rooms.gather_presence <= longest, "rooms.gather_presence", "must be at most 1s"),
         bound(session.max_message.bytes() > 0, "session.max_message", SOME),
         bound(session.max_message <= LARGEST_MESSAGE, "session.max_message", "must be at most 1GiB"),
         bound(session.outbox_messages > 0, "session.outbox_messages", SOME),

@@ -72,6 +72,9 @@ pub struct RoomSettings {
     pub echo: bool,
     /// Whether clients of worldcast.v1 are told who comes, goes and is there.
     pub presence: bool,
+    /// How long comings and goings are gathered before a room is told; zero: not at all.
+    #[serde(with = "super::duration")]
+    pub gather_presence: Duration,
     /// In which an eighth of an outbox may be said in a room while somebody there is behind; zero for no such bound.
     #[serde(with = "super::duration")]
     pub patience: Duration,
@@ -87,6 +90,7 @@ impl Default for RoomSettings {
             greeting: "world".into(),
             echo: true,
             presence: false,
+            gather_presence: Duration::from_millis(100),
             patience: Duration::from_millis(100),
             overrides: Vec::new(),
         }

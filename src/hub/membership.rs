@@ -1,45 +1,40 @@
 //! Who comes and who goes.
 
-use super::{Admission, AskPresence, Counted, Event, Hub, Join, Leave, NotAdmitted, Publication};
+use super::{Admission, Event, Hub, Join, Leave, NotAdmitted};
 use crate::{
     logging::log_client,
-    protocol::v1::{self, Present},
-    room::{Full, Presence, Room, RoomName, RoomSlot, SessionId},
-    wire::Payload,
+    room::{Change, Full, Room, RoomName, RoomSlot},
 };
+use actix::Context;
 use log::Level;
 use std::time::Instant;
 
 impl Hub {
-    pub(super) fn join(&mut self, join: Join) {
+    pub(super) fn join(&mut self, join: Join, ctx: &mut Context<Self>) {
         log_client!(Level::Info, "server: receive connection.");
         let relay = join.relay;
-        let event = self.admit(join);
+        let event = self.admit(join, ctx);
         self.turns.add(relay, event); // behind everything that was said before
     }
 
-    pub(super) fn leave(&mut self, Leave { session, who, relay, room }: Leave) {
+    pub(super) fn leave(&mut self, leave: Leave, ctx: &mut Context<Self>) {
+        let Leave { session, who, relay, room } = leave;
         if self.refused.remove(&session) {
             return;
         }
-        if let Some(slot) = self.rooms.find(&room).filter(|room| room.terms.presence).map(Room::slot) {
-            self.tell_presence(slot, who, Presence::go, v1::leave);
+        let told = self.rooms.find(&room).filter(|room| room.terms.presence).map(Room::slot);
+        if let Some(slot) = told.filter(|slot| self.rooms.presence(*slot).go(who)) {
+            self.gather(slot, who, Change::Went, ctx);
         }
         self.rooms.leave(&room, relay, Instant::now());
+        let is_there = |slot| self.rooms.get(slot).is_some_and(|room| !room.members.is_empty());
+        if let Some(slot) = told.filter(|slot| !is_there(*slot)) {
+            self.notices.forget(slot);
+        }
     }
 
-    pub(super) fn tell_who_is_there(&mut self, question: AskPresence) {
-        let AskPresence { session, relay, room, reference, permit } = question;
-        let Some(room) = self.rooms.find(&room) else { return };
-        let who = room.terms.presence.then(|| room.presence.who().take(Present::MOST).collect::<Vec<_>>());
-        let bytes = who.as_ref().map_or(0, |who| who.len() * size_of::<SessionId>());
-        let present = Present { clients: room.members.count(), who };
-        let presence = Box::new(Counted { reference, present, permit });
-        self.make_room_in_turn(1, bytes);
-        self.turns.add(relay, Event::Counted { session, presence });
-    }
-
-    fn admit(&mut self, Join { session, who, relay, room, recall }: Join) -> Event {
+    fn admit(&mut self, join: Join, ctx: &mut Context<Self>) -> Event {
+        let Join { session, who, relay, room, recall } = join;
         let slot = match self.open_for_one_more(&room) {
             Ok(slot) => slot,
             Err(reason) => {
@@ -47,7 +42,11 @@ impl Hub {
                 return Event::Refused { session, reason };
             }
         };
-        self.tell_presence(slot, who, Presence::come, v1::join);
+        let opened = self.rooms.get(slot).expect("the room was opened");
+        let (is_told, somebody_is_there) = (opened.terms.presence, !opened.members.is_empty());
+        if is_told && self.rooms.presence(slot).come(who) && somebody_is_there {
+            self.gather(slot, who, Change::Came { session }, ctx);
+        }
         let found = self.rooms.join(slot, relay);
         let (flow, greeting) = (found.flow.clone(), found.terms.greeting.clone());
         let recalled = found.history.recall(recall);
@@ -65,20 +64,5 @@ impl Hub {
             return Err(NotAdmitted::RoomFull);
         }
         self.open(name).map_err(|Full| NotAdmitted::TooManyRooms)
-    }
-
-    /// Counts that `who` comes or goes where that is told, and tells the room if it is news.
-    fn tell_presence(
-        &mut self,
-        slot: RoomSlot,
-        who: SessionId,
-        change: fn(&mut Presence, SessionId) -> bool,
-        notice: fn(SessionId) -> Payload,
-    ) {
-        let is_told = self.rooms.get(slot).is_some_and(|room| room.terms.presence);
-        if is_told && change(self.rooms.presence(slot), who) {
-            self.make_room_in_turn(1, 0);
-            self.pass_on(slot, &Publication::notice(notice(who)));
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod messages; // who tells whom
 mod membership; // who comes and who goes
+mod notices; // who came and went, told in lists
 mod speech; // what is said
 mod facts; // what is known about rooms
 mod publication; // what is told, on its way
@@ -26,6 +27,7 @@ use crate::{
     room::{Flow, Full, RoomName, RoomSlot, Rooms},
 };
 use actix::prelude::*;
+use notices::Notices;
 use retries::Retries;
 use std::{
     collections::HashSet,
@@ -56,6 +58,9 @@ pub struct Hub {
     load: Load,
     turn_limits: TurnLimits,
     stint: Stint,
+    notices: Notices,
+    /// How long comings and goings are gathered.
+    gather_presence: Duration,
     end_is_near: bool,
     log_messages: bool,
     drain_until: Option<Instant>,
@@ -79,6 +84,8 @@ impl Hub {
             load: Load::default(),
             turn_limits: TurnLimits::of(settings),
             stint: Stint::default(),
+            notices: Notices::default(),
+            gather_presence: settings.rooms.gather_presence,
             end_is_near: false,
             log_messages: settings.log.messages,
             drain_until: None,
@@ -164,6 +171,7 @@ impl Hub {
         self.metrics.rooms.set(self.rooms.len() as i64);
         self.metrics.history_messages.set(held.messages as i64);
         self.metrics.history_bytes.set(held.bytes as i64);
+        self.metrics.presence_pending.set(self.notices.changes() as i64);
     }
 }
 
@@ -198,13 +206,13 @@ impl Handler<Reports> for Hub {
             }
             match report {
                 Report::RelayStarted(relay) => self.introduce(relay),
-                Report::Join(join) => self.join(join),
+                Report::Join(join) => self.join(join, ctx),
                 Report::Publish(publish) => self.publish(publish),
-                Report::AskPresence(question) => self.tell_who_is_there(question),
+                Report::AskPresence(question) => self.tell_who_is_there(question, ctx),
                 Report::Depart(Depart { session, relay }) => {
                     self.turns.add(relay, Event::Dismissed { session })
                 }
-                Report::Leave(leave) => self.leave(leave),
+                Report::Leave(leave) => self.leave(leave, ctx),
             }
         }
         self.count_rooms();

@@ -2,8 +2,8 @@
 
 use crate::{
     protocol::{Form, Protocol, events, v1},
-    room::{Credit, Said, SessionId},
-    wire::{self, Compression, Payload, Prepared},
+    room::{Change, Credit, Said, SessionId},
+    wire::{self, Compression, Prepared},
 };
 use bytes::Bytes;
 use std::{
@@ -45,7 +45,14 @@ enum Content {
         event: OnceLock<Box<events::Event>>,
     },
     /// For clients of worldcast.v1 only.
-    Notice(Box<Prepared>),
+    Notice(Box<Notice>),
+}
+
+struct Notice {
+    prepared: Prepared,
+    /// The session that it is about, and who that is, if it is not told itself.
+    newcomer: Option<(SessionId, SessionId)>,
+    credit: Option<Credit>,
 }
 
 static NOTHING: Bytes = Bytes::new();
@@ -57,9 +64,14 @@ impl Publication {
         Arc::new(Self { taken, content, speaker, permit })
     }
 
-    /// Something that only clients of worldcast.v1 are told.
-    pub fn notice(payload: Payload) -> Arc<Self> {
-        let content = Content::Notice(Box::new(Prepared::new(payload)));
+    /// Somebody's coming or going, which only clients of worldcast.v1 are told, but not who came.
+    pub fn notice(who: SessionId, change: Change, credit: Option<Credit>) -> Arc<Self> {
+        let (payload, newcomer) = match change {
+            Change::Came { session } => (v1::join(who), Some((session, who))),
+            Change::Went => (v1::leave(who), None),
+        };
+        let content =
+            Content::Notice(Box::new(Notice { prepared: Prepared::new(payload), newcomer, credit }));
         Arc::new(Self { taken: Instant::now(), content, speaker: None, permit: None })
     }
 
@@ -74,7 +86,7 @@ impl Publication {
                 event.get_or_init(|| Box::new(events::message(said))).framed(framing)
             }
             (Content::Notice(_), Protocol::Bare | Protocol::Events(_)) => &NOTHING,
-            (Content::Notice(notice), Protocol::V1) => notice.form(form.window, compression),
+            (Content::Notice(notice), Protocol::V1) => notice.prepared.form(form.window, compression),
         }
     }
 
@@ -82,7 +94,7 @@ impl Publication {
     pub fn bytes(&self) -> usize {
         match &self.content {
             Content::Message { said, .. } => said.payload.as_bytes().len(),
-            Content::Notice(notice) => notice.payload().as_bytes().len(),
+            Content::Notice(notice) => notice.prepared.payload().as_bytes().len(),
         }
     }
 
@@ -90,12 +102,15 @@ impl Publication {
     pub fn left_out(&self) -> Option<SessionId> {
         match &self.content {
             Content::Message { said, .. } => said.audience.left_out(),
-            Content::Notice(_) => None,
+            Content::Notice(notice) => notice.newcomer.map(|(_, who)| who),
         }
     }
 
     /// The session that does not hear it as all others do.
     pub fn author(&self) -> Option<SessionId> {
+        if let Content::Notice(notice) = &self.content {
+            return notice.newcomer.map(|(session, _)| session);
+        }
         let speaker = self.speaker.as_ref()?;
         (speaker.reference.is_some() || self.left_out().is_some()).then_some(speaker.session)
     }
@@ -113,6 +128,9 @@ impl Publication {
 
     /// What it cost its room.
     pub fn credit(&self) -> Option<&Credit> {
-        self.permit.as_ref()?.room.as_ref()
+        match &self.content {
+            Content::Message { .. } => self.permit.as_ref()?.room.as_ref(),
+            Content::Notice(notice) => notice.credit.as_ref(),
+        }
     }
 }

@@ -16,6 +16,9 @@ use std::time::Instant;
 impl Hub {
     pub(super) fn publish(&mut self, Publish { room, speaker, utterance, permit }: Publish) {
         if self.rooms.get(room).is_some() {
+            if let Some(who) = utterance.who.filter(|_| !self.notices.is_empty()) {
+                self.announce(room, who);
+            }
             self.say(room, utterance, Some(speaker), permit);
         }
     }

@@ -132,11 +132,7 @@ fn concatenated<'b>(forms: impl Iterator<Item = &'b Bytes>, length: usize) -> By
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        hub::Audience,
-        protocol::{Protocol, v1},
-        relay::tests::publication,
-    };
+    use crate::{hub::Audience, protocol::Protocol, relay::tests::publication, room::Change};
 
     const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
 
@@ -215,7 +211,7 @@ mod tests {
     #[test]
     fn whoever_is_spoken_to_barely_hears_no_notice() {
         let mut said = said(&[("a", Audience::Everyone)]);
-        said.insert(0, Publication::notice(v1::join(SessionId::next())));
+        said.insert(0, Publication::notice(SessionId::next(), Change::Went, None));
         let mut batch = Batch::new(&said, &PLAIN);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a"), 1));
         assert_eq!(batch.from(0, Form { protocol: Protocol::V1, ..BARE }).1, 2);

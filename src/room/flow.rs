@@ -45,6 +45,17 @@ impl Flow {
         self.credit.clone().acquire_many_owned(cost.min(self.most as u32)).await.ok()
     }
 
+    /// Credit for `messages` of the smallest cost, without waiting.
+    pub fn try_acquire(&self, messages: usize) -> Option<OwnedSemaphorePermit> {
+        let cost = (self.least * messages).min(self.most) as u32;
+        self.credit.clone().try_acquire_many_owned(cost).ok()
+    }
+
+    /// Messages of the smallest cost that may be under way at a time.
+    pub fn messages_at_once(&self) -> usize {
+        self.most / self.least
+    }
+
     /// What a message of `bytes` costs; never more than there is.
     pub fn cost(&self, bytes: usize) -> u32 {
         bytes.clamp(self.least, self.most) as u32

@@ -16,7 +16,7 @@ pub use history::{History, HistoryLimits, Recall, Recalled};
 pub use memory::Held;
 pub use one_room::{Room, RoomTerms};
 pub use position::{Epoch, Offset, Position, PositionError};
-pub use presence::Presence;
+pub use presence::{Change, Changes, Presence};
 pub use rooms::{Full, Rooms};
 pub use said::{Audience, Said, SessionId, Utterance};
 

@@ -31,6 +31,48 @@ impl Presence {
     }
 }
 
+/// What became of somebody in a room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    /// It came, in this session.
+    Came {
+        session: SessionId,
+    },
+    Went,
+}
+
+/// The comings and goings that the clients of a room have not been told: the difference between who is there and who they
+/// know is there. So it never holds more than were there before and are there now.
+#[derive(Debug, Default)]
+pub struct Changes(BTreeMap<SessionId, Change>);
+
+impl Changes {
+    /// Notes a change; a coming and a going that nobody was told cancel out.
+    pub fn note(&mut self, who: SessionId, change: Change) {
+        if self.0.remove(&who).is_none() {
+            self.0.insert(who, change);
+        }
+    }
+
+    /// Takes out the coming of `who` if nobody was told.
+    pub fn take_coming(&mut self, who: SessionId) -> Option<Change> {
+        self.0.get(&who).filter(|change| matches!(change, Change::Came { .. }))?;
+        self.0.remove(&who)
+    }
+
+    pub fn take_first(&mut self) -> Option<(SessionId, Change)> {
+        self.0.pop_first()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +87,21 @@ mod tests {
         assert!(presence.go(anna));
         assert!(!presence.go(anna));
         assert_eq!(presence.who().count(), 0);
+    }
+
+    #[test]
+    fn a_coming_and_a_going_that_nobody_was_told_cancel_out() {
+        let (mut changes, anna, bert) = (Changes::default(), SessionId::next(), SessionId::next());
+        let came = Change::Came { session: anna };
+        changes.note(anna, came);
+        changes.note(bert, Change::Went);
+        changes.note(anna, Change::Went);
+        changes.note(bert, Change::Came { session: SessionId::next() });
+        assert!(changes.is_empty(), "{changes:?}");
+        changes.note(anna, came);
+        assert_eq!((changes.take_coming(bert), changes.take_coming(anna)), (None, Some(came)));
+        changes.note(anna, Change::Went);
+        assert_eq!((changes.take_coming(anna), changes.len()), (None, 1));
+        assert_eq!(changes.take_first(), Some((anna, Change::Went)));
     }
 }

@@ -7,6 +7,7 @@ mod messages; // what was said is what is heard
 mod rooms; // who hears whom
 mod history; // what is heard afterwards
 mod subprotocol; // worldcast.v1
+mod presence; // who comes and goes
 mod resume; // who comes back
 mod publishing; // who publishes over HTTP
 mod feeds; // who may publish

@@ -1,0 +1,243 @@
+//! Who came and who went, told to rooms in lists.
+//!
+//! A notice costs its room credit, as a message does, so that a room that comes and goes sends nobody away as too slow. What
+//! a room cannot be told yet is gathered; a coming and a going that nobody was told cancel out. A question who is there
+//! ends the gathering and is answered after what it gathered, so that no client hears of a coming that it knows.
+
+use super::{AskPresence, Counted, Event, Hub, Publication};
+use crate::{
+    protocol::v1::Present,
+    room::{Change, Changes, Flow, RoomSlot, SessionId},
+};
+use actix::prelude::*;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Rooms that are told before the mailbox has its go again.
+const TOLD_AT_ONCE: usize = 64;
+
+/// Time for the mailbox while more rooms are to be told.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What rooms have not been told yet; nothing for rooms that know who is there.
+#[derive(Default)]
+pub struct Notices {
+    rooms: HashMap<RoomSlot, Gathering>,
+    /// When gatherings end, the first first.
+    due: VecDeque<(Instant, RoomSlot, u64)>,
+    /// Whether a timer runs for the first of them.
+    is_timed: bool,
+    last_number: u64,
+    changes: usize,
+}
+
+/// What one room has not been told yet.
+struct Gathering {
+    /// Tells it from others of the same room, or slot.
+    number: u64,
+    changes: Changes,
+    /// Who asked who is there, to be answered after the changes; bounded by the permits of the questions.
+    questions: Vec<AskPresence>,
+    waits_for_credit: bool,
+}
+
+/// Hub → hub: there is credit for so many notices.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Credited {
+    room: RoomSlot,
+    number: u64,
+    messages: usize,
+    credit: OwnedSemaphorePermit,
+}
+
+impl Notices {
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+
+    /// Comings and goings that have not been told.
+    pub fn changes(&self) -> usize {
+        self.changes
+    }
+
+    /// Forgets what a room was to be told when nobody is there any more.
+    pub fn forget(&mut self, room: RoomSlot) {
+        if let Some(gathering) = self.rooms.remove(&room) {
+            self.changes -= gathering.changes.len();
+        }
+        if self.rooms.is_empty() {
+            (self.rooms, self.due) = Default::default(); // gives their memory back
+        }
+    }
+
+    /// Notes a change; `true` if it begins a gathering, which ends at `until` if that is some time.
+    fn note(&mut self, room: RoomSlot, who: SessionId, change: Change, until: Option<Instant>) -> bool {
+        let begins = !self.rooms.contains_key(&room);
+        let (number, due) = (&mut self.last_number, &mut self.due);
+        let gathering = self.rooms.entry(room).or_insert_with(|| {
+            *number += 1;
+            due.extend(until.map(|until| (until, room, *number)));
+            Gathering {
+                number: *number,
+                changes: Changes::default(),
+                questions: Vec::new(),
+                waits_for_credit: false,
+            }
+        });
+        let before = gathering.changes.len();
+        gathering.changes.note(who, change);
+        self.changes = self.changes + gathering.changes.len() - before;
+        begins
+    }
+
+    /// The gathering that has this number, if it still goes on.
+    fn find(&mut self, room: RoomSlot, number: u64) -> Option<&mut Gathering> {
+        self.rooms.get_mut(&room).filter(|gathering| gathering.number == number)
+    }
+}
+
+impl Hub {
+    /// Tells the members of a room, soon, that `who` comes or goes.
+    pub(super) fn gather(&mut self, room: RoomSlot, who: SessionId, change: Change, ctx: &mut Context<Self>) {
+        let until = (!self.gather_presence.is_zero()).then(|| Instant::now() + self.gather_presence);
+        let begins = self.notices.note(room, who, change, until);
+        match until {
+            None => self.tell(room, ctx),
+            Some(_) if begins => self.tell_in_time(ctx),
+            Some(_) => {}
+        }
+    }
+
+    /// Tells the room that `who` came before it hears what `who` says. The message has paid for it.
+    pub(super) fn announce(&mut self, room: RoomSlot, who: SessionId) {
+        let gathering = self.notices.rooms.get_mut(&room);
+        if let Some(came) = gathering.and_then(|gathering| gathering.changes.take_coming(who)) {
+            self.notices.changes -= 1;
+            self.pass_on_notice(room, who, came, None);
+        }
+    }
+
+    /// Answers who is in a room, after everything that the room is to be told before.
+    pub(super) fn tell_who_is_there(&mut self, mut question: AskPresence, ctx: &mut Context<Self>) {
+        let Some(room) = self.rooms.find(&question.room).map(|room| room.slot()) else { return };
+        let Some(gathering) = self.notices.rooms.get_mut(&room) else { return self.answer(question) };
+        if let Some(permit) = &mut question.permit {
+            permit.room = None; // for the notices that it waits for
+        }
+        gathering.questions.push(question);
+        self.tell(room, ctx);
+    }
+
+    fn answer(&mut self, question: AskPresence) {
+        let AskPresence { session, relay, room, reference, permit } = question;
+        let Some(room) = self.rooms.find(&room) else { return };
+        let who = room.terms.presence.then(|| room.presence.who().take(Present::MOST).collect::<Vec<_>>());
+        let bytes = who.as_ref().map_or(0, |who| who.len() * size_of::<SessionId>());
+        let present = Present { clients: room.members.count(), who };
+        let presence = Box::new(Counted { reference, present, permit });
+        self.make_room_in_turn(1, bytes);
+        self.turns.add(relay, Event::Counted { session, presence });
+    }
+
+    /// Runs a timer for the gathering that ends first, unless one runs.
+    fn tell_in_time(&mut self, ctx: &mut Context<Self>) {
+        let Some((until, ..)) = self.notices.due.front().filter(|_| !self.notices.is_timed) else { return };
+        self.notices.is_timed = true;
+        ctx.run_later(until.saturating_duration_since(Instant::now()).max(PAUSE), |hub, ctx| {
+            hub.notices.is_timed = false;
+            hub.tell_due(Instant::now(), ctx);
+            hub.tell_in_time(ctx);
+        });
+    }
+
+    fn tell_due(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        for _ in 0..TOLD_AT_ONCE {
+            let Some((_, room, number)) =
+                self.notices.due.front().copied().filter(|(until, ..)| *until <= now)
+            else {
+                break;
+            };
+            self.notices.due.pop_front();
+            if self.notices.find(room, number).is_some() {
+                self.tell(room, ctx);
+            }
+        }
+        self.count_rooms();
+        self.end_turn_soon(ctx);
+    }
+
+    /// Tells the room what was gathered, as far as there is credit, and the rest when there is more.
+    fn tell(&mut self, room: RoomSlot, ctx: &mut Context<Self>) {
+        loop {
+            let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
+            let Some(flow) = self.rooms.get(room).map(|room| &room.flow) else { return };
+            if gathering.waits_for_credit {
+                return;
+            }
+            let messages = gathering.changes.len().min(flow.messages_at_once());
+            if messages == 0 {
+                let questions = std::mem::take(&mut gathering.questions);
+                self.notices.forget(room);
+                return questions.into_iter().for_each(|question| self.answer(question));
+            }
+            let Some(credit) = flow.try_acquire(messages) else {
+                gathering.waits_for_credit = true;
+                let (number, flow) = (gathering.number, flow.clone());
+                return wait_for_credit(room, number, flow, messages, ctx.address());
+            };
+            self.tell_some(room, messages, credit);
+        }
+    }
+
+    /// Tells the room so many of the gathered changes; the credit comes back with the last.
+    fn tell_some(&mut self, room: RoomSlot, messages: usize, credit: OwnedSemaphorePermit) {
+        let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
+        let changes: Vec<_> = std::iter::from_fn(|| gathering.changes.take_first()).take(messages).collect();
+        self.notices.changes -= changes.len();
+        let (mut credit, last) = (Some(Arc::new(credit)), changes.len().saturating_sub(1));
+        for (at, (who, change)) in changes.into_iter().enumerate() {
+            self.pass_on_notice(room, who, change, credit.take_if(|_| at == last));
+        }
+    }
+
+    fn pass_on_notice(
+        &mut self,
+        room: RoomSlot,
+        who: SessionId,
+        change: Change,
+        credit: Option<crate::room::Credit>,
+    ) {
+        let notice = Publication::notice(who, change, credit);
+        self.make_room_in_turn(1, notice.bytes());
+        self.pass_on(room, &notice);
+    }
+}
+
+/// Tells the hub when there is credit, in the order of all who wait for credit of the room.
+fn wait_for_credit(room: RoomSlot, number: u64, flow: Flow, messages: usize, hub: Addr<Hub>) {
+    actix::spawn(async move {
+        if let Some(credit) = flow.acquire(&vec![0; messages]).await {
+            hub.do_send(Credited { room, number, messages, credit }); // once for each gathering that waits
+        }
+    });
+}
+
+impl Handler<Credited> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, credited: Credited, ctx: &mut Self::Context) {
+        let Credited { room, number, messages, credit } = credited;
+        let stint_is_over = self.begin_entry();
+        if let Some(gathering) = self.notices.find(room, number) {
+            gathering.waits_for_credit = false;
+            self.tell_some(room, messages, credit);
+            self.tell(room, ctx);
+        }
+        self.end_entry(stint_is_over, ctx);
+    }
+}

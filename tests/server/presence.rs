@@ -1,0 +1,160 @@
+//! Who comes and goes, as rooms are told.
+
+use crate::support::{Host, Raw, TestServer, V1, handshake};
+use actix_web::rt::{
+    spawn,
+    time::{interval, timeout},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, time::Duration};
+use tokio::io::AsyncReadExt;
+use worldcast::config::{ByteSize, Settings};
+
+/// Only a question ends the gathering.
+fn gathers_for_ever(settings: &mut Settings) {
+    settings.rooms.presence = true;
+    settings.rooms.gather_presence = Duration::from_secs(3600);
+}
+
+async fn asks(client: &mut V1) {
+    client.sends(json!({"type": "presence"})).await;
+}
+
+fn ids(who: &Value) -> BTreeSet<u64> {
+    who.as_array().expect("a list").iter().map(|who| who.as_u64().expect("a number")).collect()
+}
+
+#[actix_web::test]
+async fn who_comes_and_goes_at_once_is_not_told() {
+    let server = TestServer::with(gathers_for_ever).await;
+    let mut anna = V1::connect(server.address(), "/websocket/news").await;
+    V1::connect(server.address(), "/websocket/news").await.closes().await;
+    server.comes_to("news", 1).await;
+    let bert = V1::connect(server.address(), "/websocket/news").await;
+
+    asks(&mut anna).await;
+    assert_eq!(anna.hears().await, json!({"type": "join", "who": bert.welcome["who"]}));
+    let who = json!([anna.welcome["who"], bert.welcome["who"]]);
+    assert_eq!(anna.hears().await, json!({"type": "presence", "clients": 2, "who": who}));
+}
+
+#[actix_web::test]
+async fn who_has_just_come_is_in_the_answer_and_hears_nothing_of_its_own_coming() {
+    let server = TestServer::with(gathers_for_ever).await;
+    let anna = V1::connect(server.address(), "/websocket/news").await;
+    let mut bert = V1::connect(server.address(), "/websocket/news").await;
+    asks(&mut bert).await;
+    let answer = bert.hears().await;
+    let who = json!([anna.welcome["who"], bert.welcome["who"]]);
+    assert_eq!(answer, json!({"type": "presence", "clients": 2, "who": who}));
+}
+
+#[actix_web::test]
+async fn who_speaks_is_told_to_have_come_before() {
+    let server = TestServer::with(gathers_for_ever).await;
+    let mut anna = V1::connect(server.address(), "/websocket/news").await;
+    let mut bert = V1::connect(server.address(), "/websocket/news").await;
+    bert.publishes("hello").await;
+    assert_eq!(anna.hears().await, json!({"type": "join", "who": bert.welcome["who"]}));
+    assert_eq!(anna.hears_message().await.1, "hello");
+    assert_eq!(bert.hears_message().await.1, "hello");
+
+    let berts = bert.welcome["who"].clone();
+    bert.closes().await;
+    server.comes_to("news", 1).await;
+    asks(&mut anna).await;
+    assert_eq!(anna.hears().await, json!({"type": "leave", "who": berts}));
+    assert_eq!(anna.hears().await["clients"], 1);
+}
+
+#[actix_web::test]
+async fn joins_leaves_and_answers_never_contradict_each_other() {
+    let server = TestServer::with(|settings| {
+        settings.rooms.presence = true;
+        settings.rooms.gather_presence = Duration::from_millis(5);
+    })
+    .await;
+    let mut anna = V1::connect(server.address(), "/websocket/news").await;
+    let address = server.address();
+    let churners: Vec<_> = (0..8)
+        .map(|_| {
+            spawn(async move {
+                loop {
+                    let mut client = V1::connect(address, "/websocket/news").await;
+                    client.publishes("here I am").await;
+                    client.closes().await;
+                }
+            })
+        })
+        .collect();
+
+    let (mut known, mut answers) = (None::<BTreeSet<u64>>, 0);
+    asks(&mut anna).await;
+    while answers < 100 {
+        let told = anna.hears().await;
+        match (told["type"].as_str().expect("a type"), &mut known) {
+            ("presence", known) => {
+                let there = ids(&told["who"]);
+                assert!(known.as_ref().is_none_or(|known| *known == there), "{known:?} {there:?}");
+                assert_eq!(told["clients"], there.len());
+                *known = Some(there);
+                answers += 1;
+                asks(&mut anna).await;
+            }
+            ("join", Some(known)) => assert!(known.insert(told["who"].as_u64().unwrap()), "{told}"),
+            ("leave", Some(known)) => assert!(known.remove(&told["who"].as_u64().unwrap()), "{told}"),
+            ("message", Some(known)) => {
+                assert!(
+                    known.contains(&told["who"].as_u64().unwrap()),
+                    "{told} of somebody who did not come"
+                );
+            }
+            _ => {}
+        }
+    }
+    churners.iter().for_each(|churner| churner.abort());
+}
+
+#[actix_web::test]
+async fn who_comes_and_goes_without_end_sends_nobody_away() {
+    let server = TestServer::with(|settings| {
+        settings.rooms.presence = true;
+        settings.rooms.gather_presence = Duration::from_millis(10);
+        settings.session.outbox_bytes = ByteSize::from_kib(80);
+        settings.session.outbox_messages = 64;
+        settings.session.send_buffer = ByteSize::from_kib(4);
+    })
+    .await;
+    let promised = 10 * (10 << 10); // an eighth of an outbox in a tenth of a second
+    let mut slow = Raw::connect(server.address()).await;
+    slow.has_a_small_buffer();
+    let upgrade = handshake("/websocket/news");
+    slow.sends(upgrade.trim_end().to_owned() + "\r\nSec-WebSocket-Protocol: worldcast.v1\r\n\r\n").await;
+    slow.is_let_in().await;
+    let mut slow = slow.into_socket();
+    let address = server.address();
+    let churners: Vec<_> = (0..32)
+        .map(|_| {
+            spawn(async move {
+                loop {
+                    let mut client = Raw::connect(address).await;
+                    client.joins("news").await;
+                    client.resets();
+                }
+            })
+        })
+        .collect();
+
+    let tick = Duration::from_millis(10);
+    let mut ticks = interval(tick);
+    let mut buffer = vec![0; promised / 100];
+    for _ in 0..400 {
+        ticks.tick().await;
+        match timeout(tick, slow.read(&mut buffer)).await {
+            Ok(Ok(read)) => assert!(read > 0, "it was sent away"),
+            Ok(Err(error)) => panic!("it was cut off: {error}"),
+            Err(_) => {}
+        }
+    }
+    churners.iter().for_each(|churner| churner.abort());
+}
