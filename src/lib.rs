@@ -16,6 +16,7 @@ pub mod wire; // the bytes of frames
 pub mod shares; // who may hold how much of what all share
 
 pub mod clock; // the time that deadlines count by
+pub mod descriptors; // what clients may have of them
 pub mod config; // what an operator may set
 pub mod metrics; // what the server counts
 pub mod logging; // what is written to standard error

@@ -9,6 +9,7 @@ mod events; // listening over HTTP
 mod recall; // what was said before
 mod origin; // which pages may connect
 mod page; // files for the browser
+mod held_body; // a response that holds something until it is sent
 mod refusal; // why a request is refused
 mod rooms; // facts about rooms
 mod history; // what was said in one, piece by piece
@@ -20,6 +21,7 @@ pub use refusal::Refusal;
 
 use crate::{
     config::Settings,
+    descriptors::Descriptors,
     hub::Hub,
     metrics::Metrics,
     protocol::Seal,
@@ -55,6 +57,7 @@ pub struct Context {
     origins: Origins,
     seal: Seal,
     page: Option<PathBuf>,
+    descriptors: Arc<Descriptors>,
 }
 
 impl Context {
@@ -65,6 +68,7 @@ impl Context {
         metrics: Arc<Metrics>,
         seal: Seal,
         in_flight: Arc<Semaphore>,
+        descriptors: Arc<Descriptors>,
         listeners: &[SocketAddr],
     ) -> Self {
         Self {
@@ -75,6 +79,7 @@ impl Context {
             keys: Keys::new(settings.publish.keys.clone()),
             origins: Origins::new(&settings.origins, listeners),
             page: page::directory(&settings.page),
+            descriptors,
             metrics,
             seal,
             settings,

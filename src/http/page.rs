@@ -1,7 +1,10 @@
 //! The page: files of a directory, or the copy inside the binary where there is none.
 
-use super::{Context, refusal::Refusal};
-use crate::{config::PageSettings, logging::TARGET};
+use super::{Context, held_body::hold_until_sent, refusal::Refusal};
+use crate::{
+    config::PageSettings,
+    logging::{COMPLAINT, Escaped, TARGET},
+};
 use actix_files::{NamedFile, file_extension_to_mime};
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse, Resource,
@@ -12,8 +15,9 @@ use actix_web::{
     mime::{self, Mime},
     web,
 };
-use log::warn;
+use log::{error, warn};
 use rust_embed::{Embed, Metadata};
+use rustix::io::Errno;
 use std::{
     io,
     path::{Component, Path, PathBuf},
@@ -43,7 +47,10 @@ pub async fn file(request: HttpRequest, context: web::Data<Context>) -> Result<H
         name => name,
     };
     match &context.page {
-        Some(directory) => from_directory(&request, directory, name),
+        Some(directory) => {
+            let descriptor = context.descriptors.file().ok_or(Refusal::Busy)?;
+            Ok(hold_until_sent(descriptor, from_directory(&request, directory, name)?))
+        }
         None => built_in(&request, name),
     }
 }
@@ -51,7 +58,15 @@ pub async fn file(request: HttpRequest, context: web::Data<Context>) -> Result<H
 /// The directory of the page if there is one, with all links in its own path resolved.
 pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
     let configured = &settings.directory;
-    let found = configured.canonicalize().ok().filter(|path| path.is_dir());
+    let found = configured.canonicalize().and_then(|path| Ok(path.metadata()?.is_dir().then_some(path)));
+    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    if let Err(error) = &found
+        && !is_missing(error)
+    {
+        warn!(target: TARGET, "page.directory {configured:?}: {error}, so the page inside the program is served");
+        return None;
+    }
+    let found = found.ok().flatten();
     if found.is_none() && *settings != PageSettings::default() {
         warn!(
             target: TARGET,
@@ -63,10 +78,23 @@ pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
 }
 
 fn from_directory(request: &HttpRequest, directory: &Path, name: &str) -> Result<HttpResponse, Refusal> {
-    let path = resolve(directory, name).map_err(|_| Refusal::NotFound)?;
-    let file = NamedFile::open(path).map_err(|_| Refusal::NotFound)?;
+    let path = resolve(directory, name).map_err(|error| refusal_of(&error, name))?;
+    let file = NamedFile::open(path).map_err(|error| refusal_of(&error, name))?;
     let file = file.set_content_type(content_type(name)).disable_content_disposition();
     Ok(file.use_last_modified(false).into_response(request)) // its tag says more
+}
+
+/// What is not there is the client's mistake; everything else is ours, and operators are told of it.
+fn refusal_of(error: &io::Error, name: &str) -> Refusal {
+    use io::ErrorKind::*;
+    if matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidInput | InvalidFilename) {
+        return Refusal::NotFound;
+    }
+    error!(target: COMPLAINT, "cannot read {} of page.directory: {error}", Escaped(name));
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN) => Refusal::Busy,
+        _ => Refusal::File,
+    }
 }
 
 /// The file `name` inside `directory`; neither `..`, nor a hidden name, nor a link leads out of it.
@@ -76,7 +104,7 @@ fn resolve(directory: &Path, name: &str) -> io::Result<PathBuf> {
         return Err(io::ErrorKind::NotFound.into());
     }
     let path = directory.join(name).canonicalize()?;
-    match path.starts_with(directory) && path.is_file() {
+    match path.starts_with(directory) && path.metadata()?.is_file() {
         true => Ok(path),
         false => Err(io::ErrorKind::NotFound.into()),
     }
@@ -120,7 +148,32 @@ fn content_type(name: &str) -> Mime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::ResponseError;
     use std::{fs, os::unix::fs::symlink};
+
+    #[test]
+    fn only_what_is_not_there_is_not_found() {
+        let refusal = |errno: Errno| refusal_of(&errno.into(), "index.html").status_code().as_u16();
+        for errno in [Errno::NOENT, Errno::NOTDIR, Errno::NAMETOOLONG, Errno::INVAL] {
+            assert_eq!(refusal(errno), 404, "{errno}");
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+            assert_eq!(refusal(errno), 503, "{errno}: it passes");
+        }
+        for errno in [Errno::ACCESS, Errno::PERM, Errno::IO, Errno::LOOP, Errno::STALE] {
+            assert_eq!(refusal(errno), 500, "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_told_apart_from_one_that_is_missing() {
+        let page = tempfile::tempdir().unwrap();
+        let directory = page.path().canonicalize().unwrap();
+        symlink("loop", directory.join("loop")).unwrap();
+        let status = |name| refusal_of(&resolve(&directory, name).unwrap_err(), name).status_code().as_u16();
+        assert_eq!((status("loop"), status("missing")), (500, 404));
+        assert_eq!((status(&"x".repeat(300)), status("nul\0")), (404, 404));
+    }
 
     #[test]
     fn nothing_leads_out_of_the_directory() {

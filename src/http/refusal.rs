@@ -78,6 +78,8 @@ pub enum Refusal {
     TooManyRooms,
     #[error("too much is under way; try again")]
     Busy,
+    #[error("this file cannot be read; the log of the server says why")]
+    File,
     #[error("the server is shutting down")]
     Stopping,
 }
@@ -130,6 +132,7 @@ impl Refusal {
             Self::RetryKeys => "idempotency_keys",
             Self::TooManyRooms => "rooms",
             Self::Busy => "busy",
+            Self::File => "file",
             Self::Stopping => "stopping",
         }
     }
@@ -155,6 +158,7 @@ impl ResponseError for Refusal {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooSlow | Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Encoding | Self::Charset => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::File => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RetryKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
             Self::Crowded(Crowded::ConnectionsPerIp) => StatusCode::TOO_MANY_REQUESTS,
@@ -259,6 +263,7 @@ mod tests {
             RetryKeys,
             TooManyRooms,
             Busy,
+            File,
             Stopping,
         ];
         let protocol = include_str!("../../docs/protocol.md");

@@ -2,12 +2,18 @@
 //!
 //! It lives on one of them: a thread of its own would be woken for nearly every client, and its processor with it.
 
-use super::{door::Door, worker::Thread};
+use super::{
+    door::Door,
+    listener::{refuse_newcomers, somebody_waits},
+    worker::Thread,
+};
 use crate::{
+    descriptors::Descriptors,
     logging::{COMPLAINT, PanicGuard},
     metrics::Metrics,
 };
 use log::error;
+use rustix::io::Errno;
 use std::{
     convert::Infallible,
     io::{self, ErrorKind},
@@ -18,8 +24,12 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::sleep,
+    time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
+
+/// How long those have who were answered by the kernel, but whose own answer is still on its way, when a listener closes.
+const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
 
 /// How long nobody is accepted where it is impossible.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -32,22 +42,44 @@ pub struct Acceptor {
     /// Which of them it lives on.
     pub home: usize,
     pub metrics: Arc<Metrics>,
+    pub descriptors: Arc<Descriptors>,
 }
 
 impl Acceptor {
-    /// Accepts until it is dropped; whoever waits in the kernel then is reset. `door` is that of its home.
-    pub async fn accept(self, socket: net::TcpListener, door: Rc<Door>) -> Infallible {
+    /// Accepts until `closing`, and then who came before: the kernel resets whoever waits when a listener is closed. `door`
+    /// is that of its home.
+    pub async fn accept(self, socket: net::TcpListener, door: Rc<Door>, closing: CancellationToken) {
         let _guard = PanicGuard("acceptor");
         let waiting = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
         let socket = waiting.expect("the kernel has room for one socket more to wait for");
+        closing.run_until_cancelled(self.accept_all(&socket, &door)).await;
+        let _ = refuse_newcomers(&socket); // without it, who comes at this very moment may be reset
+        let _ = timeout(LAST_HANDSHAKES, self.accept_all(&socket, &door)).await;
+        while somebody_waits(&socket) {
+            self.accept_one(&socket, &door).await;
+        }
+    }
+
+    async fn accept_all(&self, socket: &TcpListener, door: &Rc<Door>) -> Infallible {
         loop {
-            match socket.accept().await {
-                Ok((client, peer)) => self.hand_over(client, peer, &door),
-                Err(error) if has_gone(&error) => {}
-                Err(error) => {
-                    self.complain(&error);
-                    sleep(PAUSE).await;
-                }
+            self.accept_one(socket, door).await;
+        }
+    }
+
+    async fn accept_one(&self, socket: &TcpListener, door: &Rc<Door>) {
+        if !self.descriptors.suffice_for_client() {
+            if somebody_waits(socket) {
+                self.descriptors.report_shortage();
+                self.complain(&Errno::MFILE.into());
+            }
+            return sleep(PAUSE).await;
+        }
+        match socket.accept().await {
+            Ok((client, peer)) => self.hand_over(client, peer, door),
+            Err(error) if has_gone(&error) => {}
+            Err(error) => {
+                self.complain(&error);
+                sleep(PAUSE).await;
             }
         }
     }

@@ -8,6 +8,7 @@ use super::{
     node::Node,
 };
 use crate::{
+    descriptors::Descriptors,
     http,
     logging::TARGET,
     relay::Desk,
@@ -26,6 +27,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 use tokio::net::TcpStream;
@@ -39,6 +41,7 @@ pub struct Door {
     context: web::Data<http::Context>,
     config: ServiceConfig,
     desk: Rc<Desk>,
+    descriptors: Arc<Descriptors>,
     /// Cancelled when the server stops: no connection waits for another request any more.
     closing: CancellationToken,
 }
@@ -68,13 +71,14 @@ impl Future for Connection {
 }
 
 impl Door {
-    pub async fn new(node: &Node, listener: SocketAddr, closing: CancellationToken) -> Result<Self, ()> {
+    pub async fn new(node: &Node, listener: SocketAddr) -> Result<Self, ()> {
         let app = map_config(http::app(node.context.clone(), listener), |()| AppConfig::default());
         let app = boxed::rc_service(app.into_factory().new_service(()).await?);
         let desk = node.desk();
         let keep_alive = KeepAlive::Timeout(desk.settings.session.handshake_within);
         let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
-        Ok(Self { app, context: node.context.clone(), config, desk, closing })
+        let (context, descriptors) = (node.context.clone(), node.descriptors.clone());
+        Ok(Self { app, context, config, desk, descriptors, closing: node.closing.clone() })
     }
 
     /// What becomes of a client.
@@ -123,11 +127,15 @@ impl Door {
     /// The next request that can be understood. What cannot is refused here, and ends the connection.
     async fn next_request(&self, exchange: &mut Exchange, peer: SocketAddr) -> io::Result<Option<Request>> {
         let session = &self.desk.settings.session;
-        let next = match exchange.is_idle() {
-            true => {
-                self.closing.run_until_cancelled(exchange.next(session)).await.unwrap_or(Ok(Received::End))
+        let next = if exchange.is_idle() {
+            tokio::select! {
+                biased;
+                next = exchange.next(session) => next,
+                () = self.closing.cancelled() => Ok(Received::End),
+                () = self.descriptors.run_short() => Ok(Received::End),
             }
-            false => exchange.next(session).await,
+        } else {
+            exchange.next(session).await
         };
         match next? {
             Received::Request(mut request) => {

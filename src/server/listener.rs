@@ -2,10 +2,12 @@
 
 use super::StartError;
 use crate::config::Settings;
-use socket2::{Domain, Protocol, Socket, Type};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    os::fd::AsFd,
 };
 
 /// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
@@ -56,6 +58,27 @@ fn set_inherited_options(socket: &Socket, settings: &Settings) -> io::Result<()>
     }
 }
 
+/// A filter of the kernel (seccomp's language, socket(7) SO_ATTACH_FILTER) that drops what begins a connection, and nothing
+/// else; those who try again find the listener closed.
+const NO_SYN: [SockFilter; 4] = [
+    SockFilter::new(0x30, 0, 0, 13), // load the byte of the TCP header that holds its flags (RFC 9293 §3.1)
+    SockFilter::new(0x45, 0, 1, 0x02), // SYN, or the instruction after the next
+    SockFilter::new(0x06, 0, 0, 0),  // drop
+    SockFilter::new(0x06, 0, 0, u32::MAX), // pass
+];
+
+/// From now on nobody begins a connection to `listener`; who has begun gets through.
+pub fn refuse_newcomers(listener: &impl AsFd) -> io::Result<()> {
+    SockRef::from(listener).attach_filter(&NO_SYN)
+}
+
+/// Whether a connection waits to be accepted.
+pub fn somebody_waits(listener: &impl AsFd) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut listener = [PollFd::new(listener, PollFlags::IN)];
+    poll(&mut listener, Some(&at_once)).is_ok_and(|ready| ready > 0)
+}
+
 /// What an operator can do about `cause`, with the setting `key`.
 pub fn remedy(cause: &io::Error, key: &str) -> String {
     match cause.kind() {
@@ -74,7 +97,6 @@ pub fn remedy(cause: &io::Error, key: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::ByteSize;
-    use socket2::SockRef;
     use std::{net::TcpStream, time::Duration};
 
     /// A socket that such a listener accepted.
@@ -94,6 +116,18 @@ mod tests {
         assert!(socket.tcp_nodelay().unwrap());
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(7)));
         assert_eq!(socket.send_buffer_size().unwrap(), 200 << 10, "Linux doubles it");
+    }
+
+    #[test]
+    fn who_has_connected_waits_and_who_comes_when_newcomers_are_refused_does_not_get_in() {
+        let (listener, address) = bind(([127, 0, 0, 1], 0).into(), &Settings::default()).unwrap();
+        assert!(!somebody_waits(&listener));
+        let _early = TcpStream::connect(address).unwrap();
+        refuse_newcomers(&listener).unwrap();
+        assert!(somebody_waits(&listener));
+        listener.accept().unwrap();
+        TcpStream::connect_timeout(&address, Duration::from_millis(100)).unwrap_err();
+        assert!(!somebody_waits(&listener));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The running server: listeners, worker threads, the hub's thread, and how they stop.
 
 mod admin; // what operators ask
-mod descriptors; // one for each client
 mod listener; // sockets that accept
 mod acceptor; // who accepts on them
 mod workers; // all worker threads
@@ -18,6 +17,7 @@ pub use signals::{EXIT_SECOND_SIGNAL, Signals};
 use crate::{
     clock,
     config::{OriginPattern, Settings},
+    descriptors::Descriptors,
     hub::{Drain, Hub},
     logging::TARGET,
     metrics::Metrics,
@@ -58,13 +58,13 @@ pub struct Stop {
 impl Server {
     /// Binds every listener and starts the threads behind them.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        descriptors::raise_limit(&settings);
+        let descriptors = Arc::new(Descriptors::raise_limit(&settings, workers::number(settings.workers)));
         warn_of_danger(&settings);
         let (settings, metrics) = (Arc::new(settings), Arc::new(Metrics::new()));
         let listeners = listener::bind_all(&settings)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let hub = start_hub(&settings, &metrics);
-        let node = Node::new(settings.clone(), hub.clone(), metrics, &addresses);
+        let node = Node::new(settings.clone(), hub.clone(), metrics, descriptors, &addresses);
         let readiness = Readiness::default();
         let admin = Admin::start(&settings, node.clone(), readiness.clone())?;
         let workers = Workers::start(listeners, &node).map_err(StartError::Workers)?;

@@ -2,6 +2,7 @@
 
 use crate::{
     config::Settings,
+    descriptors::Descriptors,
     http::Context,
     hub::Hub,
     metrics::Metrics,
@@ -23,6 +24,7 @@ use std::{
     },
 };
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// What every worker thread needs.
 #[derive(Clone)]
@@ -35,6 +37,9 @@ pub struct Node {
     /// What all outboxes hold together.
     pub pool: Arc<Pool>,
     pub context: web::Data<Context>,
+    pub descriptors: Arc<Descriptors>,
+    /// Cancelled when the server stops: listeners close, and no connection waits for another request.
+    pub closing: CancellationToken,
     seal: Seal,
     relays: Arc<AtomicU32>,
 }
@@ -44,6 +49,7 @@ impl Node {
         settings: Arc<Settings>,
         hub: Addr<Hub>,
         metrics: Arc<Metrics>,
+        descriptors: Arc<Descriptors>,
         listeners: &[SocketAddr],
     ) -> Self {
         let seal = Seal::default();
@@ -54,10 +60,13 @@ impl Node {
             metrics.clone(),
             seal.clone(),
             in_flight.clone(),
+            descriptors.clone(),
             listeners,
         );
         Self {
             context: web::Data::new(context),
+            descriptors,
+            closing: CancellationToken::new(),
             in_flight,
             pool: Arc::new(Pool::new(&settings, metrics.clone())),
             relays: Arc::default(),

@@ -33,8 +33,6 @@ pub struct Thread {
 struct Worker {
     node: Node,
     listeners: Vec<SocketAddr>,
-    /// Cancelled when the server stops.
-    closing: CancellationToken,
     /// One for each listener.
     doors: Vec<Rc<Door>>,
     _guard: PanicGuard,
@@ -68,17 +66,13 @@ struct Arrival {
 struct LastWord;
 
 impl Thread {
-    /// Starts it; so many files can be read at once.
-    pub fn start(
-        node: &Node,
-        listeners: &[SocketAddr],
-        readers: usize,
-        closing: &CancellationToken,
-    ) -> io::Result<Self> {
+    /// Starts the one of this `number`; so many files can be read at once.
+    pub fn start(node: &Node, number: usize, listeners: &[SocketAddr], readers: usize) -> io::Result<Self> {
         let arbiter = Arbiter::try_with_tokio_rt(move || runtime(readers))?.handle();
-        let (node, listeners, closing) = (node.clone(), listeners.to_vec(), closing.clone());
-        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(node, listeners, closing));
-        Ok(Self { arbiter, worker, connections: TaskTracker::new() })
+        let (node, listeners) = (node.clone(), listeners.to_vec());
+        let connections = node.descriptors.connections_of(number).clone();
+        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(node, listeners));
+        Ok(Self { arbiter, worker, connections })
     }
 
     pub fn connections(&self) -> usize {
@@ -130,8 +124,8 @@ impl Thread {
 }
 
 impl Worker {
-    fn new(node: Node, listeners: Vec<SocketAddr>, closing: CancellationToken) -> Self {
-        Self { node, listeners, closing, doors: Vec::new(), _guard: PanicGuard("worker") }
+    fn new(node: Node, listeners: Vec<SocketAddr>) -> Self {
+        Self { node, listeners, doors: Vec::new(), _guard: PanicGuard("worker") }
     }
 }
 
@@ -139,7 +133,7 @@ impl Actor for Worker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let doors = doors(self.node.clone(), self.listeners.clone(), self.closing.clone());
+        let doors = doors(self.node.clone(), self.listeners.clone());
         ctx.wait(doors.into_actor(self).map(|doors, worker, _| worker.doors = doors));
     }
 }
@@ -150,7 +144,7 @@ impl Handler<Accept> for Worker {
     fn handle(&mut self, Accept { acceptor, socket, until, open }: Accept, _: &mut Self::Context) {
         let door = self.doors[acceptor.listener].clone();
         actix_rt::spawn(async move {
-            until.run_until_cancelled(acceptor.accept(socket, door)).await;
+            acceptor.accept(socket, door, until).await;
             drop(open);
         });
     }
@@ -177,9 +171,8 @@ impl Handler<LastWord> for Worker {
     }
 }
 
-async fn doors(node: Node, listeners: Vec<SocketAddr>, closing: CancellationToken) -> Vec<Rc<Door>> {
-    let doors = listeners.into_iter().map(|listener| Door::new(&node, listener, closing.clone()));
-    let doors = join_all(doors).await;
+async fn doors(node: Node, listeners: Vec<SocketAddr>) -> Vec<Rc<Door>> {
+    let doors = join_all(listeners.into_iter().map(|listener| Door::new(&node, listener))).await;
     doors.into_iter().map(|door| Rc::new(door.expect("an App that needs nothing to start"))).collect()
 }
 

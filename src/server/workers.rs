@@ -26,11 +26,11 @@ impl Workers {
     pub fn start(listeners: Vec<Bound>, node: &Node) -> io::Result<Self> {
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let number = number(node.settings.workers);
-        let closing = CancellationToken::new();
-        let start = || Thread::start(node, &addresses, READERS.div_ceil(number), &closing);
-        let threads = (0..number).map(|_| start()).collect::<io::Result<_>>()?;
+        let threads =
+            (0..number).map(|worker| Thread::start(node, worker, &addresses, READERS.div_ceil(number)));
+        let threads = threads.collect::<io::Result<_>>()?;
         debug!(target: TARGET, "{number} worker threads");
-        let workers = Self { threads, acceptors: TaskTracker::new(), closing };
+        let workers = Self { threads, acceptors: TaskTracker::new(), closing: node.closing.clone() };
         for (listener, bound) in listeners.into_iter().enumerate() {
             workers.accept(listener, bound, node);
         }
@@ -39,7 +39,14 @@ impl Workers {
 
     fn accept(&self, listener: usize, (socket, address): Bound, node: &Node) {
         let (threads, home) = (self.threads.clone(), listener % self.threads.len());
-        let acceptor = Acceptor { listener, address, threads, home, metrics: node.metrics.clone() };
+        let acceptor = Acceptor {
+            listener,
+            address,
+            threads,
+            home,
+            metrics: node.metrics.clone(),
+            descriptors: node.descriptors.clone(),
+        };
         self.threads[home].accept(acceptor, socket, self.closing.clone(), self.acceptors.token());
     }
 

@@ -1,10 +1,18 @@
-//! A process without descriptors accepts nobody for a while, says so once, and goes on when it can.
+//! A process whose descriptors are taken accepts nobody for a while, says so once, answers operators and who is inside, and
+//! goes on when it can.
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{Client, eventually, head, within},
+    support::{Client, comes_to, eventually, get, head, within},
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// A connection that asks to be let in, whether or not it is accepted.
 async fn knocks(server: &Server) -> TcpStream {
@@ -13,19 +21,34 @@ async fn knocks(server: &Server) -> TcpStream {
     socket
 }
 
+/// Descriptors of the process, of which clients get 32: the rest is for operators, files and threads.
+const DESCRIPTORS: u32 = 128;
+const PLACES: usize = 32;
+
+fn start(directory: &str) -> Server {
+    let settings = [("workers", "1"), ("page.directory", directory)];
+    Launch::with(&settings).descriptors(DESCRIPTORS).start()
+}
+
+/// So many clients whose handshake is answered.
+async fn come_in(server: &Server, number: usize) -> Vec<TcpStream> {
+    let mut inside = Vec::new();
+    for _ in 0..number {
+        let mut socket = knocks(server).await;
+        within("a client to be let in", head(&mut socket)).await;
+        inside.push(socket);
+    }
+    inside
+}
+
 #[tokio::test]
 async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
-    const MOST: u32 = 64;
-    let server = Launch::with(&[("workers", "1")]).descriptors(MOST).start();
+    let server = start("static");
     let complaints = || server.log.count("Too many open files");
     let remedy = "raise their hard limit";
     let mut inside = Client::joins(&server, "/").await;
-    let mut let_in = Vec::new();
-    for _ in 0..server.free_descriptors(MOST) {
-        let mut socket = knocks(&server).await;
-        within("a client to be let in", head(&mut socket)).await;
-        let_in.push(socket);
-    }
+    let mut let_in = come_in(&server, PLACES - 1).await;
+    assert_eq!(complaints(), 0, "nobody waits");
     let mut waits = knocks(&server).await;
     eventually("the log to say why nobody is accepted", || complaints() > 0).await;
 
@@ -34,11 +57,80 @@ async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
     for _ in 0..4 {
         let_in.pop();
         within("whoever waits to be let in", head(&mut waits)).await;
-        let_in.push(waits); // takes the last descriptor, so the next attempt fails again
+        let_in.push(waits); // takes the last place, so who comes next waits too
         waits = knocks(&server).await;
+        let errors = server.metrics().await.value("accept_errors_total");
+        let more = async { while server.metrics().await.value("accept_errors_total") == errors {} };
+        within("another client to wait", more).await;
     }
     assert_eq!(complaints(), 1, "a line a minute:\n{}", server.log.text());
     drop((let_in, waits));
     within("a client to be accepted again", Client::joins(&server, "/")).await;
-    assert!(server.metrics().await.value("accept_errors_total") >= 5, "it was tried again each time");
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_idly_for_another_request_gives_way_to_who_comes() {
+    let server = start("static");
+    let mut idle = Vec::new();
+    for _ in 0..PLACES {
+        let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+        socket
+            .write_all(b"HEAD /rooms/news HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .expect("a connection");
+        assert_eq!(&within("an answer", head(&mut socket)).await[9..12], "200");
+        idle.push(socket);
+    }
+    let began = Instant::now();
+    Client::joins(&server, "/").await;
+    assert!(began.elapsed() < Duration::from_secs(5), "they would wait for 10 s: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn operators_and_files_are_served_when_clients_have_all_places() {
+    let page = tempfile::tempdir().expect("a directory");
+    fs::write(page.path().join("index.html"), "the page of this directory").expect("a file");
+    let server = start(page.path().to_str().expect("text"));
+    let mut last = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+    get(server.listeners[0], "/rooms/news").await; // by now the one before is accepted
+    let _inside = come_in(&server, PLACES - 1).await;
+    let _waits = knocks(&server).await;
+    eventually("the log to say why nobody is accepted", || server.log.count("Too many open files") > 0).await;
+
+    last.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("a connection");
+    let mut answer = String::new();
+    within("the page", last.read_to_string(&mut answer)).await.expect("an answer");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("the page of this directory"),
+        "{answer}"
+    );
+    for path in ["/health", "/ready", "/metrics"] {
+        assert!(get(server.admin, path).await.starts_with("HTTP/1.1 200 "), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn files_that_nobody_takes_leave_operators_their_descriptors() {
+    const LARGE: u64 = 256 << 20;
+    let page = tempfile::tempdir().expect("a directory");
+    fs::File::create(page.path().join("large")).and_then(|file| file.set_len(LARGE)).expect("a file");
+    let server = start(page.path().to_str().expect("text"));
+    let mut readers = Vec::new();
+    for _ in 0..PLACES * 2 {
+        let mut socket = TcpStream::connect(server.listeners[0]).await.expect("the kernel takes it");
+        socket
+            .write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .expect("the kernel takes it");
+        readers.push(socket); // which reads nothing
+    }
+    eventually("the log to say why nobody is accepted", || server.log.count("Too many open files") > 0).await;
+    for _ in 0..10 {
+        assert!(get(server.admin, "/health").await.starts_with("HTTP/1.1 200 "));
+    }
+    let spare = server.free_descriptors(DESCRIPTORS);
+    assert!(spare > 16, "{spare} descriptors are left: {:#?}", server.descriptors());
+    drop(readers);
+    comes_to(&server, "sessions", 0).await;
+    within("a client to be accepted again", Client::joins(&server, "/")).await;
 }

@@ -1,11 +1,15 @@
 //! Signals, and what they promise to clients and supervisors.
 
 use crate::{
-    process::Launch,
+    process::{Launch, handshake},
     support::{Client, eventually, get, within},
 };
 use rustix::process::Signal;
 use std::{net::SocketAddr, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -75,6 +79,28 @@ async fn only_a_second_signal_that_asks_to_stop_cuts_a_drain_short() {
     server.signal(Signal::QUIT);
     assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(130));
     drop(client);
+}
+
+#[tokio::test]
+async fn who_has_connected_before_a_signal_is_answered_and_none_is_reset() {
+    const CLIENTS: usize = 600;
+    let mut server = Launch::with(&[("shutdown.drain", "1s")]).start();
+    server.signal(Signal::STOP);
+    let mut clients = Vec::new();
+    for number in 0..CLIENTS {
+        let mut socket = TcpStream::connect(server.listeners[number % 2]).await.expect("the kernel takes it");
+        socket.write_all(handshake("/", "").as_bytes()).await.expect("the kernel takes it");
+        clients.push(socket);
+    }
+    server.terminate();
+    server.signal(Signal::CONT);
+    for mut socket in clients {
+        let mut heard = Vec::new();
+        within("the end", socket.read_to_end(&mut heard)).await.expect("an orderly end");
+        let heard = String::from_utf8_lossy(&heard);
+        assert!(heard.starts_with("HTTP/1.1 101 ") && heard.contains("restart"), "{heard}");
+    }
+    assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0));
 }
 
 /// Whether a load balancer would send clients there.

@@ -13,7 +13,9 @@ use actix_web::{
 };
 use serde_json::Value;
 use std::sync::Arc;
-use worldcast::{config::Settings, http, hub::Hub, metrics::Metrics, protocol::Seal, session};
+use worldcast::{
+    config::Settings, descriptors::Descriptors, http, hub::Hub, metrics::Metrics, protocol::Seal, session,
+};
 
 /// A whole answer.
 pub struct Answer {
@@ -51,6 +53,7 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
         metrics,
         Seal::default(),
         session::in_flight(1 << 20),
+        Arc::new(Descriptors::raise_limit(&Settings::default(), 1)),
         &[listener],
     );
     let app = init_service(http::app(web::Data::new(context), listener)).await;
