@@ -106,7 +106,7 @@ pub struct HistorySettings {
     /// How long a message is remembered.
     #[serde(with = "super::duration")]
     pub age: Duration,
-    /// Bytes of messages that a room remembers, with 128 bytes more for each.
+    /// Bytes of messages that a room remembers, with 224 bytes more for each.
     pub bytes: ByteSize,
 }
 

@@ -18,7 +18,7 @@ pub struct Queue {
 /// Complete frames, or the rest of them.
 struct Chunk {
     bytes: Bytes,
-    /// Bytes of memory that `bytes` keeps, the written ones among them; less than twice its length.
+    /// Bytes of memory that `bytes` keeps, the written ones among them; less than 4/3 of its length.
     kept: usize,
     share: Share,
     started: bool,
@@ -151,7 +151,7 @@ impl Chunk {
     /// written before it, in no count.
     fn advance(&mut self, written: usize) {
         self.bytes.advance(written);
-        if self.bytes.len() * 2 <= self.kept {
+        if self.bytes.len() * 4 <= self.kept * 3 {
             self.bytes = Bytes::copy_from_slice(&self.bytes);
             self.kept = self.bytes.len();
         }
@@ -209,11 +209,11 @@ mod tests {
         let frame = Bytes::from(vec![7; 1000]);
         let memory = frame.as_ptr_range();
         let mut queue = queue(&[]);
-        queue.push(frame.clone(), Share::Live { messages: 1 }, 400);
+        queue.push(frame.clone(), Share::Live { messages: 1 }, 200);
         assert!(memory.contains(&queue.chunks[0].bytes.as_ptr()), "a large rest is not copied");
-        take(&mut queue, 200);
+        take(&mut queue, 50);
         assert!(!memory.contains(&queue.chunks[0].bytes.as_ptr()));
-        assert_eq!(take(&mut queue, 400), [7; 400]);
+        assert_eq!(take(&mut queue, 750), [7; 750]);
     }
 
     #[test]

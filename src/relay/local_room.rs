@@ -86,6 +86,9 @@ impl LocalRoom {
     /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
     pub fn flush(&mut self, compression: &Compression, patience: &Patience, metrics: &Metrics) -> bool {
         let said = std::mem::take(&mut self.said);
+        if said.is_empty() {
+            return false; // another room was here when it was noted that something was said
+        }
         let mut batch = Batch::new(&said, compression);
         let (mut sent, mut behind, mut now) = (Traffic::default(), false, None);
         if let Some(held) = &mut self.held {

@@ -57,8 +57,19 @@ impl Roster {
         if let Some(moved) = self.rooms[room.index()].remove(index) {
             self.sessions.get_mut(&moved).expect("every member has a seat").place = Some((room, index));
         }
+        self.give_back_rooms();
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
+        }
+    }
+
+    /// Drops the empty rooms at the end of the list, and its memory when a crowd of rooms has gone.
+    fn give_back_rooms(&mut self) {
+        while self.rooms.last().is_some_and(LocalRoom::is_empty) {
+            self.rooms.pop();
+        }
+        if self.rooms.capacity() > 4 * self.rooms.len().max(16) {
+            self.rooms.shrink_to(2 * self.rooms.len());
         }
     }
 
@@ -92,9 +103,10 @@ impl Roster {
     /// Sends every member what was said in its room since the last flush, at once.
     pub fn flush(&mut self, metrics: &Metrics) {
         for slots in std::mem::take(&mut self.stirred).chunks(FETCHED_TOGETHER) {
-            slots.iter().for_each(|slot| self.rooms[slot.index()].prefetch());
+            slots.iter().filter_map(|slot| self.rooms.get(slot.index())).for_each(LocalRoom::prefetch);
             for slot in slots {
-                if self.rooms[slot.index()].flush(&self.compression, &self.patience, metrics) {
+                let Some(room) = self.rooms.get_mut(slot.index()) else { continue }; // everybody has left
+                if room.flush(&self.compression, &self.patience, metrics) {
                     self.behind.push(*slot);
                 }
             }
@@ -115,7 +127,10 @@ impl Roster {
     /// Lets the speakers go on in rooms that have caught up, or were waited for long enough.
     pub fn release_credit(&mut self, now: Instant, metrics: &Metrics) {
         let (rooms, patience) = (&mut self.rooms, &self.patience);
-        self.behind.retain(|slot| !rooms[slot.index()].release_credit(now, patience, metrics));
+        self.behind.retain(|slot| {
+            let room = rooms.get_mut(slot.index());
+            room.is_some_and(|room| !room.release_credit(now, patience, metrics))
+        });
     }
 
     pub fn outbox(&self, session: SessionId) -> Option<&Rc<Outbox>> {
@@ -139,7 +154,7 @@ mod tests {
         hub::Audience,
         outbox::Pool,
         protocol::{Form, Protocol},
-        relay::tests::{publication, slot},
+        relay::tests::{publication, slot, slots},
     };
     use std::{
         io::Read,
@@ -233,6 +248,21 @@ mod tests {
         let anna = Client::enters(&mut roster).await;
         roster.leave(anna.0);
         assert!(roster.admit(hearer(&anna), news, flow()).is_none());
+    }
+
+    #[tokio::test]
+    async fn the_memory_of_rooms_goes_with_their_clients() {
+        let (mut roster, slots) = (roster().0, slots(1000));
+        let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
+        roster.admit(hearer(&anna), slots[3], flow());
+        roster.admit(hearer(&bert), slots[999], flow());
+        roster.say(slots[999], said("a"));
+        roster.leave(bert.0);
+        assert_eq!(roster.rooms.len(), 4);
+        assert!(roster.rooms.capacity() <= 64, "{}", roster.rooms.capacity());
+        flush(&mut roster); // of a room that is gone
+        roster.leave(anna.0);
+        assert!(roster.rooms.is_empty());
     }
 
     #[tokio::test]

@@ -8,6 +8,13 @@ pub const OUTBOX: usize = 512 << 10;
 pub const OUTBOXES: usize = 12 << 20;
 pub const IN_FLIGHT: usize = 256 << 10;
 pub const ROOMS: usize = 120;
+const HISTORIES: usize = 4 << 20;
+const BODIES: usize = 1 << 20;
+const ANSWERS: usize = 2 << 20;
+/// Of each worker thread.
+const RECALLS: usize = 1 << 20;
+/// Worker threads at most.
+const WORKERS: usize = 8;
 
 /// What may wait for all clients together: past its bound, everybody may still have a fair share of it.
 pub const MOST_WAITING: usize = 2 * OUTBOXES;
@@ -37,17 +44,23 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
         ("limits.rooms", ROOMS.to_string()),
         ("limits.in_flight_bytes", IN_FLIGHT.to_string()),
         ("limits.outbox_bytes_total", OUTBOXES.to_string()),
+        ("limits.history_bytes_total", HISTORIES.to_string()),
+        ("limits.body_bytes", BODIES.to_string()),
+        ("limits.answer_bytes", ANSWERS.to_string()),
+        ("limits.recall_cache_bytes", RECALLS.to_string()),
         ("history.age", "500ms".to_owned()),
         ("shutdown.drain", milliseconds(DRAIN)),
         ("log.messages", "false".to_owned()),
     ])
 }
 
-/// What the server may take from the machine with so many clients, given what it takes at rest: what the limits
-/// allow, half a message of each client, and what an allocator keeps for itself.
+/// Bytes of memory that the server may have with so many clients, given what it has at rest: the sum of
+/// docs/operations.md, "Memory".
 pub fn most_memory(at_rest: usize, clients: usize) -> usize {
-    const SESSION: usize = 16 << 10;
-    const FORMS: usize = 4; // as it came, its frame, its compressed frame, and a turn's frames in one piece
-    const ALLOCATOR: usize = 16 << 20;
-    at_rest + MOST_WAITING + FORMS * IN_FLIGHT + clients * (SESSION + MAX_MESSAGE) + ALLOCATOR
+    const ENCODINGS: usize = 4; // as received, as a frame, as a compressed frame, and in a turn's piece
+    const CONNECTION: usize = 100 << 10; // a session or a request, with what was read ahead or is written
+    let outboxes = MOST_WAITING + MOST_WAITING / 3; // the rest of a frame keeps a third more
+    let held = outboxes + ENCODINGS * IN_FLIGHT + HISTORIES + BODIES + ANSWERS + WORKERS * RECALLS;
+    let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (1 << 10);
+    at_rest + (held + each) / 8 * 9 // the allocator rounds up
 }
