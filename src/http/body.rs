@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::{
+    clock::timeout,
     shares::{Pool, Reservation, Source},
     wire::Payload,
 };
@@ -9,7 +10,6 @@ use actix_web::{HttpRequest, http::header, web};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
 
 /// The smallest step in which the memory of a body grows.
 const STEP: usize = 4 << 10;

@@ -7,6 +7,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
+    clock::timeout,
     config::{RoomName, Settings},
     hub::{AskFlow, NotPosted, Permit, Post, RetryKey},
     protocol::v1,
@@ -20,7 +21,6 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
-use tokio::time::timeout;
 
 /// The most messages of a batch.
 const MOST_MESSAGES: usize = 256;

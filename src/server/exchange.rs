@@ -3,11 +3,8 @@
 //! Nothing is read ahead: of everything that a client sends behind a request, one buffer waits here and the rest in the
 //! kernel.
 
-use super::{
-    deadline::within,
-    head::{MAX_HEADERS, Search},
-};
-use crate::{config::SessionSettings, http::Refusal, outbox::reset_on_drop};
+use super::head::{MAX_HEADERS, Search};
+use crate::{clock::timeout, config::SessionSettings, http::Refusal, outbox::reset_on_drop};
 use actix_http::{
     BoxedPayloadStream, ConnectionType, Method, Payload, Request, Response, ServiceConfig, Version,
     body::{BodySize, BoxBody, MessageBody},
@@ -82,7 +79,7 @@ impl Exchange {
     /// # Errors
     /// Those of the socket.
     pub async fn next(&mut self, session: &SessionSettings) -> io::Result<Received> {
-        match within(session.handshake_within, self.read_head(session.max_head.bytes())).await {
+        match timeout(session.handshake_within, self.read_head(session.max_head.bytes())).await {
             Ok(next) => next,
             Err(_) if self.is_idle() => Ok(Received::End),
             Err(_) => Ok(Received::Refused(Refusal::HeadTooSlow)),
@@ -164,7 +161,7 @@ impl Exchange {
         match self.write(response, persists, session).await {
             Ok(()) if persists => self.persisted = true,
             Ok(()) => {
-                let _ = within(session.close_within, self.close()).await; // a client that does not answer is dropped
+                let _ = timeout(session.close_within, self.close()).await; // a client that does not answer is dropped
             }
             Err(error) => {
                 reset_on_drop(&self.input.socket);
@@ -306,7 +303,7 @@ impl<'a> Writer<'a> {
     /// Writes all of `bytes`, and takes them out.
     async fn write(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
         while !bytes.is_empty() {
-            within(self.patience(), poll_fn(|cx| self.socket.poll_write_ready(cx))).await??;
+            timeout(self.patience(), poll_fn(|cx| self.socket.poll_write_ready(cx))).await??;
             match self.socket.try_write(bytes) {
                 Ok(written) => {
                     bytes.advance(written);

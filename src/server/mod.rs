@@ -9,7 +9,6 @@ mod node; // what they share
 mod door; // from a connection to a session
 mod exchange; // one request and its response after the other
 mod head; // the head of a request
-mod deadline; // how long anything may take
 mod signals; // who asks to stop
 
 pub use signals::{EXIT_SECOND_SIGNAL, Signals};

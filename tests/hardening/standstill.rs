@@ -165,3 +165,21 @@ async fn comes_to_drain(server: &Server) {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_request_that_comes_in_a_standstill_is_answered_and_the_rest_of_one_is_waited_for() {
+    let server = Launch::with(&[("workers", "1"), ("session.handshake_within", "2s")]).start();
+    let request = handshake("/", "");
+    let (begun, rest) = request.split_at(30);
+    let connect = async || TcpStream::connect(server.listeners[0]).await.expect("a connection");
+    let (mut whole, mut partly) = (connect().await, connect().await);
+    partly.write_all(begun.as_bytes()).await.expect("a connection");
+    Client::joins(&server, "/").await; // by now those before are accepted
+    server.signal(Signal::STOP);
+    whole.write_all(request.as_bytes()).await.expect("the kernel takes it");
+    sleep(STANDSTILL).await;
+    server.signal(Signal::CONT);
+    assert_eq!(&within("an answer", head(&mut whole)).await[9..12], "101");
+    partly.write_all(rest.as_bytes()).await.expect("the server still waits");
+    assert_eq!(&within("an answer", head(&mut partly)).await[9..12], "101");
+}

@@ -67,15 +67,15 @@ async fn listeners_that_do_not_read_hold_no_more_than_all_outboxes_may() {
 
 #[tokio::test]
 async fn a_listener_that_reads_slowly_is_not_stalled() {
-    let server = start(&[("session.stalled_write", "1s"), ("history.messages", "15")]);
+    let server = start(&[("session.stalled_write", "3s"), ("history.messages", "15")]);
     remembers_lines(&server, "news").await;
     let mut slow = listener(&server, "/rooms/news/events?last=256").await;
     post(server.listeners[0], "/rooms/news/messages", "behind all that").await;
-    let mut beat = interval(Duration::from_millis(250));
+    let mut beat = interval(Duration::from_millis(400));
     let mut bytes = vec![0; 256 << 10];
     let mut read = 0;
     while read < 6 * MIB {
-        beat.tick().await; // four times as long as may pass without progress
+        beat.tick().await; // three times as long, in all, as may pass without progress
         let some = within("the next bytes", slow.read_exact(&mut bytes)).await;
         read += some.expect("the stream goes on");
     }
