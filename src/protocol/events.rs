@@ -89,7 +89,8 @@ fn json(value: &impl Serialize) -> String {
 
 /// An event of the kind `message` needs no name. Every line of the data begins a field; carriage returns end lines too.
 fn event(name: &str, id: Option<Position>, data: &str) -> Event {
-    let mut event = String::with_capacity(data.len() + 64);
+    let lines = 1 + data.bytes().filter(|byte| b"\r\n".contains(byte)).count();
+    let mut event = String::with_capacity(data.len() + lines * "data: \n".len() + 64); // it need not grow
     if let Some(id) = id {
         let _ = writeln!(event, "id: {id}"); // writing to memory never fails
     }

@@ -184,7 +184,7 @@ impl Segment {
                 start = start.min(kept);
             }
         }
-        Self { epoch: until.epoch, range: start..until.offset, bytes: all.bytes.freeze(), ends: all.ends }
+        Self { epoch: until.epoch, range: start..until.offset, bytes: all.joined(), ends: all.ends }
     }
 
     /// The recalled messages that are for `who`, and their number.
@@ -193,13 +193,10 @@ impl Segment {
         if said.iter().all(|said| said.is_for(who)) {
             return (self.slice(self.start_of(first)..self.start_of(self.index(until.offset))), said.len());
         }
-        let mut part = BytesMut::new();
-        let mut messages = 0;
-        for (at, _) in said.iter().enumerate().filter(|(_, said)| said.is_for(who)) {
-            part.extend_from_slice(&self.bytes[self.start_of(first + at)..self.start_of(first + at + 1)]);
-            messages += 1;
-        }
-        (part.freeze(), messages)
+        let heard = said.iter().enumerate().filter(|(_, said)| said.is_for(who));
+        let messages = heard.map(|(at, _)| self.start_of(first + at)..self.start_of(first + at + 1));
+        let pieces: Vec<_> = messages.map(|range| &self.bytes[range]).collect();
+        (joined(&pieces, pieces.iter().map(|piece| piece.len()).sum()), pieces.len())
     }
 
     /// Shares the memory of the segment unless the slice is much smaller: while it waits in an outbox, which counts the
@@ -226,28 +223,44 @@ impl Segment {
     }
 }
 
-/// A segment that grows.
+/// A segment that grows. Its pieces are joined at the end, in exactly as much memory as they need: one buffer for all of
+/// them would grow by doubling, and keep what it does not need.
 #[derive(Default)]
 struct Encoder {
-    bytes: BytesMut,
+    pieces: Vec<Bytes>,
     ends: Vec<usize>,
 }
 
 impl Encoder {
     fn encode(&mut self, said: &[Arc<Said>], form: Form) {
         for said in said {
-            self.bytes.extend_from_slice(&encoded(said, form));
-            self.ends.push(self.bytes.len());
+            let piece = encoded(said, form);
+            self.ends.push(self.length() + piece.len());
+            self.pieces.push(piece);
         }
+    }
+
+    fn length(&self) -> usize {
+        self.ends.last().copied().unwrap_or_default()
     }
 
     /// Appends the messages of `known` from `index` on.
     fn copy(&mut self, known: &Segment, index: usize) {
-        let (from, to) = (known.start_of(index), self.bytes.len());
-        self.bytes.reserve(known.bytes.len() - from);
-        self.bytes.extend_from_slice(&known.bytes[from..]);
+        let (from, to) = (known.start_of(index), self.length());
+        self.pieces.push(known.bytes.slice(from..));
         self.ends.extend(known.ends[index..].iter().map(|end| end - from + to));
     }
+
+    fn joined(&self) -> Bytes {
+        joined(&self.pieces, self.length())
+    }
+}
+
+/// `pieces`, which have `length` bytes together, in one.
+fn joined<P: AsRef<[u8]>>(pieces: &[P], length: usize) -> Bytes {
+    let mut joined = BytesMut::with_capacity(length);
+    pieces.iter().for_each(|piece| joined.extend_from_slice(piece.as_ref()));
+    joined.freeze()
 }
 
 fn encoded(said: &Said, form: Form) -> Bytes {
