@@ -51,13 +51,16 @@ pub async fn guard<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(request, answer))
 }
 
-/// Refuses a name that somebody else made point here. The connection decides which names are ours: where listeners
-/// differ, each is judged by its own address.
+/// Refuses a name that somebody else made point here. A listener is judged by its configured address; all
+/// listeners for operators share one `App`, so there each connection is judged by its own.
 fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
-    let listener = request.conn_data::<Listener>().or_else(|| request.app_data::<Listener>());
-    let listener = listener.expect("every app has its listener");
+    let origins = &context(request).origins;
+    let answers_to = |host: &str| match (request.conn_data::<Listener>(), request.app_data::<Listener>()) {
+        (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
+        (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
+    };
     match (host(request)?, request.version()) {
-        (Some(host), _) if context(request).origins.answers_to(&host, listener.0.ip()) => Ok(()),
+        (Some(host), _) if answers_to(&host) => Ok(()),
         (Some(host), _) => Err(Refusal::Host(host.into_owned())),
         (None, Version::HTTP_09 | Version::HTTP_10) => Ok(()), // no browser speaks it
         (None, _) => Err(Refusal::host_header(request)),

@@ -42,9 +42,11 @@ const LARGEST_PIECE: usize = 64 << 10;
 /// Of the patience with a client that takes nothing, the part for which an answer waits for a share.
 const PATIENCE: u32 = 4;
 
-/// Bytes that all answers hold at most. The largest history leaves space for a piece.
+/// Bytes that all answers hold at most: six of the largest histories, since one source alone may hold 3 of 16 parts
+/// without a key, and a piece.
 pub fn answer_bytes(settings: &Settings) -> usize {
-    settings.limits.answer_bytes.bytes().saturating_add(LARGEST_PIECE)
+    let largest = settings.all_rules().map(|rules| rules.history.bytes.bytes()).max().unwrap_or_default();
+    settings.limits.answer_bytes.bytes().max(largest.saturating_mul(6)).saturating_add(LARGEST_PIECE)
 }
 
 /// What is asked for.

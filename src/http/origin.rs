@@ -67,20 +67,22 @@ impl Origins {
     /// Whether a connection to `local` answers to `host`: names of this machine, listed ones and those of listed pages;
     /// beyond loopback also addresses, and, where `origins.hosts` says nothing, names that only the local network has.
     pub fn answers_to(&self, host: &str, local: IpAddr) -> bool {
+        let Some((name, _)) = Host::with_port(host) else { return false };
+        self.answers_operators(host, local)
+            || self.allowed.iter().any(|listed| listed.names(name))
+            || self.everyone && self.hosts.is_empty()
+    }
+
+    /// The same for an admin listener, to which no page may connect: the pages of `origins.allowed` name no host of it.
+    pub fn answers_operators(&self, host: &str, local: IpAddr) -> bool {
         let Some((host, _)) = Host::with_port(host) else { return false };
-        if host.is_loopback()
-            || self.hosts.iter().any(|listed| listed.has(host))
-            || self.allowed.iter().any(|listed| listed.names(host))
-        {
-            return true;
-        }
         let beyond_loopback = !local.to_canonical().is_loopback();
-        match (host, self.hosts.is_empty()) {
-            (_, true) if self.everyone => true,
-            (Host::Address(_), _) => beyond_loopback,
-            (name, true) => beyond_loopback && name.is_local(),
-            (_, false) => false,
-        }
+        let is_listed = self.hosts.iter().any(|listed| listed.has(host));
+        let is_local = match host {
+            Host::Address(_) => beyond_loopback,
+            name => beyond_loopback && self.hosts.is_empty() && name.is_local(),
+        };
+        host.is_loopback() || is_listed || is_local
     }
 }
 

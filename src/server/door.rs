@@ -4,13 +4,13 @@
 //! that owns its socket; every other response is written back, and the connection takes another request.
 
 use super::{
-    exchange::{Exchange, Received, other},
+    exchange::{Exchange, Received, to_io_error},
     node::Node,
 };
 use crate::{
     descriptors::Descriptors,
     http,
-    logging::TARGET,
+    logging::log_client,
     relay::Desk,
     session::{Newcomer, Session},
 };
@@ -21,7 +21,7 @@ use actix_web::{
     web,
 };
 use futures_util::{FutureExt, future::LocalBoxFuture};
-use log::debug;
+use log::Level;
 use std::{
     io,
     net::SocketAddr,
@@ -91,7 +91,7 @@ impl Door {
         let session = &self.desk.settings.session;
         let mut exchange = Exchange::new(socket, self.config.clone());
         while let Some(request) = self.next_request(&mut exchange, peer).await? {
-            let response = self.app.call(request).await.map_err(other)?;
+            let response = self.app.call(request).await.map_err(to_io_error)?;
             let mut response: Response<BoxBody> = response.into();
             let newcomer = response.extensions_mut().remove::<Newcomer>();
             if let Some(newcomer) = newcomer {
@@ -119,7 +119,7 @@ impl Door {
         let responded = exchange.respond(response, may_persist, &settings.session).await;
         if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             metrics.responses_cut.inc();
-            debug!(target: TARGET, "cut off {peer}: it took a response too slowly");
+            log_client!(Level::Debug, "cut off {peer}: it took a response too slowly");
         }
         responded
     }

@@ -4,7 +4,12 @@
 //! kernel.
 
 use super::head::{MAX_HEADERS, Search};
-use crate::{clock::timeout, config::SessionSettings, http::Refusal, outbox::reset_on_drop};
+use crate::{
+    clock::{self, timeout},
+    config::SessionSettings,
+    http::Refusal,
+    outbox::reset_on_drop,
+};
 use actix_http::{
     BoxedPayloadStream, ConnectionType, Method, Payload, Request, Response, ServiceConfig, Version,
     body::{BodySize, BoxBody, MessageBody},
@@ -140,7 +145,7 @@ impl Exchange {
     /// If the body of the request is still in use, which no handler of a session keeps.
     pub fn into_parts(self) -> io::Result<(TcpStream, BytesMut)> {
         let input =
-            Rc::into_inner(self.input).ok_or_else(|| other("the body of the request is still read"))?;
+            Rc::into_inner(self.input).ok_or_else(|| to_io_error("the body of the request is still read"))?;
         let received = input.received.into_inner();
         Ok((input.socket, BytesMut::from(&received[..]))) // the buffer itself is larger and would stay
     }
@@ -204,7 +209,7 @@ impl Exchange {
         }
         let mut body = pin!(body);
         while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-            self.encode(Message::Chunk(Some(chunk.map_err(other)?)), &mut bytes)?;
+            self.encode(Message::Chunk(Some(chunk.map_err(to_io_error)?)), &mut bytes)?;
             if bytes.len() >= WRITE_SIZE {
                 writer.write(&mut bytes).await?;
             }
@@ -297,7 +302,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(input: &'a Input, session: &'a SessionSettings) -> Self {
-        Self { socket: &input.socket, session, began: Instant::now(), written: 0 }
+        Self { socket: &input.socket, session, began: clock::now(), written: 0 }
     }
 
     /// Writes all of `bytes`, and takes them out.
@@ -323,7 +328,9 @@ impl<'a> Writer<'a> {
             0 => return *stalled_write,
             rate => Duration::from_secs_f64(self.written as f64 / rate as f64),
         };
-        (*stalled_write + earned).saturating_sub(self.began.elapsed()).min(*stalled_write)
+        (*stalled_write + earned)
+            .saturating_sub(clock::now().saturating_duration_since(self.began))
+            .min(*stalled_write)
     }
 }
 
@@ -333,6 +340,6 @@ fn keep_alive(limit: Duration) -> Option<HeaderValue> {
 }
 
 /// As text: these errors cannot leave their thread, which `io::Error` may.
-pub fn other(error: impl ToString) -> io::Error {
+pub fn to_io_error(error: impl ToString) -> io::Error {
     io::Error::other(error.to_string())
 }

@@ -1,9 +1,9 @@
 //! How many sessions there are and may be; each holds a place that is free again when it is dropped.
 
-use crate::{config::LimitSettings, metrics::Metrics};
+use crate::{config::LimitSettings, metrics::Metrics, shares::network_of};
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -44,7 +44,7 @@ impl Crowd {
 
     /// A place for a client from `ip`.
     pub fn enter(self: &Arc<Self>, ip: Option<IpAddr>, now: Instant) -> Result<Place, Crowded> {
-        let ip = ip.filter(|_| self.limits.connections_per_ip > 0).map(client_of);
+        let ip = ip.filter(|_| self.limits.connections_per_ip > 0).map(network_of);
         self.count().enter(ip, now, &self.limits)?;
         self.metrics.sessions.inc();
         Ok(Place { crowd: self.clone(), ip })
@@ -52,18 +52,6 @@ impl Crowd {
 
     fn count(&self) -> MutexGuard<'_, Count> {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The address that stands for all that one client can easily have: a network of IPv6, of which a home gets 2^64 addresses
-/// or more (RFC 6177); an address of IPv4, however a listener of IPv6 sees it (RFC 4291 §2.5.5.2, RFC 6052 §2.1).
-fn client_of(ip: IpAddr) -> IpAddr {
-    let IpAddr::V6(ip) = ip else { return ip };
-    match ip.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
-        }
-        [a, b, c, d, ..] => [a, b, c, d, 0, 0, 0, 0].into(),
     }
 }
 
@@ -155,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_one_client_and_an_address_of_ipv4_is_the_same_however_it_is_written() {
-        let client = |ip: &str| client_of(ip.parse().unwrap()).to_string();
+        let client = |ip: &str| network_of(ip.parse().unwrap()).to_string();
         for ip in ["2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"] {
             assert_eq!(client(ip), "2001:db8:1:2::");
         }

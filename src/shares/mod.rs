@@ -8,4 +8,4 @@ mod pool; // bytes that can be waited for
 
 pub use ledger::Ledger;
 pub use pool::{Pool, Reservation};
-pub use source::Source;
+pub use source::{Source, network_of};

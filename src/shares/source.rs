@@ -1,6 +1,6 @@
 //! The holder of a share.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Clients that count as one: those of one network, apart from those there that show a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -9,20 +9,22 @@ pub struct Source {
     pub has_key: bool,
 }
 
-/// The half of an IPv6 address that a provider gives to one customer (RFC 6177).
-const NETWORK: u128 = !0 << 64;
-
 impl Source {
     /// The IPv4 address, or the /64 of an IPv6 address: its owner has all addresses of it.
     pub fn new(ip: Option<IpAddr>, has_key: bool) -> Self {
-        Self { network: ip.map(network), has_key }
+        Self { network: ip.map(network_of), has_key }
     }
 }
 
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & NETWORK).into(),
-        ip => ip,
+/// The address that stands for all that one client can easily have: a network of IPv6, of which a home gets 2^64 addresses
+/// or more (RFC 6177); an address of IPv4, however a listener of IPv6 sees it (RFC 4291 §2.5.5.2, RFC 6052 §2.1).
+pub fn network_of(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(ip) = ip else { return ip };
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
+        }
+        [a, b, c, d, ..] => [a, b, c, d, 0, 0, 0, 0].into(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::WindowBits;
 /// Compression as a client will read and write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
-    /// How far back what the client reads may refer, one of [`WINDOWS`].
+    /// How far back what the client reads may refer, one of 9, 12 and 15.
     pub window: WindowBits,
     /// The value of the response's `Sec-WebSocket-Extensions`.
     pub response: String,

@@ -68,9 +68,15 @@ async fn a_host_that_is_no_name_is_refused() {
 
 #[tokio::test]
 async fn an_admin_listener_on_loopback_stays_strict_beside_one_for_the_network() {
-    let server = Launch::with(&[("admin.listen", "0.0.0.0:0,127.0.0.1:0")]).start(); // `admin` is the last
-    let answer = get_with(server.admin, "/metrics", "Host: rebound.example").await;
-    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    let server = Launch::with(&[
+        ("admin.listen", "0.0.0.0:0,127.0.0.1:0"),
+        ("origins.allowed", "*,https://a.example"),
+    ])
+    .start(); // `admin` is the last
+    for page in ["rebound.example", "a.example"] {
+        let answer = get_with(server.admin, "/metrics", &format!("Host: {page}")).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{page}: {answer}");
+    }
     let answer = get_with(server.admin, "/metrics", "Host: localhost").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
