@@ -18,6 +18,7 @@ mod wishes; // what a client asks for in its address
 
 pub use guard::{Listener, guard, refuse};
 pub use refusal::Refusal;
+pub use websocket::list_has;
 
 use crate::{
     config::Settings,

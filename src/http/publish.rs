@@ -172,7 +172,7 @@ impl Context {
         let flow = self.hub.send(AskFlow { room: room.clone() }).await.map_err(|_| Refusal::Stopping)?;
         let both = async {
             let credit = match flow {
-                Some(flow) => Some(Arc::new(flow.acquire(bytes).await?)),
+                Some(flow) => Some(Arc::new(flow.acquire(bytes.iter().copied()).await?)),
                 None => None,
             };
             let server = self.in_flight.clone().acquire_many_owned(self.permits(bytes)).await.ok()?;

@@ -40,10 +40,14 @@ pub fn join_upgrades(headers: &mut header::HeaderMap) {
     }
 }
 
-/// The list in all headers of this `name` has `token` in it, compared without case (RFC 9110 §5.6.1).
+/// The list in all headers of this `name` has `token` in it.
 fn has_token(headers: &header::HeaderMap, name: header::HeaderName, token: &str) -> bool {
-    let mut items = headers.get_all(name).flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
-    items.any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    headers.get_all(name).any(|list| list_has(list.as_bytes(), token))
+}
+
+/// `list` has `token` in it, compared without case (RFC 9110 §5.6.1, §7.8).
+pub fn list_has(list: &[u8], token: &str) -> bool {
+    list.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
 fn plain_request(request: &HttpRequest) -> Refusal {

@@ -12,6 +12,7 @@ use crate::{
 use actix::prelude::*;
 use std::{
     collections::{HashMap, VecDeque},
+    iter::repeat_n,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -221,7 +222,7 @@ impl Hub {
 /// Tells the hub when there is credit, in the order of all who wait for credit of the room.
 fn wait_for_credit(room: RoomSlot, number: u64, flow: Flow, messages: usize, hub: Addr<Hub>) {
     actix::spawn(async move {
-        if let Some(credit) = flow.acquire(&vec![0; messages]).await {
+        if let Some(credit) = flow.acquire(repeat_n(0, messages)).await {
             hub.do_send(Credited { room, number, messages, credit }); // once for each gathering that waits
         }
     });

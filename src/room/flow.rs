@@ -40,8 +40,8 @@ impl Flow {
     }
 
     /// Credit for messages of these `bytes`, together never more than there is; `None` when the room has ended.
-    pub async fn acquire(&self, bytes: &[usize]) -> Option<OwnedSemaphorePermit> {
-        let cost = bytes.iter().map(|bytes| self.cost(*bytes)).fold(0, u32::saturating_add);
+    pub async fn acquire(&self, bytes: impl Iterator<Item = usize>) -> Option<OwnedSemaphorePermit> {
+        let cost = bytes.map(|bytes| self.cost(bytes)).fold(0, u32::saturating_add);
         self.credit.clone().acquire_many_owned(cost.min(self.most as u32)).await.ok()
     }
 

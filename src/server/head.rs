@@ -3,7 +3,7 @@
 //! A header is judged by its value, and only where it is ours: `Content-Length: 0` announces no body, and an `Upgrade`
 //! to a protocol that is not spoken here is not asked for (RFC 9110 §7.8).
 
-use crate::http::Refusal;
+use crate::http::{Refusal, list_has};
 use bytes::{Buf, BytesMut};
 use std::ops::Range;
 
@@ -67,10 +67,10 @@ impl Head {
             at = range.end;
             let Some((name, list)) = header(line) else { continue };
             if name.eq_ignore_ascii_case(b"upgrade") {
-                asks |= has_token(list, "websocket");
+                asks |= list_has(list, "websocket");
                 found.upgrades.push(range);
             } else if name.eq_ignore_ascii_case(b"connection") {
-                let upgrades = has_token(list, "upgrade") && !has_token(list, "close");
+                let upgrades = list_has(list, "upgrade") && !list_has(list, "close");
                 found.upgrades.extend(upgrades.then_some(range));
             } else if name.eq_ignore_ascii_case(b"host") {
                 hosts += 1;
@@ -124,11 +124,6 @@ fn can_become_request(received: &[u8]) -> Result<(), Refusal> {
 fn header(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     Some((&line[..colon], &line[colon + 1..]))
-}
-
-/// A list has `token` in it, compared without case (RFC 9110 §5.6.1, §7.8).
-fn has_token(list: &[u8], token: &str) -> bool {
-    list.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// The length up to and with the first empty line behind another line.
