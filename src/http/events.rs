@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     protocol::{Form, Framing, Protocol},
-    session::{Newcomer, Terms},
+    session::{Handshake, SessionOptions},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -36,11 +36,11 @@ pub async fn listen(
         .streaming(stream::empty::<Result<Bytes, Infallible>>()); // the session sends the body
     if *request.method() == Method::GET {
         let rules = context.settings.rules_of(&room);
-        let (peer, place) = (request.peer_addr(), context.place_for(&request)?);
+        let (peer, slot) = (request.peer_addr(), context.connection_slot(&request)?);
         let framing = if request.version() < Version::HTTP_11 { Framing::Close } else { Framing::Chunked };
         let form = Form { protocol: Protocol::Events(framing), window: None };
-        response.extensions_mut().insert(Newcomer {
-            terms: Terms { place, room, echo: rules.echo, may_publish: false, form, peer },
+        response.extensions_mut().insert(Handshake {
+            options: SessionOptions { slot, room, echo: rules.echo, may_publish: false, form, peer },
             recall,
             resumes: None,
             max_message: rules.max_message,

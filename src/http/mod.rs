@@ -26,7 +26,7 @@ use crate::{
     hub::Hub,
     metrics::Metrics,
     protocol::Seal,
-    session::{Crowd, Place},
+    session::{ConnectionLimits, ConnectionSlot},
     shares::{Pool, Source},
 };
 use actix::Addr;
@@ -46,7 +46,7 @@ use tokio::sync::Semaphore;
 pub struct Context {
     settings: Arc<Settings>,
     hub: Addr<Hub>,
-    crowd: Arc<Crowd>,
+    limits: Arc<ConnectionLimits>,
     metrics: Arc<Metrics>,
     /// Bytes of messages that may be under way.
     in_flight: Arc<Semaphore>,
@@ -73,7 +73,7 @@ impl Context {
         listeners: &[SocketAddr],
     ) -> Self {
         Self {
-            crowd: Crowd::new(settings.limits.clone(), metrics.clone()),
+            limits: ConnectionLimits::new(settings.limits.clone(), metrics.clone()),
             in_flight,
             bodies: Pool::new(publish::body_bytes(&settings), metrics.body_bytes.clone()),
             answers: Pool::new(history::answer_bytes(&settings), metrics.answer_bytes.clone()),
@@ -89,9 +89,9 @@ impl Context {
     }
 
     /// A place for the client of `request`.
-    fn place_for(&self, request: &HttpRequest) -> Result<Place, Refusal> {
+    fn connection_slot(&self, request: &HttpRequest) -> Result<ConnectionSlot, Refusal> {
         let ip = request.peer_addr().map(|peer| peer.ip());
-        self.crowd.enter(ip, Instant::now()).map_err(Refusal::Crowded)
+        self.limits.enter(ip, Instant::now()).map_err(Refusal::LimitReached)
     }
 
     /// The share of shared bounds that `request` takes from.

@@ -1,7 +1,7 @@
 //! Why a request is refused: each reason with its status, a stable code and a sentence.
 
 use super::websocket::asks_for_upgrade;
-use crate::{config::RoomNameError, session::Crowded};
+use crate::{config::RoomNameError, session::LimitReached};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::{StatusCode, header},
@@ -46,7 +46,7 @@ pub enum Refusal {
     #[error("one Host header is required")]
     HostHeader,
     #[error("{}", sentence(*.0))]
-    Crowded(Crowded),
+    LimitReached(LimitReached),
     #[error("only who shows a key may do this: Authorization: Bearer KEY")]
     KeyRequired,
     #[error("this key is none of ours")]
@@ -115,9 +115,9 @@ impl Refusal {
             Self::Origin(_) => "origin",
             Self::Host(_) => "host",
             Self::HostHeader => "host_header",
-            Self::Crowded(Crowded::Connections) => "connections",
-            Self::Crowded(Crowded::ConnectionsPerIp) => "connections_per_ip",
-            Self::Crowded(Crowded::ConnectionsPerSecond) => "connections_per_second",
+            Self::LimitReached(LimitReached::Connections) => "connections",
+            Self::LimitReached(LimitReached::ConnectionsPerIp) => "connections_per_ip",
+            Self::LimitReached(LimitReached::ConnectionsPerSecond) => "connections_per_second",
             Self::KeyRequired => "key_required",
             Self::Key => "key",
             Self::TooLarge(_) => "too_large",
@@ -161,8 +161,8 @@ impl ResponseError for Refusal {
             Self::File => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RetryKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
-            Self::Crowded(Crowded::ConnectionsPerIp) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Crowded(_) | Self::TooManyRooms | Self::RetryKeys | Self::Busy | Self::Stopping => {
+            Self::LimitReached(LimitReached::ConnectionsPerIp) => StatusCode::TOO_MANY_REQUESTS,
+            Self::LimitReached(_) | Self::TooManyRooms | Self::RetryKeys | Self::Busy | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -178,8 +178,8 @@ impl ResponseError for Refusal {
                 response.insert_header((header::UPGRADE, "websocket"));
                 response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
             }
-            Self::Crowded(crowded) => {
-                response.insert_header((header::RETRY_AFTER, retry_after(*crowded)));
+            Self::LimitReached(reached) => {
+                response.insert_header((header::RETRY_AFTER, retry_after(*reached)));
             }
             Self::KeyRequired | Self::Key => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
@@ -208,25 +208,27 @@ fn about_origin(origin: &str) -> String {
     }
 }
 
-fn sentence(crowded: Crowded) -> &'static str {
-    match crowded {
-        Crowded::Connections => "the server is full (limits.connections)",
-        Crowded::ConnectionsPerIp => "too many connections from this address (limits.connections_per_ip)",
-        Crowded::ConnectionsPerSecond => "too many connections at once (limits.connections_per_second)",
+fn sentence(reached: LimitReached) -> &'static str {
+    match reached {
+        LimitReached::Connections => "the server is full (limits.connections)",
+        LimitReached::ConnectionsPerIp => {
+            "too many connections from this address (limits.connections_per_ip)"
+        }
+        LimitReached::ConnectionsPerSecond => "too many connections at once (limits.connections_per_second)",
     }
 }
 
 /// Seconds after which it is worth to try again.
-fn retry_after(crowded: Crowded) -> &'static str {
-    match crowded {
-        Crowded::ConnectionsPerSecond => "1",
-        Crowded::Connections | Crowded::ConnectionsPerIp => "10",
+fn retry_after(reached: LimitReached) -> &'static str {
+    match reached {
+        LimitReached::ConnectionsPerSecond => "1",
+        LimitReached::Connections | LimitReached::ConnectionsPerIp => "10",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Crowded, Refusal::*, *};
+    use super::{LimitReached, Refusal::*, *};
 
     /// What clients rely on, by status and code.
     #[test]
@@ -246,9 +248,9 @@ mod tests {
             MethodNotAllowed("GET"),
             UpgradeRequired,
             Version,
-            Crowded(Crowded::ConnectionsPerIp),
-            Crowded(Crowded::Connections),
-            Crowded(Crowded::ConnectionsPerSecond),
+            LimitReached(LimitReached::ConnectionsPerIp),
+            LimitReached(LimitReached::Connections),
+            LimitReached(LimitReached::ConnectionsPerSecond),
             KeyRequired,
             Key,
             TooLarge(0),

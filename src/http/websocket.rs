@@ -4,7 +4,7 @@ use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wish
 use crate::{
     config::RoomName,
     protocol::{Form, Protocol},
-    session::{Newcomer, Terms},
+    session::{Handshake, SessionOptions},
     wire,
 };
 use actix_web::{
@@ -81,11 +81,11 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     if let Some(name) = protocol.name() {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
     }
-    let (peer, place) = (request.peer_addr(), context.place_for(request)?);
+    let (peer, slot) = (request.peer_addr(), context.connection_slot(request)?);
     let mut response = response.finish();
     let form = Form { protocol, window: compression.map(|agreement| agreement.window) };
-    response.extensions_mut().insert(Newcomer {
-        terms: Terms { place, room, echo: echo.unwrap_or(rules.echo), may_publish, form, peer },
+    response.extensions_mut().insert(Handshake {
+        options: SessionOptions { slot, room, echo: echo.unwrap_or(rules.echo), may_publish, form, peer },
         recall,
         resumes,
         max_message: rules.max_message,

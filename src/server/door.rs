@@ -12,7 +12,7 @@ use crate::{
     http,
     logging::log_client,
     relay::Desk,
-    session::{Newcomer, Session},
+    session::{Handshake, Session},
 };
 use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, map_config};
@@ -93,11 +93,11 @@ impl Door {
         while let Some(request) = self.next_request(&mut exchange, peer).await? {
             let response = self.app.call(request).await.map_err(to_io_error)?;
             let mut response: Response<BoxBody> = response.into();
-            let newcomer = response.extensions_mut().remove::<Newcomer>();
-            if let Some(newcomer) = newcomer {
+            let handshake = response.extensions_mut().remove::<Handshake>();
+            if let Some(handshake) = handshake {
                 exchange.admit(response, session).await?;
                 let (socket, unread) = exchange.into_parts()?;
-                let session = Session::on_socket(self.desk.clone(), newcomer, socket, unread);
+                let session = Session::on_socket(self.desk.clone(), handshake, socket, unread);
                 return Ok(Some(Connection::ends_with(session)));
             }
             if !self.respond(&mut exchange, response, !self.closing.is_cancelled(), peer).await? {

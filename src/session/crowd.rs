@@ -8,14 +8,14 @@ use std::{
     time::Instant,
 };
 
-pub struct Crowd {
+pub struct ConnectionLimits {
     limits: LimitSettings,
     metrics: Arc<Metrics>,
-    count: Mutex<Count>,
+    counts: Mutex<Counts>,
 }
 
 #[derive(Default)]
-struct Count {
+struct Counts {
     all: usize,
     by_ip: HashMap<IpAddr, usize>,
     /// The second that `begun` counts, and how many began in it.
@@ -25,43 +25,48 @@ struct Count {
 
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Crowded {
+pub enum LimitReached {
     Connections,
     ConnectionsPerIp,
     ConnectionsPerSecond,
 }
 
 /// One session's place. Dropping it is the only way to give it back, so none is ever lost.
-pub struct Place {
-    crowd: Arc<Crowd>,
+pub struct ConnectionSlot {
+    limits: Arc<ConnectionLimits>,
     ip: Option<IpAddr>,
 }
 
-impl Crowd {
+impl ConnectionLimits {
     pub fn new(limits: LimitSettings, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { limits, metrics, count: Mutex::default() })
+        Arc::new(Self { limits, metrics, counts: Mutex::default() })
     }
 
     /// A place for a client from `ip`.
-    pub fn enter(self: &Arc<Self>, ip: Option<IpAddr>, now: Instant) -> Result<Place, Crowded> {
+    pub fn enter(self: &Arc<Self>, ip: Option<IpAddr>, now: Instant) -> Result<ConnectionSlot, LimitReached> {
         let ip = ip.filter(|_| self.limits.connections_per_ip > 0).map(network_of);
-        self.count().enter(ip, now, &self.limits)?;
+        self.counts().enter(ip, now, &self.limits)?;
         self.metrics.sessions.inc();
-        Ok(Place { crowd: self.clone(), ip })
+        Ok(ConnectionSlot { limits: self.clone(), ip })
     }
 
-    fn count(&self) -> MutexGuard<'_, Count> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Count {
-    fn enter(&mut self, ip: Option<IpAddr>, now: Instant, limits: &LimitSettings) -> Result<(), Crowded> {
+impl Counts {
+    fn enter(
+        &mut self,
+        ip: Option<IpAddr>,
+        now: Instant,
+        limits: &LimitSettings,
+    ) -> Result<(), LimitReached> {
         if self.all >= limits.connections {
-            return Err(Crowded::Connections);
+            return Err(LimitReached::Connections);
         }
         if ip.is_some_and(|ip| self.by_ip.get(&ip).is_some_and(|count| *count >= limits.connections_per_ip)) {
-            return Err(Crowded::ConnectionsPerIp);
+            return Err(LimitReached::ConnectionsPerIp);
         }
         self.begin(now, limits.connections_per_second)?;
         self.all += 1;
@@ -71,7 +76,7 @@ impl Count {
         Ok(())
     }
 
-    fn begin(&mut self, now: Instant, most: u32) -> Result<(), Crowded> {
+    fn begin(&mut self, now: Instant, most: u32) -> Result<(), LimitReached> {
         if most == 0 {
             return Ok(());
         }
@@ -80,7 +85,7 @@ impl Count {
             self.begun = 0;
         }
         if self.begun >= most {
-            return Err(Crowded::ConnectionsPerSecond);
+            return Err(LimitReached::ConnectionsPerSecond);
         }
         self.begun += 1;
         Ok(())
@@ -98,10 +103,10 @@ impl Count {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.crowd.count().leave(self.ip);
-        self.crowd.metrics.sessions.dec();
+        self.limits.counts().leave(self.ip);
+        self.limits.metrics.sessions.dec();
     }
 }
 
@@ -112,33 +117,33 @@ mod tests {
 
     const IP: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
-    fn crowd(limits: LimitSettings) -> Arc<Crowd> {
-        Crowd::new(limits, Arc::default())
+    fn limits(limits: LimitSettings) -> Arc<ConnectionLimits> {
+        ConnectionLimits::new(limits, Arc::default())
     }
 
     #[test]
     fn a_place_is_free_again_when_its_session_is_gone() {
-        let crowd = crowd(LimitSettings { connections: 2, ..Default::default() });
+        let limits = limits(LimitSettings { connections: 2, ..Default::default() });
         let now = Instant::now();
-        let first = crowd.enter(IP, now).unwrap();
-        let _second = crowd.enter(None, now).unwrap();
-        assert_eq!(crowd.enter(IP, now).err(), Some(Crowded::Connections));
-        assert_eq!(crowd.metrics.sessions.get(), 2);
+        let first = limits.enter(IP, now).unwrap();
+        let _second = limits.enter(None, now).unwrap();
+        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::Connections));
+        assert_eq!(limits.metrics.sessions.get(), 2);
         drop(first);
-        assert!(crowd.enter(IP, now).is_ok());
-        assert_eq!(crowd.metrics.sessions.get(), 1);
+        assert!(limits.enter(IP, now).is_ok());
+        assert_eq!(limits.metrics.sessions.get(), 1);
     }
 
     #[test]
     fn one_address_takes_no_more_than_its_share() {
-        let crowd = crowd(LimitSettings { connections_per_ip: 1, ..Default::default() });
+        let limits = limits(LimitSettings { connections_per_ip: 1, ..Default::default() });
         let now = Instant::now();
-        let place = crowd.enter(IP, now).unwrap();
-        assert_eq!(crowd.enter(IP, now).err(), Some(Crowded::ConnectionsPerIp));
-        assert!(crowd.enter(Some([10, 0, 0, 1].into()), now).is_ok());
-        drop(place);
-        assert!(crowd.count().by_ip.is_empty(), "an address that left is forgotten");
-        assert!(crowd.enter(IP, now).is_ok());
+        let slot = limits.enter(IP, now).unwrap();
+        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::ConnectionsPerIp));
+        assert!(limits.enter(Some([10, 0, 0, 1].into()), now).is_ok());
+        drop(slot);
+        assert!(limits.counts().by_ip.is_empty(), "an address that left is forgotten");
+        assert!(limits.enter(IP, now).is_ok());
     }
 
     #[test]
@@ -151,21 +156,21 @@ mod tests {
         for ip in ["192.0.2.7", "::ffff:192.0.2.7", "64:ff9b::192.0.2.7"] {
             assert_eq!(client(ip), "192.0.2.7");
         }
-        let crowd = crowd(LimitSettings { connections_per_ip: 1, ..Default::default() });
-        let enter = |ip: &str| crowd.enter(Some(ip.parse().unwrap()), Instant::now());
+        let limits = limits(LimitSettings { connections_per_ip: 1, ..Default::default() });
+        let enter = |ip: &str| limits.enter(Some(ip.parse().unwrap()), Instant::now());
         let _one = enter("2001:db8::1").unwrap();
-        assert_eq!(enter("2001:db8::2").err(), Some(Crowded::ConnectionsPerIp));
+        assert_eq!(enter("2001:db8::2").err(), Some(LimitReached::ConnectionsPerIp));
         let _other = enter("::ffff:192.0.2.7").unwrap();
-        assert_eq!(enter("192.0.2.7").err(), Some(Crowded::ConnectionsPerIp));
+        assert_eq!(enter("192.0.2.7").err(), Some(LimitReached::ConnectionsPerIp));
     }
 
     #[test]
     fn a_crowd_comes_in_one_second_after_the_other() {
-        let crowd = crowd(LimitSettings { connections_per_second: 2, ..Default::default() });
+        let limits = limits(LimitSettings { connections_per_second: 2, ..Default::default() });
         let now = Instant::now();
-        let places: Vec<_> = (0..2).map(|_| crowd.enter(IP, now)).collect();
-        assert!(places.iter().all(Result::is_ok));
-        assert_eq!(crowd.enter(IP, now).err(), Some(Crowded::ConnectionsPerSecond));
-        assert!(crowd.enter(IP, now + Duration::from_secs(1)).is_ok());
+        let slots: Vec<_> = (0..2).map(|_| limits.enter(IP, now)).collect();
+        assert!(slots.iter().all(Result::is_ok));
+        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::ConnectionsPerSecond));
+        assert!(limits.enter(IP, now + Duration::from_secs(1)).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Two token buckets that may go into debt: what a message costs is paid for afterwards, so that one
 /// larger than a bucket passes too.
-pub struct Pace {
+pub struct RateLimit {
     messages: Bucket,
     bytes: Bucket,
 }
@@ -17,7 +17,7 @@ struct Bucket {
     filled: Instant,
 }
 
-impl Pace {
+impl RateLimit {
     /// `messages_per_second` is that of the client's room, the rest everybody's; `None` when there is nothing to limit.
     pub fn of(messages_per_second: u32, settings: &SessionSettings, now: Instant) -> Option<Self> {
         let bytes = settings.bytes_per_second.bytes();
@@ -56,28 +56,34 @@ mod tests {
     use super::*;
     use crate::config::ByteSize;
 
-    fn pace(messages_per_second: u32, bytes_per_second: usize, now: Instant) -> Pace {
+    fn rate_limit(messages_per_second: u32, bytes_per_second: usize, now: Instant) -> RateLimit {
         let bytes_per_second = ByteSize::from_bytes(bytes_per_second);
         let burst = Duration::from_secs(2);
         let settings = SessionSettings { bytes_per_second, burst, ..Default::default() };
-        Pace::of(messages_per_second, &settings, now).unwrap()
+        RateLimit::of(messages_per_second, &settings, now).unwrap()
     }
 
     #[test]
     fn without_limits_there_is_no_pace() {
         let settings = SessionSettings::default();
-        assert!(Pace::of(settings.messages_per_second, &settings, Instant::now()).is_none());
+        assert!(RateLimit::of(settings.messages_per_second, &settings, Instant::now()).is_none());
     }
 
     #[test]
     fn a_burst_passes_and_then_the_rate_holds() {
         let start = Instant::now();
-        let mut pace = pace(10, 0, start);
-        let at_once = |pace: &mut Pace, at| (0..1000).take_while(|_| pace.spend(1, at).is_zero()).count();
-        assert_eq!(at_once(&mut pace, start), 20, "two seconds' worth");
-        assert_eq!(at_once(&mut pace, start + Duration::from_millis(1100)), 10, "what is owed is paid first");
+        let mut rate_limit = rate_limit(10, 0, start);
+        let at_once = |rate_limit: &mut RateLimit, at| {
+            (0..1000).take_while(|_| rate_limit.spend(1, at).is_zero()).count()
+        };
+        assert_eq!(at_once(&mut rate_limit, start), 20, "two seconds' worth");
         assert_eq!(
-            at_once(&mut pace, start + Duration::from_secs(60)),
+            at_once(&mut rate_limit, start + Duration::from_millis(1100)),
+            10,
+            "what is owed is paid first"
+        );
+        assert_eq!(
+            at_once(&mut rate_limit, start + Duration::from_secs(60)),
             20,
             "no more than the burst is saved up"
         );
@@ -86,8 +92,8 @@ mod tests {
     #[test]
     fn a_message_larger_than_a_burst_passes_and_is_paid_for() {
         let start = Instant::now();
-        let mut pace = pace(0, 1000, start);
-        assert_eq!(pace.spend(12_000, start), Duration::from_secs(10));
-        assert_eq!(pace.spend(0, start + Duration::from_secs(10)), Duration::ZERO);
+        let mut rate_limit = rate_limit(0, 1000, start);
+        assert_eq!(rate_limit.spend(12_000, start), Duration::from_secs(10));
+        assert_eq!(rate_limit.spend(0, start + Duration::from_secs(10)), Duration::ZERO);
     }
 }

@@ -9,11 +9,11 @@ use std::{
 
 /// The state of a closing handshake that this side began or answered.
 #[derive(Default)]
-pub struct Farewell {
+pub struct ClosingHandshake {
     half_closed: bool,
 }
 
-impl Farewell {
+impl ClosingHandshake {
     /// Flushes the outbox, then half-closes and discards the input until the peer's FIN. A socket that is dropped
     /// with unread input resets the connection, and the peer might never see the close frame (RFC 6455 §7.1.1).
     pub fn poll(&mut self, outbox: &Outbox, cx: &mut Context<'_>) -> Poll<()> {

@@ -19,7 +19,7 @@ use tokio_util::sync::PollSemaphore;
 const OVERHEAD: usize = 256;
 
 /// Hands a permit from the input stream, which waits for it, to the session, which sends it along.
-pub struct Budget {
+pub struct Permits {
     desk: Rc<Desk>,
     session: SessionId,
     server: RefCell<PollSemaphore>,
@@ -35,7 +35,7 @@ struct Membership {
     flow: Flow,
 }
 
-impl Budget {
+impl Permits {
     pub fn new(desk: Rc<Desk>, session: SessionId) -> Self {
         Self {
             session,
@@ -51,7 +51,7 @@ impl Budget {
     /// room in and wakes the stream when there is.
     pub fn reserve(&self, cx: &mut Context<'_>, bytes: usize) -> Result<(), Pause> {
         let credit = match self.credit.take() {
-            None => Some(self.take_credit(cx, bytes)?),
+            None => Some(self.poll_credit(cx, bytes)?),
             taken => taken,
         };
         let all = self.desk.settings.limits.in_flight_bytes.bytes(); // a request in JSON may be larger
@@ -68,7 +68,7 @@ impl Budget {
     }
 
     /// The permit for the message that the input stream has just yielded.
-    pub fn claim(&self) -> Option<Permit> {
+    pub fn take(&self) -> Option<Permit> {
         self.reserved.take()
     }
 
@@ -78,14 +78,14 @@ impl Budget {
     }
 
     /// Nobody waits any more: what was taken or asked for is for others.
-    pub fn give_up(&self) {
+    pub fn cancel(&self) {
         let server = PollSemaphore::new(self.desk.in_flight.clone());
         self.server.replace(server);
         self.room.take();
         self.credit.take();
     }
 
-    fn take_credit(&self, cx: &mut Context<'_>, bytes: usize) -> Result<Credit, Pause> {
+    fn poll_credit(&self, cx: &mut Context<'_>, bytes: usize) -> Result<Credit, Pause> {
         let mut room = self.room.borrow_mut();
         if room.is_none() {
             *room = self.desk.roster.borrow().room(self.session).map(Membership::new);

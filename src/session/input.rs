@@ -3,7 +3,7 @@
 //! The socket is read only when everything read before was taken in, and a message is yielded only
 //! when the server has room for it: a full server stops reading, it does not grow.
 
-use super::{budget::Budget, farewell::Farewell, pace::Pace, reading::poll_read};
+use super::{closing_handshake::ClosingHandshake, pace::RateLimit, permits::Permits, reading::poll_read};
 use crate::{
     metrics::{Metrics, PauseLabels},
     outbox::{Outbox, Pause, Phase},
@@ -20,55 +20,55 @@ use std::{
 };
 use tokio::time::{Sleep, sleep};
 
-pub struct Intake {
+pub struct SocketDriver {
     outbox: Rc<Outbox>,
-    budget: Rc<Budget>,
+    permits: Rc<Permits>,
     metrics: Arc<Metrics>,
     decoder: Decoder,
-    pace: Option<Box<Pace>>,
+    rate_limit: Option<Box<RateLimit>>,
     /// Until the client may speak again, when it was too fast.
-    rest: Option<Pin<Box<Sleep>>>,
+    paused_until: Option<Pin<Box<Sleep>>>,
     /// Read behind a message, but not yet decoded; empty at rest.
     unread: BytesMut,
     /// Decoded, waits for room in the server.
     waiting: Option<Message>,
-    farewell: Farewell,
+    closing: ClosingHandshake,
 }
 
-impl Intake {
+impl SocketDriver {
     /// `unread` is what came behind the request's head.
     pub fn new(
         outbox: Rc<Outbox>,
-        budget: Rc<Budget>,
+        permits: Rc<Permits>,
         metrics: Arc<Metrics>,
         decoder: Decoder,
-        pace: Option<Pace>,
+        rate_limit: Option<RateLimit>,
         unread: BytesMut,
     ) -> Self {
-        let pace = pace.map(Box::new);
+        let rate_limit = rate_limit.map(Box::new);
         Self {
             outbox,
-            budget,
+            permits,
             metrics,
             decoder,
-            pace,
-            rest: None,
+            rate_limit,
+            paused_until: None,
             unread,
             waiting: None,
-            farewell: Farewell::default(),
+            closing: ClosingHandshake::default(),
         }
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, WireError>>> {
         loop {
             if let Some(message) = self.waiting.take() {
-                if self.poll_pass(cx, &message).is_pending() {
+                if self.poll_permits(cx, &message).is_pending() {
                     self.waiting = Some(message);
                     return Poll::Pending;
                 }
                 return Poll::Ready(Some(Ok(message)));
             }
-            ready!(self.poll_rest(cx));
+            ready!(self.poll_rate_limit(cx));
             match self.decode() {
                 Ok(Some(message)) => self.waiting = Some(message),
                 Ok(None) => match ready!(self.poll_read(cx)) {
@@ -83,31 +83,31 @@ impl Intake {
 
     /// Ready when the server and the room have room for `message`. Control frames need none; a ping, which is
     /// answered, is paid for like a message.
-    fn poll_pass(&mut self, cx: &mut Context<'_>, message: &Message) -> Poll<()> {
-        let (bytes, is_said) = match message {
+    fn poll_permits(&mut self, cx: &mut Context<'_>, message: &Message) -> Poll<()> {
+        let (bytes, is_data) = match message {
             Message::Text(text) => (text.len(), true),
             Message::Binary(bytes) => (bytes.len(), true),
             Message::Ping(payload) => (payload.len(), false),
             _ => return Poll::Ready(()),
         };
-        if is_said && let Err(pause) = self.budget.reserve(cx, bytes) {
+        if is_data && let Err(pause) = self.permits.reserve(cx, bytes) {
             self.pause(pause);
             return Poll::Pending;
         }
         self.outbox.pulse.resumed();
-        let wait = self.pace.as_mut().map(|pace| pace.spend(bytes, Instant::now()));
-        self.rest = wait.filter(|wait| !wait.is_zero()).map(|wait| Box::pin(sleep(wait)));
+        let wait = self.rate_limit.as_mut().map(|rate_limit| rate_limit.spend(bytes, Instant::now()));
+        self.paused_until = wait.filter(|wait| !wait.is_zero()).map(|wait| Box::pin(sleep(wait)));
         Poll::Ready(())
     }
 
     /// Ready when the client may speak; until then nothing is read, and TCP makes it wait.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(rest) = &mut self.rest else { return Poll::Ready(()) };
-        if rest.as_mut().poll(cx).is_pending() {
+    fn poll_rate_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(paused_until) = &mut self.paused_until else { return Poll::Ready(()) };
+        if paused_until.as_mut().poll(cx).is_pending() {
             self.pause(Pause::Pace);
             return Poll::Pending;
         }
-        self.rest = None;
+        self.paused_until = None;
         self.outbox.pulse.resumed();
         Poll::Ready(())
     }
@@ -141,20 +141,20 @@ impl Intake {
     }
 }
 
-impl Stream for Intake {
+impl Stream for SocketDriver {
     type Item = Result<Message, WireError>;
 
     /// Ends when the connection is of no use any more.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.outbox.remember(cx);
         if self.outbox.phase() != Phase::Open && self.waiting.take().is_some() {
-            self.budget.give_up();
+            self.permits.cancel();
         }
         match self.outbox.phase() {
             Phase::Gone => Poll::Ready(None),
             Phase::Closing { .. } => {
-                let Self { outbox, farewell, .. } = &mut *self;
-                farewell.poll(outbox, cx).map(|()| None)
+                let Self { outbox, closing, .. } = &mut *self;
+                closing.poll(outbox, cx).map(|()| None)
             }
             phase => match self.outbox.poll_flush(cx) {
                 Poll::Ready(Err(_)) => Poll::Ready(None),

@@ -4,7 +4,7 @@ use super::Session;
 use crate::{logging::log_client, metrics::CloseLabels, outbox::CloseReason};
 
 impl Session {
-    pub(super) fn count_end(&self, reason: &CloseReason) {
+    pub(super) fn count_close(&self, reason: &CloseReason) {
         // 1005 and 1006 stand for no code and no frame (RFC 6455 §7.4.1).
         let code = match reason.code().map(u16::from) {
             Some(code @ 3000..) => code / 1000 * 1000, // clients choose them: one for each range (§7.4.2)
@@ -15,19 +15,19 @@ impl Session {
         self.desk.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();
     }
 
-    pub(super) fn log_end(&self, reason: &CloseReason) {
+    pub(super) fn log_close(&self, reason: &CloseReason) {
         let level = if reason.is_fault() { log::Level::Info } else { log::Level::Debug };
         let sent = self.outbox.sent();
         log_client!(
             level,
             "session {} from {} in {} ended after {:.1?}: {} ({reason}); received {} messages, {} bytes; sent {} messages, {} bytes",
             self.id,
-            or_dash(self.terms.peer),
-            self.terms.room,
+            or_dash(self.options.peer),
+            self.options.room,
             self.began.elapsed(),
             or_dash(reason.code().map(u16::from)),
-            self.said.messages,
-            self.said.bytes,
+            self.received.messages,
+            self.received.bytes,
             sent.messages,
             sent.bytes,
         );

@@ -1,6 +1,6 @@
 //! The input stream of a client that only listens: it yields nothing, and drives the socket of an event stream.
 
-use super::{farewell::Farewell, reading::poll_read};
+use super::{closing_handshake::ClosingHandshake, reading::poll_read};
 use crate::{
     outbox::{Outbox, Phase},
     wire::{Message, WireError},
@@ -12,14 +12,14 @@ use std::{
     task::{Context, Poll},
 };
 
-pub struct Listener {
+pub struct EventStreamInput {
     outbox: Rc<Outbox>,
-    farewell: Farewell,
+    closing: ClosingHandshake,
 }
 
-impl Listener {
+impl EventStreamInput {
     pub fn new(outbox: Rc<Outbox>) -> Self {
-        Self { outbox, farewell: Farewell::default() }
+        Self { outbox, closing: ClosingHandshake::default() }
     }
 
     /// Ready at the end of the connection. All input is discarded: an event stream has one direction.
@@ -36,15 +36,15 @@ impl Listener {
     }
 }
 
-impl Stream for Listener {
+impl Stream for EventStreamInput {
     type Item = Result<Message, WireError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.outbox.remember(cx);
-        let Self { outbox, farewell } = &mut *self;
+        let Self { outbox, closing } = &mut *self;
         let ended = match outbox.phase() {
             Phase::Gone => Poll::Ready(()),
-            Phase::Closing { .. } => farewell.poll(outbox, cx),
+            Phase::Closing { .. } => closing.poll(outbox, cx),
             Phase::Open | Phase::Departing => self.poll_end(cx),
         };
         ended.map(|()| None)
