@@ -13,86 +13,86 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 pub struct Batch<'a> {
     said: &'a [Arc<Publication>],
     compression: &'a Compression,
-    joined: SmallVec<[(Form, Joined); 1]>,
+    encoded: SmallVec<[(Form, Encoded); 1]>,
 }
 
 /// All messages in one form, in one piece, and where each ends.
-struct Joined {
+struct Encoded {
     bytes: Bytes,
-    ends: SmallVec<[End; 1]>,
+    ends: SmallVec<[Boundary; 1]>,
 }
 
 /// Where a publication ends in a form that may have no words for it.
 #[derive(Clone, Copy, Default)]
-struct End {
+struct Boundary {
     bytes: usize,
     messages: usize,
 }
 
 /// A session, and the one that it resumes.
 #[derive(Clone, Copy)]
-pub struct Hearer {
+pub struct Subscriber {
     pub session: SessionId,
     pub who: SessionId,
 }
 
 impl<'a> Batch<'a> {
     pub fn new(said: &'a [Arc<Publication>], compression: &'a Compression) -> Self {
-        Self { said, compression, joined: SmallVec::new() }
+        Self { said, compression, encoded: SmallVec::new() }
     }
 
     /// The bytes of the messages from the one at `first` on, and how many messages they are.
     pub fn from(&mut self, first: usize, form: Form) -> (Cow<'_, Bytes>, usize) {
         let all = 0..self.said.len();
-        self.joined(form).slice(first..all.end)
+        self.encoded(form).slice(first..all.end)
     }
 
-    /// Calls `push` with each run of messages from `first` on that `hearer` is to hear, and, in their places, with
+    /// Calls `push` with each run of messages from `first` on that `subscriber` is to hear, and, in their places, with
     /// what acknowledges its own.
     pub fn parts_for(
         &mut self,
-        hearer: Hearer,
+        subscriber: Subscriber,
         first: usize,
         form: Form,
         mut push: impl FnMut(&Bytes, usize),
     ) {
         let said = self.said;
-        let joined = self.joined(form);
+        let encoded = self.encoded(form);
         let mut run = first..first;
         for (at, publication) in said.iter().enumerate().skip(first) {
-            let ack = publication.ack(hearer.session);
-            let left_out = publication.left_out() == Some(hearer.who);
+            let ack = publication.ack(subscriber.session);
+            let left_out = publication.left_out() == Some(subscriber.who);
             run.end = if left_out { at } else { at + 1 };
             if left_out || ack.is_some() {
-                joined.push(run.clone(), &mut push);
+                encoded.push(run.clone(), &mut push);
                 run = at + 1..at + 1;
             }
             ack.iter().for_each(|ack| push(ack, 1));
         }
-        joined.push(run, &mut push);
+        encoded.push(run, &mut push);
     }
 
-    fn joined(&mut self, form: Form) -> &Joined {
-        let at = match self.joined.iter().position(|(known, _)| *known == form) {
+    fn encoded(&mut self, form: Form) -> &Encoded {
+        let at = match self.encoded.iter().position(|(known, _)| *known == form) {
             Some(at) => at,
             None => {
-                self.joined.push((form, Joined::new(self.said, form, self.compression)));
-                self.joined.len() - 1
+                self.encoded.push((form, Encoded::new(self.said, form, self.compression)));
+                self.encoded.len() - 1
             }
         };
-        &self.joined[at].1
+        &self.encoded[at].1
     }
 }
 
-impl Joined {
+impl Encoded {
     fn new(said: &[Arc<Publication>], form: Form, compression: &Compression) -> Self {
         let forms = || said.iter().map(|publication| publication.form(form, compression));
-        let ends = forms().scan(End::default(), |end, form| {
+        let ends = forms().scan(Boundary::default(), |end, form| {
             end.bytes += form.len();
             end.messages += usize::from(!form.is_empty());
             Some(*end)
         });
-        let ends: SmallVec<[End; 1]> = ends.collect();
+        let ends: SmallVec<[Boundary; 1]> = ends.collect();
         let bytes = match said {
             [only] => only.form(form, compression).clone(),
             _ => concatenated(forms(), ends.last().map_or(0, |end| end.bytes)),
@@ -111,7 +111,7 @@ impl Joined {
     /// A part shares the memory of the whole unless it is much smaller: while it waits in an outbox, which counts
     /// the part alone, it would keep all of it.
     fn slice(&self, publications: Range<usize>) -> (Cow<'_, Bytes>, usize) {
-        let end_of = |count: usize| count.checked_sub(1).map_or(End::default(), |last| self.ends[last]);
+        let end_of = |count: usize| count.checked_sub(1).map_or(Boundary::default(), |last| self.ends[last]);
         let (start, end) = (end_of(publications.start), end_of(publications.end));
         let part = start.bytes..end.bytes;
         let bytes = match part.len() {
@@ -143,8 +143,8 @@ mod tests {
         (part.into_owned(), messages)
     }
 
-    fn hearer(who: SessionId) -> Hearer {
-        Hearer { session: who, who }
+    fn subscriber(who: SessionId) -> Subscriber {
+        Subscriber { session: who, who }
     }
 
     fn said(texts: &[(&str, Audience)]) -> Vec<Arc<Publication>> {
@@ -167,7 +167,7 @@ mod tests {
         let mut batch = Batch::new(&said, &PLAIN);
         let whole = from(&mut batch, 0).0.as_ptr_range();
         let mut parts = Vec::new();
-        batch.parts_for(hearer(me), 0, BARE, |part, _| parts.push(part.clone()));
+        batch.parts_for(subscriber(me), 0, BARE, |part, _| parts.push(part.clone()));
         parts.push(from(&mut batch, 2).0);
         assert_eq!(parts.len(), 3);
         assert!(parts.iter().all(|part| !whole.contains(&part.as_ptr())));
@@ -194,7 +194,7 @@ mod tests {
         ]);
         let mut batch = Batch::new(&said, &PLAIN);
         let mut heard = Vec::new();
-        batch.parts_for(hearer(me), 1, BARE, |part, count| heard.push((part.clone(), count)));
+        batch.parts_for(subscriber(me), 1, BARE, |part, count| heard.push((part.clone(), count)));
         assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
     }
 
@@ -204,7 +204,9 @@ mod tests {
         let said = said(&[("a", Audience::EveryoneBut(before)), ("b", Audience::EveryoneBut(after))]);
         let mut batch = Batch::new(&said, &PLAIN);
         let mut heard = Vec::new();
-        batch.parts_for(Hearer { session: after, who: before }, 0, BARE, |part, _| heard.push(part.clone()));
+        batch.parts_for(Subscriber { session: after, who: before }, 0, BARE, |part, _| {
+            heard.push(part.clone())
+        });
         assert_eq!(heard, [Bytes::from_static(b"\x81\x01b")]);
     }
 

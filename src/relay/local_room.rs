@@ -1,7 +1,7 @@
 //! The part of a room that is at one relay: who is here, and what they have not been sent yet.
 
 use super::{
-    batch::{Batch, Hearer},
+    batch::{Batch, Subscriber},
     credit::{HeldCredit, Patience},
 };
 use crate::{
@@ -27,12 +27,12 @@ pub struct LocalRoom {
 }
 
 struct Member {
-    hearer: Hearer,
+    subscriber: Subscriber,
     outbox: Rc<Outbox>,
     /// How much had been said when it came; less than nothing of `said` is for it.
-    hears_from: usize,
+    from: usize,
     /// Whether something in `said` is its own, and it hears that in another way than all others.
-    is_author: bool,
+    needs_slices: bool,
 }
 
 /// Outboxes that come into the processor's cache side by side. What the kernel touches between two pushes must not
@@ -49,9 +49,9 @@ impl LocalRoom {
     }
 
     /// Lets somebody in, who hears what is said from now on; says at which index.
-    pub fn admit(&mut self, hearer: Hearer, outbox: Rc<Outbox>, flow: Flow) -> usize {
+    pub fn admit(&mut self, subscriber: Subscriber, outbox: Rc<Outbox>, flow: Flow) -> usize {
         self.flow.get_or_insert(flow);
-        self.members.push(Member { hearer, outbox, hears_from: self.said.len(), is_author: false });
+        self.members.push(Member { subscriber, outbox, from: self.said.len(), needs_slices: false });
         self.members.len() - 1
     }
 
@@ -59,12 +59,12 @@ impl LocalRoom {
     pub fn remove(&mut self, index: usize) -> Option<SessionId> {
         let member = self.members.swap_remove(index);
         if let Some(held) = &mut self.held {
-            held.forget(member.hearer.session);
+            held.forget(member.subscriber.session);
         }
         if self.members.is_empty() {
             self.end();
         }
-        self.members.get(index).map(|moved| moved.hearer.session)
+        self.members.get(index).map(|moved| moved.subscriber.session)
     }
 
     /// Keeps what was said for the next flush; says whether it is the first.
@@ -74,8 +74,8 @@ impl LocalRoom {
     }
 
     /// Who is at `index` said something itself.
-    pub fn mark_author(&mut self, index: usize) {
-        self.members[index].is_author = true;
+    pub fn mark_needs_slices(&mut self, index: usize) {
+        self.members[index].needs_slices = true;
     }
 
     /// Brings what the flush of a small room looks at into the processor's cache; a large one does it part by part.
@@ -101,7 +101,7 @@ impl LocalRoom {
                 if member.outbox.has_backlog() && !patience.limit.is_zero() {
                     let held = self.held.get_or_insert_default();
                     let now = *now.get_or_insert_with(clock::now);
-                    behind |= held.lags(member.hearer.session, &member.outbox, now);
+                    behind |= held.lags(member.subscriber.session, &member.outbox, now);
                 }
             }
         }
@@ -136,19 +136,19 @@ impl LocalRoom {
 
 impl Member {
     fn hear(&mut self, batch: &mut Batch, sent: &mut Traffic) {
-        let Self { hearer, outbox, hears_from, is_author } = self;
+        let Self { subscriber, outbox, from, needs_slices } = self;
         let mut push = |part: &Bytes, messages| {
             sent.count(messages, part.len());
             outbox.push(part, messages);
         };
-        let resumed = hearer.who != hearer.session; // what the lost session said may still be on its way
-        if std::mem::take(is_author) || resumed {
-            batch.parts_for(*hearer, *hears_from, outbox.form, push);
+        let resumed = subscriber.who != subscriber.session; // what the lost session said may still be on its way
+        if std::mem::take(needs_slices) || resumed {
+            batch.parts_for(*subscriber, *from, outbox.form, push);
         } else {
-            let (part, messages) = batch.from(*hears_from, outbox.form);
+            let (part, messages) = batch.from(*from, outbox.form);
             push(&part, messages);
         }
-        *hears_from = 0;
+        *from = 0;
     }
 }
 

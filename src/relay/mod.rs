@@ -1,16 +1,16 @@
 //! The relay of one worker thread: takes the hub's turns and hands each session its part, once.
 
-mod arrival; // what a newcomer hears first
+mod welcome; // what a newcomer hears first
 mod batch; // one room's messages as bytes
 mod credit; // what speakers wait for
-mod dismissal; // who is sent away when
-mod line; // what the hub is told
-mod recall; // what newcomers missed, encoded once
+mod drain; // who is sent away when
+mod hub_sender; // what the hub is told
+mod history_cache; // what newcomers missed, encoded once
 mod local_room; // one room's members here
-mod roster; // who is in which room
+mod local_sessions; // who is in which room
 
-pub use line::Line;
-pub use roster::Roster;
+pub use hub_sender::HubSender;
+pub use local_sessions::LocalSessions;
 
 use crate::{
     clock,
@@ -24,11 +24,11 @@ use crate::{
     wire,
 };
 use actix::prelude::*;
-use batch::Hearer;
+use batch::Subscriber;
 use credit::CATCH_UP_INTERVAL;
-use dismissal::Dismissals;
+use drain::DrainSchedule;
+use history_cache::HistoryCache;
 use log::warn;
-use recall::RecallCache;
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -38,9 +38,9 @@ use std::{
 use tokio::{sync::Semaphore, task::yield_now};
 
 /// What the sessions of a thread share with its relay.
-pub struct Desk {
+pub struct WorkerContext {
     pub relay: RelayId,
-    pub hub: Line,
+    pub hub: HubSender,
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
     /// Bytes of messages that may be under way.
@@ -49,18 +49,18 @@ pub struct Desk {
     pub pool: Arc<Pool>,
     /// Proves who comes back.
     pub seal: Seal,
-    pub roster: RefCell<Roster>,
+    pub local_sessions: RefCell<LocalSessions>,
 }
 
 pub struct Relay {
-    desk: Rc<Desk>,
+    worker: Rc<WorkerContext>,
     gathered: Load,
     turn_limits: TurnLimits,
     stint: Stint,
-    recalls: RecallCache,
-    flush_is_near: bool,
-    waits_for_hearers: bool,
-    dismissals: Option<Dismissals>,
+    histories: HistoryCache,
+    flush_is_due: bool,
+    waits_for_subscribers: bool,
+    drain_schedule: Option<DrainSchedule>,
     /// The last sweep was skipped after a standstill, so that clients are heard before they are judged.
     skipped_sweep: bool,
     _guard: PanicGuard,
@@ -70,20 +70,23 @@ pub struct Relay {
 const LONG_STANDSTILL: Duration = Duration::from_secs(1);
 
 /// How often departures are looked for while the server drains.
-const DISMISSAL_INTERVAL: Duration = Duration::from_millis(20);
+const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Relay {
-    /// The relay of this thread, behind `desk`.
-    pub fn new(desk: Rc<Desk>) -> Self {
+    /// The relay of this thread, behind `worker`.
+    pub fn new(worker: Rc<WorkerContext>) -> Self {
         Self {
-            turn_limits: TurnLimits::of(&desk.settings),
-            recalls: RecallCache::new(desk.settings.limits.recall_cache_bytes.bytes(), desk.metrics.clone()),
-            desk,
+            turn_limits: TurnLimits::of(&worker.settings),
+            histories: HistoryCache::new(
+                worker.settings.limits.recall_cache_bytes.bytes(),
+                worker.metrics.clone(),
+            ),
+            worker,
             gathered: Load::default(),
             stint: Stint::default(),
-            flush_is_near: false,
-            waits_for_hearers: false,
-            dismissals: None,
+            flush_is_due: false,
+            waits_for_subscribers: false,
+            drain_schedule: None,
             skipped_sweep: false,
             _guard: PanicGuard("relay"),
         }
@@ -93,30 +96,30 @@ impl Relay {
         match event {
             Event::Said { room, publication } => {
                 self.gather(1, publication.bytes(), ctx);
-                self.desk.roster.borrow_mut().say(room, publication);
+                self.worker.local_sessions.borrow_mut().say(room, publication);
             }
             Event::Admitted { session, room, flow, admission } => {
-                let mut roster = self.desk.roster.borrow_mut();
-                let hearer = Hearer { session, who: admission.who };
-                let Some(outbox) = roster.admit(hearer, room, flow) else { return };
-                let (seal, recalls) = (&self.desk.seal, &mut self.recalls);
-                let (messages, bytes) = arrival::greet(outbox, room, *admission, seal, recalls);
+                let mut local_sessions = self.worker.local_sessions.borrow_mut();
+                let subscriber = Subscriber { session, who: admission.who };
+                let Some(outbox) = local_sessions.admit(subscriber, room, flow) else { return };
+                let (seal, histories) = (&self.worker.seal, &mut self.histories);
+                let (messages, bytes) = welcome::greet(outbox, room, *admission, seal, histories);
                 self.gathered.add(messages + 1, bytes);
-                drop(roster);
-                if let Some(dismissals) = &mut self.dismissals {
-                    dismissals.add(session);
+                drop(local_sessions);
+                if let Some(drain_schedule) = &mut self.drain_schedule {
+                    drain_schedule.add(session);
                 }
             }
             Event::Counted { session, presence } => {
                 let Counted { reference, present, .. } = *presence;
                 let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
                 self.gather(1, answer.len(), ctx);
-                self.behind_all(session, |outbox| outbox.push(&answer, 1));
+                self.after_flush(session, |outbox| outbox.push(&answer, 1));
             }
             Event::Refused { session, reason } => {
-                self.behind_all(session, |outbox| outbox.end(reason.into()))
+                self.after_flush(session, |outbox| outbox.end(reason.into()))
             }
-            Event::Dismissed { session } => self.behind_all(session, Outbox::dismiss),
+            Event::Dismissed { session } => self.after_flush(session, Outbox::dismiss),
             Event::Draining { over } => self.drain(over, ctx),
         }
     }
@@ -126,46 +129,46 @@ impl Relay {
     fn gather(&mut self, messages: usize, bytes: usize, ctx: &mut Context<Self>) {
         if self.gathered.is_full(bytes, self.turn_limits) {
             self.flush();
-            self.look_after_sockets(ctx);
+            self.yield_to_io(ctx);
         }
         self.gathered.add(messages, bytes);
     }
 
     /// Flushes when the mailbox is empty: turns that wait together go out together.
     fn flush_soon(&mut self, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.flush_is_near, true) {
+        if std::mem::replace(&mut self.flush_is_due, true) {
             return;
         }
         ctx.spawn(fut::ready(()).map(|(), relay: &mut Self, ctx| {
-            relay.flush_is_near = false;
+            relay.flush_is_due = false;
             relay.flush();
-            relay.wait_for_hearers(ctx);
-            relay.look_after_sockets(ctx);
+            relay.wait_for_subscribers(ctx);
+            relay.yield_to_io(ctx);
         }));
     }
 
     fn flush(&mut self) {
         self.gathered = Load::default();
-        self.desk.roster.borrow_mut().flush(&self.desk.metrics);
+        self.worker.local_sessions.borrow_mut().flush(&self.worker.metrics);
     }
 
     /// Takes no turn before the sockets of this thread were looked after.
-    fn look_after_sockets(&mut self, ctx: &mut Context<Self>) {
+    fn yield_to_io(&mut self, ctx: &mut Context<Self>) {
         self.stint = Stint::default();
         let look = actix::spawn(yield_now()); // within this actor the next message would end it
         ctx.wait(look.into_actor(self).map(|_, _, _| ()));
     }
 
     /// Until no room holds credit back any more.
-    fn wait_for_hearers(&mut self, ctx: &mut Context<Self>) {
-        if self.waits_for_hearers || !self.desk.roster.borrow().holds_credit() {
+    fn wait_for_subscribers(&mut self, ctx: &mut Context<Self>) {
+        if self.waits_for_subscribers || !self.worker.local_sessions.borrow().holds_credit() {
             return;
         }
-        self.waits_for_hearers = true;
+        self.waits_for_subscribers = true;
         ctx.run_later(CATCH_UP_INTERVAL, |relay, ctx| {
-            relay.waits_for_hearers = false;
-            relay.desk.roster.borrow_mut().release_credit(clock::now(), &relay.desk.metrics);
-            relay.wait_for_hearers(ctx);
+            relay.waits_for_subscribers = false;
+            relay.worker.local_sessions.borrow_mut().release_credit(clock::now(), &relay.worker.metrics);
+            relay.wait_for_subscribers(ctx);
         });
     }
 
@@ -181,13 +184,13 @@ impl Relay {
         }
         self.skipped_sweep = false;
         let now = clock::now();
-        for outbox in self.desk.roster.borrow().outboxes() {
-            outbox.sweep(now, &self.desk.settings.session);
+        for outbox in self.worker.local_sessions.borrow().outboxes() {
+            outbox.sweep(now, &self.worker.settings.session);
         }
     }
 
     fn note(&self, standstill: Duration) {
-        self.desk.metrics.standstills.inc();
+        self.worker.metrics.standstills.inc();
         if standstill >= LONG_STANDSTILL {
             warn!(
                 target: COMPLAINT,
@@ -197,29 +200,29 @@ impl Relay {
     }
 
     fn drain(&mut self, over: Duration, ctx: &mut Context<Self>) {
-        let sessions = self.desk.roster.borrow().sessions().collect();
-        self.dismissals = Some(Dismissals::spread(sessions, over, clock::now()));
-        ctx.run_interval(DISMISSAL_INTERVAL, |relay, _| relay.let_depart());
-        self.let_depart();
+        let sessions = self.worker.local_sessions.borrow().sessions().collect();
+        self.drain_schedule = Some(DrainSchedule::spread(sessions, over, clock::now()));
+        ctx.run_interval(DRAIN_INTERVAL, |relay, _| relay.close_due());
+        self.close_due();
     }
 
     /// Whoever's time has come is no longer listened to, and is dismissed when the hub has passed on
     /// everything that was said before.
-    fn let_depart(&mut self) {
-        let Some(dismissals) = &mut self.dismissals else { return };
-        let Desk { relay, hub, roster, .. } = &*self.desk;
-        for session in dismissals.due(clock::now()) {
-            if let Some(outbox) = roster.borrow().outbox(session) {
+    fn close_due(&mut self) {
+        let Some(drain_schedule) = &mut self.drain_schedule else { return };
+        let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
+        for session in drain_schedule.due(clock::now()) {
+            if let Some(outbox) = local_sessions.borrow().outbox(session) {
                 outbox.depart(CloseReason::Restart);
-                hub.tell(Report::Depart(Depart { session, relay: *relay })); // once for each session
+                hub.send(Report::Depart(Depart { session, relay: *relay })); // once for each session
             }
         }
     }
 
     /// Does something that comes behind what was said before.
-    fn behind_all(&mut self, session: SessionId, act: impl FnOnce(&Outbox)) {
+    fn after_flush(&mut self, session: SessionId, act: impl FnOnce(&Outbox)) {
         self.flush();
-        if let Some(outbox) = self.desk.roster.borrow().outbox(session) {
+        if let Some(outbox) = self.worker.local_sessions.borrow().outbox(session) {
             act(outbox);
         }
     }
@@ -229,14 +232,14 @@ impl Actor for Relay {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let started = RelayStarted { relay: self.desk.relay, turns: ctx.address().recipient() };
-        self.desk.hub.tell(Report::RelayStarted(started)); // the first thing that this thread tells the hub
-        let desk = self.desk.clone();
-        actix::spawn(async move { desk.hub.carry().await }); // within this actor it would not let others go first
-        let interval = self.desk.settings.session.sweep_interval();
+        let started = RelayStarted { relay: self.worker.relay, turns: ctx.address().recipient() };
+        self.worker.hub.send(Report::RelayStarted(started)); // the first thing that this thread tells the hub
+        let worker = self.worker.clone();
+        actix::spawn(async move { worker.hub.run().await }); // within this actor it would not let others go first
+        let interval = self.worker.settings.session.sweep_interval();
         clock::ticks_every(interval);
         ctx.run_interval(interval, |relay, _| relay.sweep());
-        ctx.run_interval(RecallCache::LIFETIME / 10, |relay, _| relay.recalls.drop_unused(Instant::now()));
+        ctx.run_interval(HistoryCache::LIFETIME / 10, |relay, _| relay.histories.drop_unused(Instant::now()));
     }
 }
 
@@ -250,8 +253,8 @@ impl Handler<Turn> for Relay {
         }
         if stint_is_over || self.gathered.is_full(0, self.turn_limits) {
             self.flush();
-            self.wait_for_hearers(ctx);
-            self.look_after_sockets(ctx); // the mailbox may never be empty
+            self.wait_for_subscribers(ctx);
+            self.yield_to_io(ctx); // the mailbox may never be empty
         } else {
             self.flush_soon(ctx);
         }
@@ -275,20 +278,20 @@ pub(crate) mod tests {
     };
 
     /// A thread's desk without a relay, and the hub that it tells.
-    pub fn desk() -> (Rc<Desk>, Addr<Hub>) {
+    pub fn worker() -> (Rc<WorkerContext>, Addr<Hub>) {
         let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
         let hub = Hub::new(&settings, metrics.clone()).start();
-        let desk = Rc::new(Desk {
+        let worker = Rc::new(WorkerContext {
             relay: RelayId(0),
-            hub: Line::new(hub.clone()),
+            hub: HubSender::new(hub.clone()),
             in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
             pool: Arc::new(Pool::new(&settings, metrics.clone())),
             seal: Seal::default(),
-            roster: RefCell::new(Roster::new(&settings)),
+            local_sessions: RefCell::new(LocalSessions::new(&settings)),
             settings: Arc::new(settings),
             metrics,
         });
-        (desk, hub)
+        (worker, hub)
     }
 
     /// A room, as a relay knows it.
@@ -329,7 +332,7 @@ pub(crate) mod tests {
     #[actix::test]
     async fn sockets_are_looked_after_between_flushes() {
         const LOOKS: usize = 100;
-        let relay = Relay::new(desk().0).start();
+        let relay = Relay::new(worker().0).start();
         let looks = Rc::new(Cell::new(0));
         let (mut one, mut other) = UnixStream::pair().unwrap();
         spawn_local(async move {
@@ -364,7 +367,7 @@ pub(crate) mod tests {
     #[actix::test]
     async fn sockets_are_looked_after_while_the_mailbox_is_never_empty() {
         const TURNS: usize = 2000;
-        let relay = Relay::new(desk().0).start();
+        let relay = Relay::new(worker().0).start();
         let (said, room) = (publication("news", Audience::Everyone), slot());
         for _ in 0..TURNS {
             let told = Event::Said { room, publication: said.clone() };

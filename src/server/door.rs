@@ -11,7 +11,7 @@ use crate::{
     descriptors::Descriptors,
     http,
     logging::log_client,
-    relay::Desk,
+    relay::WorkerContext,
     session::{Handshake, Session},
 };
 use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
@@ -40,7 +40,7 @@ pub struct Door {
     app: App,
     context: web::Data<http::Context>,
     config: ServiceConfig,
-    desk: Rc<Desk>,
+    worker: Rc<WorkerContext>,
     descriptors: Arc<Descriptors>,
     /// Cancelled when the server stops: no connection waits for another request any more.
     closing: CancellationToken,
@@ -74,11 +74,11 @@ impl Door {
     pub async fn new(node: &Node, listener: SocketAddr) -> Result<Self, ()> {
         let app = map_config(http::app(node.context.clone(), listener), |()| AppConfig::default());
         let app = boxed::rc_service(app.into_factory().new_service(()).await?);
-        let desk = node.desk();
-        let keep_alive = KeepAlive::Timeout(desk.settings.session.handshake_within);
+        let worker = node.worker();
+        let keep_alive = KeepAlive::Timeout(worker.settings.session.handshake_within);
         let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
         let (context, descriptors) = (node.context.clone(), node.descriptors.clone());
-        Ok(Self { app, context, config, desk, descriptors, closing: node.closing.clone() })
+        Ok(Self { app, context, config, worker, descriptors, closing: node.closing.clone() })
     }
 
     /// What becomes of a client.
@@ -88,7 +88,7 @@ impl Door {
 
     /// Serves one request after the other, until one of them makes a session of the connection.
     async fn serve(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> Next {
-        let session = &self.desk.settings.session;
+        let session = &self.worker.settings.session;
         let mut exchange = Exchange::new(socket, self.config.clone());
         while let Some(request) = self.next_request(&mut exchange, peer).await? {
             let response = self.app.call(request).await.map_err(to_io_error)?;
@@ -97,7 +97,7 @@ impl Door {
             if let Some(handshake) = handshake {
                 exchange.admit(response, session).await?;
                 let (socket, unread) = exchange.into_parts()?;
-                let session = Session::on_socket(self.desk.clone(), handshake, socket, unread);
+                let session = Session::on_socket(self.worker.clone(), handshake, socket, unread);
                 return Ok(Some(Connection::ends_with(session)));
             }
             if !self.respond(&mut exchange, response, !self.closing.is_cancelled(), peer).await? {
@@ -115,7 +115,7 @@ impl Door {
         may_persist: bool,
         peer: SocketAddr,
     ) -> io::Result<bool> {
-        let Desk { settings, metrics, .. } = &*self.desk;
+        let WorkerContext { settings, metrics, .. } = &*self.worker;
         let responded = exchange.respond(response, may_persist, &settings.session).await;
         if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             metrics.responses_cut.inc();
@@ -126,7 +126,7 @@ impl Door {
 
     /// The next request that can be understood. What cannot is refused here, and ends the connection.
     async fn next_request(&self, exchange: &mut Exchange, peer: SocketAddr) -> io::Result<Option<Request>> {
-        let session = &self.desk.settings.session;
+        let session = &self.worker.settings.session;
         let next = if exchange.is_idle() {
             tokio::select! {
                 biased;

@@ -8,7 +8,7 @@ use crate::{
     metrics::Metrics,
     outbox::Pool,
     protocol::Seal,
-    relay::{Desk, Line, Relay, Roster},
+    relay::{HubSender, LocalSessions, Relay, WorkerContext},
     room::RelayId,
     session,
 };
@@ -78,23 +78,23 @@ impl Node {
     }
 
     /// What the sessions of this thread share with its relay, which starts when it is asked for first.
-    pub fn desk(&self) -> Rc<Desk> {
-        thread_local!(static DESK: OnceCell<Rc<Desk>> = const { OnceCell::new() });
-        DESK.with(|desk| desk.get_or_init(|| self.start_relay()).clone())
+    pub fn worker(&self) -> Rc<WorkerContext> {
+        thread_local!(static WORKER: OnceCell<Rc<WorkerContext>> = const { OnceCell::new() });
+        WORKER.with(|worker| worker.get_or_init(|| self.start_relay()).clone())
     }
 
-    fn start_relay(&self) -> Rc<Desk> {
-        let desk = Rc::new(Desk {
+    fn start_relay(&self) -> Rc<WorkerContext> {
+        let worker = Rc::new(WorkerContext {
             relay: RelayId(self.relays.fetch_add(1, Ordering::Relaxed)),
-            hub: Line::new(self.hub.clone()),
+            hub: HubSender::new(self.hub.clone()),
             settings: self.settings.clone(),
             metrics: self.metrics.clone(),
             in_flight: self.in_flight.clone(),
             pool: self.pool.clone(),
             seal: self.seal.clone(),
-            roster: RefCell::new(Roster::new(&self.settings)),
+            local_sessions: RefCell::new(LocalSessions::new(&self.settings)),
         });
-        Relay::new(desk.clone()).start();
-        desk
+        Relay::new(worker.clone()).start();
+        worker
     }
 }

@@ -165,7 +165,7 @@ impl Handler<LastWord> for Worker {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: LastWord, _: &mut Self::Context) -> Self::Result {
-        self.node.desk().hub.hand_over();
+        self.node.worker().hub.flush();
         let settled = self.node.hub.send(Settle);
         Box::pin(settled.map(|_| ())) // a hub that has ended has nothing to settle
     }

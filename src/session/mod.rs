@@ -20,7 +20,7 @@ use crate::{
         Form, Protocol,
         v1::{self, Complaint, Reference, Request},
     },
-    relay::Desk,
+    relay::WorkerContext,
     room::{Recall, RoomName, Utterance},
     wire::{self, Decoder, Message, Payload, WireError},
 };
@@ -68,7 +68,7 @@ pub struct Session {
     recall: Option<Box<Recall>>,
     outbox: Rc<Outbox>,
     permits: Rc<Permits>,
-    desk: Rc<Desk>,
+    worker: Rc<WorkerContext>,
     received: Traffic,
     began: Instant,
     /// Bytes of its largest message.
@@ -82,39 +82,40 @@ impl Session {
     /// A session on `socket`; `unread` are the bytes received after its request. It is no task of its own: it goes
     /// on in the task of its connection.
     pub fn on_socket(
-        desk: Rc<Desk>,
+        worker: Rc<WorkerContext>,
         handshake: Handshake,
         socket: TcpStream,
         unread: BytesMut,
     ) -> SessionTask {
         let form = handshake.options.form;
-        let outbox = Rc::new(Outbox::new(socket, form, desk.pool.clone()));
+        let outbox = Rc::new(Outbox::new(socket, form, worker.pool.clone()));
         let mut ctx = Context::new();
         if let Protocol::Events(_) = form.protocol {
             ctx.add_stream(EventStreamInput::new(outbox.clone()));
-            return ctx.into_future(Self::new(desk, handshake, outbox));
+            return ctx.into_future(Self::new(worker, handshake, outbox));
         }
         let max_frame = match form.protocol {
             Protocol::V1 => v1::max_request(handshake.max_message.bytes()),
             Protocol::Bare | Protocol::Events(_) => handshake.max_message.bytes(),
         };
         let decoder = Decoder::new(max_frame, form.window.is_some());
-        let rate_limit = RateLimit::of(handshake.messages_per_second, &desk.settings.session, Instant::now());
-        let session = Self::new(desk, handshake, outbox);
-        let Self { outbox, permits, desk, .. } = &session;
-        let (outbox, permits, metrics) = (outbox.clone(), permits.clone(), desk.metrics.clone());
+        let rate_limit =
+            RateLimit::of(handshake.messages_per_second, &worker.settings.session, Instant::now());
+        let session = Self::new(worker, handshake, outbox);
+        let Self { outbox, permits, worker, .. } = &session;
+        let (outbox, permits, metrics) = (outbox.clone(), permits.clone(), worker.metrics.clone());
         ctx.add_stream(SocketDriver::new(outbox, permits, metrics, decoder, rate_limit, unread));
         ctx.into_future(session)
     }
 
-    fn new(desk: Rc<Desk>, handshake: Handshake, outbox: Rc<Outbox>) -> Self {
+    fn new(worker: Rc<WorkerContext>, handshake: Handshake, outbox: Rc<Outbox>) -> Self {
         let Handshake { options, recall, resumes, max_message, .. } = handshake;
         let id = SessionId::next();
-        let (who, permits) = (resumes.unwrap_or(id), Rc::new(Permits::new(desk.clone(), id)));
+        let (who, permits) = (resumes.unwrap_or(id), Rc::new(Permits::new(worker.clone(), id)));
         let recall = recall.wants_anything().then(|| Box::new(recall));
         let (received, began) = (Traffic::default(), Instant::now());
         let max_message = max_message.bytes();
-        Self { id, who, options, recall, outbox, permits, desk, received, began, max_message }
+        Self { id, who, options, recall, outbox, permits, worker, received, began, max_message }
     }
 
     fn on_message(&mut self, payload: Payload) {
@@ -144,9 +145,9 @@ impl Session {
             return self.depart(CloseReason::Wire(WireError::MessageTooBig)); // JSON may be larger than its message
         }
         self.received.count(1, bytes);
-        self.desk.metrics.messages_received.inc();
-        self.desk.metrics.bytes_received.inc_by(bytes as u64);
-        self.desk.hub.tell(Report::Publish(Publish {
+        self.worker.metrics.messages_received.inc();
+        self.worker.metrics.bytes_received.inc_by(bytes as u64);
+        self.worker.hub.send(Report::Publish(Publish {
             room,
             speaker: Speaker { session: self.id, reference },
             utterance: Utterance { payload, who: Some(self.who), audience: self.audience() },
@@ -172,9 +173,9 @@ impl Session {
     }
 
     fn query_presence(&self, reference: Option<Reference>) {
-        self.desk.hub.tell(Report::AskPresence(AskPresence {
+        self.worker.hub.send(Report::AskPresence(AskPresence {
             session: self.id,
-            relay: self.desk.relay,
+            relay: self.worker.relay,
             room: self.options.room.clone(),
             reference,
             permit: self.permits.take(), // bounds what waits for the hub
@@ -189,8 +190,8 @@ impl Session {
     /// Ends the session behind what it said itself, which is on its way.
     fn depart(&self, reason: CloseReason) {
         self.outbox.depart(reason);
-        let depart = Depart { session: self.id, relay: self.desk.relay };
-        self.desk.hub.tell(Report::Depart(depart)); // once: nothing is read after it
+        let depart = Depart { session: self.id, relay: self.worker.relay };
+        self.worker.hub.send(Report::Depart(depart)); // once: nothing is read after it
     }
 }
 
@@ -198,23 +199,23 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        let Desk { relay, hub, roster, metrics, .. } = &*self.desk;
+        let WorkerContext { relay, hub, local_sessions, metrics, .. } = &*self.worker;
         metrics.sessions_begun.inc();
-        roster.borrow_mut().enter(self.id, self.outbox.clone());
+        local_sessions.borrow_mut().enter(self.id, self.outbox.clone());
         let room = self.options.room.clone();
         let recall = self.recall.take().map(|recall| *recall).unwrap_or_default();
         let join = Join { session: self.id, who: self.who, relay: *relay, room, recall };
-        hub.tell(Report::Join(join)); // once
+        hub.send(Report::Join(join)); // once
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
         if std::thread::panicking() {
             self.outbox.end(CloseReason::Failed);
         }
-        let Desk { relay, hub, roster, .. } = &*self.desk;
-        roster.borrow_mut().leave(self.id);
+        let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
+        local_sessions.borrow_mut().leave(self.id);
         let room = self.options.room.clone();
-        hub.tell(Report::Leave(Leave { session: self.id, who: self.who, relay: *relay, room })); // once
+        hub.send(Report::Leave(Leave { session: self.id, who: self.who, relay: *relay, room })); // once
         let reason = self.outbox.reason().unwrap_or(&CloseReason::ConnectionLost);
         self.count_close(reason);
         self.log_close(reason);
@@ -227,7 +228,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
             Ok(Message::Text(text)) => self.on_message(Payload::Text(text)),
             Ok(Message::Binary(bytes)) => self.on_message(Payload::Binary(bytes)),
             Ok(Message::Ping(payload)) => {
-                self.desk.hub.hand_over(); // whoever hears a pong knows that what it said before has reached the hub
+                self.worker.hub.flush(); // whoever hears a pong knows that what it said before has reached the hub
                 self.outbox.push(&wire::pong(&payload), 1);
             }
             Ok(Message::Close(frame)) => {
@@ -245,7 +246,7 @@ mod tests {
     use crate::{
         hub::Describe,
         metrics::CloseLabels,
-        relay::{Relay, tests::desk},
+        relay::{Relay, tests::worker},
     };
     use tokio::{io::AsyncReadExt, net::TcpListener, task::spawn_local};
 
@@ -261,8 +262,8 @@ mod tests {
         }
     }
 
-    fn handshake(desk: &Desk) -> Handshake {
-        let limits = ConnectionLimits::new(desk.settings.limits.clone(), desk.metrics.clone());
+    fn handshake(worker: &WorkerContext) -> Handshake {
+        let limits = ConnectionLimits::new(worker.settings.limits.clone(), worker.metrics.clone());
         Handshake {
             options: SessionOptions {
                 slot: limits.enter(None, Instant::now()).unwrap(),
@@ -274,21 +275,21 @@ mod tests {
             },
             recall: Recall::default(),
             resumes: None,
-            max_message: desk.settings.session.max_message,
+            max_message: worker.settings.session.max_message,
             messages_per_second: 0,
         }
     }
 
     #[actix::test]
     async fn a_panic_ends_its_session_and_nothing_else() {
-        let (desk, hub) = desk();
-        Relay::new(desk.clone()).start();
+        let (worker, hub) = worker();
+        Relay::new(worker.clone()).start();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut sessions = Vec::new();
         for _ in 0..2 {
             let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (socket, _) = listener.accept().await.unwrap();
-            let session = Session::on_socket(desk.clone(), handshake(&desk), socket, BytesMut::new());
+            let session = Session::on_socket(worker.clone(), handshake(&worker), socket, BytesMut::new());
             sessions.push((session.address(), spawn_local(session), client));
         }
 
@@ -302,6 +303,6 @@ mod tests {
         assert_eq!(facts.clients, 1, "the other stays");
         assert!(sessions[0].0.connected());
         let failed = CloseLabels { code: 1011, reason: "failed" };
-        assert_eq!(desk.metrics.closes.get_or_create(&failed).get(), 1);
+        assert_eq!(worker.metrics.closes.get_or_create(&failed).get(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     hub::{Permit, SessionId},
     outbox::Pause,
-    relay::Desk,
+    relay::WorkerContext,
     room::{Credit, Flow, RoomSlot},
 };
 use std::{
@@ -20,7 +20,7 @@ const OVERHEAD: usize = 256;
 
 /// Hands a permit from the input stream, which waits for it, to the session, which sends it along.
 pub struct Permits {
-    desk: Rc<Desk>,
+    worker: Rc<WorkerContext>,
     session: SessionId,
     server: RefCell<PollSemaphore>,
     /// Once the client spoke as a member of its room.
@@ -36,14 +36,14 @@ struct Membership {
 }
 
 impl Permits {
-    pub fn new(desk: Rc<Desk>, session: SessionId) -> Self {
+    pub fn new(worker: Rc<WorkerContext>, session: SessionId) -> Self {
         Self {
             session,
-            server: RefCell::new(PollSemaphore::new(desk.in_flight.clone())),
+            server: RefCell::new(PollSemaphore::new(worker.in_flight.clone())),
             room: RefCell::new(None),
             credit: Cell::new(None),
             reserved: Cell::new(None),
-            desk,
+            worker,
         }
     }
 
@@ -54,7 +54,7 @@ impl Permits {
             None => Some(self.poll_credit(cx, bytes)?),
             taken => taken,
         };
-        let all = self.desk.settings.limits.in_flight_bytes.bytes(); // a request in JSON may be larger
+        let all = self.worker.settings.limits.in_flight_bytes.bytes(); // a request in JSON may be larger
         match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes.min(all))) {
             Poll::Ready(permit) => {
                 self.reserved.set(permit.map(|server| Permit { _server: server, room: credit }));
@@ -79,7 +79,7 @@ impl Permits {
 
     /// Nobody waits any more: what was taken or asked for is for others.
     pub fn cancel(&self) {
-        let server = PollSemaphore::new(self.desk.in_flight.clone());
+        let server = PollSemaphore::new(self.worker.in_flight.clone());
         self.server.replace(server);
         self.room.take();
         self.credit.take();
@@ -88,7 +88,7 @@ impl Permits {
     fn poll_credit(&self, cx: &mut Context<'_>, bytes: usize) -> Result<Credit, Pause> {
         let mut room = self.room.borrow_mut();
         if room.is_none() {
-            *room = self.desk.roster.borrow().room(self.session).map(Membership::new);
+            *room = self.worker.local_sessions.borrow().room(self.session).map(Membership::new);
         }
         let Some(Membership { credit, flow, .. }) = &mut *room else { return Err(Pause::Admission) };
         match credit.poll_acquire_many(cx, flow.cost(bytes)) {

@@ -18,7 +18,7 @@ use worldcast::{
     metrics::Metrics,
     outbox::Pool,
     protocol::Seal,
-    relay::{Desk, Line, Relay, Roster},
+    relay::{HubSender, LocalSessions, Relay, WorkerContext},
     room::RelayId,
     session::in_flight,
 };
@@ -63,15 +63,15 @@ fn hub() -> Addr<Hub> {
 
 fn relay() -> Addr<Relay> {
     let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
-    let desk = Desk {
+    let worker = WorkerContext {
         relay: RelayId(0),
-        hub: Line::new(hub()),
+        hub: HubSender::new(hub()),
         in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
         pool: Arc::new(Pool::new(&settings, metrics.clone())),
         seal: Seal::default(),
-        roster: RefCell::new(Roster::new(&settings)),
+        local_sessions: RefCell::new(LocalSessions::new(&settings)),
         settings: Arc::new(settings),
         metrics,
     };
-    Relay::new(Rc::new(desk)).start()
+    Relay::new(Rc::new(worker)).start()
 }

@@ -4,13 +4,13 @@
 use crate::{clock, hub::SessionId};
 use std::time::{Duration, Instant};
 
-pub struct Dismissals {
+pub struct DrainSchedule {
     until: Instant,
     /// The last to go first.
     departures: Vec<(Instant, SessionId)>,
 }
 
-impl Dismissals {
+impl DrainSchedule {
     /// Gives each of `sessions` a moment within `over` from `now`.
     pub fn spread(sessions: Vec<SessionId>, over: Duration, now: Instant) -> Self {
         let until = now + over;
@@ -46,10 +46,10 @@ mod tests {
     fn everybody_departs_once_spread_over_the_time_there_is() {
         let now = clock::now();
         let sessions: Vec<_> = (0..1000).map(|_| SessionId::next()).collect();
-        let mut dismissals = Dismissals::spread(sessions.clone(), Duration::from_secs(10), now);
+        let mut drain_schedule = DrainSchedule::spread(sessions.clone(), Duration::from_secs(10), now);
         let mut departed = Vec::new();
         for second in 1..=10 {
-            let due = dismissals.due(now + Duration::from_secs(second));
+            let due = drain_schedule.due(now + Duration::from_secs(second));
             assert!((40..200).contains(&due.len()), "second {second}: {} of 1000", due.len());
             departed.extend(due);
         }
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn without_time_everybody_departs_at_once() {
         let now = clock::now();
-        let mut dismissals = Dismissals::spread(vec![SessionId::next()], Duration::ZERO, now);
-        dismissals.add(SessionId::next());
-        assert_eq!(dismissals.due(clock::now()).len(), 2);
+        let mut drain_schedule = DrainSchedule::spread(vec![SessionId::next()], Duration::ZERO, now);
+        drain_schedule.add(SessionId::next());
+        assert_eq!(drain_schedule.due(clock::now()).len(), 2);
     }
 }

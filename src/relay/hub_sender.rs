@@ -9,36 +9,36 @@ use actix::Addr;
 use std::{cell::RefCell, mem};
 use tokio::{sync::Notify, task::yield_now};
 
-pub struct Line {
+pub struct HubSender {
     hub: Addr<Hub>,
     /// Of this round.
     reports: RefCell<Vec<Report>>,
     waiting: Notify,
 }
 
-impl Line {
+impl HubSender {
     pub fn new(hub: Addr<Hub>) -> Self {
         Self { hub, reports: RefCell::default(), waiting: Notify::new() }
     }
 
     /// Tells the hub, behind everything that it was told before.
-    pub fn tell(&self, report: Report) {
+    pub fn send(&self, report: Report) {
         self.reports.borrow_mut().push(report);
         self.waiting.notify_one();
     }
 
     /// Carries over what was told, when the other tasks of this thread had their go.
-    pub async fn carry(&self) {
+    pub async fn run(&self) {
         let _guard = PanicGuard("line");
         loop {
             self.waiting.notified().await;
             yield_now().await;
-            self.hand_over();
+            self.flush();
         }
     }
 
     /// Carries over at once what was told.
-    pub fn hand_over(&self) {
+    pub fn flush(&self) {
         let reports = mem::take(&mut *self.reports.borrow_mut());
         if !reports.is_empty() {
             self.hub.do_send(Reports(reports)); // bounded by the permits of the messages and by the number of sessions
@@ -46,9 +46,9 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for HubSender {
     /// What the last sessions of a thread said is not lost with it.
     fn drop(&mut self) {
-        self.hand_over();
+        self.flush();
     }
 }

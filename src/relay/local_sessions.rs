@@ -1,7 +1,7 @@
 //! The sessions of one thread and the rooms they are in.
 
 use super::{
-    batch::Hearer,
+    batch::Subscriber,
     credit::Patience,
     local_room::{FETCHED_TOGETHER, LocalRoom},
 };
@@ -16,31 +16,31 @@ use crate::{
 use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
 /// Shared by the relay and the sessions of its thread; no lock, since no other thread sees it.
-pub struct Roster {
-    sessions: HashMap<SessionId, Seat>,
+pub struct LocalSessions {
+    sessions: HashMap<SessionId, LocalSession>,
     rooms: Vec<LocalRoom>,
     /// Rooms in which something was said since the last flush.
-    stirred: Vec<RoomSlot>,
+    dirty: Vec<RoomSlot>,
     /// Rooms whose speakers wait for who is behind.
-    behind: Vec<RoomSlot>,
+    lagging: Vec<RoomSlot>,
     compression: Compression,
     patience: Patience,
 }
 
 /// Where a session is found again.
-struct Seat {
+struct LocalSession {
     outbox: Rc<Outbox>,
-    place: Option<(RoomSlot, usize)>,
+    membership: Option<(RoomSlot, usize)>,
 }
 
-impl Roster {
+impl LocalSessions {
     pub fn new(settings: &Settings) -> Self {
         let Settings { compression, .. } = settings;
         Self {
             sessions: HashMap::new(),
             rooms: vec![],
-            stirred: vec![],
-            behind: vec![],
+            dirty: vec![],
+            lagging: vec![],
             compression: Compression { level: compression.level, threshold: compression.threshold.bytes() },
             patience: Patience::of(settings),
         }
@@ -48,14 +48,17 @@ impl Roster {
 
     /// The session exists from now on, in no room yet.
     pub fn enter(&mut self, session: SessionId, outbox: Rc<Outbox>) {
-        self.sessions.insert(session, Seat { outbox, place: None });
+        self.sessions.insert(session, LocalSession { outbox, membership: None });
     }
 
     /// The session is gone, and nothing of it stays.
     pub fn leave(&mut self, session: SessionId) {
-        let Some(Seat { place: Some((room, index)), .. }) = self.sessions.remove(&session) else { return };
+        let Some(LocalSession { membership: Some((room, index)), .. }) = self.sessions.remove(&session)
+        else {
+            return;
+        };
         if let Some(moved) = self.rooms[room.index()].remove(index) {
-            self.sessions.get_mut(&moved).expect("every member has a seat").place = Some((room, index));
+            self.sessions.get_mut(&moved).expect("every member has a seat").membership = Some((room, index));
         }
         self.give_back_rooms();
         if self.sessions.is_empty() {
@@ -75,15 +78,15 @@ impl Roster {
 
     /// Puts the session into the room; it hears what is said from now on. An unknown session has
     /// left before its admission came.
-    pub fn admit(&mut self, hearer: Hearer, room: RoomSlot, flow: Flow) -> Option<&Rc<Outbox>> {
-        let seat = self.sessions.get_mut(&hearer.session)?;
+    pub fn admit(&mut self, subscriber: Subscriber, room: RoomSlot, flow: Flow) -> Option<&Rc<Outbox>> {
+        let local = self.sessions.get_mut(&subscriber.session)?;
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, LocalRoom::default);
         }
-        let index = self.rooms[room.index()].admit(hearer, seat.outbox.clone(), flow);
-        seat.place = Some((room, index));
-        seat.outbox.admitted();
-        Some(&seat.outbox)
+        let index = self.rooms[room.index()].admit(subscriber, local.outbox.clone(), flow);
+        local.membership = Some((room, index));
+        local.outbox.admitted();
+        Some(&local.outbox)
     }
 
     /// Keeps what was said for the next flush.
@@ -91,23 +94,23 @@ impl Roster {
         let Some(local) = self.rooms.get_mut(room.index()).filter(|local| !local.is_empty()) else {
             return; // everybody has left since
         };
-        let author = publication.author().and_then(|author| self.sessions.get(&author)?.place);
+        let author = publication.author().and_then(|author| self.sessions.get(&author)?.membership);
         if let Some((_, index)) = author.filter(|(at, _)| *at == room) {
-            local.mark_author(index);
+            local.mark_needs_slices(index);
         }
         if local.say(publication) {
-            self.stirred.push(room);
+            self.dirty.push(room);
         }
     }
 
     /// Sends every member what was said in its room since the last flush, at once.
     pub fn flush(&mut self, metrics: &Metrics) {
-        for slots in std::mem::take(&mut self.stirred).chunks(FETCHED_TOGETHER) {
+        for slots in std::mem::take(&mut self.dirty).chunks(FETCHED_TOGETHER) {
             slots.iter().filter_map(|slot| self.rooms.get(slot.index())).for_each(LocalRoom::prefetch);
             for slot in slots {
                 let Some(room) = self.rooms.get_mut(slot.index()) else { continue }; // everybody has left
                 if room.flush(&self.compression, &self.patience, metrics) {
-                    self.behind.push(*slot);
+                    self.lagging.push(*slot);
                 }
             }
         }
@@ -115,30 +118,30 @@ impl Roster {
 
     /// The session's room, and how fast one may speak there; `None` before its admission.
     pub fn room(&self, session: SessionId) -> Option<(RoomSlot, Flow)> {
-        let (room, _) = self.sessions.get(&session)?.place?;
+        let (room, _) = self.sessions.get(&session)?.membership?;
         Some((room, self.rooms[room.index()].flow()?.clone()))
     }
 
     /// Whether speakers wait for hearers.
     pub fn holds_credit(&self) -> bool {
-        !self.behind.is_empty()
+        !self.lagging.is_empty()
     }
 
     /// Lets the speakers go on in rooms that have caught up, or were waited for long enough.
     pub fn release_credit(&mut self, now: Instant, metrics: &Metrics) {
         let (rooms, patience) = (&mut self.rooms, &self.patience);
-        self.behind.retain(|slot| {
+        self.lagging.retain(|slot| {
             let room = rooms.get_mut(slot.index());
             room.is_some_and(|room| !room.release_credit(now, patience, metrics))
         });
     }
 
     pub fn outbox(&self, session: SessionId) -> Option<&Rc<Outbox>> {
-        self.sessions.get(&session).map(|seat| &seat.outbox)
+        self.sessions.get(&session).map(|local| &local.outbox)
     }
 
     pub fn outboxes(&self) -> impl Iterator<Item = &Rc<Outbox>> {
-        self.sessions.values().map(|seat| &seat.outbox)
+        self.sessions.values().map(|local| &local.outbox)
     }
 
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> + '_ {
@@ -163,8 +166,8 @@ mod tests {
 
     const BARE: Form = Form { protocol: Protocol::Bare, window: None };
 
-    fn hearer(client: &Client) -> Hearer {
-        Hearer { session: client.0, who: client.0 }
+    fn subscriber(client: &Client) -> Subscriber {
+        Subscriber { session: client.0, who: client.0 }
     }
 
     /// The other end of a session's socket.
@@ -172,7 +175,7 @@ mod tests {
 
     impl Client {
         /// A client whose session exists, in no room yet.
-        async fn enters(roster: &mut Roster) -> Self {
+        async fn enters(local_sessions: &mut LocalSessions) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (socket, _) = listener.accept().unwrap();
@@ -182,7 +185,7 @@ mod tests {
             let pool = Pool::new(&Settings::default(), Arc::default());
             let outbox = Outbox::new(socket, BARE, Arc::new(pool));
             let session = SessionId::next();
-            roster.enter(session, Rc::new(outbox));
+            local_sessions.enter(session, Rc::new(outbox));
             Self(session, client)
         }
 
@@ -194,8 +197,8 @@ mod tests {
         }
     }
 
-    fn roster() -> (Roster, RoomSlot) {
-        (Roster::new(&Settings::default()), slot())
+    fn local_sessions() -> (LocalSessions, RoomSlot) {
+        (LocalSessions::new(&Settings::default()), slot())
     }
 
     fn flow() -> Flow {
@@ -206,77 +209,81 @@ mod tests {
         publication(text, Audience::Everyone)
     }
 
-    fn flush(roster: &mut Roster) {
-        roster.flush(&Metrics::new());
+    fn flush(local_sessions: &mut LocalSessions) {
+        local_sessions.flush(&Metrics::new());
     }
 
     #[tokio::test]
     async fn a_newcomer_hears_nothing_of_what_was_said_before_it_came() {
-        let (mut roster, news) = roster();
-        let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(hearer(&anna), news, flow());
-        roster.say(news, said("a"));
-        roster.admit(hearer(&bert), news, flow());
-        roster.say(news, said("b"));
-        flush(&mut roster);
-        roster.say(news, said("c"));
-        flush(&mut roster);
+        let (mut local_sessions, news) = local_sessions();
+        let (anna, bert) =
+            (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
+        local_sessions.admit(subscriber(&anna), news, flow());
+        local_sessions.say(news, said("a"));
+        local_sessions.admit(subscriber(&bert), news, flow());
+        local_sessions.say(news, said("b"));
+        flush(&mut local_sessions);
+        local_sessions.say(news, said("c"));
+        flush(&mut local_sessions);
 
-        drop(roster);
+        drop(local_sessions);
         assert_eq!(anna.heard(), b"\x81\x01a\x81\x01b\x81\x01c");
         assert_eq!(bert.heard(), b"\x81\x01b\x81\x01c");
     }
 
     #[tokio::test]
     async fn who_has_left_hears_nothing_more_and_everybody_else_does() {
-        let (mut roster, news) = roster();
-        let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(hearer(&anna), news, flow());
-        roster.admit(hearer(&bert), news, flow());
-        roster.say(news, said("a"));
-        roster.leave(anna.0);
+        let (mut local_sessions, news) = local_sessions();
+        let (anna, bert) =
+            (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
+        local_sessions.admit(subscriber(&anna), news, flow());
+        local_sessions.admit(subscriber(&bert), news, flow());
+        local_sessions.say(news, said("a"));
+        local_sessions.leave(anna.0);
         assert_eq!(anna.heard(), b"", "its outbox is gone with it");
-        flush(&mut roster);
+        flush(&mut local_sessions);
 
-        roster.leave(bert.0);
+        local_sessions.leave(bert.0);
         assert_eq!(bert.heard(), b"\x81\x01a");
     }
 
     #[tokio::test]
     async fn an_admission_that_comes_too_late_is_ignored() {
-        let (mut roster, news) = roster();
-        let anna = Client::enters(&mut roster).await;
-        roster.leave(anna.0);
-        assert!(roster.admit(hearer(&anna), news, flow()).is_none());
+        let (mut local_sessions, news) = local_sessions();
+        let anna = Client::enters(&mut local_sessions).await;
+        local_sessions.leave(anna.0);
+        assert!(local_sessions.admit(subscriber(&anna), news, flow()).is_none());
     }
 
     #[tokio::test]
     async fn the_memory_of_rooms_goes_with_their_clients() {
-        let (mut roster, slots) = (roster().0, slots(1000));
-        let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(hearer(&anna), slots[3], flow());
-        roster.admit(hearer(&bert), slots[999], flow());
-        roster.say(slots[999], said("a"));
-        roster.leave(bert.0);
-        assert_eq!(roster.rooms.len(), 4);
-        assert!(roster.rooms.capacity() <= 64, "{}", roster.rooms.capacity());
-        flush(&mut roster); // of a room that is gone
-        roster.leave(anna.0);
-        assert!(roster.rooms.is_empty());
+        let (mut local_sessions, slots) = (local_sessions().0, slots(1000));
+        let (anna, bert) =
+            (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
+        local_sessions.admit(subscriber(&anna), slots[3], flow());
+        local_sessions.admit(subscriber(&bert), slots[999], flow());
+        local_sessions.say(slots[999], said("a"));
+        local_sessions.leave(bert.0);
+        assert_eq!(local_sessions.rooms.len(), 4);
+        assert!(local_sessions.rooms.capacity() <= 64, "{}", local_sessions.rooms.capacity());
+        flush(&mut local_sessions); // of a room that is gone
+        local_sessions.leave(anna.0);
+        assert!(local_sessions.rooms.is_empty());
     }
 
     #[tokio::test]
     async fn the_next_room_in_the_same_place_hears_nothing_of_the_last() {
-        let (mut roster, place) = roster();
-        let (anna, bert) = (Client::enters(&mut roster).await, Client::enters(&mut roster).await);
-        roster.admit(hearer(&anna), place, flow());
-        roster.say(place, said("a"));
-        roster.leave(anna.0);
-        roster.admit(hearer(&bert), place, flow());
-        roster.say(place, said("b"));
-        flush(&mut roster);
+        let (mut local_sessions, membership) = local_sessions();
+        let (anna, bert) =
+            (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
+        local_sessions.admit(subscriber(&anna), membership, flow());
+        local_sessions.say(membership, said("a"));
+        local_sessions.leave(anna.0);
+        local_sessions.admit(subscriber(&bert), membership, flow());
+        local_sessions.say(membership, said("b"));
+        flush(&mut local_sessions);
 
-        drop(roster);
+        drop(local_sessions);
         assert_eq!(bert.heard(), b"\x81\x01b");
     }
 }

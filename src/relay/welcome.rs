@@ -1,6 +1,6 @@
 //! What a newcomer hears first: a greeting or a welcome, and what it missed.
 
-use super::recall::RecallCache;
+use super::history_cache::HistoryCache;
 use crate::{
     hub::Admission,
     outbox::Outbox,
@@ -16,7 +16,7 @@ pub fn greet(
     room: RoomSlot,
     mut admission: Admission,
     seal: &Seal,
-    cache: &mut RecallCache,
+    cache: &mut HistoryCache,
 ) -> (usize, usize) {
     let (missed, messages) = cache.recall(room, outbox.form, &admission.recalled, admission.who);
     let fits = outbox.has_room_to_recall(missed.len());

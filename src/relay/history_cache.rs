@@ -19,7 +19,7 @@ use std::{
 };
 
 /// The encoded histories of one worker thread, bounded in bytes.
-pub struct RecallCache {
+pub struct HistoryCache {
     /// Bytes that the segments may take together.
     capacity: usize,
     held: usize,
@@ -45,7 +45,7 @@ struct Segment {
     ends: Vec<usize>,
 }
 
-impl RecallCache {
+impl HistoryCache {
     /// Time after which an encoded history that no newcomer asked for is dropped.
     pub const LIFETIME: Duration = Duration::from_secs(10);
 
@@ -135,7 +135,7 @@ impl RecallCache {
     }
 }
 
-impl Drop for RecallCache {
+impl Drop for HistoryCache {
     fn drop(&mut self) {
         self.metrics.recall_cache_bytes.dec_by(self.held as i64);
     }
@@ -287,8 +287,8 @@ mod tests {
     const V1: Form = Form { protocol: Protocol::V1, window: None };
     const EVENTS: Form = Form { protocol: Protocol::Events(Framing::Chunked), window: None };
 
-    fn cache(capacity: usize) -> RecallCache {
-        RecallCache::new(capacity, Arc::default())
+    fn cache(capacity: usize) -> HistoryCache {
+        HistoryCache::new(capacity, Arc::default())
     }
 
     fn history() -> History {
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_cache_stays_within_its_capacity_and_gives_back_what_is_not_used() {
         let metrics = Arc::new(Metrics::new());
-        let mut cache = RecallCache::new(10_000, metrics.clone());
+        let mut cache = HistoryCache::new(10_000, metrics.clone());
         let mut history = history();
         for number in 0..200 {
             say(&mut history, &format!("{number:>1000}"), Audience::Everyone);
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(metrics.recall_cache_bytes.get(), cache.held as i64);
         cache.drop_unused(Instant::now());
         assert!(cache.held > 0, "it was just used");
-        cache.drop_unused(Instant::now() + RecallCache::LIFETIME);
+        cache.drop_unused(Instant::now() + HistoryCache::LIFETIME);
         assert_eq!((cache.held, metrics.recall_cache_bytes.get(), cache.order.len()), (0, 0, 0));
     }
 
@@ -356,8 +356,9 @@ mod tests {
         let (mut cache, mut history, who) = (cache(5000), history(), SessionId::next());
         say(&mut history, &"x".repeat(1000), Audience::Everyone);
         let (slots, recalled) = (slots(5), last(&history, 1));
-        let kept =
-            |cache: &RecallCache| slots.iter().map(|slot| cache.rooms.contains_key(slot)).collect::<Vec<_>>();
+        let kept = |cache: &HistoryCache| {
+            slots.iter().map(|slot| cache.rooms.contains_key(slot)).collect::<Vec<_>>()
+        };
         for slot in &slots[..3] {
             cache.recall(*slot, BARE, &recalled, who);
         }
