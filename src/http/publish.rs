@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::timeout,
     config::{RoomName, Settings},
-    hub::{AskFlow, NotPosted, Permit, Post, RetryKey},
+    hub::{GetCredit, IdempotencyKey, NotPosted, Permit, Post},
     protocol::v1,
     session,
     shares::Reservation,
@@ -108,13 +108,13 @@ async fn post(
     payloads: Vec<Payload>,
     reservation: Option<Reservation>,
 ) -> Result<HttpResponse, Refusal> {
-    let retry = retry_key(request, &payloads)?;
+    let key = idempotency_key(request, &payloads)?;
     let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
     let permit = context.permit(&room, &bytes).await?;
     drop(reservation); // from here on the permit counts them
     context.metrics.messages_received.inc_by(bytes.len() as u64);
     context.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
-    let post = Post { room, payloads, retry, source: context.source(request), permit };
+    let post = Post { room, payloads, key, source: context.source(request), permit };
     let posted = context.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(posted))
 }
@@ -128,16 +128,16 @@ fn refusal_of(reason: NotPosted) -> Refusal {
 }
 
 /// What makes it safe to send the request again.
-fn retry_key(request: &HttpRequest, payloads: &[Payload]) -> Result<Option<RetryKey>, Refusal> {
+fn idempotency_key(request: &HttpRequest, payloads: &[Payload]) -> Result<Option<IdempotencyKey>, Refusal> {
     let Some(key) = request.headers().get("Idempotency-Key") else { return Ok(None) };
     let is_good = (1..=128).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
-    let key = key.to_str().ok().filter(|_| is_good).ok_or(Refusal::RetryKey)?;
+    let key = key.to_str().ok().filter(|_| is_good).ok_or(Refusal::IdempotencyKey)?;
     let mut fingerprint = DefaultHasher::new();
     for payload in payloads {
         matches!(payload, Payload::Text(_)).hash(&mut fingerprint);
         payload.as_bytes().hash(&mut fingerprint);
     }
-    Ok(Some(RetryKey { key: key.to_owned(), fingerprint: fingerprint.finish() }))
+    Ok(Some(IdempotencyKey { key: key.to_owned(), fingerprint: fingerprint.finish() }))
 }
 
 /// Bytes of bodies that are read at once.
@@ -169,7 +169,7 @@ impl Context {
 
     /// The permit for messages of these `bytes`, when the room and the server have room for them.
     async fn permit(&self, room: &RoomName, bytes: &[usize]) -> Result<Permit, Refusal> {
-        let flow = self.hub.send(AskFlow { room: room.clone() }).await.map_err(|_| Refusal::Stopping)?;
+        let flow = self.hub.send(GetCredit { room: room.clone() }).await.map_err(|_| Refusal::Stopping)?;
         let both = async {
             let credit = match flow {
                 Some(flow) => Some(Arc::new(flow.acquire(bytes.iter().copied()).await?)),

@@ -66,7 +66,7 @@ pub enum Refusal {
     #[error("not the JSON that is expected: {0}")]
     Json(String),
     #[error("an Idempotency-Key has 1 to 128 visible ASCII characters")]
-    RetryKey,
+    IdempotencyKey,
     #[error("this Idempotency-Key was used for another request")]
     RetryKeyReused,
     #[error(
@@ -127,7 +127,7 @@ impl Refusal {
             Self::Charset => "charset",
             Self::NotUtf8 => "not_utf8",
             Self::Json(_) => "json",
-            Self::RetryKey => "idempotency_key",
+            Self::IdempotencyKey => "idempotency_key",
             Self::RetryKeyReused => "idempotency_key_reused",
             Self::RetryKeys => "idempotency_keys",
             Self::TooManyRooms => "rooms",
@@ -153,7 +153,7 @@ impl ResponseError for Refusal {
             | Self::Body
             | Self::NotUtf8
             | Self::Json(_)
-            | Self::RetryKey => StatusCode::BAD_REQUEST,
+            | Self::IdempotencyKey => StatusCode::BAD_REQUEST,
             Self::KeyRequired | Self::Key => StatusCode::UNAUTHORIZED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooSlow | Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -260,7 +260,7 @@ mod tests {
             Charset,
             NotUtf8,
             Json(String::new()),
-            RetryKey,
+            IdempotencyKey,
             RetryKeyReused,
             RetryKeys,
             TooManyRooms,

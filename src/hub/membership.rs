@@ -22,9 +22,9 @@ impl Hub {
         if self.refused.remove(&session) {
             return;
         }
-        let told = self.rooms.find(&room).filter(|room| room.terms.presence).map(Room::slot);
+        let told = self.rooms.find(&room).filter(|room| room.policy.presence).map(Room::slot);
         if let Some(slot) = told.filter(|slot| self.rooms.presence(*slot).go(who)) {
-            self.gather(slot, who, Change::Went, ctx);
+            self.note_presence(slot, who, Change::Went, ctx);
         }
         self.rooms.leave(&room, relay, Instant::now());
         let is_there = |slot| self.rooms.get(slot).is_some_and(|room| !room.members.is_empty());
@@ -43,23 +43,23 @@ impl Hub {
             }
         };
         let opened = self.rooms.get(slot).expect("the room was opened");
-        let (is_told, somebody_is_there) = (opened.terms.presence, !opened.members.is_empty());
+        let (is_told, somebody_is_there) = (opened.policy.presence, !opened.members.is_empty());
         if is_told && self.rooms.presence(slot).come(who) && somebody_is_there {
-            self.gather(slot, who, Change::Came { session }, ctx);
+            self.note_presence(slot, who, Change::Came { session }, ctx);
         }
         let found = self.rooms.join(slot, relay);
-        let (flow, greeting) = (found.flow.clone(), found.terms.greeting.clone());
+        let (flow, greeting) = (found.flow.clone(), found.policy.greeting.clone());
         let recalled = found.history.recall(recall);
         // Even without anything recalled an admission is a write at its relay.
         let (messages, bytes) =
             (recalled.said.len().max(1), recalled.said.iter().map(|said| said.cost()).sum());
-        self.make_room_in_turn(messages, bytes);
+        self.reserve_in_turn(messages, bytes);
         let admission = Box::new(Admission { who, room, greeting, recalled });
         Event::Admitted { session, room: slot, flow, admission }
     }
 
     fn open_for_one_more(&mut self, name: &RoomName) -> Result<RoomSlot, NotAdmitted> {
-        let is_full = |room: &Room| room.members.count() >= room.terms.clients;
+        let is_full = |room: &Room| room.members.count() >= room.policy.clients;
         if self.rooms.find(name).is_some_and(is_full) {
             return Err(NotAdmitted::RoomFull);
         }

@@ -1,8 +1,8 @@
 //! What the hub is told, and what it tells the relays.
 
 use super::{
-    publication::{Permit, Publication, Speaker},
-    retries::RetryKey,
+    broadcast::{Broadcast, Permit, Speaker},
+    idempotency::IdempotencyKey,
 };
 use crate::{
     protocol::v1::{Present, Reference},
@@ -19,19 +19,19 @@ use std::{sync::Arc, time::Duration};
 /// Worker thread → hub: what its relay and its sessions report, in the order in which it happened there.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Reports(pub Vec<Report>);
+pub struct Commands(pub Vec<Command>);
 
 /// Worker thread → hub: answered when the hub has done all that it was told before.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Settle;
+pub struct Barrier;
 
 /// One thing that a relay or a session has to say.
-pub enum Report {
+pub enum Command {
     RelayStarted(RelayStarted),
     Join(Join),
     Publish(Publish),
-    AskPresence(AskPresence),
+    GetPresence(GetPresence),
     Depart(Depart),
     Leave(Leave),
 }
@@ -67,7 +67,7 @@ pub struct Publish {
 pub struct Post {
     pub room: RoomName,
     pub payloads: Vec<Payload>,
-    pub retry: Option<RetryKey>,
+    pub key: Option<IdempotencyKey>,
     /// Whose share of the keys it takes.
     pub source: Source,
     pub permit: Permit,
@@ -99,7 +99,7 @@ pub enum NotPosted {
 /// HTTP → hub: how fast may one speak in this room? Nobody is there to be overrun if it does not exist.
 #[derive(Message)]
 #[rtype(result = "Option<Flow>")]
-pub struct AskFlow {
+pub struct GetCredit {
     pub room: RoomName,
 }
 
@@ -112,7 +112,7 @@ pub struct Leave {
 }
 
 /// Session → hub: this client asks who is in its room.
-pub struct AskPresence {
+pub struct GetPresence {
     pub session: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
@@ -212,7 +212,7 @@ pub struct Admission {
 }
 
 /// Who is in a room, for the session that asked.
-pub struct Counted {
+pub struct PresenceReply {
     pub reference: Option<Reference>,
     pub present: Present,
     pub permit: Option<Permit>,
@@ -223,9 +223,9 @@ pub enum Event {
     /// The session is in the room: it hears the admission and everything after it.
     Admitted { session: SessionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },
     /// Something was said in the room.
-    Said { room: RoomSlot, publication: Arc<Publication> },
+    Broadcast { room: RoomSlot, broadcast: Arc<Broadcast> },
     /// The session asked who is in its room.
-    Counted { session: SessionId, presence: Box<Counted> },
+    Presence { session: SessionId, presence: Box<PresenceReply> },
     /// The session is not let into its room.
     Refused { session: SessionId, reason: NotAdmitted },
     /// The session has heard all that it was to hear.

@@ -7,17 +7,17 @@
 mod messages; // who tells whom
 mod membership; // who comes and who goes
 mod notices; // who came and went, told in lists
-mod speech; // what is said
-mod facts; // what is known about rooms
-mod publication; // what is told, on its way
-mod retries; // what was said already
-mod terms; // what holds in which room
+mod publish; // what is said
+mod queries; // what is known about rooms
+mod broadcast; // what is told, on its way
+mod idempotency; // what was said already
+mod room_policy; // what holds in which room
 mod turn; // the lists of a turn
 
 pub use crate::room::{Audience, SessionId};
+pub use broadcast::{Broadcast, Permit, Speaker};
+pub use idempotency::IdempotencyKey;
 pub use messages::*;
-pub use publication::{Permit, Publication, Speaker};
-pub use retries::RetryKey;
 pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
@@ -27,18 +27,18 @@ use crate::{
     room::{Flow, Full, RoomName, RoomSlot, Rooms},
 };
 use actix::prelude::*;
+use idempotency::IdempotencyCache;
 use notices::Notices;
-use retries::Retries;
+use room_policy::RoomPolicies;
 use std::{
     collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
-use terms::AllTerms;
 use turn::Turns;
 
 /// Reports of one mailbox entry between two looks at the clock.
-const REPORTS_BETWEEN_LOOKS: usize = 64;
+const COMMANDS_PER_CLOCK_CHECK: usize = 64;
 
 /// Rooms that forget messages before the mailbox has its go again.
 const EXPIRED_AT_ONCE: usize = 256;
@@ -48,8 +48,8 @@ const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
 
 pub struct Hub {
     rooms: Rooms,
-    terms: AllTerms,
-    retries: Retries,
+    policies: RoomPolicies,
+    idempotency: IdempotencyCache,
     expiry_interval: Duration,
     /// Sessions that were not let into their room, until they leave.
     refused: HashSet<SessionId>,
@@ -61,7 +61,7 @@ pub struct Hub {
     notices: Notices,
     /// How long comings and goings are gathered.
     gather_presence: Duration,
-    end_is_near: bool,
+    end_is_due: bool,
     log_messages: bool,
     drain_until: Option<Instant>,
     _guard: PanicGuard,
@@ -75,8 +75,8 @@ impl Hub {
                 settings.limits.history_bytes_total.bytes(),
                 Flow::of(settings),
             ),
-            terms: AllTerms::new(settings),
-            retries: Retries::new(settings.publish.retries, settings.publish.idempotency_window),
+            policies: RoomPolicies::new(settings),
+            idempotency: IdempotencyCache::new(settings.publish.retries, settings.publish.idempotency_window),
             expiry_interval: expiry_interval(settings),
             refused: HashSet::new(),
             metrics,
@@ -86,7 +86,7 @@ impl Hub {
             stint: Stint::default(),
             notices: Notices::default(),
             gather_presence: settings.rooms.gather_presence,
-            end_is_near: false,
+            end_is_due: false,
             log_messages: settings.log.messages,
             drain_until: None,
             _guard: PanicGuard("hub"),
@@ -95,12 +95,12 @@ impl Hub {
 
     /// Ends the turn when the mailbox is empty and nothing comes while the other tasks of this thread have their go.
     fn end_turn_soon(&mut self, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.end_is_near, true) {
+        if std::mem::replace(&mut self.end_is_due, true) {
             return;
         }
         let others_go_first = tokio::task::yield_now().into_actor(self);
         ctx.spawn(others_go_first.map(|(), hub, _| {
-            hub.end_is_near = false;
+            hub.end_is_due = false;
             hub.stint = Stint::default();
             hub.end_turn();
         }));
@@ -131,7 +131,7 @@ impl Hub {
         self.turns.end();
     }
 
-    fn introduce(&mut self, RelayStarted { relay, turns }: RelayStarted) {
+    fn add_relay(&mut self, RelayStarted { relay, turns }: RelayStarted) {
         self.turns.add_relay(relay, turns);
         if let Some(until) = self.drain_until {
             let over = until.saturating_duration_since(Instant::now());
@@ -140,11 +140,11 @@ impl Hub {
     }
 
     fn open(&mut self, name: &RoomName) -> Result<RoomSlot, Full> {
-        self.rooms.open(name, || self.terms.of(name), Instant::now())
+        self.rooms.open(name, || self.policies.of(name), Instant::now())
     }
 
     /// Ends the turn early when so much more is too much for it: the mailbox may never be empty.
-    fn make_room_in_turn(&mut self, messages: usize, bytes: usize) {
+    fn reserve_in_turn(&mut self, messages: usize, bytes: usize) {
         if messages > 0 && self.load.is_full(bytes, self.turn_limits) {
             self.end_turn();
         }
@@ -152,10 +152,10 @@ impl Hub {
     }
 
     /// Puts a message on the list of every relay that holds members of the room.
-    fn pass_on(&mut self, slot: RoomSlot, publication: &Arc<Publication>) {
+    fn broadcast(&mut self, slot: RoomSlot, broadcast: &Arc<Broadcast>) {
         let relays = self.rooms.get(slot).into_iter().flat_map(|room| room.members.relays());
         for relay in relays {
-            self.turns.add(relay, Event::Said { room: slot, publication: publication.clone() });
+            self.turns.add(relay, Event::Broadcast { room: slot, broadcast: broadcast.clone() });
         }
     }
 
@@ -193,26 +193,26 @@ impl Actor for Hub {
     }
 }
 
-impl Handler<Reports> for Hub {
+impl Handler<Commands> for Hub {
     type Result = ();
 
-    fn handle(&mut self, Reports(reports): Reports, ctx: &mut Self::Context) {
+    fn handle(&mut self, Commands(commands): Commands, ctx: &mut Self::Context) {
         let stint_is_over = self.begin_entry();
-        for (number, report) in reports.into_iter().enumerate() {
-            if number % REPORTS_BETWEEN_LOOKS == REPORTS_BETWEEN_LOOKS - 1
+        for (number, command) in commands.into_iter().enumerate() {
+            if number % COMMANDS_PER_CLOCK_CHECK == COMMANDS_PER_CLOCK_CHECK - 1
                 && self.stint.is_late(Instant::now())
             {
                 self.end_turn();
             }
-            match report {
-                Report::RelayStarted(relay) => self.introduce(relay),
-                Report::Join(join) => self.join(join, ctx),
-                Report::Publish(publish) => self.publish(publish),
-                Report::AskPresence(question) => self.tell_who_is_there(question, ctx),
-                Report::Depart(Depart { session, relay }) => {
+            match command {
+                Command::RelayStarted(relay) => self.add_relay(relay),
+                Command::Join(join) => self.join(join, ctx),
+                Command::Publish(publish) => self.publish(publish),
+                Command::GetPresence(question) => self.tell_who_is_there(question, ctx),
+                Command::Depart(Depart { session, relay }) => {
                     self.turns.add(relay, Event::Dismissed { session })
                 }
-                Report::Leave(leave) => self.leave(leave, ctx),
+                Command::Leave(leave) => self.leave(leave, ctx),
             }
         }
         self.count_rooms();
@@ -231,11 +231,11 @@ impl Handler<Drain> for Hub {
     }
 }
 
-impl Handler<Settle> for Hub {
+impl Handler<Barrier> for Hub {
     type Result = ();
 
     /// The mailbox is a queue.
-    fn handle(&mut self, _: Settle, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: Barrier, ctx: &mut Self::Context) {
         let stint_is_over = self.begin_entry();
         self.end_entry(stint_is_over, ctx);
     }
@@ -276,18 +276,18 @@ mod tests {
             |hub| hub.do_send(Describe { room: "news".parse().unwrap() }),
             |hub| hub.do_send(List { after: None, limit: 10 }),
             |hub| hub.do_send(Read { room: "news".parse().unwrap(), recall: Recall::default() }),
-            |hub| hub.do_send(AskFlow { room: "news".parse().unwrap() }),
-            |hub| hub.do_send(Reports(Vec::new())),
+            |hub| hub.do_send(GetCredit { room: "news".parse().unwrap() }),
+            |hub| hub.do_send(Commands(Vec::new())),
         ];
         for ask in questions {
             let hub = Hub::new(&Settings::default(), Arc::default()).start();
             let turns = Rc::new(Cell::new(0));
             let (relay, session) = (RelayId(0), SessionId::next());
             let started = RelayStarted { relay, turns: Witness(turns.clone()).start().recipient() };
-            let departs = Report::Depart(Depart { session, relay });
-            hub.do_send(Reports(vec![Report::RelayStarted(started), departs]));
+            let departs = Command::Depart(Depart { session, relay });
+            hub.do_send(Commands(vec![Command::RelayStarted(started), departs]));
             (0..10_000).for_each(|_| ask(&hub));
-            hub.send(Settle).await.unwrap();
+            hub.send(Barrier).await.unwrap();
             assert_eq!(turns.get(), 1, "the relay has its turn before the last question is answered");
         }
     }
@@ -306,7 +306,7 @@ mod tests {
         hub.send(Post {
             room: "news".parse().unwrap(),
             payloads,
-            retry: None,
+            key: None,
             source: Source::new(None, false),
             permit,
         })

@@ -4,7 +4,7 @@
 //! a room cannot be told yet is gathered; a coming and a going that nobody was told cancel out. A question who is there
 //! ends the gathering and is answered after what it gathered, so that no client hears of a coming that it knows.
 
-use super::{AskPresence, Counted, Event, Hub, Publication};
+use super::{Broadcast, Event, GetPresence, Hub, PresenceReply};
 use crate::{
     protocol::v1::Present,
     room::{Change, Changes, Flow, RoomSlot, SessionId},
@@ -42,7 +42,7 @@ struct Gathering {
     number: u64,
     changes: Changes,
     /// Who asked who is there, to be answered after the changes; bounded by the permits of the questions.
-    questions: Vec<AskPresence>,
+    questions: Vec<GetPresence>,
     waits_for_credit: bool,
 }
 
@@ -104,7 +104,13 @@ impl Notices {
 
 impl Hub {
     /// Tells the members of a room, soon, that `who` comes or goes.
-    pub(super) fn gather(&mut self, room: RoomSlot, who: SessionId, change: Change, ctx: &mut Context<Self>) {
+    pub(super) fn note_presence(
+        &mut self,
+        room: RoomSlot,
+        who: SessionId,
+        change: Change,
+        ctx: &mut Context<Self>,
+    ) {
         let until = (!self.gather_presence.is_zero()).then(|| Instant::now() + self.gather_presence);
         let begins = self.notices.note(room, who, change, until);
         match until {
@@ -119,12 +125,12 @@ impl Hub {
         let gathering = self.notices.rooms.get_mut(&room);
         if let Some(came) = gathering.and_then(|gathering| gathering.changes.take_coming(who)) {
             self.notices.changes -= 1;
-            self.pass_on_notice(room, who, came, None);
+            self.broadcast_notice(room, who, came, None);
         }
     }
 
     /// Answers who is in a room, after everything that the room is to be told before.
-    pub(super) fn tell_who_is_there(&mut self, mut question: AskPresence, ctx: &mut Context<Self>) {
+    pub(super) fn tell_who_is_there(&mut self, mut question: GetPresence, ctx: &mut Context<Self>) {
         let Some(room) = self.rooms.find(&question.room).map(|room| room.slot()) else { return };
         let Some(gathering) = self.notices.rooms.get_mut(&room) else { return self.answer(question) };
         if let Some(permit) = &mut question.permit {
@@ -134,15 +140,15 @@ impl Hub {
         self.tell(room, ctx);
     }
 
-    fn answer(&mut self, question: AskPresence) {
-        let AskPresence { session, relay, room, reference, permit } = question;
+    fn answer(&mut self, question: GetPresence) {
+        let GetPresence { session, relay, room, reference, permit } = question;
         let Some(room) = self.rooms.find(&room) else { return };
-        let who = room.terms.presence.then(|| room.presence.who().take(Present::MOST).collect::<Vec<_>>());
+        let who = room.policy.presence.then(|| room.presence.who().take(Present::MOST).collect::<Vec<_>>());
         let bytes = who.as_ref().map_or(0, |who| who.len() * size_of::<SessionId>());
         let present = Present { clients: room.members.count(), who };
-        let presence = Box::new(Counted { reference, present, permit });
-        self.make_room_in_turn(1, bytes);
-        self.turns.add(relay, Event::Counted { session, presence });
+        let presence = Box::new(PresenceReply { reference, present, permit });
+        self.reserve_in_turn(1, bytes);
+        self.turns.add(relay, Event::Presence { session, presence });
     }
 
     /// Runs a timer for the gathering that ends first, unless one runs.
@@ -202,20 +208,20 @@ impl Hub {
         self.notices.changes -= changes.len();
         let (mut credit, last) = (Some(Arc::new(credit)), changes.len().saturating_sub(1));
         for (at, (who, change)) in changes.into_iter().enumerate() {
-            self.pass_on_notice(room, who, change, credit.take_if(|_| at == last));
+            self.broadcast_notice(room, who, change, credit.take_if(|_| at == last));
         }
     }
 
-    fn pass_on_notice(
+    fn broadcast_notice(
         &mut self,
         room: RoomSlot,
         who: SessionId,
         change: Change,
         credit: Option<crate::room::Credit>,
     ) {
-        let notice = Publication::notice(who, change, credit);
-        self.make_room_in_turn(1, notice.bytes());
-        self.pass_on(room, &notice);
+        let notice = Broadcast::notice(who, change, credit);
+        self.reserve_in_turn(1, notice.bytes());
+        self.broadcast(room, &notice);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What was said in one room since the last flush, as the bytes that go to each socket.
 
 use crate::{
-    hub::{Publication, SessionId},
+    hub::{Broadcast, SessionId},
     protocol::Form,
     wire::Compression,
 };
@@ -11,7 +11,7 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 
 /// The messages of one room, joined at most once for each form that somebody negotiated.
 pub struct Batch<'a> {
-    said: &'a [Arc<Publication>],
+    pending: &'a [Arc<Broadcast>],
     compression: &'a Compression,
     encoded: SmallVec<[(Form, Encoded); 1]>,
 }
@@ -37,13 +37,13 @@ pub struct Subscriber {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(said: &'a [Arc<Publication>], compression: &'a Compression) -> Self {
-        Self { said, compression, encoded: SmallVec::new() }
+    pub fn new(pending: &'a [Arc<Broadcast>], compression: &'a Compression) -> Self {
+        Self { pending, compression, encoded: SmallVec::new() }
     }
 
     /// The bytes of the messages from the one at `first` on, and how many messages they are.
     pub fn from(&mut self, first: usize, form: Form) -> (Cow<'_, Bytes>, usize) {
-        let all = 0..self.said.len();
+        let all = 0..self.pending.len();
         self.encoded(form).slice(first..all.end)
     }
 
@@ -56,12 +56,12 @@ impl<'a> Batch<'a> {
         form: Form,
         mut push: impl FnMut(&Bytes, usize),
     ) {
-        let said = self.said;
+        let pending = self.pending;
         let encoded = self.encoded(form);
         let mut run = first..first;
-        for (at, publication) in said.iter().enumerate().skip(first) {
-            let ack = publication.ack(subscriber.session);
-            let left_out = publication.left_out() == Some(subscriber.who);
+        for (at, broadcast) in pending.iter().enumerate().skip(first) {
+            let ack = broadcast.ack(subscriber.session);
+            let left_out = broadcast.left_out() == Some(subscriber.who);
             run.end = if left_out { at } else { at + 1 };
             if left_out || ack.is_some() {
                 encoded.push(run.clone(), &mut push);
@@ -76,7 +76,7 @@ impl<'a> Batch<'a> {
         let at = match self.encoded.iter().position(|(known, _)| *known == form) {
             Some(at) => at,
             None => {
-                self.encoded.push((form, Encoded::new(self.said, form, self.compression)));
+                self.encoded.push((form, Encoded::new(self.pending, form, self.compression)));
                 self.encoded.len() - 1
             }
         };
@@ -85,15 +85,15 @@ impl<'a> Batch<'a> {
 }
 
 impl Encoded {
-    fn new(said: &[Arc<Publication>], form: Form, compression: &Compression) -> Self {
-        let forms = || said.iter().map(|publication| publication.form(form, compression));
+    fn new(pending: &[Arc<Broadcast>], form: Form, compression: &Compression) -> Self {
+        let forms = || pending.iter().map(|broadcast| broadcast.form(form, compression));
         let ends = forms().scan(Boundary::default(), |end, form| {
             end.bytes += form.len();
             end.messages += usize::from(!form.is_empty());
             Some(*end)
         });
         let ends: SmallVec<[Boundary; 1]> = ends.collect();
-        let bytes = match said {
+        let bytes = match pending {
             [only] => only.form(form, compression).clone(),
             _ => concatenated(forms(), ends.last().map_or(0, |end| end.bytes)),
         };
@@ -101,8 +101,8 @@ impl Encoded {
     }
 
     /// Calls `push` with a part unless it is empty.
-    fn push(&self, publications: Range<usize>, push: &mut impl FnMut(&Bytes, usize)) {
-        let (bytes, messages) = self.slice(publications);
+    fn push(&self, broadcasts: Range<usize>, push: &mut impl FnMut(&Bytes, usize)) {
+        let (bytes, messages) = self.slice(broadcasts);
         if messages > 0 {
             push(&bytes, messages);
         }
@@ -110,9 +110,9 @@ impl Encoded {
 
     /// A part shares the memory of the whole unless it is much smaller: while it waits in an outbox, which counts
     /// the part alone, it would keep all of it.
-    fn slice(&self, publications: Range<usize>) -> (Cow<'_, Bytes>, usize) {
+    fn slice(&self, broadcasts: Range<usize>) -> (Cow<'_, Bytes>, usize) {
         let end_of = |count: usize| count.checked_sub(1).map_or(Boundary::default(), |last| self.ends[last]);
-        let (start, end) = (end_of(publications.start), end_of(publications.end));
+        let (start, end) = (end_of(broadcasts.start), end_of(broadcasts.end));
         let part = start.bytes..end.bytes;
         let bytes = match part.len() {
             length if length == self.bytes.len() => Cow::Borrowed(&self.bytes),
@@ -132,7 +132,7 @@ fn concatenated<'b>(forms: impl Iterator<Item = &'b Bytes>, length: usize) -> By
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hub::Audience, protocol::Protocol, relay::tests::publication, room::Change};
+    use crate::{hub::Audience, protocol::Protocol, relay::tests::broadcast, room::Change};
 
     const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
 
@@ -147,14 +147,14 @@ mod tests {
         Subscriber { session: who, who }
     }
 
-    fn said(texts: &[(&str, Audience)]) -> Vec<Arc<Publication>> {
-        texts.iter().map(|(text, audience)| publication(text, *audience)).collect()
+    fn pending(texts: &[(&str, Audience)]) -> Vec<Arc<Broadcast>> {
+        texts.iter().map(|(text, audience)| broadcast(text, *audience)).collect()
     }
 
     #[test]
     fn everybody_hears_the_whole_in_one_piece() {
-        let said = said(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
-        let mut batch = Batch::new(&said, &PLAIN);
+        let pending = pending(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
+        let mut batch = Batch::new(&pending, &PLAIN);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a\x81\x02bc"), 2));
     }
 
@@ -162,9 +162,12 @@ mod tests {
     fn a_small_part_keeps_no_large_batch_in_memory() {
         let me = SessionId::next();
         let mine = "x".repeat(1000);
-        let said =
-            said(&[("a", Audience::Everyone), (&mine, Audience::EveryoneBut(me)), ("b", Audience::Everyone)]);
-        let mut batch = Batch::new(&said, &PLAIN);
+        let pending = pending(&[
+            ("a", Audience::Everyone),
+            (&mine, Audience::EveryoneBut(me)),
+            ("b", Audience::Everyone),
+        ]);
+        let mut batch = Batch::new(&pending, &PLAIN);
         let whole = from(&mut batch, 0).0.as_ptr_range();
         let mut parts = Vec::new();
         batch.parts_for(subscriber(me), 0, BARE, |part, _| parts.push(part.clone()));
@@ -176,8 +179,8 @@ mod tests {
 
     #[test]
     fn a_newcomer_hears_only_what_came_after_it() {
-        let said = said(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
-        let mut batch = Batch::new(&said, &PLAIN);
+        let pending = pending(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
+        let mut batch = Batch::new(&pending, &PLAIN);
         assert_eq!(from(&mut batch, 1), (Bytes::from_static(b"\x81\x02bc"), 1));
         assert_eq!(from(&mut batch, 2), (Bytes::new(), 0));
     }
@@ -185,14 +188,14 @@ mod tests {
     #[test]
     fn an_author_hears_all_but_itself() {
         let me = SessionId::next();
-        let said = said(&[
+        let pending = pending(&[
             ("a", Audience::Everyone),
             ("b", Audience::Everyone),
             ("mine", Audience::EveryoneBut(me)),
             ("mine too", Audience::EveryoneBut(me)),
             ("c", Audience::EveryoneBut(SessionId::next())),
         ]);
-        let mut batch = Batch::new(&said, &PLAIN);
+        let mut batch = Batch::new(&pending, &PLAIN);
         let mut heard = Vec::new();
         batch.parts_for(subscriber(me), 1, BARE, |part, count| heard.push((part.clone(), count)));
         assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
@@ -201,8 +204,8 @@ mod tests {
     #[test]
     fn who_resumed_a_session_is_left_out_of_what_that_said() {
         let (before, after) = (SessionId::next(), SessionId::next());
-        let said = said(&[("a", Audience::EveryoneBut(before)), ("b", Audience::EveryoneBut(after))]);
-        let mut batch = Batch::new(&said, &PLAIN);
+        let pending = pending(&[("a", Audience::EveryoneBut(before)), ("b", Audience::EveryoneBut(after))]);
+        let mut batch = Batch::new(&pending, &PLAIN);
         let mut heard = Vec::new();
         batch.parts_for(Subscriber { session: after, who: before }, 0, BARE, |part, _| {
             heard.push(part.clone())
@@ -212,9 +215,9 @@ mod tests {
 
     #[test]
     fn whoever_is_spoken_to_barely_hears_no_notice() {
-        let mut said = said(&[("a", Audience::Everyone)]);
-        said.insert(0, Publication::notice(SessionId::next(), Change::Went, None));
-        let mut batch = Batch::new(&said, &PLAIN);
+        let mut pending = pending(&[("a", Audience::Everyone)]);
+        pending.insert(0, Broadcast::notice(SessionId::next(), Change::Went, None));
+        let mut batch = Batch::new(&pending, &PLAIN);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a"), 1));
         assert_eq!(batch.from(0, Form { protocol: Protocol::V1, ..BARE }).1, 2);
     }

@@ -295,7 +295,7 @@ mod tests {
         History::new(HistoryLimits::of(&Settings::default().history))
     }
 
-    fn say(history: &mut History, text: &str, audience: Audience) {
+    fn append(history: &mut History, text: &str, audience: Audience) {
         let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
         history.add(utterance, Instant::now());
     }
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn a_history_is_encoded_once_for_all_newcomers_in_every_form() {
         let (mut cache, mut history, who) = (cache(1 << 20), history(), SessionId::next());
-        (0..100).for_each(|number| say(&mut history, &format!("{number}"), Audience::Everyone));
+        (0..100).for_each(|number| append(&mut history, &format!("{number}"), Audience::Everyone));
         for form in [BARE, V1, EVENTS] {
             let recalled = last(&history, 100);
             let (first, messages) = cache.recall(slot(), form, &recalled, who);
@@ -334,7 +334,7 @@ mod tests {
         let mut cache = HistoryCache::new(10_000, metrics.clone());
         let mut history = history();
         for number in 0..200 {
-            say(&mut history, &format!("{number:>1000}"), Audience::Everyone);
+            append(&mut history, &format!("{number:>1000}"), Audience::Everyone);
             let recalled = last(&history, number);
             for form in [BARE, V1, EVENTS] {
                 let (part, _) = cache.recall(slot(), form, &recalled, SessionId::next());
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn the_room_that_was_asked_for_longest_ago_makes_way() {
         let (mut cache, mut history, who) = (cache(5000), history(), SessionId::next());
-        say(&mut history, &"x".repeat(1000), Audience::Everyone);
+        append(&mut history, &"x".repeat(1000), Audience::Everyone);
         let (slots, recalled) = (slots(5), last(&history, 1));
         let kept = |cache: &HistoryCache| {
             slots.iter().map(|slot| cache.rooms.contains_key(slot)).collect::<Vec<_>>()
@@ -372,7 +372,7 @@ mod tests {
         let (mut cache, who) = (cache(1 << 20), SessionId::next());
         for text in ["before", "after"] {
             let mut history = history();
-            say(&mut history, text, Audience::Everyone);
+            append(&mut history, text, Audience::Everyone);
             let recalled = last(&history, 9);
             assert_eq!(cache.recall(slot(), BARE, &recalled, who).0, plainly(BARE, &recalled, who));
         }
@@ -393,7 +393,7 @@ mod tests {
             for (form, length, messages, is_said) in steps {
                 let audience = [Audience::Everyone, Audience::EveryoneBut(anna)][length % 2];
                 if is_said {
-                    (0..messages).for_each(|_| say(&mut history, &"x".repeat(length), audience));
+                    (0..messages).for_each(|_| append(&mut history, &"x".repeat(length), audience));
                 }
                 let (form, recalled) = ([BARE, V1, EVENTS, BARE][form], last(&history, length / 2));
                 for who in [anna, bert] {

@@ -2,7 +2,7 @@
 //! thread, or before a pong, travels together: one mailbox entry, and one wake-up of the hub's thread, for all of it.
 
 use crate::{
-    hub::{Hub, Report, Reports},
+    hub::{Command, Commands, Hub},
     logging::PanicGuard,
 };
 use actix::Addr;
@@ -12,18 +12,18 @@ use tokio::{sync::Notify, task::yield_now};
 pub struct HubSender {
     hub: Addr<Hub>,
     /// Of this round.
-    reports: RefCell<Vec<Report>>,
+    commands: RefCell<Vec<Command>>,
     waiting: Notify,
 }
 
 impl HubSender {
     pub fn new(hub: Addr<Hub>) -> Self {
-        Self { hub, reports: RefCell::default(), waiting: Notify::new() }
+        Self { hub, commands: RefCell::default(), waiting: Notify::new() }
     }
 
     /// Tells the hub, behind everything that it was told before.
-    pub fn send(&self, report: Report) {
-        self.reports.borrow_mut().push(report);
+    pub fn send(&self, command: Command) {
+        self.commands.borrow_mut().push(command);
         self.waiting.notify_one();
     }
 
@@ -39,9 +39,9 @@ impl HubSender {
 
     /// Carries over at once what was told.
     pub fn flush(&self) {
-        let reports = mem::take(&mut *self.reports.borrow_mut());
-        if !reports.is_empty() {
-            self.hub.do_send(Reports(reports)); // bounded by the permits of the messages and by the number of sessions
+        let commands = mem::take(&mut *self.commands.borrow_mut());
+        if !commands.is_empty() {
+            self.hub.do_send(Commands(commands)); // bounded by the permits of the messages and by the number of sessions
         }
     }
 }

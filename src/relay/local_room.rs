@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock,
-    hub::{Publication, SessionId},
+    hub::{Broadcast, SessionId},
     metrics::Metrics,
     outbox::{Outbox, Traffic},
     room::{Credit, Flow},
@@ -19,7 +19,7 @@ use std::{rc::Rc, sync::Arc, time::Instant};
 #[derive(Default)]
 pub struct LocalRoom {
     members: Vec<Member>,
-    said: SmallVec<[Arc<Publication>; 1]>,
+    pending: SmallVec<[Arc<Broadcast>; 1]>,
     /// Of the room that lies here now.
     flow: Option<Flow>,
     /// None while no client of the room lags.
@@ -29,9 +29,9 @@ pub struct LocalRoom {
 struct Member {
     subscriber: Subscriber,
     outbox: Rc<Outbox>,
-    /// How much had been said when it came; less than nothing of `said` is for it.
+    /// How much had been said when it came; less than nothing of `pending` is for it.
     from: usize,
-    /// Whether something in `said` is its own, and it hears that in another way than all others.
+    /// Whether something in `pending` is its own, and it hears that in another way than all others.
     needs_slices: bool,
 }
 
@@ -51,7 +51,7 @@ impl LocalRoom {
     /// Lets somebody in, who hears what is said from now on; says at which index.
     pub fn admit(&mut self, subscriber: Subscriber, outbox: Rc<Outbox>, flow: Flow) -> usize {
         self.flow.get_or_insert(flow);
-        self.members.push(Member { subscriber, outbox, from: self.said.len(), needs_slices: false });
+        self.members.push(Member { subscriber, outbox, from: self.pending.len(), needs_slices: false });
         self.members.len() - 1
     }
 
@@ -68,9 +68,9 @@ impl LocalRoom {
     }
 
     /// Keeps what was said for the next flush; says whether it is the first.
-    pub fn say(&mut self, publication: Arc<Publication>) -> bool {
-        self.said.push(publication);
-        self.said.len() == 1
+    pub fn queue(&mut self, broadcast: Arc<Broadcast>) -> bool {
+        self.pending.push(broadcast);
+        self.pending.len() == 1
     }
 
     /// Who is at `index` said something itself.
@@ -85,11 +85,11 @@ impl LocalRoom {
 
     /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
     pub fn flush(&mut self, compression: &Compression, patience: &Patience, metrics: &Metrics) -> bool {
-        let said = std::mem::take(&mut self.said);
-        if said.is_empty() {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
             return false; // another room was here when it was noted that something was said
         }
-        let mut batch = Batch::new(&said, compression);
+        let mut batch = Batch::new(&pending, compression);
         let (mut sent, mut behind, mut now) = (Traffic::default(), false, None);
         if let Some(held) = &mut self.held {
             held.look(*now.insert(clock::now()), patience, metrics);
@@ -107,11 +107,11 @@ impl LocalRoom {
         }
         metrics.messages_sent.inc_by(sent.messages);
         metrics.bytes_sent.inc_by(sent.bytes);
-        if let Some(oldest) = said.first() {
+        if let Some(oldest) = pending.first() {
             metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
         }
         let held = self.held.as_mut().filter(|_| behind);
-        held.is_some_and(|held| held.keep(credits(&said), clock::now()))
+        held.is_some_and(|held| held.keep(credits(&pending), clock::now()))
     }
 
     /// Nobody here is in the room any more; another may lie here next.
@@ -152,6 +152,6 @@ impl Member {
     }
 }
 
-fn credits(said: &[Arc<Publication>]) -> impl Iterator<Item = Credit> + '_ {
-    said.iter().filter_map(|publication| publication.credit().cloned())
+fn credits(pending: &[Arc<Broadcast>]) -> impl Iterator<Item = Credit> + '_ {
+    pending.iter().filter_map(|broadcast| broadcast.credit().cloned())
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    hub::{Publication, SessionId},
+    hub::{Broadcast, SessionId},
     metrics::Metrics,
     outbox::Outbox,
     room::{Flow, RoomSlot},
@@ -90,15 +90,15 @@ impl LocalSessions {
     }
 
     /// Keeps what was said for the next flush.
-    pub fn say(&mut self, room: RoomSlot, publication: Arc<Publication>) {
+    pub fn queue(&mut self, room: RoomSlot, broadcast: Arc<Broadcast>) {
         let Some(local) = self.rooms.get_mut(room.index()).filter(|local| !local.is_empty()) else {
             return; // everybody has left since
         };
-        let author = publication.author().and_then(|author| self.sessions.get(&author)?.membership);
+        let author = broadcast.author().and_then(|author| self.sessions.get(&author)?.membership);
         if let Some((_, index)) = author.filter(|(at, _)| *at == room) {
             local.mark_needs_slices(index);
         }
-        if local.say(publication) {
+        if local.queue(broadcast) {
             self.dirty.push(room);
         }
     }
@@ -157,7 +157,7 @@ mod tests {
         hub::Audience,
         outbox::Pool,
         protocol::{Form, Protocol},
-        relay::tests::{publication, slot, slots},
+        relay::tests::{broadcast, slot, slots},
     };
     use std::{
         io::Read,
@@ -205,8 +205,8 @@ mod tests {
         Flow::of(&Settings::default())
     }
 
-    fn said(text: &str) -> Arc<Publication> {
-        publication(text, Audience::Everyone)
+    fn said(text: &str) -> Arc<Broadcast> {
+        broadcast(text, Audience::Everyone)
     }
 
     fn flush(local_sessions: &mut LocalSessions) {
@@ -219,11 +219,11 @@ mod tests {
         let (anna, bert) =
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), news, flow());
-        local_sessions.say(news, said("a"));
+        local_sessions.queue(news, said("a"));
         local_sessions.admit(subscriber(&bert), news, flow());
-        local_sessions.say(news, said("b"));
+        local_sessions.queue(news, said("b"));
         flush(&mut local_sessions);
-        local_sessions.say(news, said("c"));
+        local_sessions.queue(news, said("c"));
         flush(&mut local_sessions);
 
         drop(local_sessions);
@@ -238,7 +238,7 @@ mod tests {
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), news, flow());
         local_sessions.admit(subscriber(&bert), news, flow());
-        local_sessions.say(news, said("a"));
+        local_sessions.queue(news, said("a"));
         local_sessions.leave(anna.0);
         assert_eq!(anna.heard(), b"", "its outbox is gone with it");
         flush(&mut local_sessions);
@@ -262,7 +262,7 @@ mod tests {
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), slots[3], flow());
         local_sessions.admit(subscriber(&bert), slots[999], flow());
-        local_sessions.say(slots[999], said("a"));
+        local_sessions.queue(slots[999], said("a"));
         local_sessions.leave(bert.0);
         assert_eq!(local_sessions.rooms.len(), 4);
         assert!(local_sessions.rooms.capacity() <= 64, "{}", local_sessions.rooms.capacity());
@@ -277,10 +277,10 @@ mod tests {
         let (anna, bert) =
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), membership, flow());
-        local_sessions.say(membership, said("a"));
+        local_sessions.queue(membership, said("a"));
         local_sessions.leave(anna.0);
         local_sessions.admit(subscriber(&bert), membership, flow());
-        local_sessions.say(membership, said("b"));
+        local_sessions.queue(membership, said("b"));
         flush(&mut local_sessions);
 
         drop(local_sessions);

@@ -15,7 +15,7 @@ pub use local_sessions::LocalSessions;
 use crate::{
     clock,
     config::Settings,
-    hub::{Counted, Depart, Event, Load, RelayStarted, Report, SessionId, Stint, Turn, TurnLimits},
+    hub::{Command, Depart, Event, Load, PresenceReply, RelayStarted, SessionId, Stint, Turn, TurnLimits},
     logging::{COMPLAINT, PanicGuard},
     metrics::Metrics,
     outbox::{CloseReason, Outbox, Pool},
@@ -94,9 +94,9 @@ impl Relay {
 
     fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
         match event {
-            Event::Said { room, publication } => {
-                self.gather(1, publication.bytes(), ctx);
-                self.worker.local_sessions.borrow_mut().say(room, publication);
+            Event::Broadcast { room, broadcast } => {
+                self.gather(1, broadcast.bytes(), ctx);
+                self.worker.local_sessions.borrow_mut().queue(room, broadcast);
             }
             Event::Admitted { session, room, flow, admission } => {
                 let mut local_sessions = self.worker.local_sessions.borrow_mut();
@@ -110,8 +110,8 @@ impl Relay {
                     drain_schedule.add(session);
                 }
             }
-            Event::Counted { session, presence } => {
-                let Counted { reference, present, .. } = *presence;
+            Event::Presence { session, presence } => {
+                let PresenceReply { reference, present, .. } = *presence;
                 let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
                 self.gather(1, answer.len(), ctx);
                 self.after_flush(session, |outbox| outbox.push(&answer, 1));
@@ -214,7 +214,7 @@ impl Relay {
         for session in drain_schedule.due(clock::now()) {
             if let Some(outbox) = local_sessions.borrow().outbox(session) {
                 outbox.depart(CloseReason::Restart);
-                hub.send(Report::Depart(Depart { session, relay: *relay })); // once for each session
+                hub.send(Command::Depart(Depart { session, relay: *relay })); // once for each session
             }
         }
     }
@@ -233,7 +233,7 @@ impl Actor for Relay {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let started = RelayStarted { relay: self.worker.relay, turns: ctx.address().recipient() };
-        self.worker.hub.send(Report::RelayStarted(started)); // the first thing that this thread tells the hub
+        self.worker.hub.send(Command::RelayStarted(started)); // the first thing that this thread tells the hub
         let worker = self.worker.clone();
         actix::spawn(async move { worker.hub.run().await }); // within this actor it would not let others go first
         let interval = self.worker.settings.session.sweep_interval();
@@ -265,8 +265,8 @@ impl Handler<Turn> for Relay {
 pub(crate) mod tests {
     use super::*;
     use crate::{
-        hub::{Audience, Hub, Publication, Speaker},
-        room::{Flow, HistoryLimits, RoomSlot, RoomTerms, Rooms, Utterance},
+        hub::{Audience, Broadcast, Hub, Speaker},
+        room::{Flow, HistoryLimits, RoomPolicy, RoomSlot, Rooms, Utterance},
         session::in_flight,
         wire::Payload,
     };
@@ -302,26 +302,26 @@ pub(crate) mod tests {
     /// Several rooms.
     pub fn slots(count: usize) -> Vec<RoomSlot> {
         let mut rooms = Rooms::new(count, 0, Flow::of(&Settings::default()));
-        let mut open = |name: usize| rooms.open(&name.to_string().parse().unwrap(), terms, Instant::now());
+        let mut open = |name: usize| rooms.open(&name.to_string().parse().unwrap(), policy, Instant::now());
         (0..count).map(|name| open(name).unwrap()).collect()
     }
 
     /// Something said, as a relay gets it.
-    pub fn publication(text: &str, audience: Audience) -> Arc<Publication> {
+    pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
         let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
         let speaker = audience.left_out().map(|session| Speaker { session, reference: None });
         let (mut rooms, room) = room();
-        Publication::message(rooms.say(room, utterance, Instant::now()), speaker, None)
+        Broadcast::message(rooms.say(room, utterance, Instant::now()), speaker, None)
     }
 
     fn room() -> (Rooms, RoomSlot) {
         let mut rooms = Rooms::new(1, 0, Flow::of(&Settings::default()));
-        let room = rooms.open(&"news".parse().unwrap(), terms, Instant::now()).unwrap();
+        let room = rooms.open(&"news".parse().unwrap(), policy, Instant::now()).unwrap();
         (rooms, room)
     }
 
-    fn terms() -> RoomTerms {
-        RoomTerms {
+    fn policy() -> RoomPolicy {
+        RoomPolicy {
             history: HistoryLimits::of(&Settings::default().history),
             greeting: None,
             presence: false,
@@ -348,12 +348,12 @@ pub(crate) mod tests {
             }
         });
         let speak = spawn_local(async move {
-            let (said, room) = (publication("news", Audience::Everyone), slot());
+            let (said, room) = (broadcast("news", Audience::Everyone), slot());
             let mut turns = [0; LOOKS + 1];
             while looks.get() < LOOKS {
                 if Arc::strong_count(&said) == 1 {
                     turns[looks.get()] += 1; // the one before was taken
-                    relay.do_send(Turn(vec![Event::Said { room, publication: said.clone() }]));
+                    relay.do_send(Turn(vec![Event::Broadcast { room, broadcast: said.clone() }]));
                 }
                 let_tasks_go_on().await;
             }
@@ -368,9 +368,9 @@ pub(crate) mod tests {
     async fn sockets_are_looked_after_while_the_mailbox_is_never_empty() {
         const TURNS: usize = 2000;
         let relay = Relay::new(worker().0).start();
-        let (said, room) = (publication("news", Audience::Everyone), slot());
+        let (said, room) = (broadcast("news", Audience::Everyone), slot());
         for _ in 0..TURNS {
-            let told = Event::Said { room, publication: said.clone() };
+            let told = Event::Broadcast { room, broadcast: said.clone() };
             let dismissed = Event::Dismissed { session: SessionId::next() }; // what was gathered is flushed
             relay.do_send(Turn(vec![told, dismissed]));
         }

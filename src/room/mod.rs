@@ -14,7 +14,7 @@ pub use crate::config::RoomName;
 pub use flow::{Credit, Flow};
 pub use history::{History, HistoryLimits, Recall, Recalled};
 pub use memory::Held;
-pub use one_room::{Room, RoomTerms};
+pub use one_room::{Room, RoomPolicy};
 pub use position::{Epoch, Offset, Position, PositionError};
 pub use presence::{Change, Changes, Presence};
 pub use rooms::{Full, Rooms};

@@ -11,7 +11,7 @@ use std::time::Instant;
 pub struct Room {
     pub(super) name: RoomName,
     pub(super) slot: RoomSlot,
-    pub terms: RoomTerms,
+    pub policy: RoomPolicy,
     pub members: Members,
     /// Empty where it is not told.
     pub presence: Presence,
@@ -26,7 +26,7 @@ pub struct Room {
 
 /// What holds in a room from its beginning to its end.
 #[derive(Clone, Debug)]
-pub struct RoomTerms {
+pub struct RoomPolicy {
     pub history: HistoryLimits,
     /// What a newcomer hears first, as a frame.
     pub greeting: Option<Bytes>,
@@ -37,15 +37,15 @@ pub struct RoomTerms {
 }
 
 impl Room {
-    pub(super) fn new(name: RoomName, slot: RoomSlot, flow: Flow, terms: RoomTerms, now: Instant) -> Self {
+    pub(super) fn new(name: RoomName, slot: RoomSlot, flow: Flow, policy: RoomPolicy, now: Instant) -> Self {
         Self {
             name,
             slot,
             members: Members::default(),
             presence: Presence::default(),
-            history: History::new(terms.history),
+            history: History::new(policy.history),
             flow,
-            terms,
+            policy,
             due: None,
             size: None,
             deserted_since: Some(now),

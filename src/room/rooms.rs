@@ -1,7 +1,7 @@
 //! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
 
 use super::{
-    Flow, History, Presence, RelayId, Room, RoomName, RoomSlot, RoomTerms, Said, Utterance,
+    Flow, History, Presence, RelayId, Room, RoomName, RoomPolicy, RoomSlot, Said, Utterance,
     memory::{Held, Memory, SizeClass},
 };
 use std::{
@@ -70,7 +70,7 @@ impl Rooms {
     pub fn open(
         &mut self,
         name: &RoomName,
-        terms: impl FnOnce() -> RoomTerms,
+        policy: impl FnOnce() -> RoomPolicy,
         now: Instant,
     ) -> Result<RoomSlot, Full> {
         if let Some(slot) = self.by_name.get(name) {
@@ -80,7 +80,7 @@ impl Rooms {
             let (_, deserted) = *self.deserted.first().ok_or(Full)?;
             self.remove(deserted);
         }
-        Ok(self.insert(name.clone(), terms(), now))
+        Ok(self.insert(name.clone(), policy(), now))
     }
 
     /// Counts one more member at `relay`.
@@ -152,7 +152,7 @@ impl Rooms {
         self.rooms[slot.index()].as_mut().expect("a slot is known while its room lives")
     }
 
-    fn insert(&mut self, name: RoomName, terms: RoomTerms, now: Instant) -> RoomSlot {
+    fn insert(&mut self, name: RoomName, policy: RoomPolicy, now: Instant) -> RoomSlot {
         let next = RoomSlot(self.rooms.len() as u32);
         let slot = self.free.pop().unwrap_or(next);
         if slot == next {
@@ -161,7 +161,7 @@ impl Rooms {
         self.by_name.insert(name.clone(), slot);
         self.in_order.insert(name.clone(), slot);
         self.deserted.insert((now, slot));
-        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.anew(), terms, now));
+        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.anew(), policy, now));
         slot
     }
 
@@ -261,8 +261,8 @@ mod tests {
         name.to_string().parse().unwrap()
     }
 
-    fn terms(history: HistoryLimits) -> impl FnOnce() -> RoomTerms {
-        move || RoomTerms { history, greeting: None, presence: false, clients: usize::MAX }
+    fn policy(history: HistoryLimits) -> impl FnOnce() -> RoomPolicy {
+        move || RoomPolicy { history, greeting: None, presence: false, clients: usize::MAX }
     }
 
     fn utterance(bytes: usize) -> Utterance {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn comes(rooms: &mut Rooms, room: &str, limits: HistoryLimits) -> RoomSlot {
-        let slot = rooms.open(&name(room), terms(limits), Instant::now()).unwrap();
+        let slot = rooms.open(&name(room), policy(limits), Instant::now()).unwrap();
         rooms.join(slot, A);
         slot
     }
@@ -323,19 +323,19 @@ mod tests {
             let slot = comes(&mut rooms, room, LIMITS);
             rooms.say(slot, utterance(1), Instant::now());
         }
-        assert_eq!(rooms.open(&name("third"), terms(LIMITS), Instant::now()), Err(Full));
+        assert_eq!(rooms.open(&name("third"), policy(LIMITS), Instant::now()), Err(Full));
         goes(&mut rooms, "second");
         goes(&mut rooms, "first");
         comes(&mut rooms, "third", LIMITS);
         assert!(rooms.find(&name("second")).is_none() && rooms.find(&name("first")).is_some());
         comes(&mut rooms, "first", LIMITS);
-        assert_eq!(rooms.open(&name("fourth"), terms(LIMITS), Instant::now()), Err(Full));
+        assert_eq!(rooms.open(&name("fourth"), policy(LIMITS), Instant::now()), Err(Full));
     }
 
     #[test]
     fn a_room_goes_on_while_something_is_said_in_it() {
         let mut rooms = rooms(10, 200);
-        let slot = rooms.open(&name("news"), terms(LIMITS), Instant::now()).unwrap();
+        let slot = rooms.open(&name("news"), policy(LIMITS), Instant::now()).unwrap();
         for offset in ["1", "2"] {
             let said = rooms.say(slot, utterance(1000), Instant::now());
             assert_eq!(said.position.offset.to_string(), offset);
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn what_is_said_to_nobody_and_not_remembered_leaves_no_room_behind() {
         let mut rooms = rooms(10, 0);
-        let slot = rooms.open(&name("news"), terms(LIMITS), Instant::now()).unwrap();
+        let slot = rooms.open(&name("news"), policy(LIMITS), Instant::now()).unwrap();
         rooms.say(slot, utterance(1), Instant::now());
         rooms.end_if_over(slot);
         assert!(rooms.is_empty());
@@ -390,7 +390,7 @@ mod tests {
             let (mut rooms, mut now) = (rooms(4, MOST_BYTES), Instant::now());
             for (step, room, bytes, pause) in steps {
                 now += Duration::from_millis(pause);
-                let opened = rooms.open(&name(room), terms(LIMITS), now);
+                let opened = rooms.open(&name(room), policy(LIMITS), now);
                 match (step, opened) {
                     (0..3, Ok(slot)) => drop(rooms.say(slot, utterance(bytes), now)),
                     (3, Ok(slot)) => drop(rooms.join(slot, A).slot()),

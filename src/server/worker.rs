@@ -2,7 +2,7 @@
 
 use super::{acceptor::Acceptor, door::Door, node::Node};
 use crate::{
-    hub::Settle,
+    hub::Barrier,
     logging::{COMPLAINT, PanicGuard},
 };
 use actix::prelude::*;
@@ -166,8 +166,8 @@ impl Handler<LastWord> for Worker {
 
     fn handle(&mut self, _: LastWord, _: &mut Self::Context) -> Self::Result {
         self.node.worker().hub.flush();
-        let settled = self.node.hub.send(Settle);
-        Box::pin(settled.map(|_| ())) // a hub that has ended has nothing to settle
+        let answered = self.node.hub.send(Barrier);
+        Box::pin(answered.map(|_| ())) // a hub that has ended has nothing to settle
     }
 }
 

@@ -14,7 +14,7 @@ pub use permits::{cost, in_flight};
 
 use crate::{
     config::ByteSize,
-    hub::{AskPresence, Audience, Depart, Join, Leave, Publish, Report, SessionId, Speaker},
+    hub::{Audience, Command, Depart, GetPresence, Join, Leave, Publish, SessionId, Speaker},
     outbox::{CloseReason, Outbox, Traffic},
     protocol::{
         Form, Protocol,
@@ -147,7 +147,7 @@ impl Session {
         self.received.count(1, bytes);
         self.worker.metrics.messages_received.inc();
         self.worker.metrics.bytes_received.inc_by(bytes as u64);
-        self.worker.hub.send(Report::Publish(Publish {
+        self.worker.hub.send(Command::Publish(Publish {
             room,
             speaker: Speaker { session: self.id, reference },
             utterance: Utterance { payload, who: Some(self.who), audience: self.audience() },
@@ -173,7 +173,7 @@ impl Session {
     }
 
     fn query_presence(&self, reference: Option<Reference>) {
-        self.worker.hub.send(Report::AskPresence(AskPresence {
+        self.worker.hub.send(Command::GetPresence(GetPresence {
             session: self.id,
             relay: self.worker.relay,
             room: self.options.room.clone(),
@@ -191,7 +191,7 @@ impl Session {
     fn depart(&self, reason: CloseReason) {
         self.outbox.depart(reason);
         let depart = Depart { session: self.id, relay: self.worker.relay };
-        self.worker.hub.send(Report::Depart(depart)); // once: nothing is read after it
+        self.worker.hub.send(Command::Depart(depart)); // once: nothing is read after it
     }
 }
 
@@ -205,7 +205,7 @@ impl Actor for Session {
         let room = self.options.room.clone();
         let recall = self.recall.take().map(|recall| *recall).unwrap_or_default();
         let join = Join { session: self.id, who: self.who, relay: *relay, room, recall };
-        hub.send(Report::Join(join)); // once
+        hub.send(Command::Join(join)); // once
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -215,7 +215,7 @@ impl Actor for Session {
         let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
         local_sessions.borrow_mut().leave(self.id);
         let room = self.options.room.clone();
-        hub.send(Report::Leave(Leave { session: self.id, who: self.who, relay: *relay, room })); // once
+        hub.send(Command::Leave(Leave { session: self.id, who: self.who, relay: *relay, room })); // once
         let reason = self.outbox.reason().unwrap_or(&CloseReason::ConnectionLost);
         self.count_close(reason);
         self.log_close(reason);

@@ -13,7 +13,7 @@ use std::{
 
 /// What a publisher calls one request, however often it sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RetryKey {
+pub struct IdempotencyKey {
     /// 1 to 128 visible ASCII characters.
     pub key: String,
     /// Of what it says: another request under the same key is a mistake.
@@ -24,7 +24,7 @@ pub struct RetryKey {
 ///
 /// Each is held for the window, whatever comes. Who would need more than its share of the keys that are held is
 /// refused, so nobody pushes out what another relies on; keys beyond the window make space for new ones.
-pub struct Retries {
+pub struct IdempotencyCache {
     most: usize,
     window: Duration,
     posted: HashMap<Id, (u64, Posted)>,
@@ -41,15 +41,15 @@ type Id = Arc<(RoomName, String)>;
 
 /// What is known about a key.
 #[derive(Debug, PartialEq)]
-pub enum Known {
+pub enum Lookup {
     /// The request is new.
-    Nothing,
-    Posted(Posted),
+    New,
+    Repeated(Posted),
     /// The key was used for something else.
-    Other,
+    Reused,
 }
 
-impl Retries {
+impl IdempotencyCache {
     /// At most `most` keys, each held for `window`.
     pub fn new(most: usize, window: Duration) -> Self {
         Self {
@@ -67,11 +67,13 @@ impl Retries {
         self.posted.len()
     }
 
-    pub fn find(&self, room: &RoomName, key: &RetryKey) -> Known {
+    pub fn find(&self, room: &RoomName, key: &IdempotencyKey) -> Lookup {
         match self.posted.get(&(room.clone(), key.key.clone())) {
-            None => Known::Nothing,
-            Some((fingerprint, posted)) if *fingerprint == key.fingerprint => Known::Posted(posted.clone()),
-            Some(_) => Known::Other,
+            None => Lookup::New,
+            Some((fingerprint, posted)) if *fingerprint == key.fingerprint => {
+                Lookup::Repeated(posted.clone())
+            }
+            Some(_) => Lookup::Reused,
         }
     }
 
@@ -81,11 +83,11 @@ impl Retries {
         self.most == 0 || self.shares.fits(source, 1)
     }
 
-    /// Remembers a key that [`Retries::fits`].
+    /// Remembers a key that [`IdempotencyCache::fits`].
     pub fn remember(
         &mut self,
         room: RoomName,
-        retry: RetryKey,
+        key: IdempotencyKey,
         source: Source,
         posted: Posted,
         now: Instant,
@@ -99,9 +101,9 @@ impl Retries {
         {
             self.posted.remove(&oldest);
         }
-        let id = Arc::new((room, retry.key));
+        let id = Arc::new((room, key.key));
         self.held.push_back((now, source, id.clone()));
-        self.posted.insert(id, (retry.fingerprint, posted));
+        self.posted.insert(id, (key.fingerprint, posted));
     }
 
     /// Those that were held for the window may be forgotten from now on.
@@ -121,8 +123,8 @@ mod tests {
     use super::*;
     use crate::room::{Epoch, Offset};
 
-    fn key(key: &str, fingerprint: u64) -> RetryKey {
-        RetryKey { key: key.to_owned(), fingerprint }
+    fn key(key: &str, fingerprint: u64) -> IdempotencyKey {
+        IdempotencyKey { key: key.to_owned(), fingerprint }
     }
 
     fn room(name: &str) -> RoomName {
@@ -146,68 +148,68 @@ mod tests {
     }
 
     /// Remembers as many keys of `source` as it may at `now`, all in the room "news", and says how many those were.
-    fn fills(retries: &mut Retries, last: u8, now: Instant) -> usize {
+    fn fills(cache: &mut IdempotencyCache, last: u8, now: Instant) -> usize {
         let fit = |number: &usize| {
-            let fits = retries.fits(source(last), now);
+            let fits = cache.fits(source(last), now);
             if fits {
                 let key = key(&format!("{now:?} {last} {number}"), 1);
-                retries.remember(room("news"), key, source(last), posted(), now);
+                cache.remember(room("news"), key, source(last), posted(), now);
             }
             fits
         };
         (0..1000).take_while(fit).count()
     }
 
-    fn knows(retries: &Retries, name: &str) -> bool {
-        retries.find(&room("news"), &key(name, 1)) != Known::Nothing
+    fn knows(cache: &IdempotencyCache, name: &str) -> bool {
+        cache.find(&room("news"), &key(name, 1)) != Lookup::New
     }
 
     #[test]
     fn a_key_stands_for_one_request_in_one_room() {
-        let (mut retries, posted) = (Retries::new(10, WINDOW), posted());
-        retries.remember(room("news"), key("a", 1), source(1), posted.clone(), Instant::now());
-        assert_eq!(retries.find(&room("news"), &key("a", 1)), Known::Posted(posted));
-        assert_eq!(retries.find(&room("news"), &key("a", 2)), Known::Other);
-        assert_eq!(retries.find(&room("news"), &key("b", 1)), Known::Nothing);
-        assert_eq!(retries.find(&room("sport"), &key("a", 1)), Known::Nothing);
+        let (mut cache, posted) = (IdempotencyCache::new(10, WINDOW), posted());
+        cache.remember(room("news"), key("a", 1), source(1), posted.clone(), Instant::now());
+        assert_eq!(cache.find(&room("news"), &key("a", 1)), Lookup::Repeated(posted));
+        assert_eq!(cache.find(&room("news"), &key("a", 2)), Lookup::Reused);
+        assert_eq!(cache.find(&room("news"), &key("b", 1)), Lookup::New);
+        assert_eq!(cache.find(&room("sport"), &key("a", 1)), Lookup::New);
     }
 
     #[test]
     fn a_key_is_held_for_its_window_whatever_comes() {
-        let (mut retries, mut now) = (Retries::new(100, WINDOW), Instant::now());
-        retries.remember(room("news"), key("order", 1), source(1), posted(), now);
+        let (mut cache, mut now) = (IdempotencyCache::new(100, WINDOW), Instant::now());
+        cache.remember(room("news"), key("order", 1), source(1), posted(), now);
         for second in 1..60 {
             now += Duration::from_secs(1);
-            fills(&mut retries, second, now);
-            assert!(knows(&retries, "order") && retries.len() <= 100, "after {second} s");
+            fills(&mut cache, second, now);
+            assert!(knows(&cache, "order") && cache.len() <= 100, "after {second} s");
         }
         for _ in 0..3 {
             now += WINDOW;
-            (1..100).for_each(|last| assert!(fills(&mut retries, last, now) <= 100));
+            (1..100).for_each(|last| assert!(fills(&mut cache, last, now) <= 100));
         }
-        assert!(!knows(&retries, "order"), "it made space at last");
-        assert_eq!(retries.held.len() + retries.lapsed.len(), retries.len());
+        assert!(!knows(&cache, "order"), "it made space at last");
+        assert_eq!(cache.held.len() + cache.lapsed.len(), cache.len());
     }
 
     #[test]
     fn who_has_used_up_its_share_is_refused_and_others_are_not() {
-        let (mut retries, now) = (Retries::new(1000, WINDOW), Instant::now());
-        let share = fills(&mut retries, 1, now);
+        let (mut cache, now) = (IdempotencyCache::new(1000, WINDOW), Instant::now());
+        let share = fills(&mut cache, 1, now);
         assert!((100..=250).contains(&share), "{share}");
-        assert!(fills(&mut retries, 2, now) > 50);
-        assert!(!retries.fits(source(1), now) && retries.fits(Source::new(None, true), now));
-        assert!(retries.fits(source(1), now + WINDOW), "after its time a key takes no share");
+        assert!(fills(&mut cache, 2, now) > 50);
+        assert!(!cache.fits(source(1), now) && cache.fits(Source::new(None, true), now));
+        assert!(cache.fits(source(1), now + WINDOW), "after its time a key takes no share");
     }
 
     #[test]
     fn the_oldest_keys_are_forgotten_first_when_their_time_is_over() {
-        let (mut retries, now) = (Retries::new(2, Duration::ZERO), Instant::now());
+        let (mut cache, now) = (IdempotencyCache::new(2, Duration::ZERO), Instant::now());
         for name in ["a", "b", "c"] {
-            assert!(retries.fits(source(1), now));
-            retries.remember(room("news"), key(name, 1), source(1), posted(), now);
+            assert!(cache.fits(source(1), now));
+            cache.remember(room("news"), key(name, 1), source(1), posted(), now);
         }
-        assert_eq!(["a", "b", "c"].map(|name| knows(&retries, name)), [false, true, true]);
-        let mut nothing = Retries::new(0, WINDOW);
+        assert_eq!(["a", "b", "c"].map(|name| knows(&cache, name)), [false, true, true]);
+        let mut nothing = IdempotencyCache::new(0, WINDOW);
         assert!(nothing.fits(source(1), now));
         nothing.remember(room("news"), key("a", 1), source(1), posted(), now);
         assert!(nothing.posted.is_empty());

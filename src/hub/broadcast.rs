@@ -27,7 +27,7 @@ pub struct Speaker {
 }
 
 /// What the hearers of a room are told, shared by all relays.
-pub struct Publication {
+pub struct Broadcast {
     /// When the hub took it.
     pub taken: Instant,
     content: Content,
@@ -57,7 +57,7 @@ struct Notice {
 
 static NOTHING: Bytes = Bytes::new();
 
-impl Publication {
+impl Broadcast {
     pub fn message(said: Arc<Said>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
         let (taken, bare) = (said.taken, Prepared::new(said.payload.clone()));
         let content = Content::Message { said, bare, v1: OnceLock::new(), event: OnceLock::new() };

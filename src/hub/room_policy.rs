@@ -2,33 +2,33 @@
 
 use crate::{
     config::{RoomName, RoomRules, Settings},
-    room::{HistoryLimits, RoomTerms},
+    room::{HistoryLimits, RoomPolicy},
     wire::{self, Payload},
 };
 use bytes::Bytes;
 
 /// The terms of rooms without a rule of their own, made once, and the settings for all others.
-pub struct AllTerms {
-    usual: RoomTerms,
+pub struct RoomPolicies {
+    usual: RoomPolicy,
     settings: Settings,
 }
 
-impl AllTerms {
+impl RoomPolicies {
     pub fn new(settings: &Settings) -> Self {
         let usual = RoomRules { ..settings.all_rules().last().expect("rules for every room") };
-        Self { usual: terms(&usual), settings: settings.clone() }
+        Self { usual: policy(&usual), settings: settings.clone() }
     }
 
-    pub fn of(&self, room: &RoomName) -> RoomTerms {
+    pub fn of(&self, room: &RoomName) -> RoomPolicy {
         match self.settings.rooms.overrides.is_empty() {
             true => self.usual.clone(),
-            false => terms(&self.settings.rules_of(room)),
+            false => policy(&self.settings.rules_of(room)),
         }
     }
 }
 
-fn terms(rules: &RoomRules) -> RoomTerms {
-    RoomTerms {
+fn policy(rules: &RoomRules) -> RoomPolicy {
+    RoomPolicy {
         history: HistoryLimits::of(&rules.history),
         greeting: greeting(&rules.greeting),
         presence: rules.presence,

@@ -1,7 +1,8 @@
 //! What is said, over sockets and over HTTP.
 
 use super::{
-    AskFlow, Hub, NotPosted, Permit, Post, Posted, Publication, Publish, RetryKey, Speaker, retries::Known,
+    Broadcast, GetCredit, Hub, IdempotencyKey, NotPosted, Permit, Post, Posted, Publish, Speaker,
+    idempotency::Lookup,
 };
 use crate::{
     logging::{Escaped, log_client},
@@ -34,44 +35,44 @@ impl Hub {
         if self.log_messages {
             log_message(&utterance.payload);
         }
-        self.make_room_in_turn(1, utterance.payload.as_bytes().len());
+        self.reserve_in_turn(1, utterance.payload.as_bytes().len());
         let said = self.rooms.say(slot, utterance, Instant::now());
         let offset = said.position.offset;
-        self.pass_on(slot, &Publication::message(said, speaker, permit));
+        self.broadcast(slot, &Broadcast::message(said, speaker, permit));
         offset
     }
 
     /// Says everything, unless the same request has come before.
-    fn post_once(
+    fn post(
         &mut self,
         room: RoomName,
         payloads: Vec<Payload>,
-        retry: Option<RetryKey>,
+        key: Option<IdempotencyKey>,
         source: Source,
         permit: Permit,
     ) -> Result<Posted, NotPosted> {
-        match retry.as_ref().map_or(Known::Nothing, |retry| self.retries.find(&room, retry)) {
-            Known::Posted(posted) => return Ok(posted),
-            Known::Other => return Err(NotPosted::KeyReused),
-            Known::Nothing => {}
+        match key.as_ref().map_or(Lookup::New, |key| self.idempotency.find(&room, key)) {
+            Lookup::Repeated(posted) => return Ok(posted),
+            Lookup::Reused => return Err(NotPosted::KeyReused),
+            Lookup::New => {}
         }
         let now = Instant::now();
-        if retry.is_some() && !self.retries.fits(source, now) {
+        if key.is_some() && !self.idempotency.fits(source, now) {
             return Err(NotPosted::TooManyKeys);
         }
         let slot = self.open(&room).map_err(|Full| NotPosted::TooManyRooms)?;
-        let posted = self.post(slot, payloads, permit).expect("the room was opened");
+        let posted = self.post_all(slot, payloads, permit).expect("the room was opened");
         self.rooms.end_if_over(slot);
         self.count_rooms();
-        if let Some(retry) = retry {
-            self.retries.remember(room, retry, source, posted.clone(), now);
-            self.metrics.idempotency_keys.set(self.retries.len() as i64);
+        if let Some(key) = key {
+            self.idempotency.remember(room, key, source, posted.clone(), now);
+            self.metrics.idempotency_keys.set(self.idempotency.len() as i64);
         }
         Ok(posted)
     }
 
     /// Says everything in a row; the permit comes back with the last.
-    fn post(&mut self, slot: RoomSlot, payloads: Vec<Payload>, permit: Permit) -> Option<Posted> {
+    fn post_all(&mut self, slot: RoomSlot, payloads: Vec<Payload>, permit: Permit) -> Option<Posted> {
         let room = self.rooms.get(slot)?;
         let (name, epoch, received) = (room.name().clone(), room.position().epoch, room.members.count());
         let (messages, mut offset, mut permit) = (payloads.len(), room.position().offset, Some(permit));
@@ -88,20 +89,20 @@ impl Handler<Post> for Hub {
 
     fn handle(
         &mut self,
-        Post { room, payloads, retry, source, permit }: Post,
+        Post { room, payloads, key, source, permit }: Post,
         ctx: &mut Self::Context,
     ) -> Self::Result {
         let stint_is_over = self.begin_entry();
-        let posted = self.post_once(room, payloads, retry, source, permit);
+        let posted = self.post(room, payloads, key, source, permit);
         self.end_entry(stint_is_over, ctx);
         posted
     }
 }
 
-impl Handler<AskFlow> for Hub {
+impl Handler<GetCredit> for Hub {
     type Result = Option<Flow>;
 
-    fn handle(&mut self, AskFlow { room }: AskFlow, ctx: &mut Self::Context) -> Option<Flow> {
+    fn handle(&mut self, GetCredit { room }: GetCredit, ctx: &mut Self::Context) -> Option<Flow> {
         let stint_is_over = self.begin_entry();
         let flow = self.rooms.find(&room).map(|room| room.flow.clone());
         self.end_entry(stint_is_over, ctx);
