@@ -1,7 +1,7 @@
 //! Server-Sent Events: the request is judged here, the session that it becomes owns the socket.
 
 use super::{
-    Context, guard::check_origin, recall::recall, refusal::Refusal, websocket::asks_for_upgrade,
+    Context, guard::check_origin, recall::history_request, refusal::Refusal, websocket::asks_for_upgrade,
     wishes::Wishes,
 };
 use crate::{
@@ -28,7 +28,7 @@ pub async fn listen(
     }
     let room = room.parse()?;
     check_origin(&request)?;
-    let recall = recall(&request, &Wishes::of(&request)?)?;
+    let history = history_request(&request, &Wishes::of(&request)?)?;
     let mut response = HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -41,7 +41,7 @@ pub async fn listen(
         let form = Form { protocol: Protocol::Events(framing), window: None };
         response.extensions_mut().insert(Handshake {
             options: SessionOptions { slot, room, echo: rules.echo, may_publish: false, form, peer },
-            recall,
+            history,
             resumes: None,
             max_message: rules.max_message,
             messages_per_second: rules.messages_per_second,

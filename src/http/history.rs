@@ -7,8 +7,8 @@ use super::{Context, refusal::Refusal};
 use crate::{
     config::{RoomName, Settings},
     hub::Read,
-    protocol::v1::Message,
-    room::{Position, Recall, Recalled, Said},
+    protocol::v1::MessageJson,
+    room::{HistoryRequest, HistorySlice, Message, Position},
     shares::{Reservation, Source},
     wire::Payload,
 };
@@ -52,7 +52,7 @@ pub fn answer_bytes(settings: &Settings) -> usize {
 /// What is asked for.
 pub struct Question {
     pub room: RoomName,
-    pub recall: Recall,
+    pub history: HistoryRequest,
     pub source: Source,
     /// Whether only the head of the answer is wanted.
     pub is_head: bool,
@@ -74,26 +74,26 @@ struct Head<'a> {
 impl Context {
     /// The answer to `question`: of a known length if it is one piece, in chunks otherwise.
     pub(super) async fn history(&self, question: Question) -> Result<HttpResponse, Refusal> {
-        let Question { ref room, recall, source, is_head } = question;
-        let mut recalled = self.recalled(&question).await?;
+        let Question { ref room, history, source, is_head } = question;
+        let mut slice = self.slice(&question).await?;
         let mut reservation = None;
         if !is_head {
-            let cost = cost(recalled.as_ref());
+            let cost = cost(slice.as_ref());
             reservation = self.answers.try_reserve(source, cost);
             if reservation.is_none() {
-                drop(recalled); // who waits holds nothing
+                drop(slice); // who waits holds nothing
                 reservation = Some(self.waits_for(source, cost).await?);
-                recalled = self.recalled(&question).await?;
+                slice = self.slice(&question).await?;
             }
-            self.let_grow(&mut reservation, recalled.as_ref()).await?;
+            self.let_grow(&mut reservation, slice.as_ref()).await?;
         }
         let head = Head {
             room,
-            position: recalled.as_ref().map(|recalled| recalled.until),
-            recovered: recalled.as_ref().map_or(recall.since.map(|_| false), |recalled| recalled.whole),
+            position: slice.as_ref().map(|slice| slice.until),
+            recovered: slice.as_ref().map_or(history.since.map(|_| false), |slice| slice.complete),
             messages: [],
         };
-        let json = Json::new(&head, recalled.map(|recalled| recalled.said).unwrap_or_default());
+        let json = Json::new(&head, slice.map(|slice| slice.messages).unwrap_or_default());
         let body = Body::new(json, reservation, is_head);
         Ok(HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -101,8 +101,11 @@ impl Context {
             .body(body))
     }
 
-    async fn recalled(&self, Question { room, recall, .. }: &Question) -> Result<Option<Recalled>, Refusal> {
-        let read = Read { room: room.clone(), recall: *recall };
+    async fn slice(
+        &self,
+        Question { room, history, .. }: &Question,
+    ) -> Result<Option<HistorySlice>, Refusal> {
+        let read = Read { room: room.clone(), history: *history };
         self.hub.send(read).await.map_err(|_| Refusal::Stopping)
     }
 
@@ -115,10 +118,10 @@ impl Context {
     async fn let_grow(
         &self,
         reservation: &mut Option<Reservation>,
-        recalled: Option<&Recalled>,
+        slice: Option<&HistorySlice>,
     ) -> Result<(), Refusal> {
         let Some(reservation) = reservation else { return Ok(()) };
-        let more = cost(recalled).saturating_sub(reservation.bytes());
+        let more = cost(slice).saturating_sub(reservation.bytes());
         match more == 0 || reservation.grow(more, Default::default()).await {
             true => Ok(()),
             false => Err(Refusal::Busy),
@@ -127,8 +130,8 @@ impl Context {
 }
 
 /// What the answer holds at first: all messages, and a piece of JSON, or all of it if that is less.
-fn cost(recalled: Option<&Recalled>) -> usize {
-    let messages: usize = recalled.iter().flat_map(|recalled| &recalled.said).map(|said| said.cost()).sum();
+fn cost(slice: Option<&HistorySlice>) -> usize {
+    let messages: usize = slice.iter().flat_map(|slice| &slice.messages).map(|message| message.cost()).sum();
     messages + LARGEST_PIECE.min(messages * 6 + 512)
 }
 
@@ -136,9 +139,9 @@ fn cost(recalled: Option<&Recalled>) -> usize {
 struct Json {
     /// Written, but not taken yet.
     begun: Vec<u8>,
-    messages: vec::IntoIter<Arc<Said>>,
+    messages: vec::IntoIter<Arc<Message>>,
     /// The message that is being written, and how many of its bytes are.
-    current: Option<(Arc<Said>, usize)>,
+    current: Option<(Arc<Message>, usize)>,
     is_first: bool,
     is_over: bool,
     /// What the messages cost that are written, since that was asked for.
@@ -146,7 +149,7 @@ struct Json {
 }
 
 impl Json {
-    fn new(head: &Head, messages: Vec<Arc<Said>>) -> Self {
+    fn new(head: &Head, messages: Vec<Arc<Message>>) -> Self {
         let mut begun = serde_json::to_vec(head).expect("text, numbers and lists are JSON");
         begun.truncate(begun.len() - b"]}".len());
         let messages = messages.into_iter();
@@ -164,15 +167,15 @@ impl Json {
 
     fn write_some(&mut self, piece: &mut Vec<u8>) {
         match self.current.take() {
-            Some((said, written)) => self.write_slice(piece, said, written),
+            Some((message, written)) => self.write_slice(piece, message, written),
             None => match self.messages.next() {
-                Some(said) => {
+                Some(message) => {
                     if !mem::replace(&mut self.is_first, false) {
                         piece.push(b',');
                     }
-                    write_json(piece, &Message::without_content(&said));
+                    write_json(piece, &MessageJson::without_content(&message));
                     piece.truncate(piece.len() - b"\"}".len());
-                    self.current = Some((said, 0));
+                    self.current = Some((message, 0));
                 }
                 None => {
                     piece.extend_from_slice(b"]}");
@@ -183,10 +186,10 @@ impl Json {
     }
 
     /// Writes the next slice of a message, and its end behind the last.
-    fn write_slice(&mut self, piece: &mut Vec<u8>, said: Arc<Said>, from: usize) {
-        let length = said.payload.as_bytes().len();
+    fn write_slice(&mut self, piece: &mut Vec<u8>, message: Arc<Message>, from: usize) {
+        let length = message.payload.as_bytes().len();
         let mut until = length.min(from + SLICE);
-        match &said.payload {
+        match &message.payload {
             Payload::Text(text) => {
                 until = text.floor_char_boundary(until);
                 write_text(piece, &text[from..until]);
@@ -196,10 +199,10 @@ impl Json {
             }
         }
         if until < length {
-            self.current = Some((said, until));
+            self.current = Some((message, until));
         } else {
             piece.extend_from_slice(b"\"}");
-            self.written += said.cost();
+            self.written += message.cost();
         }
     }
 }
@@ -262,7 +265,7 @@ impl MessageBody for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::{Audience, History, HistoryLimits, Utterance};
+    use crate::room::{Audience, History, HistoryLimits, NewMessage};
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use std::time::{Duration, Instant};
@@ -273,8 +276,8 @@ mod tests {
     fn history(payloads: Vec<Payload>) -> History {
         let mut history = History::new(LIMITS);
         for payload in payloads {
-            let utterance = Utterance { payload, who: None, audience: Audience::Everyone };
-            history.add(utterance, Instant::now());
+            let message = NewMessage { payload, who: None, audience: Audience::Everyone };
+            history.append(message, Instant::now());
         }
         history
     }
@@ -310,8 +313,8 @@ mod tests {
             let history = history(payloads);
             let pieces = pieces(&history);
             prop_assert!(pieces.iter().all(|piece| piece.len() <= LARGEST_PIECE));
-            let said = history.newest(usize::MAX);
-            let messages: Vec<_> = said.iter().map(|said| serde_json::to_string(&Message::of(said)).unwrap()).collect();
+            let messages = history.newest(usize::MAX);
+            let messages: Vec<_> = messages.iter().map(|message| serde_json::to_string(&MessageJson::of(message)).unwrap()).collect();
             let position = history.position();
             let whole = format!(
                 r#"{{"room":"news","epoch":"{}","offset":{},"recovered":true,"messages":[{}]}}"#,

@@ -1,18 +1,18 @@
 //! What a request wants to hear of what was said before it.
 
 use super::{refusal::Refusal, wishes::Wishes};
-use crate::room::{Position, Recall};
+use crate::room::{HistoryRequest, Position};
 use actix_web::{HttpRequest, http::header::HeaderName};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// `Last-Event-ID`, which a browser sends by itself when it comes back, wins over `?since=`; `?last=` is for where
 /// neither leads. An id that is none of ours leads nowhere: a browser that is refused with 400 never comes back.
-pub fn recall(request: &HttpRequest, wishes: &Wishes) -> Result<Recall, Refusal> {
+pub fn history_request(request: &HttpRequest, wishes: &Wishes) -> Result<HistoryRequest, Refusal> {
     let last = wishes.get::<u32>("last", "a number")?.unwrap_or(0) as usize;
     let since = wishes.get("since", "<epoch>-<offset>")?;
     let last_event = request.headers().get(LAST_EVENT_ID).filter(|id| !id.is_empty());
     let last_event = last_event.map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
     let last_event = last_event.map(|position| position.unwrap_or(Position::FOREIGN));
-    Ok(Recall { since: last_event.or(since), last })
+    Ok(HistoryRequest { since: last_event.or(since), last })
 }

@@ -1,10 +1,10 @@
 //! What is known about rooms, and what was said in them.
 
-use super::{Context, history::Question, recall::recall, refusal::Refusal, wishes::Wishes};
+use super::{Context, history::Question, recall::history_request, refusal::Refusal, wishes::Wishes};
 use crate::{
     config::RoomName,
     hub::{Describe, List},
-    room::Recall,
+    room::HistoryRequest,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -48,10 +48,10 @@ pub async fn messages(
 ) -> Result<HttpResponse, Refusal> {
     let room: RoomName = room.parse()?;
     let wishes = Wishes::of(&request)?;
-    let Recall { since, last } = recall(&request, &wishes)?;
+    let HistoryRequest { since, last } = history_request(&request, &wishes)?;
     let last = if since.is_none() && !wishes.has("last") { usize::MAX } else { last };
     let question = Question {
-        recall: Recall { since, last },
+        history: HistoryRequest { since, last },
         source: context.source(&request),
         is_head: *request.method() == Method::HEAD,
         room,

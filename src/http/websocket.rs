@@ -1,6 +1,6 @@
 //! The opening handshake (RFC 6455 §4.2): the request is judged here, the session that it becomes owns the socket.
 
-use super::{Context, guard::check_origin, recall::recall, refusal::Refusal, wishes::Wishes};
+use super::{Context, guard::check_origin, recall::history_request, refusal::Refusal, wishes::Wishes};
 use crate::{
     config::RoomName,
     protocol::{Form, Protocol},
@@ -66,8 +66,8 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     let wishes = Wishes::of(request)?;
     let echo = wishes.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
-    let recall = recall(request, &wishes)?;
-    if protocol == Protocol::Bare && recall.since.is_some() {
+    let history = history_request(request, &wishes)?;
+    if protocol == Protocol::Bare && history.since.is_some() {
         let why = "since is for clients that speak worldcast.v1; others have last";
         return Err(Refusal::Query(why.to_owned()));
     }
@@ -86,7 +86,7 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     let form = Form { protocol, window: compression.map(|agreement| agreement.window) };
     response.extensions_mut().insert(Handshake {
         options: SessionOptions { slot, room, echo: echo.unwrap_or(rules.echo), may_publish, form, peer },
-        recall,
+        history,
         resumes,
         max_message: rules.max_message,
         messages_per_second: rules.messages_per_second,

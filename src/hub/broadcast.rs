@@ -2,7 +2,7 @@
 
 use crate::{
     protocol::{Form, Protocol, events, v1},
-    room::{Change, Credit, Said, SessionId},
+    room::{Change, Credit, Message, SessionId},
     wire::{self, Compression, Prepared},
 };
 use bytes::Bytes;
@@ -38,7 +38,7 @@ pub struct Broadcast {
 
 enum Content {
     Message {
-        said: Arc<Said>,
+        message: Arc<Message>,
         bare: Prepared,
         /// Made when the first needs it.
         v1: OnceLock<Box<Prepared>>,
@@ -58,9 +58,9 @@ struct Notice {
 static NOTHING: Bytes = Bytes::new();
 
 impl Broadcast {
-    pub fn message(said: Arc<Said>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
-        let (taken, bare) = (said.taken, Prepared::new(said.payload.clone()));
-        let content = Content::Message { said, bare, v1: OnceLock::new(), event: OnceLock::new() };
+    pub fn message(message: Arc<Message>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
+        let (taken, bare) = (message.taken, Prepared::new(message.payload.clone()));
+        let content = Content::Message { message, bare, v1: OnceLock::new(), event: OnceLock::new() };
         Arc::new(Self { taken, content, speaker, permit })
     }
 
@@ -79,21 +79,21 @@ impl Broadcast {
     pub fn form(&self, form: Form, compression: &Compression) -> &Bytes {
         match (&self.content, form.protocol) {
             (Content::Message { bare, .. }, Protocol::Bare) => bare.form(form.window, compression),
-            (Content::Message { said, v1, .. }, Protocol::V1) => {
-                v1.get_or_init(|| Box::new(Prepared::new(v1::message(said)))).form(form.window, compression)
-            }
-            (Content::Message { said, event, .. }, Protocol::Events(framing)) => {
-                event.get_or_init(|| Box::new(events::message(said))).framed(framing)
+            (Content::Message { message, v1, .. }, Protocol::V1) => v1
+                .get_or_init(|| Box::new(Prepared::new(v1::message(message))))
+                .form(form.window, compression),
+            (Content::Message { message, event, .. }, Protocol::Events(framing)) => {
+                event.get_or_init(|| Box::new(events::message(message))).framed(framing)
             }
             (Content::Notice(_), Protocol::Bare | Protocol::Events(_)) => &NOTHING,
             (Content::Notice(notice), Protocol::V1) => notice.prepared.form(form.window, compression),
         }
     }
 
-    /// Bytes of what was said.
+    /// Bytes of what was message.
     pub fn bytes(&self) -> usize {
         match &self.content {
-            Content::Message { said, .. } => said.payload.as_bytes().len(),
+            Content::Message { message, .. } => message.payload.as_bytes().len(),
             Content::Notice(notice) => notice.prepared.payload().as_bytes().len(),
         }
     }
@@ -101,7 +101,7 @@ impl Broadcast {
     /// Who does not hear it.
     pub fn left_out(&self) -> Option<SessionId> {
         match &self.content {
-            Content::Message { said, .. } => said.audience.left_out(),
+            Content::Message { message, .. } => message.audience.left_out(),
             Content::Notice(notice) => notice.newcomer.map(|(_, who)| who),
         }
     }
@@ -115,12 +115,12 @@ impl Broadcast {
         (speaker.reference.is_some() || self.left_out().is_some()).then_some(speaker.session)
     }
 
-    /// The frame that tells `session` the offset of what it said, if it asked for that.
+    /// The frame that tells `session` the offset of what it message, if it asked for that.
     pub fn ack(&self, session: SessionId) -> Option<Bytes> {
         let Speaker { reference, .. } = self.speaker.as_ref().filter(|speaker| speaker.session == session)?;
         match &self.content {
-            Content::Message { said, .. } => {
-                Some(wire::plain(&v1::ack(reference.as_ref()?, said.position.offset)))
+            Content::Message { message, .. } => {
+                Some(wire::plain(&v1::ack(reference.as_ref()?, message.position.offset)))
             }
             Content::Notice(_) => None,
         }

@@ -3,7 +3,7 @@
 use super::{Admission, Event, Hub, Join, Leave, NotAdmitted};
 use crate::{
     logging::log_client,
-    room::{Change, Full, Room, RoomName, RoomSlot},
+    room::{Change, Room, RoomName, RoomSlot, TooManyRooms},
 };
 use actix::Context;
 use log::Level;
@@ -34,7 +34,7 @@ impl Hub {
     }
 
     fn admit(&mut self, join: Join, ctx: &mut Context<Self>) -> Event {
-        let Join { session, who, relay, room, recall } = join;
+        let Join { session, who, relay, room, history } = join;
         let slot = match self.open_for_one_more(&room) {
             Ok(slot) => slot,
             Err(reason) => {
@@ -49,12 +49,12 @@ impl Hub {
         }
         let found = self.rooms.join(slot, relay);
         let (flow, greeting) = (found.flow.clone(), found.policy.greeting.clone());
-        let recalled = found.history.recall(recall);
+        let slice = found.history.slice(history);
         // Even without anything recalled an admission is a write at its relay.
         let (messages, bytes) =
-            (recalled.said.len().max(1), recalled.said.iter().map(|said| said.cost()).sum());
+            (slice.messages.len().max(1), slice.messages.iter().map(|message| message.cost()).sum());
         self.reserve_in_turn(messages, bytes);
-        let admission = Box::new(Admission { who, room, greeting, recalled });
+        let admission = Box::new(Admission { who, room, greeting, history: slice });
         Event::Admitted { session, room: slot, flow, admission }
     }
 
@@ -63,6 +63,6 @@ impl Hub {
         if self.rooms.find(name).is_some_and(is_full) {
             return Err(NotAdmitted::RoomFull);
         }
-        self.open(name).map_err(|Full| NotAdmitted::TooManyRooms)
+        self.open(name).map_err(|TooManyRooms| NotAdmitted::TooManyRooms)
     }
 }

@@ -7,7 +7,8 @@ use super::{
 use crate::{
     protocol::v1::{Present, Reference},
     room::{
-        Epoch, Flow, Offset, Position, Recall, Recalled, RelayId, RoomName, RoomSlot, SessionId, Utterance,
+        Epoch, Flow, HistoryRequest, HistorySlice, NewMessage, Offset, Position, RelayId, RoomName, RoomSlot,
+        SessionId,
     },
     shares::Source,
     wire::Payload,
@@ -49,7 +50,7 @@ pub struct Join {
     pub who: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
-    pub recall: Recall,
+    pub history: HistoryRequest,
 }
 
 /// Session → hub: this client said something in its room.
@@ -57,7 +58,7 @@ pub struct Publish {
     /// The room lives at least until its member's [`Leave`], which comes behind.
     pub room: RoomSlot,
     pub speaker: Speaker,
-    pub utterance: Utterance,
+    pub message: NewMessage,
     pub permit: Option<Permit>,
 }
 
@@ -164,10 +165,10 @@ pub struct RoomMemory {
 
 /// HTTP → hub: what was said in this room?
 #[derive(Message)]
-#[rtype(result = "Option<Recalled>")]
+#[rtype(result = "Option<HistorySlice>")]
 pub struct Read {
     pub room: RoomName,
-    pub recall: Recall,
+    pub history: HistoryRequest,
 }
 
 /// HTTP → hub: which rooms are there?
@@ -208,7 +209,7 @@ pub struct Admission {
     pub room: RoomName,
     /// As a frame, for whoever is spoken to barely.
     pub greeting: Option<Bytes>,
-    pub recalled: Recalled,
+    pub history: HistorySlice,
 }
 
 /// Who is in a room, for the session that asked.

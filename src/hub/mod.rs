@@ -24,7 +24,7 @@ use crate::{
     config::Settings,
     logging::PanicGuard,
     metrics::Metrics,
-    room::{Flow, Full, RoomName, RoomSlot, Rooms},
+    room::{Flow, RoomName, RoomSlot, Rooms, TooManyRooms},
 };
 use actix::prelude::*;
 use idempotency::IdempotencyCache;
@@ -139,7 +139,7 @@ impl Hub {
         }
     }
 
-    fn open(&mut self, name: &RoomName) -> Result<RoomSlot, Full> {
+    fn open(&mut self, name: &RoomName) -> Result<RoomSlot, TooManyRooms> {
         self.rooms.open(name, || self.policies.of(name), Instant::now())
     }
 
@@ -167,10 +167,10 @@ impl Hub {
     }
 
     fn count_rooms(&self) {
-        let held = self.rooms.held();
+        let usage = self.rooms.usage();
         self.metrics.rooms.set(self.rooms.len() as i64);
-        self.metrics.history_messages.set(held.messages as i64);
-        self.metrics.history_bytes.set(held.bytes as i64);
+        self.metrics.history_messages.set(usage.messages as i64);
+        self.metrics.history_bytes.set(usage.bytes as i64);
         self.metrics.presence_pending.set(self.notices.changes() as i64);
     }
 }
@@ -250,7 +250,7 @@ fn expiry_interval(settings: &Settings) -> Duration {
 mod tests {
     use super::*;
     use crate::{
-        room::{Recall, RelayId},
+        room::{HistoryRequest, RelayId},
         shares::Source,
     };
     use std::{cell::Cell, rc::Rc};
@@ -275,7 +275,7 @@ mod tests {
         let questions: [fn(&Addr<Hub>); 5] = [
             |hub| hub.do_send(Describe { room: "news".parse().unwrap() }),
             |hub| hub.do_send(List { after: None, limit: 10 }),
-            |hub| hub.do_send(Read { room: "news".parse().unwrap(), recall: Recall::default() }),
+            |hub| hub.do_send(Read { room: "news".parse().unwrap(), history: HistoryRequest::default() }),
             |hub| hub.do_send(GetCredit { room: "news".parse().unwrap() }),
             |hub| hub.do_send(Commands(Vec::new())),
         ];

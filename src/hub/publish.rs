@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     logging::{Escaped, log_client},
-    room::{Audience, Flow, Full, Offset, RoomName, RoomSlot, Utterance},
+    room::{Audience, Flow, NewMessage, Offset, RoomName, RoomSlot, TooManyRooms},
     shares::Source,
     wire::Payload,
 };
@@ -15,30 +15,30 @@ use log::Level;
 use std::time::Instant;
 
 impl Hub {
-    pub(super) fn publish(&mut self, Publish { room, speaker, utterance, permit }: Publish) {
+    pub(super) fn publish(&mut self, Publish { room, speaker, message, permit }: Publish) {
         if self.rooms.get(room).is_some() {
-            if let Some(who) = utterance.who.filter(|_| !self.notices.is_empty()) {
+            if let Some(who) = message.who.filter(|_| !self.notices.is_empty()) {
                 self.announce(room, who);
             }
-            self.say(room, utterance, Some(speaker), permit);
+            self.submit(room, message, Some(speaker), permit);
         }
     }
 
     /// Gives something said its place in the order of its room, and passes it on.
-    fn say(
+    fn submit(
         &mut self,
         slot: RoomSlot,
-        utterance: Utterance,
+        message: NewMessage,
         speaker: Option<Speaker>,
         permit: Option<Permit>,
     ) -> Offset {
         if self.log_messages {
-            log_message(&utterance.payload);
+            log_message(&message.payload);
         }
-        self.reserve_in_turn(1, utterance.payload.as_bytes().len());
-        let said = self.rooms.say(slot, utterance, Instant::now());
-        let offset = said.position.offset;
-        self.broadcast(slot, &Broadcast::message(said, speaker, permit));
+        self.reserve_in_turn(1, message.payload.as_bytes().len());
+        let message = self.rooms.append(slot, message, Instant::now());
+        let offset = message.position.offset;
+        self.broadcast(slot, &Broadcast::message(message, speaker, permit));
         offset
     }
 
@@ -60,7 +60,7 @@ impl Hub {
         if key.is_some() && !self.idempotency.fits(source, now) {
             return Err(NotPosted::TooManyKeys);
         }
-        let slot = self.open(&room).map_err(|Full| NotPosted::TooManyRooms)?;
+        let slot = self.open(&room).map_err(|TooManyRooms| NotPosted::TooManyRooms)?;
         let posted = self.post_all(slot, payloads, permit).expect("the room was opened");
         self.rooms.end_if_over(slot);
         self.count_rooms();
@@ -77,8 +77,8 @@ impl Hub {
         let (name, epoch, received) = (room.name().clone(), room.position().epoch, room.members.count());
         let (messages, mut offset, mut permit) = (payloads.len(), room.position().offset, Some(permit));
         for (payload, left) in payloads.into_iter().zip((0..messages).rev()) {
-            let utterance = Utterance { payload, who: None, audience: Audience::Everyone };
-            offset = self.say(slot, utterance, None, permit.take_if(|_| left == 0));
+            let message = NewMessage { payload, who: None, audience: Audience::Everyone };
+            offset = self.submit(slot, message, None, permit.take_if(|_| left == 0));
         }
         Some(Posted { room: name, epoch, offset, messages, received })
     }

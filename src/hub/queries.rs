@@ -1,7 +1,7 @@
 //! What is known about rooms.
 
 use super::{Describe, Hub, List, Read, RoomFacts, RoomList, RoomMemory};
-use crate::room::{Recalled, Room, RoomName};
+use crate::room::{HistorySlice, Room, RoomName};
 use actix::prelude::*;
 
 impl RoomFacts {
@@ -24,13 +24,13 @@ impl Handler<Describe> for Hub {
 }
 
 impl Handler<Read> for Hub {
-    type Result = Option<Recalled>;
+    type Result = Option<HistorySlice>;
 
-    fn handle(&mut self, Read { room, recall }: Read, ctx: &mut Self::Context) -> Option<Recalled> {
+    fn handle(&mut self, Read { room, history }: Read, ctx: &mut Self::Context) -> Option<HistorySlice> {
         let stint_is_over = self.begin_entry();
-        let recalled = self.rooms.find(&room).map(|room| room.history.recall(recall));
+        let slice = self.rooms.find(&room).map(|room| room.history.slice(history));
         self.end_entry(stint_is_over, ctx);
-        recalled
+        slice
     }
 }
 

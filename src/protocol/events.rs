@@ -4,7 +4,7 @@
 
 use super::Framing;
 use crate::{
-    room::{Position, RoomName, Said},
+    room::{Message, Position, RoomName},
     wire::Payload,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -47,10 +47,10 @@ pub fn keep_alive(framing: Framing) -> &'static Bytes {
 }
 
 /// A message; its text as data, or, for binary, the event `binary` with base64.
-pub fn message(said: &Said) -> Event {
-    match &said.payload {
-        Payload::Text(text) => event("message", Some(said.position), text),
-        Payload::Binary(bytes) => event("binary", Some(said.position), &BASE64.encode(bytes)),
+pub fn message(message: &Message) -> Event {
+    match &message.payload {
+        Payload::Text(text) => event("message", Some(message.position), text),
+        Payload::Binary(bytes) => event("binary", Some(message.position), &BASE64.encode(bytes)),
     }
 }
 

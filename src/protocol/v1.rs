@@ -1,7 +1,7 @@
 //! worldcast.v1: JSON in text frames. docs/protocol.md shows it to the people who write clients.
 
 use crate::{
-    room::{Offset, Position, RoomName, Said, SessionId},
+    room::{Message, Offset, Position, RoomName, SessionId},
     wire::Payload,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -46,7 +46,7 @@ impl TryFrom<String> for Reference {
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Told<'a> {
     Welcome(Welcome<'a>),
-    Message(Message<'a>),
+    Message(MessageJson<'a>),
     Join {
         who: SessionId,
     },
@@ -88,7 +88,7 @@ pub struct Welcome<'a> {
 
 /// Something said, as JSON.
 #[derive(Serialize)]
-pub struct Message<'a> {
+pub struct MessageJson<'a> {
     offset: Offset,
     #[serde(skip_serializing_if = "Option::is_none")]
     who: Option<SessionId>,
@@ -104,22 +104,22 @@ enum Content<'a> {
     Base64(String),
 }
 
-impl<'a> Message<'a> {
-    pub fn of(said: &'a Said) -> Self {
-        let content = match &said.payload {
+impl<'a> MessageJson<'a> {
+    pub fn of(message: &'a Message) -> Self {
+        let content = match &message.payload {
             Payload::Text(text) => Content::Text(text),
             Payload::Binary(bytes) => Content::Base64(BASE64.encode(bytes)),
         };
-        Self { content, ..Self::without_content(said) }
+        Self { content, ..Self::without_content(message) }
     }
 
     /// The same with an empty content, for whoever writes that piece by piece.
-    pub fn without_content(said: &'a Said) -> Self {
-        let content = match &said.payload {
+    pub fn without_content(message: &'a Message) -> Self {
+        let content = match &message.payload {
             Payload::Text(_) => Content::Text(""),
             Payload::Binary(_) => Content::Base64(String::new()),
         };
-        Self { offset: said.position.offset, who: said.who, time: rfc_3339(said.time), content }
+        Self { offset: message.position.offset, who: message.who, time: rfc_3339(message.time), content }
     }
 }
 
@@ -141,8 +141,8 @@ pub fn welcome(welcome: Welcome) -> Payload {
     text(&Told::Welcome(welcome))
 }
 
-pub fn message(said: &Said) -> Payload {
-    text(&Told::Message(Message::of(said)))
+pub fn message(message: &Message) -> Payload {
+    text(&Told::Message(MessageJson::of(message)))
 }
 
 pub fn join(who: SessionId) -> Payload {
@@ -266,32 +266,32 @@ pub fn payload(text: Option<String>, base64: Option<String>) -> Result<Payload, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::{Audience, Epoch, Utterance};
+    use crate::room::{Audience, Epoch, NewMessage};
     use std::time::{Duration, Instant};
 
     fn json(payload: Payload) -> String {
         String::from_utf8(payload.as_bytes().to_vec()).unwrap()
     }
 
-    fn said(payload: Payload, who: Option<SessionId>) -> Said {
-        let utterance = Utterance { payload, who, audience: Audience::Everyone };
+    fn sample(payload: Payload, who: Option<SessionId>) -> Message {
+        let message = NewMessage { payload, who, audience: Audience::Everyone };
         let position = Position { epoch: Epoch::begin(), offset: Offset::default().next() };
-        let mut said = Said::new(utterance, position, Instant::now());
-        said.time = SystemTime::UNIX_EPOCH + Duration::from_millis(1500);
-        said
+        let mut message = Message::new(message, position, Instant::now());
+        message.time = SystemTime::UNIX_EPOCH + Duration::from_millis(1500);
+        message
     }
 
     #[test]
     fn a_message_is_told_with_its_offset_its_speaker_and_its_time() {
         let who = SessionId::next();
         assert_eq!(
-            json(message(&said(Payload::Text("a\"\n".into()), Some(who)))),
+            json(message(&sample(Payload::Text("a\"\n".into()), Some(who)))),
             format!(
                 r#"{{"type":"message","offset":1,"who":{who},"time":"1970-01-01T00:00:01.500Z","text":"a\"\n"}}"#
             )
         );
         assert_eq!(
-            json(message(&said(Payload::Binary(vec![0, 255].into()), None))),
+            json(message(&sample(Payload::Binary(vec![0, 255].into()), None))),
             r#"{"type":"message","offset":1,"time":"1970-01-01T00:00:01.500Z","base64":"AP8="}"#
         );
     }

@@ -7,7 +7,7 @@ use crate::{
     hub::SessionId,
     metrics::Metrics,
     protocol::{Form, Protocol, events, v1},
-    room::{Epoch, Offset, Recalled, RoomSlot, Said},
+    room::{Epoch, HistorySlice, Message, Offset, RoomSlot},
     wire,
 };
 use bytes::{Bytes, BytesMut};
@@ -55,25 +55,25 @@ impl HistoryCache {
 
     /// The recalled messages that are for `who` in one piece, and their number. They are not compressed: compression is
     /// worth its time only for what many clients receive.
-    pub fn recall(
+    pub fn slice(
         &mut self,
         room: RoomSlot,
         form: Form,
-        recalled: &Recalled,
+        slice: &HistorySlice,
         who: SessionId,
     ) -> (Bytes, usize) {
-        if recalled.said.is_empty() {
+        if slice.messages.is_empty() {
             return (Bytes::new(), 0);
         }
         let (form, now) = (Form { window: None, ..form }, Instant::now());
         let known = self.rooms.get(&room).and_then(|cached| cached.segment(form));
-        if let Some(known) = known.filter(|known| known.covers(recalled)) {
-            let part = known.part(recalled, who);
+        if let Some(known) = known.filter(|known| known.covers(slice)) {
+            let part = known.part(slice, who);
             self.touch(room, now);
             return part;
         }
-        let segment = Segment::build(known, form, recalled);
-        let part = segment.part(recalled, who);
+        let segment = Segment::build(known, form, slice);
+        let part = segment.part(slice, who);
         self.keep(room, form, segment, now);
         part
     }
@@ -156,16 +156,16 @@ impl CachedRoom {
 
 impl Segment {
     /// Whether it holds all recalled messages.
-    fn covers(&self, recalled: &Recalled) -> bool {
-        self.epoch == recalled.until.epoch
-            && self.range.start <= recalled.from.offset
-            && self.range.end >= recalled.until.offset
+    fn covers(&self, slice: &HistorySlice) -> bool {
+        self.epoch == slice.until.epoch
+            && self.range.start <= slice.from.offset
+            && self.range.end >= slice.until.offset
     }
 
     /// The recalled messages, and those of `known` beside them that the room still remembers; encodes only what `known`
     /// lacks.
-    fn build(known: Option<&Self>, form: Form, recalled: &Recalled) -> Self {
-        let Recalled { said, from, until, forgotten, .. } = recalled;
+    fn build(known: Option<&Self>, form: Form, slice: &HistorySlice) -> Self {
+        let HistorySlice { messages, from, until, forgotten, .. } = slice;
         let adjoins = |known: &&Self| {
             known.epoch == until.epoch
                 && (from.offset..=until.offset).contains(&known.range.end)
@@ -174,13 +174,14 @@ impl Segment {
         let mut all = Encoder::default();
         let mut start = from.offset;
         match known.filter(adjoins) {
-            None => all.encode(said, form),
+            None => all.encode(messages, form),
             Some(known) => {
                 let kept = known.range.start.max(*forgotten);
-                let index_after = |offset| said.partition_point(|said| said.position.offset <= offset);
-                all.encode(&said[..index_after(kept)], form);
+                let index_after =
+                    |offset| messages.partition_point(|message| message.position.offset <= offset);
+                all.encode(&messages[..index_after(kept)], form);
                 all.copy(known, known.index(kept));
-                all.encode(&said[index_after(known.range.end)..], form);
+                all.encode(&messages[index_after(known.range.end)..], form);
                 start = start.min(kept);
             }
         }
@@ -188,12 +189,19 @@ impl Segment {
     }
 
     /// The recalled messages that are for `who`, and their number.
-    fn part(&self, Recalled { said, from, until, .. }: &Recalled, who: SessionId) -> (Bytes, usize) {
+    fn part(
+        &self,
+        HistorySlice { messages, from, until, .. }: &HistorySlice,
+        who: SessionId,
+    ) -> (Bytes, usize) {
         let first = self.index(from.offset);
-        if said.iter().all(|said| said.is_for(who)) {
-            return (self.slice(self.start_of(first)..self.start_of(self.index(until.offset))), said.len());
+        if messages.iter().all(|message| message.is_for(who)) {
+            return (
+                self.slice(self.start_of(first)..self.start_of(self.index(until.offset))),
+                messages.len(),
+            );
         }
-        let heard = said.iter().enumerate().filter(|(_, said)| said.is_for(who));
+        let heard = messages.iter().enumerate().filter(|(_, message)| message.is_for(who));
         let messages = heard.map(|(at, _)| self.start_of(first + at)..self.start_of(first + at + 1));
         let pieces: Vec<_> = messages.map(|range| &self.bytes[range]).collect();
         (joined(&pieces, pieces.iter().map(|piece| piece.len()).sum()), pieces.len())
@@ -232,9 +240,9 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn encode(&mut self, said: &[Arc<Said>], form: Form) {
-        for said in said {
-            let piece = encoded(said, form);
+    fn encode(&mut self, messages: &[Arc<Message>], form: Form) {
+        for message in messages {
+            let piece = encoded(message, form);
             self.ends.push(self.length() + piece.len());
             self.pieces.push(piece);
         }
@@ -263,11 +271,11 @@ fn joined<P: AsRef<[u8]>>(pieces: &[P], length: usize) -> Bytes {
     joined.freeze()
 }
 
-fn encoded(said: &Said, form: Form) -> Bytes {
+fn encoded(message: &Message, form: Form) -> Bytes {
     match form.protocol {
-        Protocol::Bare => wire::plain(&said.payload),
-        Protocol::V1 => wire::plain(&v1::message(said)),
-        Protocol::Events(framing) => events::message(said).framed(framing).clone(),
+        Protocol::Bare => wire::plain(&message.payload),
+        Protocol::V1 => wire::plain(&v1::message(message)),
+        Protocol::Events(framing) => events::message(message).framed(framing).clone(),
     }
 }
 
@@ -278,7 +286,7 @@ mod tests {
         config::Settings,
         protocol::Framing,
         relay::tests::{slot, slots},
-        room::{Audience, History, HistoryLimits, Recall, Utterance},
+        room::{Audience, History, HistoryLimits, HistoryRequest, NewMessage},
         wire::Payload,
     };
     use proptest::prelude::*;
@@ -296,18 +304,18 @@ mod tests {
     }
 
     fn append(history: &mut History, text: &str, audience: Audience) {
-        let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
-        history.add(utterance, Instant::now());
+        let message = NewMessage { payload: Payload::Text(text.into()), who: None, audience };
+        history.append(message, Instant::now());
     }
 
-    fn last(history: &History, last: usize) -> Recalled {
-        history.recall(Recall { since: None, last })
+    fn last(history: &History, last: usize) -> HistorySlice {
+        history.slice(HistoryRequest { since: None, last })
     }
 
     /// The same without a cache.
-    fn plainly(form: Form, recalled: &Recalled, who: SessionId) -> Vec<u8> {
-        let said = recalled.said.iter().filter(|said| said.is_for(who));
-        said.flat_map(|said| encoded(said, form)).collect()
+    fn plainly(form: Form, slice: &HistorySlice, who: SessionId) -> Vec<u8> {
+        let messages = slice.messages.iter().filter(|message| message.is_for(who));
+        messages.flat_map(|message| encoded(message, form)).collect()
     }
 
     #[test]
@@ -315,15 +323,15 @@ mod tests {
         let (mut cache, mut history, who) = (cache(1 << 20), history(), SessionId::next());
         (0..100).for_each(|number| append(&mut history, &format!("{number}"), Audience::Everyone));
         for form in [BARE, V1, EVENTS] {
-            let recalled = last(&history, 100);
-            let (first, messages) = cache.recall(slot(), form, &recalled, who);
-            assert_eq!((&first[..], messages), (&plainly(form, &recalled, who)[..], 100));
-            let since = history.recall(Recall { since: Some(recalled.from), last: 0 });
-            for again in [recalled, since] {
-                let (second, _) = cache.recall(slot(), form, &again, SessionId::next());
+            let slice = last(&history, 100);
+            let (first, messages) = cache.slice(slot(), form, &slice, who);
+            assert_eq!((&first[..], messages), (&plainly(form, &slice, who)[..], 100));
+            let since = history.slice(HistoryRequest { since: Some(slice.from), last: 0 });
+            for again in [slice, since] {
+                let (second, _) = cache.slice(slot(), form, &again, SessionId::next());
                 assert_eq!(second.as_ptr(), first.as_ptr(), "{form:?}");
             }
-            let (part, messages) = cache.recall(slot(), form, &last(&history, 80), who);
+            let (part, messages) = cache.slice(slot(), form, &last(&history, 80), who);
             assert!(first.as_ptr_range().contains(&part.as_ptr()) && messages == 80, "{form:?}");
         }
     }
@@ -335,14 +343,14 @@ mod tests {
         let mut history = history();
         for number in 0..200 {
             append(&mut history, &format!("{number:>1000}"), Audience::Everyone);
-            let recalled = last(&history, number);
+            let slice = last(&history, number);
             for form in [BARE, V1, EVENTS] {
-                let (part, _) = cache.recall(slot(), form, &recalled, SessionId::next());
-                assert_eq!(&part[..], plainly(form, &recalled, SessionId::next()));
+                let (part, _) = cache.slice(slot(), form, &slice, SessionId::next());
+                assert_eq!(&part[..], plainly(form, &slice, SessionId::next()));
                 assert!(cache.held <= 10_000, "{}", cache.held);
             }
         }
-        cache.recall(slot(), BARE, &last(&history, 5), SessionId::next());
+        cache.slice(slot(), BARE, &last(&history, 5), SessionId::next());
         assert!(cache.held > 5_000);
         assert_eq!(metrics.recall_cache_bytes.get(), cache.held as i64);
         cache.drop_unused(Instant::now());
@@ -355,15 +363,15 @@ mod tests {
     fn the_room_that_was_asked_for_longest_ago_makes_way() {
         let (mut cache, mut history, who) = (cache(5000), history(), SessionId::next());
         append(&mut history, &"x".repeat(1000), Audience::Everyone);
-        let (slots, recalled) = (slots(5), last(&history, 1));
+        let (slots, slice) = (slots(5), last(&history, 1));
         let kept = |cache: &HistoryCache| {
             slots.iter().map(|slot| cache.rooms.contains_key(slot)).collect::<Vec<_>>()
         };
         for slot in &slots[..3] {
-            cache.recall(*slot, BARE, &recalled, who);
+            cache.slice(*slot, BARE, &slice, who);
         }
-        cache.recall(slots[0], BARE, &recalled, who);
-        cache.recall(slots[3], BARE, &recalled, who);
+        cache.slice(slots[0], BARE, &slice, who);
+        cache.slice(slots[3], BARE, &slice, who);
         assert_eq!(kept(&cache), [true, false, true, true, false]);
     }
 
@@ -373,8 +381,8 @@ mod tests {
         for text in ["before", "after"] {
             let mut history = history();
             append(&mut history, text, Audience::Everyone);
-            let recalled = last(&history, 9);
-            assert_eq!(cache.recall(slot(), BARE, &recalled, who).0, plainly(BARE, &recalled, who));
+            let slice = last(&history, 9);
+            assert_eq!(cache.slice(slot(), BARE, &slice, who).0, plainly(BARE, &slice, who));
         }
     }
 
@@ -395,11 +403,11 @@ mod tests {
                 if is_said {
                     (0..messages).for_each(|_| append(&mut history, &"x".repeat(length), audience));
                 }
-                let (form, recalled) = ([BARE, V1, EVENTS, BARE][form], last(&history, length / 2));
+                let (form, slice) = ([BARE, V1, EVENTS, BARE][form], last(&history, length / 2));
                 for who in [anna, bert] {
-                    let (part, count) = cache.recall(slot(), form, &recalled, who);
-                    prop_assert_eq!(&part[..], &plainly(form, &recalled, who)[..]);
-                    prop_assert_eq!(count, recalled.said.iter().filter(|said| said.is_for(who)).count());
+                    let (part, count) = cache.slice(slot(), form, &slice, who);
+                    prop_assert_eq!(&part[..], &plainly(form, &slice, who)[..]);
+                    prop_assert_eq!(count, slice.messages.iter().filter(|message| message.is_for(who)).count());
                 }
                 let held = cache.rooms.values().map(CachedRoom::cost).sum::<usize>();
                 prop_assert!(cache.held == held && held <= capacity && cache.order.len() == cache.rooms.len());

@@ -205,7 +205,7 @@ mod tests {
         Flow::of(&Settings::default())
     }
 
-    fn said(text: &str) -> Arc<Broadcast> {
+    fn message(text: &str) -> Arc<Broadcast> {
         broadcast(text, Audience::Everyone)
     }
 
@@ -219,11 +219,11 @@ mod tests {
         let (anna, bert) =
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), news, flow());
-        local_sessions.queue(news, said("a"));
+        local_sessions.queue(news, message("a"));
         local_sessions.admit(subscriber(&bert), news, flow());
-        local_sessions.queue(news, said("b"));
+        local_sessions.queue(news, message("b"));
         flush(&mut local_sessions);
-        local_sessions.queue(news, said("c"));
+        local_sessions.queue(news, message("c"));
         flush(&mut local_sessions);
 
         drop(local_sessions);
@@ -238,7 +238,7 @@ mod tests {
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), news, flow());
         local_sessions.admit(subscriber(&bert), news, flow());
-        local_sessions.queue(news, said("a"));
+        local_sessions.queue(news, message("a"));
         local_sessions.leave(anna.0);
         assert_eq!(anna.heard(), b"", "its outbox is gone with it");
         flush(&mut local_sessions);
@@ -262,7 +262,7 @@ mod tests {
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), slots[3], flow());
         local_sessions.admit(subscriber(&bert), slots[999], flow());
-        local_sessions.queue(slots[999], said("a"));
+        local_sessions.queue(slots[999], message("a"));
         local_sessions.leave(bert.0);
         assert_eq!(local_sessions.rooms.len(), 4);
         assert!(local_sessions.rooms.capacity() <= 64, "{}", local_sessions.rooms.capacity());
@@ -277,10 +277,10 @@ mod tests {
         let (anna, bert) =
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), membership, flow());
-        local_sessions.queue(membership, said("a"));
+        local_sessions.queue(membership, message("a"));
         local_sessions.leave(anna.0);
         local_sessions.admit(subscriber(&bert), membership, flow());
-        local_sessions.queue(membership, said("b"));
+        local_sessions.queue(membership, message("b"));
         flush(&mut local_sessions);
 
         drop(local_sessions);

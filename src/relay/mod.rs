@@ -266,7 +266,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::{
         hub::{Audience, Broadcast, Hub, Speaker},
-        room::{Flow, HistoryLimits, RoomPolicy, RoomSlot, Rooms, Utterance},
+        room::{Flow, HistoryLimits, NewMessage, RoomPolicy, RoomSlot, Rooms},
         session::in_flight,
         wire::Payload,
     };
@@ -308,10 +308,10 @@ pub(crate) mod tests {
 
     /// Something said, as a relay gets it.
     pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
-        let utterance = Utterance { payload: Payload::Text(text.into()), who: None, audience };
+        let message = NewMessage { payload: Payload::Text(text.into()), who: None, audience };
         let speaker = audience.left_out().map(|session| Speaker { session, reference: None });
         let (mut rooms, room) = room();
-        Broadcast::message(rooms.say(room, utterance, Instant::now()), speaker, None)
+        Broadcast::message(rooms.append(room, message, Instant::now()), speaker, None)
     }
 
     fn room() -> (Rooms, RoomSlot) {
@@ -348,12 +348,12 @@ pub(crate) mod tests {
             }
         });
         let speak = spawn_local(async move {
-            let (said, room) = (broadcast("news", Audience::Everyone), slot());
+            let (message, room) = (broadcast("news", Audience::Everyone), slot());
             let mut turns = [0; LOOKS + 1];
             while looks.get() < LOOKS {
-                if Arc::strong_count(&said) == 1 {
+                if Arc::strong_count(&message) == 1 {
                     turns[looks.get()] += 1; // the one before was taken
-                    relay.do_send(Turn(vec![Event::Broadcast { room, broadcast: said.clone() }]));
+                    relay.do_send(Turn(vec![Event::Broadcast { room, broadcast: message.clone() }]));
                 }
                 let_tasks_go_on().await;
             }
@@ -368,16 +368,16 @@ pub(crate) mod tests {
     async fn sockets_are_looked_after_while_the_mailbox_is_never_empty() {
         const TURNS: usize = 2000;
         let relay = Relay::new(worker().0).start();
-        let (said, room) = (broadcast("news", Audience::Everyone), slot());
+        let (message, room) = (broadcast("news", Audience::Everyone), slot());
         for _ in 0..TURNS {
-            let told = Event::Broadcast { room, broadcast: said.clone() };
+            let told = Event::Broadcast { room, broadcast: message.clone() };
             let dismissed = Event::Dismissed { session: SessionId::next() }; // what was gathered is flushed
             relay.do_send(Turn(vec![told, dismissed]));
         }
-        while Arc::strong_count(&said) > TURNS {
+        while Arc::strong_count(&message) > TURNS {
             yield_now().await;
         }
-        let left = Arc::strong_count(&said);
+        let left = Arc::strong_count(&message);
         assert!(left > TURNS / 2, "{left} of {TURNS} turns are left when another task has its go");
     }
 

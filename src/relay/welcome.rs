@@ -18,17 +18,17 @@ pub fn greet(
     seal: &Seal,
     cache: &mut HistoryCache,
 ) -> (usize, usize) {
-    let (missed, messages) = cache.recall(room, outbox.form, &admission.recalled, admission.who);
+    let (missed, messages) = cache.slice(room, outbox.form, &admission.history, admission.who);
     let fits = outbox.has_room_to_recall(missed.len());
     if !fits {
-        admission.recalled.give_up();
+        admission.history.give_up();
     }
     let first = match outbox.form.protocol {
         Protocol::Bare => admission.greeting,
         Protocol::V1 => Some(welcome(&admission, seal)),
         Protocol::Events(framing) => {
-            let Admission { room, recalled, .. } = &admission;
-            Some(events::welcome(room, recalled.from, recalled.whole).framed(framing).clone())
+            let Admission { room, history, .. } = &admission;
+            Some(events::welcome(room, history.from, history.complete).framed(framing).clone())
         }
     };
     first.iter().for_each(|first| outbox.push(first, 1));
@@ -38,8 +38,8 @@ pub fn greet(
     (messages, missed.len())
 }
 
-fn welcome(Admission { who, room, recalled, .. }: &Admission, seal: &Seal) -> Bytes {
-    let (position, recovered) = (recalled.from, recalled.whole);
+fn welcome(Admission { who, room, history, .. }: &Admission, seal: &Seal) -> Bytes {
+    let (position, recovered) = (history.from, history.complete);
     wire::plain(&v1::welcome(v1::Welcome {
         room,
         session: seal.sealed(*who),

@@ -35,7 +35,7 @@ impl Flow {
     }
 
     /// The same for another room.
-    pub fn anew(&self) -> Self {
+    pub fn fresh(&self) -> Self {
         Self { credit: Arc::new(Semaphore::new(self.most)), ..*self }
     }
 
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_message_of_any_size_can_be_said() {
-        let flow = Flow::of(&Settings::default()).anew();
+        let flow = Flow::of(&Settings::default()).fresh();
         assert!(flow.cost(usize::MAX) as usize <= flow.credit.available_permits());
     }
 }

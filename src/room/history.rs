@@ -1,6 +1,6 @@
 //! What one room remembers: its last messages, without a gap between them.
 
-use super::{Epoch, Offset, Position, Said, Utterance};
+use super::{Epoch, Message, NewMessage, Offset, Position};
 use crate::config::HistorySettings;
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use std::{
 pub struct HistoryLimits {
     pub messages: usize,
     pub age: Duration,
-    /// Each message counts with its [`Said::cost`].
+    /// Each message counts with its [`Message::cost`].
     pub bytes: usize,
 }
 
@@ -25,14 +25,14 @@ impl HistoryLimits {
 
 /// What a newcomer wants to hear of what was said before it came.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Recall {
+pub struct HistoryRequest {
     /// Everything behind this position.
     pub since: Option<Position>,
     /// So many messages, if there is no such position or not all behind it is remembered.
     pub last: usize,
 }
 
-impl Recall {
+impl HistoryRequest {
     pub fn wants_anything(self) -> bool {
         self.since.is_some() || self.last > 0
     }
@@ -40,24 +40,24 @@ impl Recall {
 
 /// What it hears.
 #[derive(Debug)]
-pub struct Recalled {
-    pub said: Vec<Arc<Said>>,
-    /// Behind this position, `said` and then what is said live have no gap.
+pub struct HistorySlice {
+    pub messages: Vec<Arc<Message>>,
+    /// Behind this position, `messages` and then what is said live have no gap.
     pub from: Position,
-    /// Behind `said`.
+    /// Behind `messages`.
     pub until: Position,
     /// Behind the last message that the room has forgotten.
     pub forgotten: Offset,
     /// Whether a position that was asked for could be gone back to.
-    pub whole: Option<bool>,
+    pub complete: Option<bool>,
 }
 
-impl Recalled {
+impl HistorySlice {
     /// Nothing of it is heard, and that is said.
     pub fn give_up(&mut self) {
-        self.said.clear();
+        self.messages.clear();
         self.from = self.until;
-        self.whole = self.whole.map(|_| false);
+        self.complete = self.complete.map(|_| false);
     }
 }
 
@@ -66,7 +66,7 @@ pub struct History {
     limits: HistoryLimits,
     epoch: Epoch,
     last: Offset,
-    messages: VecDeque<Arc<Said>>,
+    messages: VecDeque<Arc<Message>>,
     bytes: usize,
 }
 
@@ -81,39 +81,39 @@ impl History {
     }
 
     /// Numbers the next message, remembers it, and forgets what is too much then.
-    pub fn add(&mut self, utterance: Utterance, now: Instant) -> Arc<Said> {
+    pub fn append(&mut self, message: NewMessage, now: Instant) -> Arc<Message> {
         self.last = self.last.next();
-        let said = Arc::new(Said::new(utterance, self.position(), now));
+        let message = Arc::new(Message::new(message, self.position(), now));
         if self.limits.messages == 0 {
-            return said;
+            return message;
         }
-        self.bytes += said.cost();
-        self.messages.push_back(said.clone());
+        self.bytes += message.cost();
+        self.messages.push_back(message.clone());
         while self.messages.len() > self.limits.messages || self.bytes > self.limits.bytes {
             self.forget_oldest();
         }
         self.forget_expired(now);
-        said
+        message
     }
 
     /// What was missed, for whomever it was.
-    pub fn recall(&self, Recall { since, last }: Recall) -> Recalled {
+    pub fn slice(&self, HistoryRequest { since, last }: HistoryRequest) -> HistorySlice {
         let missed = since.map(|since| self.after(since));
-        let whole = missed.as_ref().map(Option::is_some);
-        let said = missed.flatten().unwrap_or_else(|| self.newest(last));
+        let complete = missed.as_ref().map(Option::is_some);
+        let messages = missed.flatten().unwrap_or_else(|| self.newest(last));
         let until = self.position();
-        let from = Position { offset: until.offset.back(said.len()), ..until };
-        Recalled { said, from, until, forgotten: until.offset.back(self.messages.len()), whole }
+        let from = Position { offset: until.offset.back(messages.len()), ..until };
+        HistorySlice { messages, from, until, forgotten: until.offset.back(self.messages.len()), complete }
     }
 
     /// Everything that was said after `since`; `None` if that is not all remembered any more.
-    pub fn after(&self, since: Position) -> Option<Vec<Arc<Said>>> {
+    pub fn after(&self, since: Position) -> Option<Vec<Arc<Message>>> {
         let missed = self.last.since(since.offset)?;
         (since.epoch == self.epoch && missed <= self.messages.len()).then(|| self.newest(missed))
     }
 
     /// The last `count` messages, or as many as are remembered.
-    pub fn newest(&self, count: usize) -> Vec<Arc<Said>> {
+    pub fn newest(&self, count: usize) -> Vec<Arc<Message>> {
         let from = self.messages.len().saturating_sub(count);
         self.messages.range(from..).cloned().collect()
     }
@@ -155,21 +155,25 @@ mod tests {
     use crate::{room::Audience, wire::Payload};
     use proptest::prelude::*;
 
-    fn utterance(bytes: usize) -> Utterance {
-        Utterance { payload: Payload::Binary(vec![0; bytes].into()), who: None, audience: Audience::Everyone }
+    fn message(bytes: usize) -> NewMessage {
+        NewMessage {
+            payload: Payload::Binary(vec![0; bytes].into()),
+            who: None,
+            audience: Audience::Everyone,
+        }
     }
 
     const LIMITS: HistoryLimits = HistoryLimits { messages: 5, age: Duration::from_secs(10), bytes: 1000 };
 
-    fn offsets(said: Vec<Arc<Said>>) -> Vec<String> {
-        said.iter().map(|said| said.position.offset.to_string()).collect()
+    fn offsets(messages: Vec<Arc<Message>>) -> Vec<String> {
+        messages.iter().map(|message| message.position.offset.to_string()).collect()
     }
 
     #[test]
     fn messages_are_numbered_from_1_and_found_again() {
         let (mut history, now) = (History::new(LIMITS), Instant::now());
         let beginning = history.position();
-        (0..3).for_each(|_| drop(history.add(utterance(1), now)));
+        (0..3).for_each(|_| drop(history.append(message(1), now)));
         assert_eq!(offsets(history.after(beginning).unwrap()), ["1", "2", "3"]);
         assert_eq!(offsets(history.newest(2)), ["2", "3"]);
         assert_eq!(offsets(history.newest(9)), ["1", "2", "3"]);
@@ -180,20 +184,20 @@ mod tests {
     fn positions_of_another_epoch_or_of_the_future_are_not_known() {
         let (mut history, now) = (History::new(LIMITS), Instant::now());
         let mut other = History::new(LIMITS);
-        other.add(utterance(1), now);
+        other.append(message(1), now);
         assert!(history.after(Position { offset: Offset::default(), ..other.position() }).is_none());
         let future = Position { offset: Offset::default().next(), ..history.position() };
         assert!(history.after(future).is_none());
-        history.add(utterance(1), now);
+        history.append(message(1), now);
         assert!(history.after(future).is_some());
     }
 
     #[test]
     fn a_message_that_is_too_large_leaves_no_gap_behind_it() {
         let (mut history, now) = (History::new(LIMITS), Instant::now());
-        history.add(utterance(1), now);
+        history.append(message(1), now);
         let before = history.position();
-        history.add(utterance(1001), now);
+        history.append(message(1001), now);
         assert!(history.after(before).is_none(), "it is not remembered, and so it is missing");
         assert_eq!((history.messages(), history.bytes()), (0, 0));
     }
@@ -210,10 +214,10 @@ mod tests {
             let mut everything = Vec::new();
             for (bytes, pause) in steps {
                 now += Duration::from_millis(pause);
-                everything.push(history.add(utterance(bytes), now));
+                everything.push(history.append(message(bytes), now));
                 prop_assert!(history.messages() <= LIMITS.messages && history.bytes() <= LIMITS.bytes);
-                prop_assert_eq!(history.bytes(), history.newest(99).iter().map(|said| said.cost()).sum::<usize>());
-                prop_assert!(history.newest(99).iter().all(|said| said.taken + LIMITS.age > now));
+                prop_assert_eq!(history.bytes(), history.newest(99).iter().map(|message| message.cost()).sum::<usize>());
+                prop_assert!(history.newest(99).iter().all(|message| message.taken + LIMITS.age > now));
             }
             let mut since = beginning;
             (0..asked).for_each(|_| since.offset = since.offset.next());

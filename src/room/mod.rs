@@ -1,24 +1,24 @@
 //! The rooms of this node: who is where, and what was said there, as plain data.
 
 mod rooms; // all rooms
-mod one_room; // one of them
+mod state; // one of them
 mod members; // how many are in one
 mod presence; // who is in one
 mod flow; // how far speakers may be ahead
 mod history; // what one remembers
-mod memory; // what all remember together
-mod said; // what somebody said
+mod totals; // what all remember together
+mod message; // what somebody said
 mod position; // where in a room's order
 
 pub use crate::config::RoomName;
 pub use flow::{Credit, Flow};
-pub use history::{History, HistoryLimits, Recall, Recalled};
-pub use memory::Held;
-pub use one_room::{Room, RoomPolicy};
+pub use history::{History, HistoryLimits, HistoryRequest, HistorySlice};
+pub use message::{Audience, Message, NewMessage, SessionId};
 pub use position::{Epoch, Offset, Position, PositionError};
 pub use presence::{Change, Changes, Presence};
-pub use rooms::{Full, Rooms};
-pub use said::{Audience, Said, SessionId, Utterance};
+pub use rooms::{Rooms, TooManyRooms};
+pub use state::{Room, RoomPolicy};
+pub use totals::Usage;
 
 /// Where a room lies in the lists of hub and relays: dense, and used again when its room is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

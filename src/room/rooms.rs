@@ -1,8 +1,8 @@
 //! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
 
 use super::{
-    Flow, History, Presence, RelayId, Room, RoomName, RoomPolicy, RoomSlot, Said, Utterance,
-    memory::{Held, Memory, SizeClass},
+    Flow, History, Message, NewMessage, Presence, RelayId, Room, RoomName, RoomPolicy, RoomSlot,
+    totals::{HistoryTotals, SizeClass, Usage},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -19,14 +19,14 @@ pub struct Rooms {
     free: Vec<RoomSlot>,
     most: usize,
     flow: Flow,
-    memory: Memory,
+    totals: HistoryTotals,
     /// The rooms that nobody is in, the longest deserted first.
     deserted: BTreeSet<(Instant, RoomSlot)>,
 }
 
 /// There are as many rooms as there may be, and somebody is in each of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Full;
+pub struct TooManyRooms;
 
 impl Rooms {
     /// At most `most` rooms, which remember at most `most_bytes` together; each has a flow like this one.
@@ -38,7 +38,7 @@ impl Rooms {
             free: Vec::new(),
             most,
             flow,
-            memory: Memory::new(most_bytes),
+            totals: HistoryTotals::new(most_bytes),
             deserted: BTreeSet::new(),
         }
     }
@@ -62,8 +62,8 @@ impl Rooms {
     }
 
     /// What all rooms together remember.
-    pub fn held(&self) -> Held {
-        self.memory.held()
+    pub fn usage(&self) -> Usage {
+        self.totals.usage()
     }
 
     /// The room of this name, which begins now if there is none. The longest deserted room makes place.
@@ -72,12 +72,12 @@ impl Rooms {
         name: &RoomName,
         policy: impl FnOnce() -> RoomPolicy,
         now: Instant,
-    ) -> Result<RoomSlot, Full> {
+    ) -> Result<RoomSlot, TooManyRooms> {
         if let Some(slot) = self.by_name.get(name) {
             return Ok(*slot);
         }
         if self.len() >= self.most {
-            let (_, deserted) = *self.deserted.first().ok_or(Full)?;
+            let (_, deserted) = *self.deserted.first().ok_or(TooManyRooms)?;
             self.remove(deserted);
         }
         Ok(self.insert(name.clone(), policy(), now))
@@ -85,18 +85,18 @@ impl Rooms {
 
     /// Counts one more member at `relay`.
     pub fn join(&mut self, slot: RoomSlot, relay: RelayId) -> &Room {
-        let room = self.living(slot);
+        let room = self.get_mut(slot);
         room.members.add(relay);
         if let Some(since) = room.deserted_since.take() {
             self.deserted.remove(&(since, slot));
         }
-        self.living(slot)
+        self.get_mut(slot)
     }
 
     /// Counts one member less.
     pub fn leave(&mut self, name: &RoomName, relay: RelayId, now: Instant) {
         let Some(slot) = self.by_name.get(name).copied() else { return };
-        let room = self.living(slot);
+        let room = self.get_mut(slot);
         room.members.remove(relay);
         if room.members.is_empty() && room.deserted_since.is_none() {
             room.deserted_since = Some(now);
@@ -106,12 +106,12 @@ impl Rooms {
     }
 
     /// Puts something said into the order of its room, and into its memory.
-    pub fn say(&mut self, slot: RoomSlot, utterance: Utterance, now: Instant) -> Arc<Said> {
-        let said = self.change_history(slot, |history| history.add(utterance, now));
-        while self.memory.is_overfull() {
+    pub fn append(&mut self, slot: RoomSlot, message: NewMessage, now: Instant) -> Arc<Message> {
+        let message = self.change_history(slot, |history| history.append(message, now));
+        while self.totals.is_overfull() {
             self.forget_of_largest(slot);
         }
-        said
+        message
     }
 
     /// Forgets what is too old at `now`, and ends the rooms that live by it alone.
@@ -122,12 +122,12 @@ impl Rooms {
     /// The same for at most `most` rooms; `true` if more of them have something to forget.
     pub fn expire_some(&mut self, now: Instant, most: usize) -> bool {
         for _ in 0..most {
-            let Some((_, slot)) = self.memory.first().filter(|(due, _)| *due <= now) else { return false };
+            let Some((_, slot)) = self.totals.first().filter(|(due, _)| *due <= now) else { return false };
             self.change_history(slot, |history| history.forget_expired(now));
             self.reschedule(slot);
             self.end_if_over(slot);
         }
-        self.memory.first().is_some_and(|(due, _)| due <= now)
+        self.totals.first().is_some_and(|(due, _)| due <= now)
     }
 
     /// Ends the room if nobody is in it and nothing of it is remembered.
@@ -145,10 +145,10 @@ impl Rooms {
 
     /// Who is in the room at this slot, to be changed.
     pub fn presence(&mut self, slot: RoomSlot) -> &mut Presence {
-        &mut self.living(slot).presence
+        &mut self.get_mut(slot).presence
     }
 
-    fn living(&mut self, slot: RoomSlot) -> &mut Room {
+    fn get_mut(&mut self, slot: RoomSlot) -> &mut Room {
         self.rooms[slot.index()].as_mut().expect("a slot is known while its room lives")
     }
 
@@ -161,16 +161,16 @@ impl Rooms {
         self.by_name.insert(name.clone(), slot);
         self.in_order.insert(name.clone(), slot);
         self.deserted.insert((now, slot));
-        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.anew(), policy, now));
+        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.fresh(), policy, now));
         slot
     }
 
     fn remove(&mut self, slot: RoomSlot) {
         let Some(room) = self.rooms[slot.index()].take() else { return };
-        self.memory.change(room.held(), Held::default());
-        self.memory.resize(slot, room.size, None);
+        self.totals.change(room.usage(), Usage::default());
+        self.totals.resize(slot, room.size, None);
         if let Some(due) = room.due {
-            self.memory.unschedule(slot, due);
+            self.totals.unschedule(slot, due);
         }
         if let Some(since) = room.deserted_since {
             self.deserted.remove(&(since, slot));
@@ -190,11 +190,11 @@ impl Rooms {
 
     /// Changes a history, and keeps the books of all of them.
     fn change_history<T>(&mut self, slot: RoomSlot, change: impl FnOnce(&mut History) -> T) -> T {
-        let room = self.living(slot);
-        let before = room.held();
+        let room = self.get_mut(slot);
+        let before = room.usage();
         let changed = change(&mut room.history);
-        let (after, is_scheduled, listed) = (room.held(), room.due.is_some(), room.size);
-        self.memory.change(before, after);
+        let (after, is_scheduled, listed) = (room.usage(), room.due.is_some(), room.size);
+        self.totals.change(before, after);
         if SizeClass::of(after.bytes) > listed {
             self.resize(slot);
         }
@@ -206,26 +206,26 @@ impl Rooms {
 
     /// Gives the room the place of its oldest message among those that will forget something.
     fn reschedule(&mut self, slot: RoomSlot) {
-        let room = self.living(slot);
+        let room = self.get_mut(slot);
         let expires = room.history.expires();
         let due = std::mem::replace(&mut room.due, expires);
-        due.inspect(|due| self.memory.unschedule(slot, *due));
-        expires.inspect(|expires| self.memory.schedule(slot, *expires));
+        due.inspect(|due| self.totals.unschedule(slot, *due));
+        expires.inspect(|expires| self.totals.schedule(slot, *expires));
     }
 
     /// Gives the room the place of its size among those that hold something.
     fn resize(&mut self, slot: RoomSlot) {
-        let room = self.living(slot);
+        let room = self.get_mut(slot);
         let size = SizeClass::of(room.history.bytes());
         let listed = std::mem::replace(&mut room.size, size);
-        self.memory.resize(slot, listed, size);
+        self.totals.resize(slot, listed, size);
     }
 
     /// Forgets the oldest message of the room that holds most, so that nobody who fills rooms takes from those that
     /// hold less. The room that speaks goes on, even if nothing stays of it.
     fn forget_of_largest(&mut self, speaks: RoomSlot) {
-        let (listed, slot) = self.memory.largest().expect("rooms hold more than they may");
-        if SizeClass::of(self.living(slot).history.bytes()) != Some(listed) {
+        let (listed, slot) = self.totals.largest().expect("rooms hold more than they may");
+        if SizeClass::of(self.get_mut(slot).history.bytes()) != Some(listed) {
             return self.resize(slot);
         }
         self.change_history(slot, History::forget_oldest);
@@ -265,8 +265,12 @@ mod tests {
         move || RoomPolicy { history, greeting: None, presence: false, clients: usize::MAX }
     }
 
-    fn utterance(bytes: usize) -> Utterance {
-        Utterance { payload: Payload::Binary(vec![0; bytes].into()), who: None, audience: Audience::Everyone }
+    fn message(bytes: usize) -> NewMessage {
+        NewMessage {
+            payload: Payload::Binary(vec![0; bytes].into()),
+            who: None,
+            audience: Audience::Everyone,
+        }
     }
 
     fn comes(rooms: &mut Rooms, room: &str, limits: HistoryLimits) -> RoomSlot {
@@ -295,13 +299,13 @@ mod tests {
     fn a_room_without_members_lives_as_long_as_its_history() {
         let mut rooms = rooms(10, 1 << 20);
         let (now, news) = (Instant::now(), comes(&mut rooms, "news", LIMITS));
-        let said = rooms.say(news, utterance(1), now);
+        let message = rooms.append(news, message(1), now);
         goes(&mut rooms, "news");
         rooms.expire(now + Duration::from_secs(9));
-        assert_eq!(rooms.find(&name("news")).unwrap().position().offset, said.position.offset);
+        assert_eq!(rooms.find(&name("news")).unwrap().position().offset, message.position.offset);
         rooms.expire(now + Duration::from_secs(10));
-        assert!(rooms.is_empty() && rooms.memory.first().is_none() && rooms.deserted.is_empty());
-        assert_eq!(rooms.held(), Held::default());
+        assert!(rooms.is_empty() && rooms.totals.first().is_none() && rooms.deserted.is_empty());
+        assert_eq!(rooms.usage(), Usage::default());
     }
 
     #[test]
@@ -309,7 +313,7 @@ mod tests {
         let mut rooms = rooms(10, 1 << 20);
         let (now, news) = (Instant::now(), comes(&mut rooms, "news", LIMITS));
         let before = rooms.get(news).unwrap().position();
-        rooms.say(news, utterance(1), now);
+        rooms.append(news, message(1), now);
         rooms.expire(now + Duration::from_secs(10));
         assert!(rooms.get(news).unwrap().history.after(before).is_none());
         goes(&mut rooms, "news");
@@ -321,15 +325,15 @@ mod tests {
         let mut rooms = rooms(2, 1 << 20);
         for room in ["first", "second"] {
             let slot = comes(&mut rooms, room, LIMITS);
-            rooms.say(slot, utterance(1), Instant::now());
+            rooms.append(slot, message(1), Instant::now());
         }
-        assert_eq!(rooms.open(&name("third"), policy(LIMITS), Instant::now()), Err(Full));
+        assert_eq!(rooms.open(&name("third"), policy(LIMITS), Instant::now()), Err(TooManyRooms));
         goes(&mut rooms, "second");
         goes(&mut rooms, "first");
         comes(&mut rooms, "third", LIMITS);
         assert!(rooms.find(&name("second")).is_none() && rooms.find(&name("first")).is_some());
         comes(&mut rooms, "first", LIMITS);
-        assert_eq!(rooms.open(&name("fourth"), policy(LIMITS), Instant::now()), Err(Full));
+        assert_eq!(rooms.open(&name("fourth"), policy(LIMITS), Instant::now()), Err(TooManyRooms));
     }
 
     #[test]
@@ -337,8 +341,8 @@ mod tests {
         let mut rooms = rooms(10, 200);
         let slot = rooms.open(&name("news"), policy(LIMITS), Instant::now()).unwrap();
         for offset in ["1", "2"] {
-            let said = rooms.say(slot, utterance(1000), Instant::now());
-            assert_eq!(said.position.offset.to_string(), offset);
+            let message = rooms.append(slot, message(1000), Instant::now());
+            assert_eq!(message.position.offset.to_string(), offset);
         }
         rooms.end_if_over(slot);
         assert!(rooms.is_empty());
@@ -348,7 +352,7 @@ mod tests {
     fn what_is_said_to_nobody_and_not_remembered_leaves_no_room_behind() {
         let mut rooms = rooms(10, 0);
         let slot = rooms.open(&name("news"), policy(LIMITS), Instant::now()).unwrap();
-        rooms.say(slot, utterance(1), Instant::now());
+        rooms.append(slot, message(1), Instant::now());
         rooms.end_if_over(slot);
         assert!(rooms.is_empty());
     }
@@ -358,17 +362,17 @@ mod tests {
         let (mut rooms, now) = (rooms(100, 20_000), Instant::now());
         let quiet = comes(&mut rooms, "quiet", LIMITS);
         let before = rooms.get(quiet).unwrap().position();
-        rooms.say(quiet, utterance(100), now);
+        rooms.append(quiet, message(100), now);
         for number in 0..50 {
             let flooded = comes(&mut rooms, &format!("flooded-{number}"), LIMITS);
             for _ in 0..20 {
-                rooms.say(flooded, utterance(872), now);
-                assert!(rooms.held().bytes <= 20_000);
+                rooms.append(flooded, message(872), now);
+                assert!(rooms.usage().bytes <= 20_000);
             }
         }
         assert_eq!(rooms.get(quiet).unwrap().history.after(before).unwrap().len(), 1);
-        let held = rooms.rooms.iter().flatten().map(|room| room.history.bytes());
-        assert!(held.max().unwrap() <= 2000, "all that were flooded gave alike");
+        let usage = rooms.rooms.iter().flatten().map(|room| room.history.bytes());
+        assert!(usage.max().unwrap() <= 2000, "all that were flooded gave alike");
     }
 
     #[test]
@@ -392,7 +396,7 @@ mod tests {
                 now += Duration::from_millis(pause);
                 let opened = rooms.open(&name(room), policy(LIMITS), now);
                 match (step, opened) {
-                    (0..3, Ok(slot)) => drop(rooms.say(slot, utterance(bytes), now)),
+                    (0..3, Ok(slot)) => drop(rooms.append(slot, message(bytes), now)),
                     (3, Ok(slot)) => drop(rooms.join(slot, A).slot()),
                     (4, _) => rooms.leave(&name(room), A, now),
                     (_, _) => rooms.expire(now),
@@ -400,21 +404,21 @@ mod tests {
                 if let Ok(slot) = opened {
                     rooms.end_if_over(slot);
                 }
-                let living: Vec<_> = rooms.rooms.iter().flatten().collect();
-                let all = |held: fn(&Room) -> usize| living.iter().map(|room| held(room)).sum::<usize>();
-                let held = Held {
+                let get_mut: Vec<_> = rooms.rooms.iter().flatten().collect();
+                let all = |usage: fn(&Room) -> usize| get_mut.iter().map(|room| usage(room)).sum::<usize>();
+                let usage = Usage {
                     messages: all(|room| room.history.messages()),
                     bytes: all(|room| room.history.bytes()),
                 };
-                prop_assert_eq!(rooms.held(), held);
-                prop_assert!(held.bytes <= MOST_BYTES && rooms.len() <= 4 && rooms.len() == living.len());
-                let deserted = living.iter().filter(|room| room.members.is_empty()).count();
+                prop_assert_eq!(rooms.usage(), usage);
+                prop_assert!(usage.bytes <= MOST_BYTES && rooms.len() <= 4 && rooms.len() == get_mut.len());
+                let deserted = get_mut.iter().filter(|room| room.members.is_empty()).count();
                 prop_assert_eq!(rooms.deserted.len(), deserted);
-                prop_assert!(living.iter().all(|room| !room.members.is_empty() || room.history.messages() > 0));
-                prop_assert!(living.iter().all(|room| SizeClass::of(room.history.bytes()) <= room.size));
-                let listed = living.iter().filter_map(|room| Some((room.size?, room.slot)));
-                prop_assert_eq!(listed.collect::<BTreeSet<_>>(), rooms.memory.sizes.clone());
-                prop_assert!(living.iter().all(|room| room.due.is_some() == (room.history.messages() > 0)
+                prop_assert!(get_mut.iter().all(|room| !room.members.is_empty() || room.history.messages() > 0));
+                prop_assert!(get_mut.iter().all(|room| SizeClass::of(room.history.bytes()) <= room.size));
+                let listed = get_mut.iter().filter_map(|room| Some((room.size?, room.slot)));
+                prop_assert_eq!(listed.collect::<BTreeSet<_>>(), rooms.totals.sizes.clone());
+                prop_assert!(get_mut.iter().all(|room| room.due.is_some() == (room.history.messages() > 0)
                     && room.due <= room.history.expires()));
             }
         }

@@ -21,7 +21,7 @@ use crate::{
         v1::{self, Complaint, Reference, Request},
     },
     relay::WorkerContext,
-    room::{Recall, RoomName, Utterance},
+    room::{HistoryRequest, NewMessage, RoomName},
     wire::{self, Decoder, Message, Payload, WireError},
 };
 use actix::{dev::ContextFut, prelude::*};
@@ -37,7 +37,7 @@ use tokio::net::TcpStream;
 pub struct Handshake {
     pub options: SessionOptions,
     /// What it wants to hear of what was said before it came.
-    pub recall: Recall,
+    pub history: HistoryRequest,
     /// The session that it resumes.
     pub resumes: Option<SessionId>,
     /// Its largest message.
@@ -65,7 +65,7 @@ pub struct Session {
     who: SessionId,
     options: SessionOptions,
     /// What it wants to hear of what was said before, until it joins. Most want nothing, and a session is small.
-    recall: Option<Box<Recall>>,
+    history: Option<Box<HistoryRequest>>,
     outbox: Rc<Outbox>,
     permits: Rc<Permits>,
     worker: Rc<WorkerContext>,
@@ -109,13 +109,13 @@ impl Session {
     }
 
     fn new(worker: Rc<WorkerContext>, handshake: Handshake, outbox: Rc<Outbox>) -> Self {
-        let Handshake { options, recall, resumes, max_message, .. } = handshake;
+        let Handshake { options, history, resumes, max_message, .. } = handshake;
         let id = SessionId::next();
         let (who, permits) = (resumes.unwrap_or(id), Rc::new(Permits::new(worker.clone(), id)));
-        let recall = recall.wants_anything().then(|| Box::new(recall));
+        let history = history.wants_anything().then(|| Box::new(history));
         let (received, began) = (Traffic::default(), Instant::now());
         let max_message = max_message.bytes();
-        Self { id, who, options, recall, outbox, permits, worker, received, began, max_message }
+        Self { id, who, options, history, outbox, permits, worker, received, began, max_message }
     }
 
     fn on_message(&mut self, payload: Payload) {
@@ -150,7 +150,7 @@ impl Session {
         self.worker.hub.send(Command::Publish(Publish {
             room,
             speaker: Speaker { session: self.id, reference },
-            utterance: Utterance { payload, who: Some(self.who), audience: self.audience() },
+            message: NewMessage { payload, who: Some(self.who), audience: self.audience() },
             permit: self.permits.take(), // bounds what waits for the hub
         }));
     }
@@ -203,8 +203,8 @@ impl Actor for Session {
         metrics.sessions_begun.inc();
         local_sessions.borrow_mut().enter(self.id, self.outbox.clone());
         let room = self.options.room.clone();
-        let recall = self.recall.take().map(|recall| *recall).unwrap_or_default();
-        let join = Join { session: self.id, who: self.who, relay: *relay, room, recall };
+        let history = self.history.take().map(|history| *history).unwrap_or_default();
+        let join = Join { session: self.id, who: self.who, relay: *relay, room, history };
         hub.send(Command::Join(join)); // once
     }
 
@@ -273,7 +273,7 @@ mod tests {
                 form: Form { protocol: Protocol::Bare, window: None },
                 peer: None,
             },
-            recall: Recall::default(),
+            history: HistoryRequest::default(),
             resumes: None,
             max_message: worker.settings.session.max_message,
             messages_per_second: 0,

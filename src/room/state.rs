@@ -1,8 +1,8 @@
 //! One room, from its beginning to its end.
 
 use super::{
-    Flow, Held, History, HistoryLimits, Position, Presence, RoomName, RoomSlot, members::Members,
-    memory::SizeClass,
+    Flow, History, HistoryLimits, Position, Presence, RoomName, RoomSlot, Usage, members::Members,
+    totals::SizeClass,
 };
 use bytes::Bytes;
 use std::time::Instant;
@@ -64,7 +64,7 @@ impl Room {
         self.history.position()
     }
 
-    pub(super) fn held(&self) -> Held {
-        Held { messages: self.history.messages(), bytes: self.history.bytes() }
+    pub(super) fn usage(&self) -> Usage {
+        Usage { messages: self.history.messages(), bytes: self.history.bytes() }
     }
 }

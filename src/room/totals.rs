@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 /// How much is remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Held {
+pub struct Usage {
     pub messages: usize,
     pub bytes: usize,
 }
@@ -25,9 +25,9 @@ impl SizeClass {
 
 /// The rooms that remember something, by the time when they will have something to forget, and by how much it is.
 #[derive(Debug)]
-pub struct Memory {
+pub struct HistoryTotals {
     most_bytes: usize,
-    held: Held,
+    usage: Usage,
     /// Each room once, not later than its oldest message expires: what expired or was crowded out since
     /// has made it later, which is noticed when its turn comes.
     due: BTreeSet<(Instant, RoomSlot)>,
@@ -35,23 +35,23 @@ pub struct Memory {
     pub(super) sizes: BTreeSet<(SizeClass, RoomSlot)>,
 }
 
-impl Memory {
+impl HistoryTotals {
     pub fn new(most_bytes: usize) -> Self {
-        Self { most_bytes, held: Held::default(), due: BTreeSet::new(), sizes: BTreeSet::new() }
+        Self { most_bytes, usage: Usage::default(), due: BTreeSet::new(), sizes: BTreeSet::new() }
     }
 
-    pub fn held(&self) -> Held {
-        self.held
+    pub fn usage(&self) -> Usage {
+        self.usage
     }
 
     pub fn is_overfull(&self) -> bool {
-        self.held.bytes > self.most_bytes
+        self.usage.bytes > self.most_bytes
     }
 
     /// A room that held `before` holds `after`.
-    pub fn change(&mut self, before: Held, after: Held) {
-        self.held.messages = self.held.messages + after.messages - before.messages;
-        self.held.bytes = self.held.bytes + after.bytes - before.bytes;
+    pub fn change(&mut self, before: Usage, after: Usage) {
+        self.usage.messages = self.usage.messages + after.messages - before.messages;
+        self.usage.bytes = self.usage.bytes + after.bytes - before.bytes;
     }
 
     pub fn schedule(&mut self, room: RoomSlot, at: Instant) {

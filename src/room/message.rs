@@ -54,7 +54,7 @@ impl Audience {
 
 /// Something said that has no place in the order of its room yet.
 #[derive(Clone, Debug)]
-pub struct Utterance {
+pub struct NewMessage {
     pub payload: Payload,
     /// Nobody, when it came over HTTP.
     pub who: Option<SessionId>,
@@ -63,7 +63,7 @@ pub struct Utterance {
 
 /// Something said, as a room remembers it.
 #[derive(Debug)]
-pub struct Said {
+pub struct Message {
     pub payload: Payload,
     pub who: Option<SessionId>,
     pub audience: Audience,
@@ -75,9 +75,9 @@ pub struct Said {
     pub time: SystemTime,
 }
 
-impl Said {
-    pub fn new(utterance: Utterance, position: Position, taken: Instant) -> Self {
-        let Utterance { payload, who, audience } = utterance;
+impl Message {
+    pub fn new(message: NewMessage, position: Position, taken: Instant) -> Self {
+        let NewMessage { payload, who, audience } = message;
         Self { payload, who, audience, position, taken, time: SystemTime::now() }
     }
 
