@@ -33,7 +33,7 @@ pub enum Command {
     Join(Join),
     Publish(Publish),
     GetPresence(GetPresence),
-    Depart(Depart),
+    Finish(Finish),
     Leave(Leave),
 }
 
@@ -123,7 +123,7 @@ pub struct GetPresence {
 
 /// Session or relay → hub: this client is no longer listened to; dismiss it behind everything that
 /// was said before, by itself too.
-pub struct Depart {
+pub struct Finish {
     pub session: SessionId,
     pub relay: RelayId,
 }
@@ -230,7 +230,7 @@ pub enum Event {
     /// The session is not let into its room.
     Refused { session: SessionId, reason: NotAdmitted },
     /// The session has heard all that it was to hear.
-    Dismissed { session: SessionId },
+    Finished { session: SessionId },
     /// The relay is to dismiss its sessions, spread over this time.
     Draining { over: Duration },
 }

@@ -209,8 +209,8 @@ impl Handler<Commands> for Hub {
                 Command::Join(join) => self.join(join, ctx),
                 Command::Publish(publish) => self.publish(publish),
                 Command::GetPresence(question) => self.tell_who_is_there(question, ctx),
-                Command::Depart(Depart { session, relay }) => {
-                    self.turns.add(relay, Event::Dismissed { session })
+                Command::Finish(Finish { session, relay }) => {
+                    self.turns.add(relay, Event::Finished { session })
                 }
                 Command::Leave(leave) => self.leave(leave, ctx),
             }
@@ -284,8 +284,8 @@ mod tests {
             let turns = Rc::new(Cell::new(0));
             let (relay, session) = (RelayId(0), SessionId::next());
             let started = RelayStarted { relay, turns: Witness(turns.clone()).start().recipient() };
-            let departs = Command::Depart(Depart { session, relay });
-            hub.do_send(Commands(vec![Command::RelayStarted(started), departs]));
+            let finish = Command::Finish(Finish { session, relay });
+            hub.do_send(Commands(vec![Command::RelayStarted(started), finish]));
             (0..10_000).for_each(|_| ask(&hub));
             hub.send(Barrier).await.unwrap();
             assert_eq!(turns.get(), 1, "the relay has its turn before the last question is answered");

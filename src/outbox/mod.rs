@@ -7,15 +7,15 @@
 mod close_reason; // why a session ends
 mod phase; // how far the end is
 mod pool; // all outboxes together
-mod pulse; // the signs of life
+mod liveness; // the signs of life
 mod queue; // what the kernel did not take
 mod transport; // the socket
 mod writing; // into it, or into the queue
 
 pub use close_reason::CloseReason;
+pub use liveness::{Liveness, Pause};
 pub use phase::Phase;
-pub use pool::Pool;
-pub use pulse::{Pause, Pulse};
+pub use pool::Backlog;
 pub use transport::{Transport, reset_on_drop};
 
 use crate::{
@@ -25,8 +25,8 @@ use crate::{
     wire,
 };
 use bytes::Bytes;
-use pulse::Verdict;
-use queue::{Queue, Share};
+use liveness::Action;
+use queue::{Queue, QueuedAs};
 use std::{
     cell::{Cell, OnceCell, RefCell},
     hint::black_box,
@@ -39,15 +39,15 @@ use tokio::net::TcpStream;
 
 /// The way out of one session, shared by the session and the relay of its thread.
 #[repr(C)] // what a push looks at lies together, in two or three lines of the processor's cache
-pub struct Outbox {
+pub struct Connection {
     sent: Cell<Traffic>,
     transport: Transport,
     /// What its frames look like.
     pub form: Form,
     phase: Cell<Phase>,
-    queue: RefCell<Queue>,
+    outbox: RefCell<Queue>,
     reason: OnceCell<CloseReason>,
-    pub pulse: Pulse,
+    pub liveness: Liveness,
     /// Wakes the session's input stream.
     waker: RefCell<Option<Waker>>,
 }
@@ -66,13 +66,13 @@ impl Traffic {
     }
 }
 
-impl Outbox {
-    pub fn new(socket: TcpStream, form: Form, pool: Arc<Pool>) -> Self {
+impl Connection {
+    pub fn new(socket: TcpStream, form: Form, backlog: Arc<Backlog>) -> Self {
         Self {
             transport: Transport::new(socket),
             form,
-            pulse: Pulse::new(clock::now()),
-            queue: RefCell::new(Queue::new(pool)),
+            liveness: Liveness::new(clock::now()),
+            outbox: RefCell::new(Queue::new(backlog)),
             phase: Cell::new(Phase::Open),
             reason: OnceCell::new(),
             waker: RefCell::default(),
@@ -88,92 +88,92 @@ impl Outbox {
         }
         match self.send_or_queue(frames, messages) {
             Ok(true) => {}
-            Ok(false) => self.end(CloseReason::TooSlow),
-            Err(_) => self.end(CloseReason::ConnectionLost),
+            Ok(false) => self.close(CloseReason::TooSlow),
+            Err(_) => self.close(CloseReason::ConnectionLost),
         }
     }
 
     /// Sends or queues what the client missed, in `messages` messages, whatever its own bounds: they are for what is
     /// said while it does not read, and history has its own. Only all outboxes together may have no room.
-    pub fn push_recalled(&self, frames: &Bytes, messages: usize) {
+    pub fn push_history(&self, frames: &Bytes, messages: usize) {
         if frames.is_empty() || !self.phase.get().may_send() {
             return;
         }
         self.count_sent(messages, frames.len());
-        if self.send(frames, Share::Recalled).is_err() {
-            self.end(CloseReason::ConnectionLost);
+        if self.send(frames, QueuedAs::History).is_err() {
+            self.close(CloseReason::ConnectionLost);
         }
     }
 
     /// Brings what a push looks at into the processor's cache. Where many outboxes are asked for at once, the memory
     /// serves them side by side; a push that comes to one unprepared waits for each line.
     pub fn prefetch(&self) {
-        black_box((self.sent.get(), self.phase.get(), self.queue.borrow().is_empty()));
+        black_box((self.sent.get(), self.phase.get(), self.outbox.borrow().is_empty()));
     }
 
     /// Whether all outboxes together have room for what the client missed.
-    pub fn has_room_to_recall(&self, bytes: usize) -> bool {
-        self.queue.borrow().has_room_to_recall(bytes)
+    pub fn history_fits(&self, bytes: usize) -> bool {
+        self.outbox.borrow().history_fits(bytes)
     }
 
-    /// Stops listening to the client, which still hears what was said before; [`Outbox::dismiss`]
+    /// Stops listening to the client, which still hears what was said before; [`Connection::dismiss`]
     /// ends it then.
-    pub fn depart(&self, reason: CloseReason) {
+    pub fn stop_reading(&self, reason: CloseReason) {
         if self.phase.get() == Phase::Open && self.reason.set(reason).is_ok() {
-            self.enter(Phase::Departing);
+            self.enter(Phase::Finishing);
         }
     }
 
     /// The client that departs has heard everything.
-    pub fn dismiss(&self) {
+    pub fn finish(&self) {
         if let Some(reason) = self.reason.get() {
-            self.end(reason.clone());
+            self.close(reason.clone());
         }
     }
 
     /// Begins the closing handshake behind what is queued; of two reasons the first is told.
-    pub fn end(&self, reason: CloseReason) {
+    pub fn close(&self, reason: CloseReason) {
         if !self.phase.get().may_send() {
             return;
         }
         if reason == CloseReason::TooSlow {
-            self.queue.borrow_mut().forget_unstarted();
+            self.outbox.borrow_mut().drop_unsent();
         }
         let can_be_told = reason.can_be_told();
-        let frame = farewell(self.form.protocol, self.reason.get_or_init(|| reason));
-        let told = can_be_told && self.send(&frame, Share::Live { messages: 0 }).is_ok(); // may exceed the bounds by its few bytes
+        let frame = close_frame(self.form.protocol, self.reason.get_or_init(|| reason));
+        let told = can_be_told && self.send(&frame, QueuedAs::Live { messages: 0 }).is_ok(); // may exceed the bounds by its few bytes
         self.enter(if told { Phase::closing_now() } else { Phase::Gone });
     }
 
     /// Cuts the connection: the peer gets a reset instead of whatever was still to come.
     pub fn abort(&self, reason: CloseReason) {
         let _ = self.reason.set(reason); // a reason that was told before stays the reason
-        self.queue.borrow_mut().clear();
+        self.outbox.borrow_mut().clear();
         self.transport.reset_on_drop();
         self.enter(Phase::Gone);
     }
 
     /// Looks for what stayed away too long; called about once a second.
-    pub fn sweep(&self, now: Instant, settings: &SessionSettings) {
-        let verdict = self.pulse.judge(now, self.phase.get(), self.has_backlog(), settings);
-        match (verdict, self.form.protocol) {
-            (Verdict::Fine, _) => {}
-            (Verdict::Ping | Verdict::End(CloseReason::Silent), Protocol::Events(framing)) => {
-                self.pulse.heard(); // a listener has no way to answer; the deadline of a write finds a dead one
+    pub fn check_deadlines(&self, now: Instant, settings: &SessionSettings) {
+        let action = self.liveness.judge(now, self.phase.get(), self.has_backlog(), settings);
+        match (action, self.form.protocol) {
+            (Action::None, _) => {}
+            (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {
+                self.liveness.heard(); // a listener has no way to answer; the deadline of a write finds a dead one
                 self.push(events::keep_alive(framing), 1);
             }
-            (Verdict::Ping, _) => {
-                self.pulse.pinged(now);
+            (Action::Ping, _) => {
+                self.liveness.pinged(now);
                 self.push(&wire::ping(b""), 1);
             }
-            (Verdict::End(reason), _) => self.end(reason),
-            (Verdict::Abort(reason), _) => self.abort(reason),
+            (Action::Close(reason), _) => self.close(reason),
+            (Action::Abort(reason), _) => self.abort(reason),
         }
     }
 
     /// Writes what is queued; ready when nothing is.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.queue.borrow().is_empty() {
+        while !self.outbox.borrow().is_empty() {
             match self.write_queued() {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -186,7 +186,7 @@ impl Outbox {
     }
 
     /// Remembers whom to wake when the outbox has news for the input stream.
-    pub fn remember(&self, cx: &Context<'_>) {
+    pub fn register_waker(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             *waker = Some(cx.waker().clone());
@@ -199,12 +199,12 @@ impl Outbox {
 
     /// Whether something waits for a client to read that is not sent away already.
     pub fn has_backlog(&self) -> bool {
-        self.phase.get().may_send() && !self.queue.borrow().is_empty()
+        self.phase.get().may_send() && !self.outbox.borrow().is_empty()
     }
 
     /// The client is in its room: what it said meanwhile goes on.
     pub fn admitted(&self) {
-        if self.pulse.is_paused() {
+        if self.liveness.is_paused() {
             self.wake();
         }
     }
@@ -220,7 +220,7 @@ impl Outbox {
 
     /// Bytes of messages that the kernel has taken.
     pub fn taken(&self) -> u64 {
-        self.sent.get().bytes.saturating_sub(self.queue.borrow().waiting() as u64)
+        self.sent.get().bytes.saturating_sub(self.outbox.borrow().waiting() as u64)
     }
 
     /// Messages and bytes that went out or are queued.
@@ -229,7 +229,7 @@ impl Outbox {
     }
 }
 
-fn farewell(protocol: Protocol, reason: &CloseReason) -> Bytes {
+fn close_frame(protocol: Protocol, reason: &CloseReason) -> Bytes {
     match (protocol, reason, reason.code()) {
         (Protocol::Events(framing), reason, code) => {
             events::end(code.map(u16::from), &reason.to_string(), framing)

@@ -9,7 +9,7 @@ pub enum Phase {
     /// Both directions are open.
     Open,
     /// The client is no longer listened to; it still hears what was said before.
-    Departing,
+    Finishing,
     /// Our close frame is queued or sent; nothing follows it.
     Closing { since: Instant },
     /// The connection is of no use any more.
@@ -23,6 +23,6 @@ impl Phase {
 
     /// Whether frames may still be sent.
     pub fn may_send(self) -> bool {
-        matches!(self, Self::Open | Self::Departing)
+        matches!(self, Self::Open | Self::Finishing)
     }
 }

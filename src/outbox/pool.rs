@@ -4,7 +4,7 @@ use crate::{config::Settings, metrics::Metrics};
 use std::sync::Arc;
 
 /// Counts the bytes that wait for clients, in the gauge that operators see.
-pub struct Pool {
+pub struct Backlog {
     /// Bytes of all together.
     most: usize,
     /// The bounds of one outbox, the same for all, so that none carries them.
@@ -19,7 +19,7 @@ pub(super) struct QueueLimits {
     pub messages: usize,
 }
 
-impl Pool {
+impl Backlog {
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         let session = &settings.session;
         let each = QueueLimits { bytes: session.outbox_bytes.bytes(), messages: session.outbox_messages };
@@ -28,7 +28,7 @@ impl Pool {
 
     /// Whether an outbox that holds `held` may take `more`: as long as all together stay within the
     /// bound, and beyond it as long as this one stays within its fair share.
-    pub fn has_room(&self, held: usize, more: usize) -> bool {
+    pub fn fits(&self, held: usize, more: usize) -> bool {
         let all = self.held() + more;
         all <= self.most || held + more <= self.most / self.outboxes()
     }
@@ -58,12 +58,12 @@ mod tests {
     fn past_the_bound_only_who_holds_little_may_have_more() {
         let metrics = Arc::new(Metrics::new());
         metrics.sessions.inc_by(10);
-        let pool = Pool { most: 1000, ..Pool::new(&Settings::default(), metrics) };
-        pool.add(900);
-        assert!(pool.has_room(900, 100), "all together may hold 1000");
-        assert!(!pool.has_room(101, 200));
-        assert!(pool.has_room(0, 100), "a tenth is everybody's");
-        pool.remove(200);
-        assert!(pool.has_room(101, 200));
+        let backlog = Backlog { most: 1000, ..Backlog::new(&Settings::default(), metrics) };
+        backlog.add(900);
+        assert!(backlog.fits(900, 100), "all together may hold 1000");
+        assert!(!backlog.fits(101, 200));
+        assert!(backlog.fits(0, 100), "a tenth is everybody's");
+        backlog.remove(200);
+        assert!(backlog.fits(101, 200));
     }
 }

@@ -1,6 +1,6 @@
 //! What the kernel did not take yet, in order and bounded.
 
-use super::Pool;
+use super::Backlog;
 use bytes::{Buf, Bytes};
 use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
@@ -12,7 +12,7 @@ pub struct Queue {
     messages: usize,
     /// Bytes that the client missed before it came.
     recalled: usize,
-    pool: Arc<Pool>,
+    backlog: Arc<Backlog>,
 }
 
 /// Complete frames, or the rest of them.
@@ -20,7 +20,7 @@ struct Chunk {
     bytes: Bytes,
     /// Bytes of memory that `bytes` keeps, the written ones among them; less than 4/3 of its length.
     kept: usize,
-    share: Share,
+    queued_as: QueuedAs,
     started: bool,
 }
 
@@ -29,19 +29,19 @@ const CHUNK_COST: usize = 2 * size_of::<Chunk>();
 
 /// Whose bounds a chunk counts against.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Share {
+pub enum QueuedAs {
     /// The client's.
     Live { messages: usize },
     /// Those of the history that it comes from.
-    Recalled,
+    History,
 }
 
 /// Chunks handed to the kernel at once; more would not fit its send buffer anyway.
 const MAX_SLICES: usize = 16;
 
 impl Queue {
-    pub fn new(pool: Arc<Pool>) -> Self {
-        Self { chunks: VecDeque::new(), bytes: 0, messages: 0, recalled: 0, pool }
+    pub fn new(backlog: Arc<Backlog>) -> Self {
+        Self { chunks: VecDeque::new(), bytes: 0, messages: 0, recalled: 0, backlog }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -50,15 +50,15 @@ impl Queue {
 
     /// Whether `bytes` in `messages` frames still fit. Whatever a turn brings fits an empty queue: JSON can be several
     /// times as long as what was said.
-    pub fn has_room(&self, bytes: usize, messages: usize) -> bool {
-        let each = self.pool.each;
+    pub fn fits(&self, bytes: usize, messages: usize) -> bool {
+        let each = self.backlog.each;
         let within = self.bytes + bytes <= each.bytes && self.messages + messages <= each.messages;
-        (within || self.messages == 0) && self.pool.has_room(self.held(), bytes)
+        (within || self.messages == 0) && self.backlog.fits(self.held(), bytes)
     }
 
     /// Whether `bytes` that the client missed still fit.
-    pub fn has_room_to_recall(&self, bytes: usize) -> bool {
-        self.pool.has_room(self.held(), bytes)
+    pub fn history_fits(&self, bytes: usize) -> bool {
+        self.backlog.fits(self.held(), bytes)
     }
 
     /// Bytes that wait.
@@ -72,17 +72,17 @@ impl Queue {
     }
 
     /// Queues the frames in `bytes`, of which the first `written` bytes were already sent.
-    pub fn push(&mut self, bytes: Bytes, share: Share, written: usize) {
-        let mut chunk = Chunk { kept: bytes.len(), bytes, share, started: written > 0 };
+    pub fn push(&mut self, bytes: Bytes, queued_as: QueuedAs, written: usize) {
+        let mut chunk = Chunk { kept: bytes.len(), bytes, queued_as, started: written > 0 };
         chunk.advance(written);
         let bytes = &chunk.bytes;
-        self.pool.add(bytes.len() + CHUNK_COST);
-        match share {
-            Share::Live { messages } => {
+        self.backlog.add(bytes.len() + CHUNK_COST);
+        match queued_as {
+            QueuedAs::Live { messages } => {
                 self.bytes += bytes.len();
                 self.messages += messages;
             }
-            Share::Recalled => self.recalled += bytes.len(),
+            QueuedAs::History => self.recalled += bytes.len(),
         }
         self.chunks.push_back(chunk);
     }
@@ -104,44 +104,44 @@ impl Queue {
 
     /// Forgets everything but the chunk that is partly written, which must be completed before
     /// another frame may follow.
-    pub fn forget_unstarted(&mut self) {
+    pub fn drop_unsent(&mut self) {
         let (started, unstarted): (VecDeque<_>, _) = self.chunks.drain(..).partition(|chunk| chunk.started);
         self.chunks = started;
-        unstarted.iter().for_each(|chunk| self.discount(chunk.share, chunk.bytes.len(), true));
+        unstarted.iter().for_each(|chunk| self.release(chunk.queued_as, chunk.bytes.len(), true));
     }
 
     /// Forgets everything and gives its memory back.
     pub fn clear(&mut self) {
-        self.pool.remove(self.held());
+        self.backlog.remove(self.held());
         (self.bytes, self.messages, self.recalled) = (0, 0, 0);
         self.chunks = VecDeque::new();
     }
 
     fn advance(&mut self, mut written: usize) {
         while let Some(first) = self.chunks.front_mut() {
-            let (share, length) = (first.share, first.bytes.len());
+            let (queued_as, length) = (first.queued_as, first.bytes.len());
             if written < length {
                 first.advance(written);
                 first.started |= written > 0;
-                self.discount(share, written, false);
+                self.release(queued_as, written, false);
                 return;
             }
             written -= length;
             self.chunks.pop_front();
-            self.discount(share, length, true);
+            self.release(queued_as, length, true);
         }
         self.clear(); // gives the memory of the list back
     }
 
     /// `bytes` of a chunk have left, its messages too if it `is_over`.
-    fn discount(&mut self, share: Share, bytes: usize, is_over: bool) {
-        self.pool.remove(bytes + if is_over { CHUNK_COST } else { 0 });
-        match share {
-            Share::Live { messages } => {
+    fn release(&mut self, queued_as: QueuedAs, bytes: usize, is_over: bool) {
+        self.backlog.remove(bytes + if is_over { CHUNK_COST } else { 0 });
+        match queued_as {
+            QueuedAs::Live { messages } => {
                 self.bytes -= bytes;
                 self.messages -= if is_over { messages } else { 0 };
             }
-            Share::Recalled => self.recalled -= bytes,
+            QueuedAs::History => self.recalled -= bytes,
         }
     }
 }
@@ -186,10 +186,10 @@ mod tests {
     }
 
     fn bounded(texts: &[&'static str], each: QueueLimits) -> Queue {
-        let mut pool = Pool::new(&Settings::default(), Arc::default());
-        pool.each = each;
-        let mut queue = Queue::new(Arc::new(pool));
-        let live = Share::Live { messages: 1 };
+        let mut backlog = Backlog::new(&Settings::default(), Arc::default());
+        backlog.each = each;
+        let mut queue = Queue::new(Arc::new(backlog));
+        let live = QueuedAs::Live { messages: 1 };
         texts.iter().for_each(|text| queue.push(Bytes::from_static(text.as_bytes()), live, 0));
         queue
     }
@@ -209,7 +209,7 @@ mod tests {
         let frame = Bytes::from(vec![7; 1000]);
         let memory = frame.as_ptr_range();
         let mut queue = queue(&[]);
-        queue.push(frame.clone(), Share::Live { messages: 1 }, 200);
+        queue.push(frame.clone(), QueuedAs::Live { messages: 1 }, 200);
         assert!(memory.contains(&queue.chunks[0].bytes.as_ptr()), "a large rest is not copied");
         take(&mut queue, 50);
         assert!(!memory.contains(&queue.chunks[0].bytes.as_ptr()));
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(queue.held(), 1 + CHUNK_COST);
         queue.clear();
         assert!(
-            queue.pool.has_room(0, Settings::default().limits.outbox_bytes_total.bytes()),
+            queue.backlog.fits(0, Settings::default().limits.outbox_bytes_total.bytes()),
             "all is given back"
         );
     }
@@ -232,18 +232,18 @@ mod tests {
     #[test]
     fn both_bounds_hold() {
         let holding = |texts| bounded(texts, QueueLimits { bytes: 10, messages: 2 });
-        assert!(holding(&["hello"]).has_room(5, 1));
-        assert!(!holding(&["hello"]).has_room(6, 1));
-        assert!(!holding(&["a", "b"]).has_room(1, 1));
+        assert!(holding(&["hello"]).fits(5, 1));
+        assert!(!holding(&["hello"]).fits(6, 1));
+        assert!(!holding(&["a", "b"]).fits(1, 1));
     }
 
     #[test]
     fn what_a_client_missed_leaves_it_all_its_room_for_what_is_said() {
         let mut queue = bounded(&[], QueueLimits { bytes: 10, messages: 1 });
-        queue.push(Bytes::from_static(b"long ago, and much"), Share::Recalled, 3);
-        assert!(queue.has_room(10, 1));
-        queue.push(Bytes::from_static(b"now"), Share::Live { messages: 1 }, 0);
-        assert!(!queue.has_room(1, 1));
+        queue.push(Bytes::from_static(b"long ago, and much"), QueuedAs::History, 3);
+        assert!(queue.fits(10, 1));
+        queue.push(Bytes::from_static(b"now"), QueuedAs::Live { messages: 1 }, 0);
+        assert!(!queue.fits(1, 1));
         assert_eq!(queue.held(), 18 + 2 * CHUNK_COST);
         assert_eq!(take(&mut queue, 16), b"g ago, and muchn");
         assert_eq!((queue.bytes, queue.messages, queue.recalled), (2, 1, 0));
@@ -253,7 +253,7 @@ mod tests {
     fn a_frame_that_has_begun_is_completed() {
         let mut queue = queue(&["hello", "world"]);
         take(&mut queue, 2);
-        queue.forget_unstarted();
+        queue.drop_unsent();
         assert_eq!((queue.bytes, queue.messages), (3, 1));
         assert_eq!(take(&mut queue, 100), b"llo");
     }

@@ -1,28 +1,28 @@
 //! How frames leave: at once, or behind what waits.
 
-use super::{Outbox, Phase, queue::Share};
+use super::{Connection, Phase, queue::QueuedAs};
 use bytes::Bytes;
 use std::io;
 
-impl Outbox {
+impl Connection {
     /// `false`: there was no room for all of it; what was begun is queued to its end.
     pub(super) fn send_or_queue(&self, frames: &Bytes, messages: usize) -> io::Result<bool> {
         let written = self.write(frames)?;
         let rest = frames.len() - written;
-        let has_room = rest == 0 || self.makes_room(rest, messages)?;
-        if has_room || written > 0 {
+        let fits = rest == 0 || self.try_free_space(rest, messages)?;
+        if fits || written > 0 {
             self.count_sent(messages, frames.len());
-            self.queue_rest(frames, Share::Live { messages }, written);
+            self.queue_rest(frames, QueuedAs::Live { messages }, written);
         }
-        Ok(has_room)
+        Ok(fits)
     }
 
-    fn makes_room(&self, bytes: usize, messages: usize) -> io::Result<bool> {
-        let has_room = || self.queue.borrow().has_room(bytes, messages);
-        if !has_room() && self.has_backlog() {
+    fn try_free_space(&self, bytes: usize, messages: usize) -> io::Result<bool> {
+        let fits = || self.outbox.borrow().fits(bytes, messages);
+        if !fits() && self.has_backlog() {
             would_block_is_zero(self.write_queued())?; // the client may have read since
         }
-        Ok(has_room())
+        Ok(fits())
     }
 
     pub(super) fn count_sent(&self, messages: usize, bytes: usize) {
@@ -31,36 +31,36 @@ impl Outbox {
         self.sent.set(sent);
     }
 
-    pub(super) fn send(&self, frames: &Bytes, share: Share) -> io::Result<()> {
+    pub(super) fn send(&self, frames: &Bytes, queued_as: QueuedAs) -> io::Result<()> {
         let written = self.write(frames)?;
-        self.queue_rest(frames, share, written);
+        self.queue_rest(frames, queued_as, written);
         Ok(())
     }
 
     /// Writes what the kernel takes at once; nothing where something waits, for that comes first.
     fn write(&self, frames: &Bytes) -> io::Result<usize> {
-        match self.queue.borrow().is_empty() {
+        match self.outbox.borrow().is_empty() {
             true => would_block_is_zero(self.transport.try_write(frames)),
             false => Ok(0),
         }
     }
 
-    fn queue_rest(&self, frames: &Bytes, share: Share, written: usize) {
+    fn queue_rest(&self, frames: &Bytes, queued_as: QueuedAs, written: usize) {
         if written == frames.len() {
             return;
         }
-        let nothing_waited = self.queue.borrow().is_empty();
-        self.queue.borrow_mut().push(frames.clone(), share, written);
+        let nothing_waited = self.outbox.borrow().is_empty();
+        self.outbox.borrow_mut().push(frames.clone(), queued_as, written);
         if nothing_waited {
-            self.pulse.written(); // from now on a write can stall
+            self.liveness.written(); // from now on a write can stall
             self.wake();
         }
     }
 
     pub(super) fn write_queued(&self) -> io::Result<usize> {
         let written =
-            self.queue.borrow_mut().write_with(|slices| self.transport.try_write_vectored(slices))?;
-        self.pulse.written();
+            self.outbox.borrow_mut().write_with(|slices| self.transport.try_write_vectored(slices))?;
+        self.liveness.written();
         Ok(written)
     }
 

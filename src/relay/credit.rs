@@ -8,7 +8,7 @@ use crate::{
     config::Settings,
     hub::SessionId,
     metrics::Metrics,
-    outbox::Outbox,
+    outbox::Connection,
     room::{Credit, Flow},
 };
 use std::{
@@ -62,14 +62,14 @@ impl Patience {
 pub struct HeldCredit {
     since: Option<Instant>,
     credits: Vec<Credit>,
-    lagging: HashMap<SessionId, (Weak<Outbox>, Account)>,
+    lagging: HashMap<SessionId, (Weak<Connection>, Account)>,
 }
 
 impl HeldCredit {
     /// Notes that a client has not taken all of what it was sent; `true` if the room waits for it.
-    pub fn lags(&mut self, session: SessionId, outbox: &Rc<Outbox>, now: Instant) -> bool {
-        let taken = outbox.taken();
-        let account = || (Rc::downgrade(outbox), Account::new(taken, now));
+    pub fn lags(&mut self, session: SessionId, connection: &Rc<Connection>, now: Instant) -> bool {
+        let taken = connection.taken();
+        let account = || (Rc::downgrade(connection), Account::new(taken, now));
         let (_, account) = self.lagging.entry(session).or_insert_with(account);
         account.is_waited_for()
     }
@@ -77,10 +77,10 @@ impl HeldCredit {
     /// Looks at all clients that lagged; `true` if one that the room waits for still does.
     pub fn look(&mut self, now: Instant, patience: &Patience, metrics: &Metrics) -> bool {
         let mut waits = false;
-        self.lagging.retain(|_, (outbox, account)| {
-            let Some(outbox) = outbox.upgrade() else { return false };
-            let (before, lags) = (account.is_waited_for(), outbox.has_backlog());
-            account.look(lags, outbox.taken(), now, patience);
+        self.lagging.retain(|_, (connection, account)| {
+            let Some(connection) = connection.upgrade() else { return false };
+            let (before, lags) = (account.is_waited_for(), connection.has_backlog());
+            account.look(lags, connection.taken(), now, patience);
             if before && !account.is_waited_for() {
                 metrics.patience_exhausted.inc();
             }

@@ -7,30 +7,30 @@ use std::time::{Duration, Instant};
 pub struct DrainSchedule {
     until: Instant,
     /// The last to go first.
-    departures: Vec<(Instant, SessionId)>,
+    deadlines: Vec<(Instant, SessionId)>,
 }
 
 impl DrainSchedule {
     /// Gives each of `sessions` a moment within `over` from `now`.
     pub fn spread(sessions: Vec<SessionId>, over: Duration, now: Instant) -> Self {
         let until = now + over;
-        let mut departures: Vec<_> =
+        let mut deadlines: Vec<_> =
             sessions.into_iter().map(|session| (moment(now, until), session)).collect();
-        departures.sort_unstable_by(|a, b| b.cmp(a));
-        Self { until, departures }
+        deadlines.sort_unstable_by(|a, b| b.cmp(a));
+        Self { until, deadlines }
     }
 
     /// One more that came in late.
     pub fn add(&mut self, session: SessionId) {
-        let departure = (moment(clock::now(), self.until), session);
-        let at = self.departures.partition_point(|other| *other > departure);
-        self.departures.insert(at, departure);
+        let deadline = (moment(clock::now(), self.until), session);
+        let at = self.deadlines.partition_point(|other| *other > deadline);
+        self.deadlines.insert(at, deadline);
     }
 
     /// Takes out those whose time has come.
     pub fn due(&mut self, now: Instant) -> Vec<SessionId> {
-        let first_due = self.departures.partition_point(|(moment, _)| *moment > now);
-        self.departures.split_off(first_due).into_iter().rev().map(|(_, session)| session).collect()
+        let first_due = self.deadlines.partition_point(|(moment, _)| *moment > now);
+        self.deadlines.split_off(first_due).into_iter().rev().map(|(_, session)| session).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     clock,
     hub::{Broadcast, SessionId},
     metrics::Metrics,
-    outbox::{Outbox, Traffic},
+    outbox::{Connection, Traffic},
     room::{Credit, Flow},
     wire::Compression,
 };
@@ -28,7 +28,7 @@ pub struct LocalRoom {
 
 struct Member {
     subscriber: Subscriber,
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     /// How much had been said when it came; less than nothing of `pending` is for it.
     from: usize,
     /// Whether something in `pending` is its own, and it hears that in another way than all others.
@@ -49,9 +49,9 @@ impl LocalRoom {
     }
 
     /// Lets somebody in, who hears what is said from now on; says at which index.
-    pub fn admit(&mut self, subscriber: Subscriber, outbox: Rc<Outbox>, flow: Flow) -> usize {
+    pub fn admit(&mut self, subscriber: Subscriber, connection: Rc<Connection>, flow: Flow) -> usize {
         self.flow.get_or_insert(flow);
-        self.members.push(Member { subscriber, outbox, from: self.pending.len(), needs_slices: false });
+        self.members.push(Member { subscriber, connection, from: self.pending.len(), needs_slices: false });
         self.members.len() - 1
     }
 
@@ -80,7 +80,7 @@ impl LocalRoom {
 
     /// Brings what the flush of a small room looks at into the processor's cache; a large one does it part by part.
     pub fn prefetch(&self) {
-        self.members.iter().take(2).for_each(|member| member.outbox.prefetch());
+        self.members.iter().take(2).for_each(|member| member.connection.prefetch());
     }
 
     /// Sends what was said to everybody; says whether speakers begin to wait for who is behind.
@@ -95,13 +95,13 @@ impl LocalRoom {
             held.look(*now.insert(clock::now()), patience, metrics);
         }
         for some in self.members.chunks_mut(FETCHED_TOGETHER) {
-            some.iter().for_each(|member| member.outbox.prefetch());
+            some.iter().for_each(|member| member.connection.prefetch());
             for member in some {
                 member.hear(&mut batch, &mut sent);
-                if member.outbox.has_backlog() && !patience.limit.is_zero() {
+                if member.connection.has_backlog() && !patience.limit.is_zero() {
                     let held = self.held.get_or_insert_default();
                     let now = *now.get_or_insert_with(clock::now);
-                    behind |= held.lags(member.subscriber.session, &member.outbox, now);
+                    behind |= held.lags(member.subscriber.session, &member.connection, now);
                 }
             }
         }
@@ -136,16 +136,16 @@ impl LocalRoom {
 
 impl Member {
     fn hear(&mut self, batch: &mut Batch, sent: &mut Traffic) {
-        let Self { subscriber, outbox, from, needs_slices } = self;
+        let Self { subscriber, connection, from, needs_slices } = self;
         let mut push = |part: &Bytes, messages| {
             sent.count(messages, part.len());
-            outbox.push(part, messages);
+            connection.push(part, messages);
         };
         let resumed = subscriber.who != subscriber.session; // what the lost session said may still be on its way
         if std::mem::take(needs_slices) || resumed {
-            batch.parts_for(*subscriber, *from, outbox.form, push);
+            batch.parts_for(*subscriber, *from, connection.form, push);
         } else {
-            let (part, messages) = batch.from(*from, outbox.form);
+            let (part, messages) = batch.from(*from, connection.form);
             push(&part, messages);
         }
         *from = 0;

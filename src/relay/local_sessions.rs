@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     hub::{Broadcast, SessionId},
     metrics::Metrics,
-    outbox::Outbox,
+    outbox::Connection,
     room::{Flow, RoomSlot},
     wire::Compression,
 };
@@ -29,7 +29,7 @@ pub struct LocalSessions {
 
 /// Where a session is found again.
 struct LocalSession {
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     membership: Option<(RoomSlot, usize)>,
 }
 
@@ -47,8 +47,8 @@ impl LocalSessions {
     }
 
     /// The session exists from now on, in no room yet.
-    pub fn enter(&mut self, session: SessionId, outbox: Rc<Outbox>) {
-        self.sessions.insert(session, LocalSession { outbox, membership: None });
+    pub fn enter(&mut self, session: SessionId, connection: Rc<Connection>) {
+        self.sessions.insert(session, LocalSession { connection, membership: None });
     }
 
     /// The session is gone, and nothing of it stays.
@@ -78,15 +78,15 @@ impl LocalSessions {
 
     /// Puts the session into the room; it hears what is said from now on. An unknown session has
     /// left before its admission came.
-    pub fn admit(&mut self, subscriber: Subscriber, room: RoomSlot, flow: Flow) -> Option<&Rc<Outbox>> {
+    pub fn admit(&mut self, subscriber: Subscriber, room: RoomSlot, flow: Flow) -> Option<&Rc<Connection>> {
         let local = self.sessions.get_mut(&subscriber.session)?;
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, LocalRoom::default);
         }
-        let index = self.rooms[room.index()].admit(subscriber, local.outbox.clone(), flow);
+        let index = self.rooms[room.index()].admit(subscriber, local.connection.clone(), flow);
         local.membership = Some((room, index));
-        local.outbox.admitted();
-        Some(&local.outbox)
+        local.connection.admitted();
+        Some(&local.connection)
     }
 
     /// Keeps what was said for the next flush.
@@ -136,12 +136,12 @@ impl LocalSessions {
         });
     }
 
-    pub fn outbox(&self, session: SessionId) -> Option<&Rc<Outbox>> {
-        self.sessions.get(&session).map(|local| &local.outbox)
+    pub fn connection(&self, session: SessionId) -> Option<&Rc<Connection>> {
+        self.sessions.get(&session).map(|local| &local.connection)
     }
 
-    pub fn outboxes(&self) -> impl Iterator<Item = &Rc<Outbox>> {
-        self.sessions.values().map(|local| &local.outbox)
+    pub fn connections(&self) -> impl Iterator<Item = &Rc<Connection>> {
+        self.sessions.values().map(|local| &local.connection)
     }
 
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> + '_ {
@@ -155,7 +155,7 @@ mod tests {
     use crate::{
         config::Settings,
         hub::Audience,
-        outbox::Pool,
+        outbox::Backlog,
         protocol::{Form, Protocol},
         relay::tests::{broadcast, slot, slots},
     };
@@ -182,10 +182,10 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
-            let pool = Pool::new(&Settings::default(), Arc::default());
-            let outbox = Outbox::new(socket, BARE, Arc::new(pool));
+            let backlog = Backlog::new(&Settings::default(), Arc::default());
+            let connection = Connection::new(socket, BARE, Arc::new(backlog));
             let session = SessionId::next();
-            local_sessions.enter(session, Rc::new(outbox));
+            local_sessions.enter(session, Rc::new(connection));
             Self(session, client)
         }
 

@@ -15,10 +15,10 @@ pub use local_sessions::LocalSessions;
 use crate::{
     clock,
     config::Settings,
-    hub::{Command, Depart, Event, Load, PresenceReply, RelayStarted, SessionId, Stint, Turn, TurnLimits},
+    hub::{Command, Event, Finish, Load, PresenceReply, RelayStarted, SessionId, Stint, Turn, TurnLimits},
     logging::{COMPLAINT, PanicGuard},
     metrics::Metrics,
-    outbox::{CloseReason, Outbox, Pool},
+    outbox::{Backlog, CloseReason, Connection},
     protocol::{Seal, v1},
     room::RelayId,
     wire,
@@ -46,7 +46,7 @@ pub struct WorkerContext {
     /// Bytes of messages that may be under way.
     pub in_flight: Arc<Semaphore>,
     /// What all outboxes hold together.
-    pub pool: Arc<Pool>,
+    pub backlog: Arc<Backlog>,
     /// Proves who comes back.
     pub seal: Seal,
     pub local_sessions: RefCell<LocalSessions>,
@@ -62,7 +62,7 @@ pub struct Relay {
     waits_for_subscribers: bool,
     drain_schedule: Option<DrainSchedule>,
     /// The last sweep was skipped after a standstill, so that clients are heard before they are judged.
-    skipped_sweep: bool,
+    skipped_check: bool,
     _guard: PanicGuard,
 }
 
@@ -87,7 +87,7 @@ impl Relay {
             flush_is_due: false,
             waits_for_subscribers: false,
             drain_schedule: None,
-            skipped_sweep: false,
+            skipped_check: false,
             _guard: PanicGuard("relay"),
         }
     }
@@ -101,9 +101,9 @@ impl Relay {
             Event::Admitted { session, room, flow, admission } => {
                 let mut local_sessions = self.worker.local_sessions.borrow_mut();
                 let subscriber = Subscriber { session, who: admission.who };
-                let Some(outbox) = local_sessions.admit(subscriber, room, flow) else { return };
+                let Some(connection) = local_sessions.admit(subscriber, room, flow) else { return };
                 let (seal, histories) = (&self.worker.seal, &mut self.histories);
-                let (messages, bytes) = welcome::greet(outbox, room, *admission, seal, histories);
+                let (messages, bytes) = welcome::greet(connection, room, *admission, seal, histories);
                 self.gathered.add(messages + 1, bytes);
                 drop(local_sessions);
                 if let Some(drain_schedule) = &mut self.drain_schedule {
@@ -114,12 +114,12 @@ impl Relay {
                 let PresenceReply { reference, present, .. } = *presence;
                 let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
                 self.gather(1, answer.len(), ctx);
-                self.after_flush(session, |outbox| outbox.push(&answer, 1));
+                self.after_flush(session, |connection| connection.push(&answer, 1));
             }
             Event::Refused { session, reason } => {
-                self.after_flush(session, |outbox| outbox.end(reason.into()))
+                self.after_flush(session, |connection| connection.close(reason.into()))
             }
-            Event::Dismissed { session } => self.after_flush(session, Outbox::dismiss),
+            Event::Finished { session } => self.after_flush(session, Connection::finish),
             Event::Draining { over } => self.drain(over, ctx),
         }
     }
@@ -174,18 +174,18 @@ impl Relay {
 
     /// Ends sessions whose deadlines have passed. After a standstill none are judged before the next sweep: what
     /// their clients sent meanwhile is still to be read.
-    fn sweep(&mut self) {
+    fn check_deadlines(&mut self) {
         if let Some(standstill) = clock::take_standstill() {
             self.note(standstill);
-            self.skipped_sweep = !self.skipped_sweep; // a thread that is always late judges every other time
-            if self.skipped_sweep {
+            self.skipped_check = !self.skipped_check; // a thread that is always late judges every other time
+            if self.skipped_check {
                 return;
             }
         }
-        self.skipped_sweep = false;
+        self.skipped_check = false;
         let now = clock::now();
-        for outbox in self.worker.local_sessions.borrow().outboxes() {
-            outbox.sweep(now, &self.worker.settings.session);
+        for connection in self.worker.local_sessions.borrow().connections() {
+            connection.check_deadlines(now, &self.worker.settings.session);
         }
     }
 
@@ -212,18 +212,18 @@ impl Relay {
         let Some(drain_schedule) = &mut self.drain_schedule else { return };
         let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
         for session in drain_schedule.due(clock::now()) {
-            if let Some(outbox) = local_sessions.borrow().outbox(session) {
-                outbox.depart(CloseReason::Restart);
-                hub.send(Command::Depart(Depart { session, relay: *relay })); // once for each session
+            if let Some(connection) = local_sessions.borrow().connection(session) {
+                connection.stop_reading(CloseReason::Restart);
+                hub.send(Command::Finish(Finish { session, relay: *relay })); // once for each session
             }
         }
     }
 
     /// Does something that comes behind what was said before.
-    fn after_flush(&mut self, session: SessionId, act: impl FnOnce(&Outbox)) {
+    fn after_flush(&mut self, session: SessionId, act: impl FnOnce(&Connection)) {
         self.flush();
-        if let Some(outbox) = self.worker.local_sessions.borrow().outbox(session) {
-            act(outbox);
+        if let Some(connection) = self.worker.local_sessions.borrow().connection(session) {
+            act(connection);
         }
     }
 }
@@ -238,7 +238,7 @@ impl Actor for Relay {
         actix::spawn(async move { worker.hub.run().await }); // within this actor it would not let others go first
         let interval = self.worker.settings.session.sweep_interval();
         clock::ticks_every(interval);
-        ctx.run_interval(interval, |relay, _| relay.sweep());
+        ctx.run_interval(interval, |relay, _| relay.check_deadlines());
         ctx.run_interval(HistoryCache::LIFETIME / 10, |relay, _| relay.histories.drop_unused(Instant::now()));
     }
 }
@@ -285,7 +285,7 @@ pub(crate) mod tests {
             relay: RelayId(0),
             hub: HubSender::new(hub.clone()),
             in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
-            pool: Arc::new(Pool::new(&settings, metrics.clone())),
+            backlog: Arc::new(Backlog::new(&settings, metrics.clone())),
             seal: Seal::default(),
             local_sessions: RefCell::new(LocalSessions::new(&settings)),
             settings: Arc::new(settings),
@@ -371,8 +371,8 @@ pub(crate) mod tests {
         let (message, room) = (broadcast("news", Audience::Everyone), slot());
         for _ in 0..TURNS {
             let told = Event::Broadcast { room, broadcast: message.clone() };
-            let dismissed = Event::Dismissed { session: SessionId::next() }; // what was gathered is flushed
-            relay.do_send(Turn(vec![told, dismissed]));
+            let finished = Event::Finished { session: SessionId::next() }; // what was gathered is flushed
+            relay.do_send(Turn(vec![told, finished]));
         }
         while Arc::strong_count(&message) > TURNS {
             yield_now().await;

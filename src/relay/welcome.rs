@@ -3,7 +3,7 @@
 use super::history_cache::HistoryCache;
 use crate::{
     hub::Admission,
-    outbox::Outbox,
+    outbox::Connection,
     protocol::{Protocol, Seal, events, v1},
     room::RoomSlot,
     wire,
@@ -12,18 +12,18 @@ use bytes::Bytes;
 
 /// Greets a session that has just been let into its room; returns how many messages it missed, and their bytes.
 pub fn greet(
-    outbox: &Outbox,
+    connection: &Connection,
     room: RoomSlot,
     mut admission: Admission,
     seal: &Seal,
     cache: &mut HistoryCache,
 ) -> (usize, usize) {
-    let (missed, messages) = cache.slice(room, outbox.form, &admission.history, admission.who);
-    let fits = outbox.has_room_to_recall(missed.len());
+    let (missed, messages) = cache.slice(room, connection.form, &admission.history, admission.who);
+    let fits = connection.history_fits(missed.len());
     if !fits {
         admission.history.give_up();
     }
-    let first = match outbox.form.protocol {
+    let first = match connection.form.protocol {
         Protocol::Bare => admission.greeting,
         Protocol::V1 => Some(welcome(&admission, seal)),
         Protocol::Events(framing) => {
@@ -31,9 +31,9 @@ pub fn greet(
             Some(events::welcome(room, history.from, history.complete).framed(framing).clone())
         }
     };
-    first.iter().for_each(|first| outbox.push(first, 1));
+    first.iter().for_each(|first| connection.push(first, 1));
     if fits {
-        outbox.push_recalled(&missed, messages);
+        connection.push_history(&missed, messages);
     }
     (messages, missed.len())
 }

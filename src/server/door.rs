@@ -48,18 +48,18 @@ pub struct Door {
 
 /// A connection, from its first request to its end: each step of its way is a future that is freed before the next begins.
 /// As small as can be, since one is kept for every idle session.
-pub struct Connection(LocalBoxFuture<'static, Next>);
+pub struct ConnectionTask(LocalBoxFuture<'static, Next>);
 
 /// The next step; none at the end of the connection, or where it broke.
-type Next = io::Result<Option<Connection>>;
+type Next = io::Result<Option<ConnectionTask>>;
 
-impl Connection {
+impl ConnectionTask {
     fn ends_with(last: impl Future + 'static) -> Self {
         Self(Box::pin(last.map(|_| Ok(None))))
     }
 }
 
-impl Future for Connection {
+impl Future for ConnectionTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -82,8 +82,8 @@ impl Door {
     }
 
     /// What becomes of a client.
-    pub fn opens(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> Connection {
-        Connection(Box::pin(self.clone().serve(socket, peer)))
+    pub fn opens(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> ConnectionTask {
+        ConnectionTask(Box::pin(self.clone().serve(socket, peer)))
     }
 
     /// Serves one request after the other, until one of them makes a session of the connection.
@@ -98,7 +98,7 @@ impl Door {
                 exchange.admit(response, session).await?;
                 let (socket, unread) = exchange.into_parts()?;
                 let session = Session::on_socket(self.worker.clone(), handshake, socket, unread);
-                return Ok(Some(Connection::ends_with(session)));
+                return Ok(Some(ConnectionTask::ends_with(session)));
             }
             if !self.respond(&mut exchange, response, !self.closing.is_cancelled(), peer).await? {
                 break;

@@ -6,7 +6,7 @@ use crate::{
     http::Context,
     hub::Hub,
     metrics::Metrics,
-    outbox::Pool,
+    outbox::Backlog,
     protocol::Seal,
     relay::{HubSender, LocalSessions, Relay, WorkerContext},
     room::RelayId,
@@ -35,7 +35,7 @@ pub struct Node {
     /// Bytes of messages that may be under way.
     pub in_flight: Arc<Semaphore>,
     /// What all outboxes hold together.
-    pub pool: Arc<Pool>,
+    pub backlog: Arc<Backlog>,
     pub context: web::Data<Context>,
     pub descriptors: Arc<Descriptors>,
     /// Cancelled when the server stops: listeners close, and no connection waits for another request.
@@ -68,7 +68,7 @@ impl Node {
             descriptors,
             closing: CancellationToken::new(),
             in_flight,
-            pool: Arc::new(Pool::new(&settings, metrics.clone())),
+            backlog: Arc::new(Backlog::new(&settings, metrics.clone())),
             relays: Arc::default(),
             seal,
             settings,
@@ -90,7 +90,7 @@ impl Node {
             settings: self.settings.clone(),
             metrics: self.metrics.clone(),
             in_flight: self.in_flight.clone(),
-            pool: self.pool.clone(),
+            backlog: self.backlog.clone(),
             seal: self.seal.clone(),
             local_sessions: RefCell::new(LocalSessions::new(&self.settings)),
         });

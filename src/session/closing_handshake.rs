@@ -1,7 +1,7 @@
 //! The closing handshake of a connection, from the side of its socket.
 
 use super::reading::poll_read;
-use crate::outbox::Outbox;
+use crate::outbox::Connection;
 use std::{
     net::Shutdown,
     task::{Context, Poll, ready},
@@ -16,12 +16,12 @@ pub struct ClosingHandshake {
 impl ClosingHandshake {
     /// Flushes the outbox, then half-closes and discards the input until the peer's FIN. A socket that is dropped
     /// with unread input resets the connection, and the peer might never see the close frame (RFC 6455 §7.1.1).
-    pub fn poll(&mut self, outbox: &Outbox, cx: &mut Context<'_>) -> Poll<()> {
-        let flushed = outbox.poll_flush(cx);
+    pub fn poll(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<()> {
+        let flushed = connection.poll_flush(cx);
         if flushed.is_ready() && !std::mem::replace(&mut self.half_closed, true) {
-            let _ = socket2::SockRef::from(outbox.socket()).shutdown(Shutdown::Write); // a peer that is gone needs none
+            let _ = socket2::SockRef::from(connection.socket()).shutdown(Shutdown::Write); // a peer that is gone needs none
         }
-        while let Ok(1..) = ready!(poll_read(outbox, cx, |_| ())) {}
+        while let Ok(1..) = ready!(poll_read(connection, cx, |_| ())) {}
         Poll::Ready(())
     }
 }

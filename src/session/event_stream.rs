@@ -2,7 +2,7 @@
 
 use super::{closing_handshake::ClosingHandshake, reading::poll_read};
 use crate::{
-    outbox::{Outbox, Phase},
+    outbox::{Connection, Phase},
     wire::{Message, WireError},
 };
 use futures_util::Stream;
@@ -13,22 +13,22 @@ use std::{
 };
 
 pub struct EventStreamInput {
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     closing: ClosingHandshake,
 }
 
 impl EventStreamInput {
-    pub fn new(outbox: Rc<Outbox>) -> Self {
-        Self { outbox, closing: ClosingHandshake::default() }
+    pub fn new(connection: Rc<Connection>) -> Self {
+        Self { connection, closing: ClosingHandshake::default() }
     }
 
     /// Ready at the end of the connection. All input is discarded: an event stream has one direction.
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Poll::Ready(Err(_)) = self.outbox.poll_flush(cx) {
+        if let Poll::Ready(Err(_)) = self.connection.poll_flush(cx) {
             return Poll::Ready(());
         }
         loop {
-            match poll_read(&self.outbox, cx, |_| ()) {
+            match poll_read(&self.connection, cx, |_| ()) {
                 Poll::Ready(Ok(1..)) => {}
                 end => return end.map(|_| ()), // a FIN or a reset
             }
@@ -40,12 +40,12 @@ impl Stream for EventStreamInput {
     type Item = Result<Message, WireError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.outbox.remember(cx);
-        let Self { outbox, closing } = &mut *self;
-        let ended = match outbox.phase() {
+        self.connection.register_waker(cx);
+        let Self { connection, closing } = &mut *self;
+        let ended = match connection.phase() {
             Phase::Gone => Poll::Ready(()),
-            Phase::Closing { .. } => closing.poll(outbox, cx),
-            Phase::Open | Phase::Departing => self.poll_end(cx),
+            Phase::Closing { .. } => closing.poll(connection, cx),
+            Phase::Open | Phase::Finishing => self.poll_end(cx),
         };
         ended.map(|()| None)
     }

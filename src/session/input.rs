@@ -6,7 +6,7 @@
 use super::{closing_handshake::ClosingHandshake, pace::RateLimit, permits::Permits, reading::poll_read};
 use crate::{
     metrics::{Metrics, PauseLabels},
-    outbox::{Outbox, Pause, Phase},
+    outbox::{Connection, Pause, Phase},
     wire::{Decoder, Message, WireError},
 };
 use bytes::{Buf, BytesMut};
@@ -21,7 +21,7 @@ use std::{
 use tokio::time::{Sleep, sleep};
 
 pub struct SocketDriver {
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     permits: Rc<Permits>,
     metrics: Arc<Metrics>,
     decoder: Decoder,
@@ -38,7 +38,7 @@ pub struct SocketDriver {
 impl SocketDriver {
     /// `unread` is what came behind the request's head.
     pub fn new(
-        outbox: Rc<Outbox>,
+        connection: Rc<Connection>,
         permits: Rc<Permits>,
         metrics: Arc<Metrics>,
         decoder: Decoder,
@@ -47,7 +47,7 @@ impl SocketDriver {
     ) -> Self {
         let rate_limit = rate_limit.map(Box::new);
         Self {
-            outbox,
+            connection,
             permits,
             metrics,
             decoder,
@@ -94,7 +94,7 @@ impl SocketDriver {
             self.pause(pause);
             return Poll::Pending;
         }
-        self.outbox.pulse.resumed();
+        self.connection.liveness.resumed();
         let wait = self.rate_limit.as_mut().map(|rate_limit| rate_limit.spend(bytes, Instant::now()));
         self.paused_until = wait.filter(|wait| !wait.is_zero()).map(|wait| Box::pin(sleep(wait)));
         Poll::Ready(())
@@ -108,12 +108,12 @@ impl SocketDriver {
             return Poll::Pending;
         }
         self.paused_until = None;
-        self.outbox.pulse.resumed();
+        self.connection.liveness.resumed();
         Poll::Ready(())
     }
 
     fn pause(&self, pause: Pause) {
-        if self.outbox.pulse.pause(pause) {
+        if self.connection.liveness.pause(pause) {
             self.metrics.pauses.get_or_create(&PauseLabels { reason: pause.name() }).inc();
         }
     }
@@ -131,9 +131,9 @@ impl SocketDriver {
 
     /// Reads once, and decodes the first message where it lies: mostly nothing follows that would have to be kept.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Message>, WireError>>> {
-        let Self { outbox, decoder, unread, .. } = self;
+        let Self { connection, decoder, unread, .. } = self;
         let mut message = Ok(None);
-        let read = poll_read(outbox, cx, |mut bytes| {
+        let read = poll_read(connection, cx, |mut bytes| {
             message = decoder.decode(&mut bytes);
             unread.extend_from_slice(bytes);
         });
@@ -146,19 +146,19 @@ impl Stream for SocketDriver {
 
     /// Ends when the connection is of no use any more.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.outbox.remember(cx);
-        if self.outbox.phase() != Phase::Open && self.waiting.take().is_some() {
+        self.connection.register_waker(cx);
+        if self.connection.phase() != Phase::Open && self.waiting.take().is_some() {
             self.permits.cancel();
         }
-        match self.outbox.phase() {
+        match self.connection.phase() {
             Phase::Gone => Poll::Ready(None),
             Phase::Closing { .. } => {
-                let Self { outbox, closing, .. } = &mut *self;
-                closing.poll(outbox, cx).map(|()| None)
+                let Self { connection, closing, .. } = &mut *self;
+                closing.poll(connection, cx).map(|()| None)
             }
-            phase => match self.outbox.poll_flush(cx) {
+            phase => match self.connection.poll_flush(cx) {
                 Poll::Ready(Err(_)) => Poll::Ready(None),
-                _ if phase == Phase::Departing => Poll::Pending, // until the outbox is ended
+                _ if phase == Phase::Finishing => Poll::Pending, // until the outbox is ended
                 _ => self.poll_message(cx),
             },
         }

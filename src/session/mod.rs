@@ -14,8 +14,8 @@ pub use permits::{cost, in_flight};
 
 use crate::{
     config::ByteSize,
-    hub::{Audience, Command, Depart, GetPresence, Join, Leave, Publish, SessionId, Speaker},
-    outbox::{CloseReason, Outbox, Traffic},
+    hub::{Audience, Command, Finish, GetPresence, Join, Leave, Publish, SessionId, Speaker},
+    outbox::{CloseReason, Connection, Traffic},
     protocol::{
         Form, Protocol,
         v1::{self, Complaint, Reference, Request},
@@ -66,7 +66,7 @@ pub struct Session {
     options: SessionOptions,
     /// What it wants to hear of what was said before, until it joins. Most want nothing, and a session is small.
     history: Option<Box<HistoryRequest>>,
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     permits: Rc<Permits>,
     worker: Rc<WorkerContext>,
     received: Traffic,
@@ -88,11 +88,11 @@ impl Session {
         unread: BytesMut,
     ) -> SessionTask {
         let form = handshake.options.form;
-        let outbox = Rc::new(Outbox::new(socket, form, worker.pool.clone()));
+        let connection = Rc::new(Connection::new(socket, form, worker.backlog.clone()));
         let mut ctx = Context::new();
         if let Protocol::Events(_) = form.protocol {
-            ctx.add_stream(EventStreamInput::new(outbox.clone()));
-            return ctx.into_future(Self::new(worker, handshake, outbox));
+            ctx.add_stream(EventStreamInput::new(connection.clone()));
+            return ctx.into_future(Self::new(worker, handshake, connection));
         }
         let max_frame = match form.protocol {
             Protocol::V1 => v1::max_request(handshake.max_message.bytes()),
@@ -101,21 +101,21 @@ impl Session {
         let decoder = Decoder::new(max_frame, form.window.is_some());
         let rate_limit =
             RateLimit::of(handshake.messages_per_second, &worker.settings.session, Instant::now());
-        let session = Self::new(worker, handshake, outbox);
-        let Self { outbox, permits, worker, .. } = &session;
-        let (outbox, permits, metrics) = (outbox.clone(), permits.clone(), worker.metrics.clone());
-        ctx.add_stream(SocketDriver::new(outbox, permits, metrics, decoder, rate_limit, unread));
+        let session = Self::new(worker, handshake, connection);
+        let Self { connection, permits, worker, .. } = &session;
+        let (connection, permits, metrics) = (connection.clone(), permits.clone(), worker.metrics.clone());
+        ctx.add_stream(SocketDriver::new(connection, permits, metrics, decoder, rate_limit, unread));
         ctx.into_future(session)
     }
 
-    fn new(worker: Rc<WorkerContext>, handshake: Handshake, outbox: Rc<Outbox>) -> Self {
+    fn new(worker: Rc<WorkerContext>, handshake: Handshake, connection: Rc<Connection>) -> Self {
         let Handshake { options, history, resumes, max_message, .. } = handshake;
         let id = SessionId::next();
         let (who, permits) = (resumes.unwrap_or(id), Rc::new(Permits::new(worker.clone(), id)));
         let history = history.wants_anything().then(|| Box::new(history));
         let (received, began) = (Traffic::default(), Instant::now());
         let max_message = max_message.bytes();
-        Self { id, who, options, history, outbox, permits, worker, received, began, max_message }
+        Self { id, who, options, history, connection, permits, worker, received, began, max_message }
     }
 
     fn on_message(&mut self, payload: Payload) {
@@ -142,7 +142,7 @@ impl Session {
         let bytes = payload.as_bytes().len();
         if bytes > self.max_message {
             drop(self.permits.take());
-            return self.depart(CloseReason::Wire(WireError::MessageTooBig)); // JSON may be larger than its message
+            return self.finish(CloseReason::Wire(WireError::MessageTooBig)); // JSON may be larger than its message
         }
         self.received.count(1, bytes);
         self.worker.metrics.messages_received.inc();
@@ -164,7 +164,7 @@ impl Session {
         let reason = CloseReason::MayNotPublish;
         drop(self.permits.take());
         match self.options.form.protocol {
-            Protocol::Bare | Protocol::Events(_) => self.depart(reason),
+            Protocol::Bare | Protocol::Events(_) => self.finish(reason),
             Protocol::V1 => {
                 let (code, message) = (reason.name(), reason.to_string());
                 self.send_error(&Complaint { reference, code, message });
@@ -184,14 +184,14 @@ impl Session {
 
     fn send_error(&self, complaint: &Complaint) {
         drop(self.permits.take());
-        self.outbox.push(&wire::plain(&v1::error(complaint)), 1);
+        self.connection.push(&wire::plain(&v1::error(complaint)), 1);
     }
 
     /// Ends the session behind what it said itself, which is on its way.
-    fn depart(&self, reason: CloseReason) {
-        self.outbox.depart(reason);
-        let depart = Depart { session: self.id, relay: self.worker.relay };
-        self.worker.hub.send(Command::Depart(depart)); // once: nothing is read after it
+    fn finish(&self, reason: CloseReason) {
+        self.connection.stop_reading(reason);
+        let finish = Finish { session: self.id, relay: self.worker.relay };
+        self.worker.hub.send(Command::Finish(finish)); // once: nothing is read after it
     }
 }
 
@@ -201,7 +201,7 @@ impl Actor for Session {
     fn started(&mut self, _: &mut Self::Context) {
         let WorkerContext { relay, hub, local_sessions, metrics, .. } = &*self.worker;
         metrics.sessions_begun.inc();
-        local_sessions.borrow_mut().enter(self.id, self.outbox.clone());
+        local_sessions.borrow_mut().enter(self.id, self.connection.clone());
         let room = self.options.room.clone();
         let history = self.history.take().map(|history| *history).unwrap_or_default();
         let join = Join { session: self.id, who: self.who, relay: *relay, room, history };
@@ -210,13 +210,13 @@ impl Actor for Session {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         if std::thread::panicking() {
-            self.outbox.end(CloseReason::Failed);
+            self.connection.close(CloseReason::Failed);
         }
         let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
         local_sessions.borrow_mut().leave(self.id);
         let room = self.options.room.clone();
         hub.send(Command::Leave(Leave { session: self.id, who: self.who, relay: *relay, room })); // once
-        let reason = self.outbox.reason().unwrap_or(&CloseReason::ConnectionLost);
+        let reason = self.connection.reason().unwrap_or(&CloseReason::ConnectionLost);
         self.count_close(reason);
         self.log_close(reason);
     }
@@ -229,13 +229,13 @@ impl StreamHandler<Result<Message, WireError>> for Session {
             Ok(Message::Binary(bytes)) => self.on_message(Payload::Binary(bytes)),
             Ok(Message::Ping(payload)) => {
                 self.worker.hub.flush(); // whoever hears a pong knows that what it said before has reached the hub
-                self.outbox.push(&wire::pong(&payload), 1);
+                self.connection.push(&wire::pong(&payload), 1);
             }
             Ok(Message::Close(frame)) => {
-                self.depart(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
+                self.finish(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
             }
             Ok(Message::Pong(_) | Message::Continuation(_) | Message::Nop) => {} // that it came is all it says
-            Err(error) => self.depart(CloseReason::Wire(error)),
+            Err(error) => self.finish(CloseReason::Wire(error)),
         }
     }
 }

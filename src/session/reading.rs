@@ -1,6 +1,6 @@
 //! Reading from a client's socket.
 
-use crate::outbox::Outbox;
+use crate::outbox::Connection;
 use rustix::net::{RecvFlags, recv};
 use std::{
     cell::RefCell,
@@ -11,9 +11,13 @@ use tokio::{io::Interest, net::TcpStream};
 
 /// Reads when there is something, into a buffer that all sessions of a thread share, and hands over what came; ready
 /// with 0 at the end of the stream.
-pub fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
+pub fn poll_read(
+    connection: &Connection,
+    cx: &mut Context<'_>,
+    take: impl FnOnce(&[u8]),
+) -> Poll<io::Result<usize>> {
     const READ_SIZE: usize = 16 << 10;
-    let socket = outbox.socket();
+    let socket = connection.socket();
     thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]));
 
     BUFFER.with_borrow_mut(|buffer| {
@@ -23,7 +27,7 @@ pub fn poll_read(outbox: &Outbox, cx: &mut Context<'_>, take: impl FnOnce(&[u8])
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 read => {
                     if let Ok(length @ 1..) = read {
-                        outbox.pulse.heard();
+                        connection.liveness.heard();
                         take(&buffer[..length]);
                     }
                     return Poll::Ready(read);

@@ -17,7 +17,7 @@ impl Session {
 
     pub(super) fn log_close(&self, reason: &CloseReason) {
         let level = if reason.is_fault() { log::Level::Info } else { log::Level::Debug };
-        let sent = self.outbox.sent();
+        let sent = self.connection.sent();
         log_client!(
             level,
             "session {} from {} in {} ended after {:.1?}: {} ({reason}); received {} messages, {} bytes; sent {} messages, {} bytes",

@@ -5,7 +5,7 @@ use crate::{clock, config::SessionSettings};
 use std::{cell::Cell, time::Instant};
 
 /// When each thing happened last that may not stay away for ever.
-pub struct Pulse {
+pub struct Liveness {
     /// Since when the peer is silent: any byte of it counts as life. Once it is pinged, when that was.
     silent_since: Cell<Instant>,
     /// Whether the silence was answered with a ping.
@@ -43,14 +43,14 @@ impl Pause {
 
 /// What to do about a connection.
 #[derive(Debug, PartialEq)]
-pub enum Verdict {
-    Fine,
+pub enum Action {
+    None,
     Ping,
-    End(CloseReason),
+    Close(CloseReason),
     Abort(CloseReason),
 }
 
-impl Pulse {
+impl Liveness {
     pub fn new(now: Instant) -> Self {
         Self {
             silent_since: Cell::new(now),
@@ -96,34 +96,34 @@ impl Pulse {
     }
 
     /// Judges the connection at `now`; `waiting` says whether bytes wait to be written.
-    pub fn judge(&self, now: Instant, phase: Phase, waiting: bool, limits: &SessionSettings) -> Verdict {
+    pub fn judge(&self, now: Instant, phase: Phase, waiting: bool, limits: &SessionSettings) -> Action {
         let since = |then: Instant| now.saturating_duration_since(then);
         match phase {
-            Phase::Gone => return Verdict::Fine,
+            Phase::Gone => return Action::None,
             Phase::Closing { since: then } if since(then) >= limits.close_within => {
-                return Verdict::Abort(CloseReason::ConnectionLost);
+                return Action::Abort(CloseReason::ConnectionLost);
             }
-            Phase::Closing { .. } => return Verdict::Fine,
-            Phase::Open | Phase::Departing => {}
+            Phase::Closing { .. } => return Action::None,
+            Phase::Open | Phase::Finishing => {}
         }
         if waiting && since(self.last_written.get()) >= limits.stalled_write {
-            return Verdict::Abort(CloseReason::WriteStalled);
+            return Action::Abort(CloseReason::WriteStalled);
         }
         match self.paused.get() {
             Some((Pause::Server, then)) if since(then) >= limits.stalled_write => {
-                return Verdict::End(CloseReason::Overloaded);
+                return Action::Close(CloseReason::Overloaded);
             }
-            Some(_) => return Verdict::Fine,
+            Some(_) => return Action::None,
             None => {}
         }
         let silence = since(self.silent_since.get());
         match self.pinged.get() {
-            false if silence >= limits.ping_after => Verdict::Ping,
-            true if waiting => Verdict::Fine, // the ping may be among what waits, and the peer does take it
+            false if silence >= limits.ping_after => Action::Ping,
+            true if waiting => Action::None, // the ping may be among what waits, and the peer does take it
             true if silence.min(since(self.last_written.get())) >= limits.pong_within => {
-                Verdict::End(CloseReason::Silent)
+                Action::Close(CloseReason::Silent)
             }
-            _ => Verdict::Fine,
+            _ => Action::None,
         }
     }
 }
@@ -133,91 +133,93 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn judge(pulse: &Pulse, after: Duration, phase: Phase, waiting: bool) -> Verdict {
-        let now = pulse.silent_since.get().max(pulse.last_written.get()) + after;
-        pulse.judge(now, phase, waiting, &SessionSettings::default())
+    fn judge(liveness: &Liveness, after: Duration, phase: Phase, waiting: bool) -> Action {
+        let now = liveness.silent_since.get().max(liveness.last_written.get()) + after;
+        liveness.judge(now, phase, waiting, &SessionSettings::default())
     }
 
     #[test]
     fn silence_is_pinged_once_and_then_ends_the_session() {
-        let pulse = Pulse::new(Instant::now());
-        let open = |pulse: &Pulse, seconds| judge(pulse, Duration::from_secs(seconds), Phase::Open, false);
-        assert_eq!(open(&pulse, 24), Verdict::Fine);
-        assert_eq!(open(&pulse, 25), Verdict::Ping);
-        pulse.pinged(pulse.silent_since.get() + Duration::from_secs(25));
-        assert_eq!(open(&pulse, 9), Verdict::Fine);
-        assert_eq!(open(&pulse, 10), Verdict::End(CloseReason::Silent));
-        pulse.heard();
-        assert_eq!(open(&pulse, 25), Verdict::Ping, "any byte is life");
+        let liveness = Liveness::new(Instant::now());
+        let open =
+            |liveness: &Liveness, seconds| judge(liveness, Duration::from_secs(seconds), Phase::Open, false);
+        assert_eq!(open(&liveness, 24), Action::None);
+        assert_eq!(open(&liveness, 25), Action::Ping);
+        liveness.pinged(liveness.silent_since.get() + Duration::from_secs(25));
+        assert_eq!(open(&liveness, 9), Action::None);
+        assert_eq!(open(&liveness, 10), Action::Close(CloseReason::Silent));
+        liveness.heard();
+        assert_eq!(open(&liveness, 25), Action::Ping, "any byte is life");
     }
 
     #[test]
     fn a_client_is_asked_before_it_is_silent_however_late_that_is() {
-        let pulse = Pulse::new(Instant::now());
+        let liveness = Liveness::new(Instant::now());
         let hour = Duration::from_secs(3600);
-        assert_eq!(judge(&pulse, hour, Phase::Open, false), Verdict::Ping);
-        pulse.pinged(pulse.silent_since.get() + hour);
-        assert_eq!(judge(&pulse, Duration::from_secs(9), Phase::Open, false), Verdict::Fine);
+        assert_eq!(judge(&liveness, hour, Phase::Open, false), Action::Ping);
+        liveness.pinged(liveness.silent_since.get() + hour);
+        assert_eq!(judge(&liveness, Duration::from_secs(9), Phase::Open, false), Action::None);
         assert_eq!(
-            judge(&pulse, Duration::from_secs(10), Phase::Open, false),
-            Verdict::End(CloseReason::Silent)
+            judge(&liveness, Duration::from_secs(10), Phase::Open, false),
+            Action::Close(CloseReason::Silent)
         );
     }
 
     #[test]
     fn a_ping_that_waits_behind_a_backlog_is_not_unanswered() {
         let start = Instant::now();
-        let (pulse, at) = (Pulse::new(start), |seconds| start + Duration::from_secs(seconds));
+        let (liveness, at) = (Liveness::new(start), |seconds| start + Duration::from_secs(seconds));
         let judge =
-            |seconds, waiting| pulse.judge(at(seconds), Phase::Open, waiting, &SessionSettings::default());
-        pulse.pinged(at(25));
+            |seconds, waiting| liveness.judge(at(seconds), Phase::Open, waiting, &SessionSettings::default());
+        liveness.pinged(at(25));
         for seconds in 25..60 {
-            pulse.last_written.set(at(seconds)); // the client reads, slowly
-            assert_eq!(judge(seconds, true), Verdict::Fine);
+            liveness.last_written.set(at(seconds)); // the client reads, slowly
+            assert_eq!(judge(seconds, true), Action::None);
         }
-        assert_eq!(judge(68, false), Verdict::Fine);
-        assert_eq!(judge(69, false), Verdict::End(CloseReason::Silent), "10 s after the last of it left");
+        assert_eq!(judge(68, false), Action::None);
+        assert_eq!(judge(69, false), Action::Close(CloseReason::Silent), "10 s after the last of it left");
     }
 
     #[test]
     fn a_client_that_waits_for_us_is_not_silent_but_does_not_wait_for_ever() {
-        let pulse = Pulse::new(Instant::now());
-        assert!(pulse.pause(Pause::Server));
-        assert!(!pulse.pause(Pause::Server), "a pause begins once");
+        let liveness = Liveness::new(Instant::now());
+        assert!(liveness.pause(Pause::Server));
+        assert!(!liveness.pause(Pause::Server), "a pause begins once");
         let limits = SessionSettings { stalled_write: Duration::from_secs(60), ..Default::default() };
-        let judge =
-            |seconds| pulse.judge(Instant::now() + Duration::from_secs(seconds), Phase::Open, false, &limits);
-        assert_eq!(judge(59), Verdict::Fine);
-        assert_eq!(judge(60), Verdict::End(CloseReason::Overloaded));
+        let judge = |seconds| {
+            liveness.judge(Instant::now() + Duration::from_secs(seconds), Phase::Open, false, &limits)
+        };
+        assert_eq!(judge(59), Action::None);
+        assert_eq!(judge(60), Action::Close(CloseReason::Overloaded));
     }
 
     #[test]
     fn a_client_that_is_slowed_down_is_not_silent() {
-        let pulse = Pulse::new(Instant::now());
-        pulse.pause(Pause::Pace);
-        assert_eq!(judge(&pulse, Duration::from_secs(3600), Phase::Open, false), Verdict::Fine);
-        pulse.resumed();
-        assert_eq!(judge(&pulse, Duration::from_secs(25), Phase::Open, false), Verdict::Ping);
+        let liveness = Liveness::new(Instant::now());
+        liveness.pause(Pause::Pace);
+        assert_eq!(judge(&liveness, Duration::from_secs(3600), Phase::Open, false), Action::None);
+        liveness.resumed();
+        assert_eq!(judge(&liveness, Duration::from_secs(25), Phase::Open, false), Action::Ping);
     }
 
     #[test]
     fn a_write_without_progress_cuts_the_connection() {
-        let pulse = Pulse::new(Instant::now());
-        assert_eq!(judge(&pulse, Duration::from_secs(9), Phase::Open, true), Verdict::Fine);
+        let liveness = Liveness::new(Instant::now());
+        assert_eq!(judge(&liveness, Duration::from_secs(9), Phase::Open, true), Action::None);
         assert_eq!(
-            judge(&pulse, Duration::from_secs(10), Phase::Departing, true),
-            Verdict::Abort(CloseReason::WriteStalled)
+            judge(&liveness, Duration::from_secs(10), Phase::Finishing, true),
+            Action::Abort(CloseReason::WriteStalled)
         );
     }
 
     #[test]
     fn a_closing_handshake_has_a_deadline() {
-        let pulse = Pulse::new(Instant::now());
-        let closing = Phase::Closing { since: pulse.silent_since.get() };
-        assert_eq!(judge(&pulse, Duration::from_secs(4), closing, true), Verdict::Fine);
+        let liveness = Liveness::new(Instant::now());
+        let closing = Phase::Closing { since: liveness.silent_since.get() };
+        assert_eq!(judge(&liveness, Duration::from_secs(4), closing, true), Action::None);
         assert_eq!(
-            judge(&pulse, Duration::from_secs(5), closing, true),
-            Verdict::Abort(CloseReason::ConnectionLost)
+            judge(&liveness, Duration::from_secs(5), closing, true),
+            Action::Abort(CloseReason::ConnectionLost)
         );
     }
 }
