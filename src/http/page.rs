@@ -3,7 +3,7 @@
 use super::{Context, held_body::hold_until_sent, refusal::Refusal};
 use crate::{
     config::PageSettings,
-    logging::{COMPLAINT, Escaped, TARGET},
+    logging::{Escaped, REPEATING, TARGET},
 };
 use actix_files::{NamedFile, file_extension_to_mime};
 use actix_web::{
@@ -90,7 +90,7 @@ fn refusal_of(error: &io::Error, name: &str) -> Refusal {
     if matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidInput | InvalidFilename) {
         return Refusal::NotFound;
     }
-    error!(target: COMPLAINT, "cannot read {} of page.directory: {error}", Escaped(name));
+    error!(target: REPEATING, "cannot read {} of page.directory: {error}", Escaped(name));
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN) => Refusal::Busy,
         _ => Refusal::File,

@@ -19,7 +19,7 @@ use throttle::Throttle;
 pub const TARGET: &str = "worldcast";
 
 /// The target of a line of ours that would come again and again: it is written once a minute.
-pub const COMPLAINT: &str = "worldcast::complaint";
+pub const REPEATING: &str = "worldcast::complaint";
 
 /// What clients may still cause.
 static CLIENT_LINES: Budget = Budget::new();

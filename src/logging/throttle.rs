@@ -16,28 +16,28 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// A log in front of `log`.
 pub struct Throttle<L> {
     log: L,
-    complaints: Mutex<Complaints>,
+    last_written: Mutex<LastWritten>,
 }
 
 /// When each place in the code complained last; there are as many as it has such lines.
 #[derive(Default)]
-struct Complaints(HashMap<Place, Instant>);
+struct LastWritten(HashMap<CallSite, Instant>);
 
-type Place = (String, Option<u32>);
+type CallSite = (String, Option<u32>);
 
 impl<L> Throttle<L> {
     pub fn new(log: L) -> Self {
-        Self { log, complaints: Mutex::default() }
+        Self { log, last_written: Mutex::default() }
     }
 
     fn lets_pass(&self, record: &Record<'_>) -> bool {
         let is_complaint = record.level() <= Level::Warn && record.target() != TARGET;
         !is_complaint
-            || self.complaints().lets_pass((record.target().to_owned(), record.line()), Instant::now())
+            || self.last_written().lets_pass((record.target().to_owned(), record.line()), Instant::now())
     }
 
-    fn complaints(&self) -> MutexGuard<'_, Complaints> {
-        self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_written(&self) -> MutexGuard<'_, LastWritten> {
+        self.last_written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,12 +57,12 @@ impl<L: Log> Log for Throttle<L> {
     }
 }
 
-impl Complaints {
-    fn lets_pass(&mut self, place: Place, now: Instant) -> bool {
-        let last = self.0.get(&place);
+impl LastWritten {
+    fn lets_pass(&mut self, call_site: CallSite, now: Instant) -> bool {
+        let last = self.0.get(&call_site);
         let passes = last.is_none_or(|last| now.saturating_duration_since(*last) >= PAUSE);
         if passes {
-            self.0.insert(place, now);
+            self.0.insert(call_site, now);
         }
         passes
     }
@@ -71,14 +71,14 @@ impl Complaints {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logging::COMPLAINT;
+    use crate::logging::REPEATING;
 
     #[test]
     fn the_same_complaint_is_written_once_a_minute() {
-        let mut complaints = Complaints::default();
+        let mut last_written = LastWritten::default();
         let start = Instant::now();
         let mut passes = |line, seconds| {
-            complaints.lets_pass(("actix_http".into(), Some(line)), start + Duration::from_secs(seconds))
+            last_written.lets_pass(("actix_http".into(), Some(line)), start + Duration::from_secs(seconds))
         };
         assert!(passes(7, 0));
         assert!(!passes(7, 59));
@@ -98,7 +98,7 @@ mod tests {
             assert!(passes(TARGET, Level::Error));
             assert!(passes("actix_http", Level::Info));
         }
-        for complains in ["actix_http", COMPLAINT] {
+        for complains in ["actix_http", REPEATING] {
             assert!(passes(complains, Level::Error));
             assert!(!passes(complains, Level::Error));
         }

@@ -16,7 +16,7 @@ use crate::{
     clock,
     config::Settings,
     hub::{Command, Event, Finish, Load, PresenceReply, RelayStarted, SessionId, Stint, Turn, TurnLimits},
-    logging::{COMPLAINT, PanicGuard},
+    logging::{PanicGuard, REPEATING},
     metrics::Metrics,
     outbox::{Backlog, CloseReason, Connection},
     protocol::{Seal, v1},
@@ -193,7 +193,7 @@ impl Relay {
         self.worker.metrics.standstills.inc();
         if standstill >= LONG_STANDSTILL {
             warn!(
-                target: COMPLAINT,
+                target: REPEATING,
                 "this process, or a thread of it, stood still for {standstill:.1?}: the deadlines of its clients are that much later"
             );
         }

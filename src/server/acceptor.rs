@@ -3,13 +3,13 @@
 //! It lives on one of them: a thread of its own would be woken for nearly every client, and its processor with it.
 
 use super::{
-    door::Door,
-    listener::{refuse_newcomers, somebody_waits},
-    worker::Thread,
+    connection::ConnectionFactory,
+    listener::{has_waiting, refuse_new},
+    worker::WorkerHandle,
 };
 use crate::{
     descriptors::Descriptors,
-    logging::{COMPLAINT, PanicGuard},
+    logging::{PanicGuard, REPEATING},
     metrics::Metrics,
 };
 use log::error;
@@ -29,7 +29,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// How long those have who were answered by the kernel, but whose own answer is still on its way, when a listener closes.
-const LAST_HANDSHAKES: Duration = Duration::from_millis(200);
+const LAST_HANDSHAKES_WITHIN: Duration = Duration::from_millis(200);
 
 /// How long nobody is accepted where it is impossible.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ pub struct Acceptor {
     /// Which of the configuration's listeners it is.
     pub listener: usize,
     pub address: SocketAddr,
-    pub threads: Arc<[Thread]>,
+    pub threads: Arc<[WorkerHandle]>,
     /// Which of them it lives on.
     pub home: usize,
     pub metrics: Arc<Metrics>,
@@ -46,60 +46,65 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until `closing`, and then who came before: the kernel resets whoever waits when a listener is closed. `door`
+    /// Accepts until `closing`, and then who came before: the kernel resets whoever waits when a listener is closed. `factory`
     /// is that of its home.
-    pub async fn accept(self, socket: net::TcpListener, door: Rc<Door>, closing: CancellationToken) {
+    pub async fn accept(
+        self,
+        socket: net::TcpListener,
+        factory: Rc<ConnectionFactory>,
+        closing: CancellationToken,
+    ) {
         let _guard = PanicGuard("acceptor");
         let waiting = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
         let socket = waiting.expect("the kernel has room for one socket more to wait for");
-        closing.run_until_cancelled(self.accept_all(&socket, &door)).await;
-        let _ = refuse_newcomers(&socket); // without it, who comes at this very moment may be reset
-        let _ = timeout(LAST_HANDSHAKES, self.accept_all(&socket, &door)).await;
-        while somebody_waits(&socket) {
-            self.accept_one(&socket, &door).await;
+        closing.run_until_cancelled(self.accept_all(&socket, &factory)).await;
+        let _ = refuse_new(&socket); // without it, who comes at this very moment may be reset
+        let _ = timeout(LAST_HANDSHAKES_WITHIN, self.accept_all(&socket, &factory)).await;
+        while has_waiting(&socket) {
+            self.accept_one(&socket, &factory).await;
         }
     }
 
-    async fn accept_all(&self, socket: &TcpListener, door: &Rc<Door>) -> Infallible {
+    async fn accept_all(&self, socket: &TcpListener, factory: &Rc<ConnectionFactory>) -> Infallible {
         loop {
-            self.accept_one(socket, door).await;
+            self.accept_one(socket, factory).await;
         }
     }
 
-    async fn accept_one(&self, socket: &TcpListener, door: &Rc<Door>) {
+    async fn accept_one(&self, socket: &TcpListener, factory: &Rc<ConnectionFactory>) {
         if !self.descriptors.suffice_for_client() {
-            if somebody_waits(socket) {
+            if has_waiting(socket) {
                 self.descriptors.report_shortage();
-                self.complain(&Errno::MFILE.into());
+                self.log_accept_error(&Errno::MFILE.into());
             }
             return sleep(PAUSE).await;
         }
         match socket.accept().await {
-            Ok((client, peer)) => self.hand_over(client, peer, door),
-            Err(error) if has_gone(&error) => {}
+            Ok((client, peer)) => self.hand_over(client, peer, factory),
+            Err(error) if is_peer_gone(&error) => {}
             Err(error) => {
-                self.complain(&error);
+                self.log_accept_error(&error);
                 sleep(PAUSE).await;
             }
         }
     }
 
     /// The thread that has the fewest connections gets one more: whoever leaves, those who come make them even again.
-    fn hand_over(&self, client: TcpStream, peer: SocketAddr, door: &Rc<Door>) {
+    fn hand_over(&self, client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>) {
         let threads = self.threads.iter().enumerate();
         let fewest = threads.min_by_key(|(_, thread)| thread.connections());
         let (number, thread) = fewest.expect("at least one thread");
         if number == self.home {
-            thread.serve(client, peer, door);
+            thread.serve(client, peer, factory);
         } else {
-            thread.take(client, peer, self.listener);
+            thread.send_connection(client, peer, self.listener);
         }
     }
 
-    fn complain(&self, error: &io::Error) {
+    fn log_accept_error(&self, error: &io::Error) {
         self.metrics.accept_errors.inc();
         error!(
-            target: COMPLAINT,
+            target: REPEATING,
             "cannot accept on {}: {error}; who comes now waits. If descriptors are short, raise their hard limit \
              (`ulimit -Hn`, LimitNOFILE= in systemd), or lower limits.connections",
             self.address
@@ -108,6 +113,6 @@ impl Acceptor {
 }
 
 /// Whether only this client is concerned, who came and went before it was accepted.
-fn has_gone(error: &io::Error) -> bool {
+fn is_peer_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }

@@ -7,7 +7,7 @@ use crate::{
     config::Settings,
     http::{Listener, guard},
     logging,
-    server::{StartError, node::Node},
+    server::{StartError, shared::Shared},
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header, middleware::from_fn, web,
@@ -43,7 +43,7 @@ pub struct Admin {
 
 impl Admin {
     /// Serves on `admin.listen`; on nothing when that is empty.
-    pub fn start(settings: &Settings, node: Node, readiness: Readiness) -> Result<Self, StartError> {
+    pub fn start(settings: &Settings, shared: Shared, readiness: Readiness) -> Result<Self, StartError> {
         let listeners = listener::bind_admin(settings)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let Some(first) = addresses.first().copied() else {
@@ -51,10 +51,10 @@ impl Admin {
         };
         let app = move || {
             App::new()
-                .app_data(node.context.clone())
+                .app_data(shared.context.clone())
                 .app_data(Listener(first)) // where a connection does not know its own address
                 .wrap(from_fn(guard))
-                .app_data(web::Data::new(node.clone()))
+                .app_data(web::Data::new(shared.clone()))
                 .app_data(web::Data::new(readiness.clone()))
                 .route("/health", web::get().to(health))
                 .route("/ready", web::get().to(ready))
@@ -99,15 +99,15 @@ async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
     }
 }
 
-async fn metrics(request: HttpRequest, node: web::Data<Node>) -> Result<HttpResponse, actix_web::Error> {
-    let all = node.settings.limits.in_flight_bytes.bytes();
-    let free = node.in_flight.available_permits();
-    node.metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
-    node.metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
-    node.metrics.log_lines_suppressed.inner().store(logging::suppressed(), Ordering::Relaxed);
+async fn metrics(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, actix_web::Error> {
+    let all = shared.settings.limits.in_flight_bytes.bytes();
+    let free = shared.in_flight.available_permits();
+    shared.metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
+    shared.metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
+    shared.metrics.log_lines_suppressed.inner().store(logging::suppressed(), Ordering::Relaxed);
     let (text, kind) = match accepts_open_metrics(&request) {
-        true => (node.metrics.text(), "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        false => (node.metrics.classic_text(), "text/plain; version=0.0.4; charset=utf-8"),
+        true => (shared.metrics.text(), "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        false => (shared.metrics.classic_text(), "text/plain; version=0.0.4; charset=utf-8"),
     };
     let text = text.map_err(actix_web::error::ErrorInternalServerError)?;
     Ok(HttpResponse::Ok().content_type(kind).body(text))

@@ -68,12 +68,12 @@ const NO_SYN: [SockFilter; 4] = [
 ];
 
 /// From now on nobody begins a connection to `listener`; who has begun gets through.
-pub fn refuse_newcomers(listener: &impl AsFd) -> io::Result<()> {
+pub fn refuse_new(listener: &impl AsFd) -> io::Result<()> {
     SockRef::from(listener).attach_filter(&NO_SYN)
 }
 
 /// Whether a connection waits to be accepted.
-pub fn somebody_waits(listener: &impl AsFd) -> bool {
+pub fn has_waiting(listener: &impl AsFd) -> bool {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut listener = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut listener, Some(&at_once)).is_ok_and(|ready| ready > 0)
@@ -121,13 +121,13 @@ mod tests {
     #[test]
     fn who_has_connected_waits_and_who_comes_when_newcomers_are_refused_does_not_get_in() {
         let (listener, address) = bind(([127, 0, 0, 1], 0).into(), &Settings::default()).unwrap();
-        assert!(!somebody_waits(&listener));
+        assert!(!has_waiting(&listener));
         let _early = TcpStream::connect(address).unwrap();
-        refuse_newcomers(&listener).unwrap();
-        assert!(somebody_waits(&listener));
+        refuse_new(&listener).unwrap();
+        assert!(has_waiting(&listener));
         listener.accept().unwrap();
         TcpStream::connect_timeout(&address, Duration::from_millis(100)).unwrap_err();
-        assert!(!somebody_waits(&listener));
+        assert!(!has_waiting(&listener));
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod listener; // sockets that accept
 mod acceptor; // who accepts on them
 mod workers; // all worker threads
 mod worker; // one of them
-mod node; // what they share
-mod door; // from a connection to a session
+mod shared; // what they share
+mod connection; // from a connection to a session
 mod exchange; // one request and its response after the other
 mod head; // the head of a request
 mod signals; // who asks to stop
@@ -24,7 +24,7 @@ use crate::{
 use actix::prelude::*;
 use admin::{Admin, Readiness};
 use log::{info, warn};
-use node::Node;
+use shared::Shared;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use workers::Workers;
 
@@ -63,10 +63,10 @@ impl Server {
         let listeners = listener::bind_all(&settings)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let hub = start_hub(&settings, &metrics);
-        let node = Node::new(settings.clone(), hub.clone(), metrics, descriptors, &addresses);
+        let shared = Shared::new(settings.clone(), hub.clone(), metrics, descriptors, &addresses);
         let readiness = Readiness::default();
-        let admin = Admin::start(&settings, node.clone(), readiness.clone())?;
-        let workers = Workers::start(listeners, &node).map_err(StartError::Workers)?;
+        let admin = Admin::start(&settings, shared.clone(), readiness.clone())?;
+        let workers = Workers::start(listeners, &shared).map_err(StartError::Workers)?;
         readiness.set(true);
         let (drain, close_within) = (settings.shutdown.drain, settings.session.close_within);
         let stop = Stop { workers, hub, readiness, drain, close_within };

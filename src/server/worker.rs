@@ -1,9 +1,9 @@
 //! A thread that serves connections, from the first request of each to its end: as the others see it, and the actor on it.
 
-use super::{acceptor::Acceptor, door::Door, node::Node};
+use super::{acceptor::Acceptor, connection::ConnectionFactory, shared::Shared};
 use crate::{
     hub::Barrier,
-    logging::{COMPLAINT, PanicGuard},
+    logging::{PanicGuard, REPEATING},
 };
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
@@ -24,17 +24,17 @@ use tokio_util::{
 };
 
 /// As the others see it.
-pub struct Thread {
+pub struct WorkerHandle {
     arbiter: ArbiterHandle,
     worker: Addr<Worker>,
     connections: TaskTracker,
 }
 
 struct Worker {
-    node: Node,
+    shared: Shared,
     listeners: Vec<SocketAddr>,
     /// One for each listener.
-    doors: Vec<Rc<Door>>,
+    factories: Vec<Rc<ConnectionFactory>>,
     _guard: PanicGuard,
 }
 
@@ -52,26 +52,31 @@ struct Accept {
 /// Acceptor → worker of another thread: a client for you. Bounded by the file descriptors of the process.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Arrival {
+struct NewConnection {
     listener: usize,
     client: net::TcpStream,
     peer: SocketAddr,
     /// Counts the connection before it is served.
-    place: TaskTrackerToken,
+    counted: TaskTrackerToken,
 }
 
 /// Server → worker: nobody is connected any more. Answered when the hub has heard all that the thread had to tell.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct LastWord;
+struct FlushToHub;
 
-impl Thread {
+impl WorkerHandle {
     /// Starts the one of this `number`; so many files can be read at once.
-    pub fn start(node: &Node, number: usize, listeners: &[SocketAddr], readers: usize) -> io::Result<Self> {
+    pub fn start(
+        shared: &Shared,
+        number: usize,
+        listeners: &[SocketAddr],
+        readers: usize,
+    ) -> io::Result<Self> {
         let arbiter = Arbiter::try_with_tokio_rt(move || runtime(readers))?.handle();
-        let (node, listeners) = (node.clone(), listeners.to_vec());
-        let connections = node.descriptors.connections_of(number).clone();
-        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(node, listeners));
+        let (shared, listeners) = (shared.clone(), listeners.to_vec());
+        let connections = shared.descriptors.connections_of(number).clone();
+        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(shared, listeners));
         Ok(Self { arbiter, worker, connections })
     }
 
@@ -90,19 +95,19 @@ impl Thread {
         self.worker.do_send(Accept { acceptor, socket, until, open }); // once for each listener
     }
 
-    /// Serves a client on this very thread, which has come to `door`.
-    pub fn serve(&self, client: TcpStream, peer: SocketAddr, door: &Rc<Door>) {
-        serve(client, peer, door, &self.connections);
+    /// Serves a client on this very thread, which has come to `factory`.
+    pub fn serve(&self, client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>) {
+        serve(client, peer, factory, &self.connections);
     }
 
     /// Takes a client from another thread, which has come to `listener`.
-    pub fn take(&self, client: TcpStream, peer: SocketAddr, listener: usize) {
+    pub fn send_connection(&self, client: TcpStream, peer: SocketAddr, listener: usize) {
         match client.into_std() {
             Ok(client) => {
-                let place = self.connections.token();
-                self.worker.do_send(Arrival { listener, client, peer, place }); // bounded by file descriptors
+                let counted = self.connections.token();
+                self.worker.do_send(NewConnection { listener, client, peer, counted }); // bounded by file descriptors
             }
-            Err(error) => complain(peer, &error),
+            Err(error) => log_serve_error(peer, &error),
         }
     }
 
@@ -114,7 +119,7 @@ impl Thread {
     /// Resolves when it was closed, its last connection has ended, and the hub has heard all about it.
     pub async fn ended(&self) {
         self.connections.wait().await;
-        let _ = self.worker.send(LastWord).await; // when it was ended, it says nothing
+        let _ = self.worker.send(FlushToHub).await; // when it was ended, it says nothing
     }
 
     /// Ends it, and every connection that is left.
@@ -124,8 +129,8 @@ impl Thread {
 }
 
 impl Worker {
-    fn new(node: Node, listeners: Vec<SocketAddr>) -> Self {
-        Self { node, listeners, doors: Vec::new(), _guard: PanicGuard("worker") }
+    fn new(shared: Shared, listeners: Vec<SocketAddr>) -> Self {
+        Self { shared, listeners, factories: Vec::new(), _guard: PanicGuard("worker") }
     }
 }
 
@@ -133,8 +138,8 @@ impl Actor for Worker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let doors = doors(self.node.clone(), self.listeners.clone());
-        ctx.wait(doors.into_actor(self).map(|doors, worker, _| worker.doors = doors));
+        let factories = factories(self.shared.clone(), self.listeners.clone());
+        ctx.wait(factories.into_actor(self).map(|factories, worker, _| worker.factories = factories));
     }
 }
 
@@ -142,48 +147,56 @@ impl Handler<Accept> for Worker {
     type Result = ();
 
     fn handle(&mut self, Accept { acceptor, socket, until, open }: Accept, _: &mut Self::Context) {
-        let door = self.doors[acceptor.listener].clone();
+        let factory = self.factories[acceptor.listener].clone();
         actix_rt::spawn(async move {
-            acceptor.accept(socket, door, until).await;
+            acceptor.accept(socket, factory, until).await;
             drop(open);
         });
     }
 }
 
-impl Handler<Arrival> for Worker {
+impl Handler<NewConnection> for Worker {
     type Result = ();
 
-    fn handle(&mut self, Arrival { listener, client, peer, place }: Arrival, _: &mut Self::Context) {
+    fn handle(
+        &mut self,
+        NewConnection { listener, client, peer, counted }: NewConnection,
+        _: &mut Self::Context,
+    ) {
         match TcpStream::from_std(client) {
-            Ok(client) => serve(client, peer, &self.doors[listener], place.task_tracker()),
-            Err(error) => complain(peer, &error),
+            Ok(client) => serve(client, peer, &self.factories[listener], counted.task_tracker()),
+            Err(error) => log_serve_error(peer, &error),
         }
     }
 }
 
-impl Handler<LastWord> for Worker {
+impl Handler<FlushToHub> for Worker {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: LastWord, _: &mut Self::Context) -> Self::Result {
-        self.node.worker().hub.flush();
-        let answered = self.node.hub.send(Barrier);
+    fn handle(&mut self, _: FlushToHub, _: &mut Self::Context) -> Self::Result {
+        self.shared.worker().hub.flush();
+        let answered = self.shared.hub.send(Barrier);
         Box::pin(answered.map(|_| ())) // a hub that has ended has nothing to settle
     }
 }
 
-async fn doors(node: Node, listeners: Vec<SocketAddr>) -> Vec<Rc<Door>> {
-    let doors = join_all(listeners.into_iter().map(|listener| Door::new(&node, listener))).await;
-    doors.into_iter().map(|door| Rc::new(door.expect("an App that needs nothing to start"))).collect()
+async fn factories(shared: Shared, listeners: Vec<SocketAddr>) -> Vec<Rc<ConnectionFactory>> {
+    let factories =
+        join_all(listeners.into_iter().map(|listener| ConnectionFactory::new(&shared, listener))).await;
+    factories
+        .into_iter()
+        .map(|factory| Rc::new(factory.expect("an App that needs nothing to start")))
+        .collect()
 }
 
 /// Serves a client on this thread to its end, counted in `connections`.
-fn serve(client: TcpStream, peer: SocketAddr, door: &Rc<Door>, connections: &TaskTracker) {
-    actix_rt::spawn(connections.track_future(door.opens(client, peer)));
+fn serve(client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>, connections: &TaskTracker) {
+    actix_rt::spawn(connections.track_future(factory.accept(client, peer)));
 }
 
 /// The kernel has no room for one socket more to wait for.
-fn complain(peer: SocketAddr, error: &io::Error) {
-    error!(target: COMPLAINT, "cannot serve {peer}: {error}");
+fn log_serve_error(peer: SocketAddr, error: &io::Error) {
+    error!(target: REPEATING, "cannot serve {peer}: {error}");
 }
 
 fn runtime(readers: usize) -> io::Result<Runtime> {

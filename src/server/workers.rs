@@ -1,6 +1,6 @@
 //! All worker threads: how they start, who accepts for them, and how they end.
 
-use super::{acceptor::Acceptor, listener::Bound, node::Node, worker::Thread};
+use super::{acceptor::Acceptor, listener::Bound, shared::Shared, worker::WorkerHandle};
 use crate::logging::TARGET;
 use log::debug;
 use std::{io, num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
@@ -16,36 +16,36 @@ const END_WITHIN: Duration = Duration::from_secs(1);
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Workers {
-    threads: Arc<[Thread]>,
+    threads: Arc<[WorkerHandle]>,
     acceptors: TaskTracker,
     closing: CancellationToken,
 }
 
 impl Workers {
     /// Serves all listeners on the configured number of threads.
-    pub fn start(listeners: Vec<Bound>, node: &Node) -> io::Result<Self> {
+    pub fn start(listeners: Vec<Bound>, shared: &Shared) -> io::Result<Self> {
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-        let number = number(node.settings.workers);
-        let threads =
-            (0..number).map(|worker| Thread::start(node, worker, &addresses, READERS.div_ceil(number)));
+        let number = number(shared.settings.workers);
+        let threads = (0..number)
+            .map(|worker| WorkerHandle::start(shared, worker, &addresses, READERS.div_ceil(number)));
         let threads = threads.collect::<io::Result<_>>()?;
         debug!(target: TARGET, "{number} worker threads");
-        let workers = Self { threads, acceptors: TaskTracker::new(), closing: node.closing.clone() };
+        let workers = Self { threads, acceptors: TaskTracker::new(), closing: shared.closing.clone() };
         for (listener, bound) in listeners.into_iter().enumerate() {
-            workers.accept(listener, bound, node);
+            workers.accept(listener, bound, shared);
         }
         Ok(workers)
     }
 
-    fn accept(&self, listener: usize, (socket, address): Bound, node: &Node) {
+    fn accept(&self, listener: usize, (socket, address): Bound, shared: &Shared) {
         let (threads, home) = (self.threads.clone(), listener % self.threads.len());
         let acceptor = Acceptor {
             listener,
             address,
             threads,
             home,
-            metrics: node.metrics.clone(),
-            descriptors: node.descriptors.clone(),
+            metrics: shared.metrics.clone(),
+            descriptors: shared.descriptors.clone(),
         };
         self.threads[home].accept(acceptor, socket, self.closing.clone(), self.acceptors.token());
     }

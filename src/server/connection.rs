@@ -5,7 +5,7 @@
 
 use super::{
     exchange::{Exchange, Received, to_io_error},
-    node::Node,
+    shared::Shared,
 };
 use crate::{
     descriptors::Descriptors,
@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
 
 /// What the connections of one listener share on one thread.
-pub struct Door {
+pub struct ConnectionFactory {
     app: App,
     context: web::Data<http::Context>,
     config: ServiceConfig,
@@ -48,10 +48,10 @@ pub struct Door {
 
 /// A connection, from its first request to its end: each step of its way is a future that is freed before the next begins.
 /// As small as can be, since one is kept for every idle session.
-pub struct ConnectionTask(LocalBoxFuture<'static, Next>);
+pub struct ConnectionTask(LocalBoxFuture<'static, NextStep>);
 
 /// The next step; none at the end of the connection, or where it broke.
-type Next = io::Result<Option<ConnectionTask>>;
+type NextStep = io::Result<Option<ConnectionTask>>;
 
 impl ConnectionTask {
     fn ends_with(last: impl Future + 'static) -> Self {
@@ -70,24 +70,24 @@ impl Future for ConnectionTask {
     }
 }
 
-impl Door {
-    pub async fn new(node: &Node, listener: SocketAddr) -> Result<Self, ()> {
-        let app = map_config(http::app(node.context.clone(), listener), |()| AppConfig::default());
+impl ConnectionFactory {
+    pub async fn new(shared: &Shared, listener: SocketAddr) -> Result<Self, ()> {
+        let app = map_config(http::app(shared.context.clone(), listener), |()| AppConfig::default());
         let app = boxed::rc_service(app.into_factory().new_service(()).await?);
-        let worker = node.worker();
+        let worker = shared.worker();
         let keep_alive = KeepAlive::Timeout(worker.settings.session.handshake_within);
         let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
-        let (context, descriptors) = (node.context.clone(), node.descriptors.clone());
-        Ok(Self { app, context, config, worker, descriptors, closing: node.closing.clone() })
+        let (context, descriptors) = (shared.context.clone(), shared.descriptors.clone());
+        Ok(Self { app, context, config, worker, descriptors, closing: shared.closing.clone() })
     }
 
     /// What becomes of a client.
-    pub fn opens(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> ConnectionTask {
+    pub fn accept(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> ConnectionTask {
         ConnectionTask(Box::pin(self.clone().serve(socket, peer)))
     }
 
     /// Serves one request after the other, until one of them makes a session of the connection.
-    async fn serve(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> Next {
+    async fn serve(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> NextStep {
         let session = &self.worker.settings.session;
         let mut exchange = Exchange::new(socket, self.config.clone());
         while let Some(request) = self.next_request(&mut exchange, peer).await? {

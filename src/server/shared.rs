@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What every worker thread needs.
 #[derive(Clone)]
-pub struct Node {
+pub struct Shared {
     pub settings: Arc<Settings>,
     pub hub: Addr<Hub>,
     pub metrics: Arc<Metrics>,
@@ -44,7 +44,7 @@ pub struct Node {
     relays: Arc<AtomicU32>,
 }
 
-impl Node {
+impl Shared {
     pub fn new(
         settings: Arc<Settings>,
         hub: Addr<Hub>,
