@@ -1,10 +1,10 @@
 //! What every request passes: the guard in front of the handlers.
 
 use super::{
-    Context,
+    AppState,
+    cors::{allow_origin, preflight},
+    handshake::join_upgrades,
     refusal::Refusal,
-    sharing::{preflight, share},
-    websocket::join_upgrades,
 };
 use crate::{
     logging::{Escaped, log_client},
@@ -26,7 +26,7 @@ use std::{borrow::Cow, net::SocketAddr};
 
 /// The address of the listener that a request came through, or of this end of its connection.
 #[derive(Clone, Copy)]
-pub struct Listener(pub SocketAddr);
+pub struct LocalAddress(pub SocketAddr);
 
 /// Refuses names that are not ours, and counts every refusal. No browser is to guess what an answer is: what others say
 /// may be in it.
@@ -41,10 +41,10 @@ pub async fn guard<B: MessageBody + 'static>(
         (Ok(()), None) => next.call(request).await.map(ServiceResponse::map_into_boxed_body)?,
     };
     if let Some(refusal) = answer.response().error().and_then(|error| error.as_error::<Refusal>()) {
-        note(context(answer.request()), answer.request().peer_addr(), refusal);
+        note(state(answer.request()), answer.request().peer_addr(), refusal);
     }
     let (request, mut answer) = answer.into_parts();
-    share(&request, &mut answer);
+    allow_origin(&request, &mut answer);
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         forbid_sniffing(&mut answer);
     }
@@ -54,11 +54,12 @@ pub async fn guard<B: MessageBody + 'static>(
 /// Refuses a name that somebody else made point here. A listener is judged by its configured address; all
 /// listeners for operators share one `App`, so there each connection is judged by its own.
 fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
-    let origins = &context(request).origins;
-    let answers_to = |host: &str| match (request.conn_data::<Listener>(), request.app_data::<Listener>()) {
-        (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
-        (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
-    };
+    let origins = &state(request).origins;
+    let answers_to =
+        |host: &str| match (request.conn_data::<LocalAddress>(), request.app_data::<LocalAddress>()) {
+            (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
+            (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
+        };
     match (host(request)?, request.version()) {
         (Some(host), _) if answers_to(&host) => Ok(()),
         (Some(host), _) => Err(Refusal::Host(host.into_owned())),
@@ -85,15 +86,15 @@ pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
     let Some(origin) = origins.next() else { return Ok(()) };
     let origin = String::from_utf8_lossy(origin.as_bytes());
     let host = host(request)?.unwrap_or_default();
-    match origins.next().is_none() && context(request).origins.allows(&origin, &host) {
+    match origins.next().is_none() && state(request).origins.allows(&origin, &host) {
         true => Ok(()),
         false => Err(Refusal::Origin(origin.into_owned())),
     }
 }
 
 /// The response to a request that no `App` could judge, counted and logged like every refusal.
-pub fn refuse(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) -> HttpResponse {
-    note(context, peer, refusal);
+pub fn refuse(state: &AppState, peer: Option<SocketAddr>, refusal: &Refusal) -> HttpResponse {
+    note(state, peer, refusal);
     let mut response = refusal.error_response();
     forbid_sniffing(&mut response);
     response
@@ -104,8 +105,8 @@ fn forbid_sniffing(response: &mut HttpResponse) {
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-fn note(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) {
-    context.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
+fn note(state: &AppState, peer: Option<SocketAddr>, refusal: &Refusal) {
+    state.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
     match refusal {
         Refusal::Origin(origin) => log_client!(
@@ -122,6 +123,6 @@ fn note(context: &Context, peer: Option<SocketAddr>, refusal: &Refusal) {
     }
 }
 
-fn context(request: &HttpRequest) -> &Context {
-    request.app_data::<web::Data<Context>>().expect("every app has its context")
+fn state(request: &HttpRequest) -> &AppState {
+    request.app_data::<web::Data<AppState>>().expect("every app has its context")
 }

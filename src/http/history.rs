@@ -3,7 +3,7 @@
 //! A client that reads slowly holds the messages that it has not got yet, which may be forgotten meanwhile, and one
 //! piece of JSON. Both are counted in the share of its address.
 
-use super::{Context, refusal::Refusal};
+use super::{AppState, refusal::Refusal};
 use crate::{
     config::{RoomName, Settings},
     hub::Read,
@@ -50,7 +50,7 @@ pub fn answer_bytes(settings: &Settings) -> usize {
 }
 
 /// What is asked for.
-pub struct Question {
+pub struct HistoryQuery {
     pub room: RoomName,
     pub history: HistoryRequest,
     pub source: Source,
@@ -71,11 +71,11 @@ struct Head<'a> {
     messages: [(); 0],
 }
 
-impl Context {
-    /// The answer to `question`: of a known length if it is one piece, in chunks otherwise.
-    pub(super) async fn history(&self, question: Question) -> Result<HttpResponse, Refusal> {
-        let Question { ref room, history, source, is_head } = question;
-        let mut slice = self.slice(&question).await?;
+impl AppState {
+    /// The answer to `query`: of a known length if it is one piece, in chunks otherwise.
+    pub(super) async fn history(&self, query: HistoryQuery) -> Result<HttpResponse, Refusal> {
+        let HistoryQuery { ref room, history, source, is_head } = query;
+        let mut slice = self.slice(&query).await?;
         let mut reservation = None;
         if !is_head {
             let cost = cost(slice.as_ref());
@@ -83,7 +83,7 @@ impl Context {
             if reservation.is_none() {
                 drop(slice); // who waits holds nothing
                 reservation = Some(self.waits_for(source, cost).await?);
-                slice = self.slice(&question).await?;
+                slice = self.slice(&query).await?;
             }
             self.let_grow(&mut reservation, slice.as_ref()).await?;
         }
@@ -94,7 +94,7 @@ impl Context {
             messages: [],
         };
         let json = Json::new(&head, slice.map(|slice| slice.messages).unwrap_or_default());
-        let body = Body::new(json, reservation, is_head);
+        let body = HistoryBody::new(json, reservation, is_head);
         Ok(HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .content_type("application/json")
@@ -103,7 +103,7 @@ impl Context {
 
     async fn slice(
         &self,
-        Question { room, history, .. }: &Question,
+        HistoryQuery { room, history, .. }: &HistoryQuery,
     ) -> Result<Option<HistorySlice>, Refusal> {
         let read = Read { room: room.clone(), history: *history };
         self.hub.send(read).await.map_err(|_| Refusal::Stopping)
@@ -220,7 +220,7 @@ fn write_text(piece: &mut Vec<u8>, text: &str) {
 }
 
 /// The body of the answer.
-struct Body {
+struct HistoryBody {
     json: Json,
     /// Made ahead, to see whether it is the only one.
     first: Option<Bytes>,
@@ -228,7 +228,7 @@ struct Body {
     reservation: Option<Reservation>,
 }
 
-impl Body {
+impl HistoryBody {
     fn new(mut json: Json, reservation: Option<Reservation>, is_head: bool) -> Self {
         let first = json.next();
         let size = match &first {
@@ -242,7 +242,7 @@ impl Body {
     }
 }
 
-impl MessageBody for Body {
+impl MessageBody for HistoryBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

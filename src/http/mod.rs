@@ -1,11 +1,11 @@
 //! What HTTP requests get: the page, the opening handshake, facts about rooms, or a refusal.
 
 mod guard; // what every request passes
-mod sharing; // what other pages may read
-mod keys; // who shows a key
-mod body; // what a request says
+mod cors; // what other pages may read
+mod api_keys; // who shows a key
+mod request_body; // what a request says
 mod publish; // messages over HTTP
-mod events; // listening over HTTP
+mod sse; // listening over HTTP
 mod recall; // what was said before
 mod origin; // which pages may connect
 mod page; // files for the browser
@@ -13,12 +13,12 @@ mod held_body; // a response that holds something until it is sent
 mod refusal; // why a request is refused
 mod rooms; // facts about rooms
 mod history; // what was said in one, piece by piece
-mod websocket; // the opening handshake
-mod wishes; // what a client asks for in its address
+mod handshake; // the opening handshake
+mod query; // what a client asks for in its address
 
-pub use guard::{Listener, guard, refuse};
+pub use guard::{LocalAddress, guard, refuse};
+pub use handshake::list_has;
 pub use refusal::Refusal;
-pub use websocket::list_has;
 
 use crate::{
     config::Settings,
@@ -37,13 +37,13 @@ use actix_web::{
     middleware::{DefaultHeaders, from_fn},
     web,
 };
-use keys::Keys;
+use api_keys::ApiKeys;
 use origin::Origins;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::Semaphore;
 
 /// What the handlers of one server share.
-pub struct Context {
+pub struct AppState {
     settings: Arc<Settings>,
     hub: Addr<Hub>,
     limits: Arc<ConnectionLimits>,
@@ -54,14 +54,14 @@ pub struct Context {
     bodies: Arc<Pool>,
     /// Bytes that answers about histories hold.
     answers: Arc<Pool>,
-    keys: Keys,
+    keys: ApiKeys,
     origins: Origins,
     seal: Seal,
     page: Option<PathBuf>,
     descriptors: Arc<Descriptors>,
 }
 
-impl Context {
+impl AppState {
     /// `listeners` are the addresses that are really listened to.
     pub fn new(
         settings: Arc<Settings>,
@@ -77,7 +77,7 @@ impl Context {
             in_flight,
             bodies: Pool::new(publish::body_bytes(&settings), metrics.body_bytes.clone()),
             answers: Pool::new(history::answer_bytes(&settings), metrics.answer_bytes.clone()),
-            keys: Keys::new(settings.publish.keys.clone()),
+            keys: ApiKeys::new(settings.publish.keys.clone()),
             origins: Origins::new(&settings.origins, listeners),
             page: page::directory(&settings.page),
             descriptors,
@@ -102,15 +102,15 @@ impl Context {
 }
 
 /// Every address that every listener answers; `listener` is the one that this app answers for.
-pub fn app(context: web::Data<Context>, listener: SocketAddr) -> App<impl AppEntry> {
+pub fn app(state: web::Data<AppState>, listener: SocketAddr) -> App<impl AppEntry> {
     App::new()
-        .app_data(context)
-        .app_data(Listener(listener))
+        .app_data(state)
+        .app_data(LocalAddress(listener))
         .wrap(from_fn(guard::guard))
-        .service(web::scope("/websocket").default_service(web::to(websocket::room))) // a pattern for the room would cost a fifth of the handshake
+        .service(web::scope("/websocket").default_service(web::to(handshake::upgrade))) // a pattern for the room would cost a fifth of the handshake
         .service(readable("/rooms", rooms::list))
         .service(readable("/rooms/{room:[^/]*}", rooms::describe))
-        .service(readable("/rooms/{room}/events", events::listen))
+        .service(readable("/rooms/{room}/events", sse::listen))
         .service(messages("/rooms/{room}/messages"))
         .service(writable("/rooms/{room}/batch", publish::batch))
         .service(web::scope("/rooms").default_service(web::to(not_found)))
@@ -140,11 +140,11 @@ async fn not_found() -> Result<HttpResponse, Refusal> {
 /// `/` is both: the page for browsers, the default room for WebSocket.
 async fn page_or_websocket(
     request: HttpRequest,
-    context: web::Data<Context>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Refusal> {
-    match websocket::asks_for_upgrade(&request) {
-        true => websocket::room(request, context).await,
-        false => page::file(request, context).await,
+    match handshake::asks_for_upgrade(&request) {
+        true => handshake::upgrade(request, state).await,
+        false => page::file(request, state).await,
     }
 }
 

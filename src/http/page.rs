@@ -1,6 +1,6 @@
 //! The page: files of a directory, or the copy inside the binary where there is none.
 
-use super::{Context, held_body::hold_until_sent, refusal::Refusal};
+use super::{AppState, held_body::hold_until_sent, refusal::Refusal};
 use crate::{
     config::PageSettings,
     logging::{Escaped, REPEATING, TARGET},
@@ -30,8 +30,8 @@ struct BuiltIn;
 
 /// The files of the page, to be read and nothing else. There is nothing to do with a file that does not exist.
 pub fn resource(path: &str) -> Resource {
-    let refuse = async |request, context| {
-        file(request, context).await?;
+    let refuse = async |request, state| {
+        file(request, state).await?;
         Err::<HttpResponse, _>(Refusal::MethodNotAllowed("GET, HEAD"))
     };
     web::resource(path)
@@ -41,14 +41,14 @@ pub fn resource(path: &str) -> Resource {
 }
 
 /// `GET /{file}`
-pub async fn file(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {
+pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
     let name = match request.match_info().query("file") {
         "" => "index.html",
         name => name,
     };
-    match &context.page {
+    match &state.page {
         Some(directory) => {
-            let descriptor = context.descriptors.file().ok_or(Refusal::Busy)?;
+            let descriptor = state.descriptors.file().ok_or(Refusal::Busy)?;
             Ok(hold_until_sent(descriptor, from_directory(&request, directory, name)?))
         }
         None => built_in(&request, name),

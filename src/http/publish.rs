@@ -1,10 +1,10 @@
 //! Publishing over HTTP.
 
 use super::{
-    Context,
-    body::{self, Body, Reader},
+    AppState,
     guard::check_origin,
     refusal::Refusal,
+    request_body::{self, BodyReader, RequestBody},
 };
 use crate::{
     clock::timeout,
@@ -34,16 +34,16 @@ const BODIES: usize = 6;
 /// `POST /rooms/{room}/messages`: the body is the message.
 pub async fn message(
     request: HttpRequest,
-    context: web::Data<Context>,
+    state: web::Data<AppState>,
     room: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let room = room.parse()?;
-    let largest = check(&request, &context, &room)?;
-    let Body { bytes, reservation } = context.read(&request, payload, largest).await?;
-    let payload = body::payload(&request, &bytes)?;
+    let largest = check(&request, &state, &room)?;
+    let RequestBody { bytes, reservation } = state.read(&request, payload, largest).await?;
+    let payload = request_body::payload(&request, &bytes)?;
     drop(bytes);
-    post(&request, &context, room, vec![payload], reservation).await
+    post(&request, &state, room, vec![payload], reservation).await
 }
 
 /// Several messages, which nothing comes between.
@@ -63,13 +63,14 @@ struct Item {
 /// `POST /rooms/{room}/batch`: the body is JSON, `{"messages": [{"text": "…"}, {"base64": "…"}]}`.
 pub async fn batch(
     request: HttpRequest,
-    context: web::Data<Context>,
+    state: web::Data<AppState>,
     room: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let room = room.parse()?;
-    let largest = check(&request, &context, &room)?;
-    let Body { bytes, reservation } = context.read(&request, payload, context.largest_batch(largest)).await?;
+    let largest = check(&request, &state, &room)?;
+    let RequestBody { bytes, reservation } =
+        state.read(&request, payload, state.largest_batch(largest)).await?;
     let Batch { messages } =
         serde_json::from_slice(&bytes).map_err(|error| Refusal::Json(error.to_string()))?;
     drop(bytes);
@@ -77,7 +78,7 @@ pub async fn batch(
         return Err(Refusal::Json(format!("a batch has 1 to {MOST_MESSAGES} messages")));
     }
     let payloads = messages.into_iter().map(|item| item.payload(largest));
-    post(&request, &context, room, payloads.collect::<Result<_, _>>()?, reservation).await
+    post(&request, &state, room, payloads.collect::<Result<_, _>>()?, reservation).await
 }
 
 impl Item {
@@ -92,30 +93,30 @@ impl Item {
 }
 
 /// Whether the request may publish in the room; the largest message there.
-fn check(request: &HttpRequest, context: &Context, room: &RoomName) -> Result<usize, Refusal> {
+fn check(request: &HttpRequest, state: &AppState, room: &RoomName) -> Result<usize, Refusal> {
     check_origin(request)?;
-    let rules = context.settings.rules_of(room);
+    let rules = state.settings.rules_of(room);
     if !rules.anyone {
-        context.keys.check(request)?;
+        state.keys.check(request)?;
     }
     Ok(rules.max_message.bytes())
 }
 
 async fn post(
     request: &HttpRequest,
-    context: &Context,
+    state: &AppState,
     room: RoomName,
     payloads: Vec<Payload>,
     reservation: Option<Reservation>,
 ) -> Result<HttpResponse, Refusal> {
     let key = idempotency_key(request, &payloads)?;
     let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
-    let permit = context.permit(&room, &bytes).await?;
+    let permit = state.permit(&room, &bytes).await?;
     drop(reservation); // from here on the permit counts them
-    context.metrics.messages_received.inc_by(bytes.len() as u64);
-    context.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
-    let post = Post { room, payloads, key, source: context.source(request), permit };
-    let posted = context.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
+    state.metrics.messages_received.inc_by(bytes.len() as u64);
+    state.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
+    let post = Post { room, payloads, key, source: state.source(request), permit };
+    let posted = state.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(posted))
 }
 
@@ -146,11 +147,16 @@ pub fn body_bytes(settings: &Settings) -> usize {
     settings.limits.body_bytes.bytes().max(largest.saturating_mul(BODIES))
 }
 
-impl Context {
+impl AppState {
     /// Reads the body. Who dawdles over one holds what has come of it, and no more than the share of its address.
-    async fn read(&self, request: &HttpRequest, payload: web::Payload, most: usize) -> Result<Body, Refusal> {
+    async fn read(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        most: usize,
+    ) -> Result<RequestBody, Refusal> {
         let session = &self.settings.session;
-        let reader = Reader {
+        let reader = BodyReader {
             pool: &self.bodies,
             source: self.source(request),
             most,

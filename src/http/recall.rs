@@ -1,6 +1,6 @@
 //! What a request wants to hear of what was said before it.
 
-use super::{refusal::Refusal, wishes::Wishes};
+use super::{query::Query, refusal::Refusal};
 use crate::room::{HistoryRequest, Position};
 use actix_web::{HttpRequest, http::header::HeaderName};
 
@@ -8,9 +8,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// `Last-Event-ID`, which a browser sends by itself when it comes back, wins over `?since=`; `?last=` is for where
 /// neither leads. An id that is none of ours leads nowhere: a browser that is refused with 400 never comes back.
-pub fn history_request(request: &HttpRequest, wishes: &Wishes) -> Result<HistoryRequest, Refusal> {
-    let last = wishes.get::<u32>("last", "a number")?.unwrap_or(0) as usize;
-    let since = wishes.get("since", "<epoch>-<offset>")?;
+pub fn history_request(request: &HttpRequest, query: &Query) -> Result<HistoryRequest, Refusal> {
+    let last = query.get::<u32>("last", "a number")?.unwrap_or(0) as usize;
+    let since = query.get("since", "<epoch>-<offset>")?;
     let last_event = request.headers().get(LAST_EVENT_ID).filter(|id| !id.is_empty());
     let last_event = last_event.map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
     let last_event = last_event.map(|position| position.unwrap_or(Position::FOREIGN));

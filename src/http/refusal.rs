@@ -1,6 +1,6 @@
 //! Why a request is refused: each reason with its status, a stable code and a sentence.
 
-use super::websocket::asks_for_upgrade;
+use super::handshake::asks_for_upgrade;
 use crate::{config::RoomNameError, session::LimitReached};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,

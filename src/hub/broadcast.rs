@@ -1,7 +1,7 @@
 //! What the hearers of a room are told, on its way.
 
 use crate::{
-    protocol::{Form, Protocol, events, v1},
+    protocol::{Form, Protocol, sse, v1},
     room::{Change, Credit, Message, SessionId},
     wire::{self, Compression, Prepared},
 };
@@ -42,7 +42,7 @@ enum Content {
         bare: Prepared,
         /// Made when the first needs it.
         v1: OnceLock<Box<Prepared>>,
-        event: OnceLock<Box<events::Event>>,
+        event: OnceLock<Box<sse::Event>>,
     },
     /// For clients of worldcast.v1 only.
     Notice(Box<Notice>),
@@ -83,7 +83,7 @@ impl Broadcast {
                 .get_or_init(|| Box::new(Prepared::new(v1::message(message))))
                 .form(form.window, compression),
             (Content::Message { message, event, .. }, Protocol::Events(framing)) => {
-                event.get_or_init(|| Box::new(events::message(message))).framed(framing)
+                event.get_or_init(|| Box::new(sse::message(message))).framed(framing)
             }
             (Content::Notice(_), Protocol::Bare | Protocol::Events(_)) => &NOTHING,
             (Content::Notice(notice), Protocol::V1) => notice.prepared.form(form.window, compression),

@@ -21,7 +21,7 @@ pub use transport::{Transport, reset_on_drop};
 use crate::{
     clock,
     config::SessionSettings,
-    protocol::{Form, Protocol, events},
+    protocol::{Form, Protocol, sse},
     wire,
 };
 use bytes::Bytes;
@@ -160,7 +160,7 @@ impl Connection {
             (Action::None, _) => {}
             (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {
                 self.liveness.heard(); // a listener has no way to answer; the deadline of a write finds a dead one
-                self.push(events::keep_alive(framing), 1);
+                self.push(sse::keep_alive(framing), 1);
             }
             (Action::Ping, _) => {
                 self.liveness.pinged(now);
@@ -232,7 +232,7 @@ impl Connection {
 fn close_frame(protocol: Protocol, reason: &CloseReason) -> Bytes {
     match (protocol, reason, reason.code()) {
         (Protocol::Events(framing), reason, code) => {
-            events::end(code.map(u16::from), &reason.to_string(), framing)
+            sse::end(code.map(u16::from), &reason.to_string(), framing)
         }
         (_, CloseReason::ClosedByClient(_), Some(code)) => wire::close(code, ""),
         (_, _, Some(code)) => wire::close(code, &reason.to_string()),

@@ -1,7 +1,7 @@
 //! How a session is spoken to: bare messages, the subprotocol worldcast.v1, or Server-Sent Events.
 
 mod seal; // who may say that it is who
-pub mod events; // Server-Sent Events
+pub mod sse; // Server-Sent Events
 pub mod v1; // worldcast.v1
 
 pub use seal::Seal;

@@ -6,7 +6,7 @@
 use crate::{
     hub::SessionId,
     metrics::Metrics,
-    protocol::{Form, Protocol, events, v1},
+    protocol::{Form, Protocol, sse, v1},
     room::{Epoch, HistorySlice, Message, Offset, RoomSlot},
     wire,
 };
@@ -275,7 +275,7 @@ fn encoded(message: &Message, form: Form) -> Bytes {
     match form.protocol {
         Protocol::Bare => wire::plain(&message.payload),
         Protocol::V1 => wire::plain(&v1::message(message)),
-        Protocol::Events(framing) => events::message(message).framed(framing).clone(),
+        Protocol::Events(framing) => sse::message(message).framed(framing).clone(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::history_cache::HistoryCache;
 use crate::{
     hub::Admission,
     outbox::Connection,
-    protocol::{Protocol, Seal, events, v1},
+    protocol::{Protocol, Seal, sse, v1},
     room::RoomSlot,
     wire,
 };
@@ -28,7 +28,7 @@ pub fn greet(
         Protocol::V1 => Some(welcome(&admission, seal)),
         Protocol::Events(framing) => {
             let Admission { room, history, .. } = &admission;
-            Some(events::welcome(room, history.from, history.complete).framed(framing).clone())
+            Some(sse::welcome(room, history.from, history.complete).framed(framing).clone())
         }
     };
     first.iter().for_each(|first| connection.push(first, 1));

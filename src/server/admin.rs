@@ -5,7 +5,7 @@
 use super::listener;
 use crate::{
     config::Settings,
-    http::{Listener, guard},
+    http::{LocalAddress, guard},
     logging,
     server::{StartError, shared::Shared},
 };
@@ -51,8 +51,8 @@ impl Admin {
         };
         let app = move || {
             App::new()
-                .app_data(shared.context.clone())
-                .app_data(Listener(first)) // where a connection does not know its own address
+                .app_data(shared.state.clone())
+                .app_data(LocalAddress(first)) // where a connection does not know its own address
                 .wrap(from_fn(guard))
                 .app_data(web::Data::new(shared.clone()))
                 .app_data(web::Data::new(readiness.clone()))
@@ -64,7 +64,7 @@ impl Admin {
         server = server.on_connect(|socket, data| {
             let socket = socket.downcast_ref::<TcpStream>();
             if let Some(Ok(address)) = socket.map(TcpStream::local_addr) {
-                data.insert(Listener(address));
+                data.insert(LocalAddress(address));
             }
         });
         for (listener, _) in listeners {

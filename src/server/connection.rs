@@ -38,7 +38,7 @@ type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
 /// What the connections of one listener share on one thread.
 pub struct ConnectionFactory {
     app: App,
-    context: web::Data<http::Context>,
+    state: web::Data<http::AppState>,
     config: ServiceConfig,
     worker: Rc<WorkerContext>,
     descriptors: Arc<Descriptors>,
@@ -72,13 +72,13 @@ impl Future for ConnectionTask {
 
 impl ConnectionFactory {
     pub async fn new(shared: &Shared, listener: SocketAddr) -> Result<Self, ()> {
-        let app = map_config(http::app(shared.context.clone(), listener), |()| AppConfig::default());
+        let app = map_config(http::app(shared.state.clone(), listener), |()| AppConfig::default());
         let app = boxed::rc_service(app.into_factory().new_service(()).await?);
         let worker = shared.worker();
         let keep_alive = KeepAlive::Timeout(worker.settings.session.handshake_within);
         let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
-        let (context, descriptors) = (shared.context.clone(), shared.descriptors.clone());
-        Ok(Self { app, context, config, worker, descriptors, closing: shared.closing.clone() })
+        let (state, descriptors) = (shared.state.clone(), shared.descriptors.clone());
+        Ok(Self { app, state, config, worker, descriptors, closing: shared.closing.clone() })
     }
 
     /// What becomes of a client.
@@ -143,7 +143,7 @@ impl ConnectionFactory {
                 Ok(Some(request))
             }
             Received::Refused(refusal) => {
-                let response = http::refuse(&self.context, Some(peer), &refusal).map_into_boxed_body();
+                let response = http::refuse(&self.state, Some(peer), &refusal).map_into_boxed_body();
                 self.respond(exchange, response.into(), false, peer).await?;
                 Ok(None)
             }

@@ -3,7 +3,7 @@
 use crate::{
     config::Settings,
     descriptors::Descriptors,
-    http::Context,
+    http::AppState,
     hub::Hub,
     metrics::Metrics,
     outbox::Backlog,
@@ -36,7 +36,7 @@ pub struct Shared {
     pub in_flight: Arc<Semaphore>,
     /// What all outboxes hold together.
     pub backlog: Arc<Backlog>,
-    pub context: web::Data<Context>,
+    pub state: web::Data<AppState>,
     pub descriptors: Arc<Descriptors>,
     /// Cancelled when the server stops: listeners close, and no connection waits for another request.
     pub closing: CancellationToken,
@@ -54,7 +54,7 @@ impl Shared {
     ) -> Self {
         let seal = Seal::default();
         let in_flight = session::in_flight(settings.limits.in_flight_bytes.bytes());
-        let context = Context::new(
+        let state = AppState::new(
             settings.clone(),
             hub.clone(),
             metrics.clone(),
@@ -64,7 +64,7 @@ impl Shared {
             listeners,
         );
         Self {
-            context: web::Data::new(context),
+            state: web::Data::new(state),
             descriptors,
             closing: CancellationToken::new(),
             in_flight,

@@ -47,7 +47,7 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
     let (hub, thread) = (Hub::new(&settings, metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
     let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
     let listener = settings.listen[0];
-    let context = http::Context::new(
+    let context = http::AppState::new(
         Arc::new(settings),
         hub,
         metrics,

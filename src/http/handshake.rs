@@ -1,6 +1,6 @@
 //! The opening handshake (RFC 6455 §4.2): the request is judged here, the session that it becomes owns the socket.
 
-use super::{Context, guard::check_origin, recall::history_request, refusal::Refusal, wishes::Wishes};
+use super::{AppState, guard::check_origin, query::Query, recall::history_request, refusal::Refusal};
 use crate::{
     config::RoomName,
     protocol::{Form, Protocol},
@@ -16,15 +16,15 @@ use actix_web_actors::ws;
 use percent_encoding::percent_decode_str;
 
 /// `/websocket/{room}`; `/websocket`, `/websocket/`, and `/` with an upgrade, for the default room
-pub async fn room(request: HttpRequest, context: web::Data<Context>) -> Result<HttpResponse, Refusal> {
+pub async fn upgrade(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
     if !asks_for_upgrade(&request) {
         return Err(plain_request(&request));
     }
     let room = match request.match_info().unprocessed().strip_prefix('/') {
-        Some("") | None => context.settings.rooms.default.clone(),
+        Some("") | None => state.settings.rooms.default.clone(),
         Some(name) => percent_decode_str(name).decode_utf8_lossy().parse()?, // actix has left `%`, `/` and `+` encoded
     };
-    admit(&request, &context, room)
+    admit(&request, &state, room)
 }
 
 /// The request is an attempt at a handshake, good or bad: GET with `websocket` in the list of its `Upgrade` headers.
@@ -58,21 +58,21 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 }
 
 /// The 101 whose extensions carry what was agreed on.
-fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<HttpResponse, Refusal> {
+fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;
-    let rules = context.settings.rules_of(&room);
-    let may_publish = rules.anyone || context.shows_key(request)?;
-    let wishes = Wishes::of(request)?;
-    let echo = wishes.get("echo", "true or false")?;
+    let rules = state.settings.rules_of(&room);
+    let may_publish = rules.anyone || state.has_key(request)?;
+    let query = Query::of(request)?;
+    let echo = query.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
-    let history = history_request(request, &wishes)?;
+    let history = history_request(request, &query)?;
     if protocol == Protocol::Bare && history.since.is_some() {
         let why = "since is for clients that speak worldcast.v1; others have last";
         return Err(Refusal::Query(why.to_owned()));
     }
-    let resumes = wishes.get("session", "text")?.and_then(|sealed: String| context.seal.opened(&sealed));
-    let compression = negotiate_compression(request, context);
+    let resumes = query.get("session", "text")?.and_then(|sealed: String| state.seal.opened(&sealed));
+    let compression = negotiate_compression(request, state);
     let mut response =
         ws::handshake(request).map_err(|_| Refusal::Handshake("the stock handshake refused it"))?;
     if let Some(agreement) = &compression {
@@ -81,7 +81,7 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     if let Some(name) = protocol.name() {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
     }
-    let (peer, slot) = (request.peer_addr(), context.connection_slot(request)?);
+    let (peer, slot) = (request.peer_addr(), state.connection_slot(request)?);
     let mut response = response.finish();
     let form = Form { protocol, window: compression.map(|agreement| agreement.window) };
     response.extensions_mut().insert(Handshake {
@@ -94,9 +94,9 @@ fn admit(request: &HttpRequest, context: &Context, room: RoomName) -> Result<Htt
     Ok(response)
 }
 
-impl Context {
+impl AppState {
     /// Whether the request shows a key: who only listens needs none.
-    fn shows_key(&self, request: &HttpRequest) -> Result<bool, Refusal> {
+    fn has_key(&self, request: &HttpRequest) -> Result<bool, Refusal> {
         match self.keys.check(request) {
             Ok(()) => Ok(true),
             Err(Refusal::KeyRequired) => Ok(false),
@@ -157,8 +157,8 @@ fn negotiate_protocol(request: &HttpRequest) -> Protocol {
     Protocol::negotiate(offers.filter_map(|offer| offer.to_str().ok()))
 }
 
-fn negotiate_compression(request: &HttpRequest, context: &Context) -> Option<wire::Agreement> {
+fn negotiate_compression(request: &HttpRequest, state: &AppState) -> Option<wire::Agreement> {
     let offers = request.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
-    let enabled = context.settings.compression.enabled;
+    let enabled = state.settings.compression.enabled;
     enabled.then(|| wire::negotiate(offers.filter_map(|offer| offer.to_str().ok()))).flatten()
 }

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 const STEP: usize = 4 << 10;
 
 /// How bodies are read.
-pub struct Reader<'a> {
+pub struct BodyReader<'a> {
     /// The bytes of all bodies that are being read.
     pub pool: &'a Arc<Pool>,
     pub source: Source,
@@ -28,18 +28,18 @@ pub struct Reader<'a> {
 }
 
 /// A whole body, and the share of the pool that it takes; an empty one takes none.
-pub struct Body {
+pub struct RequestBody {
     pub bytes: Vec<u8>,
     pub reservation: Option<Reservation>,
 }
 
-impl Reader<'_> {
+impl BodyReader<'_> {
     /// Reads the body of `request`. Only the bytes that have come are reserved, and a quarter of them ahead.
     ///
     /// # Errors
     /// [`Refusal::TooLarge`], [`Refusal::BodyTooSlow`], [`Refusal::Encoding`] if it is compressed, [`Refusal::Busy`] if
     /// no share of the pool becomes free, and [`Refusal::Body`] if it breaks off.
-    pub async fn read(&self, request: &HttpRequest, payload: web::Payload) -> Result<Body, Refusal> {
+    pub async fn read(&self, request: &HttpRequest, payload: web::Payload) -> Result<RequestBody, Refusal> {
         if announced(request).is_some_and(|length| length > self.most as u64) {
             return Err(Refusal::TooLarge(self.most));
         }
@@ -49,9 +49,9 @@ impl Reader<'_> {
         timeout(self.within, self.whole(request, payload)).await.map_err(|_| Refusal::BodyTooSlow)?
     }
 
-    async fn whole(&self, request: &HttpRequest, mut payload: web::Payload) -> Result<Body, Refusal> {
+    async fn whole(&self, request: &HttpRequest, mut payload: web::Payload) -> Result<RequestBody, Refusal> {
         let most = announced(request).map_or(self.most, |length| length as usize);
-        let mut body = Body { bytes: Vec::new(), reservation: None };
+        let mut body = RequestBody { bytes: Vec::new(), reservation: None };
         while let Some(piece) = payload.next().await {
             let piece = piece.map_err(|_| Refusal::Body)?;
             if body.bytes.len() + piece.len() > most {
@@ -64,7 +64,7 @@ impl Reader<'_> {
     }
 
     /// Lets the memory of `body` grow for `more` bytes, and somewhat further so that it seldom does, up to `most`.
-    async fn make_space(&self, body: &mut Body, more: usize, most: usize) -> Result<(), Refusal> {
+    async fn make_space(&self, body: &mut RequestBody, more: usize, most: usize) -> Result<(), Refusal> {
         let (held, length) = (body.reservation.as_ref().map_or(0, Reservation::bytes), body.bytes.len());
         if more == 0 || length + more <= held {
             return Ok(());

@@ -5,22 +5,22 @@ use actix_web::{HttpRequest, web};
 use std::{collections::HashMap, str::FromStr};
 
 /// The wishes that were uttered; each may be uttered once.
-pub struct Wishes(HashMap<String, String>);
+pub struct Query(HashMap<String, String>);
 
-impl Wishes {
+impl Query {
     /// # Errors
     /// [`Refusal::Query`] if a wish is there twice or not encoded well.
     pub fn of(request: &HttpRequest) -> Result<Self, Refusal> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string())
             .map_err(|_| Refusal::Query("the query is not well encoded".to_owned()))?;
-        let mut wishes = HashMap::new();
+        let mut query = HashMap::new();
         for (name, value) in pairs.into_inner() {
-            if wishes.contains_key(&name) {
+            if query.contains_key(&name) {
                 return Err(Refusal::Query(format!("{name} is there twice")));
             }
-            wishes.insert(name, value);
+            query.insert(name, value);
         }
-        Ok(Self(wishes))
+        Ok(Self(query))
     }
 
     pub fn has(&self, name: &str) -> bool {

@@ -5,9 +5,9 @@ use actix_web::{HttpRequest, http::header};
 use subtle::{Choice, ConstantTimeEq};
 
 /// The keys that open what not everybody may do.
-pub struct Keys(Vec<String>);
+pub struct ApiKeys(Vec<String>);
 
-impl Keys {
+impl ApiKeys {
     pub fn new(keys: Vec<String>) -> Self {
         Self(keys)
     }
@@ -40,7 +40,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn check(authorization: &str) -> Result<(), &'static str> {
-        let keys = Keys::new(vec!["one-key-of-many-1".to_owned(), "one-key-of-many-2".to_owned()]);
+        let keys = ApiKeys::new(vec!["one-key-of-many-1".to_owned(), "one-key-of-many-2".to_owned()]);
         let request = TestRequest::default().insert_header((header::AUTHORIZATION, authorization));
         keys.check(&request.to_http_request()).map_err(|refusal| refusal.code())
     }

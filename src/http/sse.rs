@@ -1,8 +1,8 @@
 //! Server-Sent Events: the request is judged here, the session that it becomes owns the socket.
 
 use super::{
-    Context, guard::check_origin, recall::history_request, refusal::Refusal, websocket::asks_for_upgrade,
-    wishes::Wishes,
+    AppState, guard::check_origin, handshake::asks_for_upgrade, query::Query, recall::history_request,
+    refusal::Refusal,
 };
 use crate::{
     protocol::{Form, Framing, Protocol},
@@ -20,7 +20,7 @@ use std::convert::Infallible;
 /// `GET /rooms/{room}/events`: everything that is said in the room, behind `Last-Event-ID` if there is one.
 pub async fn listen(
     request: HttpRequest,
-    context: web::Data<Context>,
+    state: web::Data<AppState>,
     room: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     if asks_for_upgrade(&request) {
@@ -28,15 +28,15 @@ pub async fn listen(
     }
     let room = room.parse()?;
     check_origin(&request)?;
-    let history = history_request(&request, &Wishes::of(&request)?)?;
+    let history = history_request(&request, &Query::of(&request)?)?;
     let mut response = HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("X-Accel-Buffering", "no")) // nginx would keep events until there are many
         .streaming(stream::empty::<Result<Bytes, Infallible>>()); // the session sends the body
     if *request.method() == Method::GET {
-        let rules = context.settings.rules_of(&room);
-        let (peer, slot) = (request.peer_addr(), context.connection_slot(&request)?);
+        let rules = state.settings.rules_of(&room);
+        let (peer, slot) = (request.peer_addr(), state.connection_slot(&request)?);
         let framing = if request.version() < Version::HTTP_11 { Framing::Close } else { Framing::Chunked };
         let form = Form { protocol: Protocol::Events(framing), window: None };
         response.extensions_mut().insert(Handshake {

@@ -27,7 +27,7 @@ pub fn preflight(request: &HttpRequest) -> Option<HttpResponse> {
 }
 
 /// Lets the page that asks read the answer, if it may connect.
-pub fn share(request: &HttpRequest, answer: &mut HttpResponse) {
+pub fn allow_origin(request: &HttpRequest, answer: &mut HttpResponse) {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return };
     if !request.path().starts_with("/rooms") {
         return;
