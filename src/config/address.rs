@@ -1,6 +1,6 @@
 //! The addresses of listeners: numbers only, since a name may stand for several.
 
-use super::text::Text;
+use super::text::FromText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ struct Address(SocketAddr);
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Text {
+        deserializer.deserialize_str(FromText {
             expected: "an IP address and a port such as \"127.0.0.1:8080\", \"0.0.0.0:80\" or \"[::1]:8080\"",
             parse: |text| text.parse().ok().map(Address),
         })

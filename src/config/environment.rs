@@ -1,11 +1,11 @@
 //! The variables of the environment that set keys: `WORLDCAST_SESSION__MAX_MESSAGE=128KiB`.
 
 use super::{
-    key::Key,
-    mistake::{Mistake, Problem},
-    nearest::nearest,
-    origin::{Origin, Source},
-    reading::{Assignment, Reading},
+    diagnostic::{Diagnostic, Problem},
+    parsed::{Assignment, Parsed},
+    path::SettingPath,
+    source::{Provenance, Source},
+    suggest::nearest,
     tree::leaves,
 };
 use std::{ffi::OsString, net::SocketAddr};
@@ -33,18 +33,18 @@ impl Environment {
     }
 
     /// The keys that are set, each of which must be among those of `defaults`.
-    pub fn read(&self, defaults: &Value) -> Reading<'_> {
+    pub fn read(&self, defaults: &Value) -> Parsed<'_> {
         let known = leaves(defaults);
-        let mut reading = Reading::default();
+        let mut parsed = Parsed::default();
         for (name, value) in &self.0 {
             match assignment(name, value, &known) {
-                Ok(assignment) => reading.assignments.push(assignment),
-                Err(problem) => {
-                    reading.mistakes.push(Mistake { origin: Origin::Variable(name.clone()), problem })
-                }
+                Ok(assignment) => parsed.assignments.push(assignment),
+                Err(problem) => parsed
+                    .diagnostics
+                    .push(Diagnostic { provenance: Provenance::Variable(name.clone()), problem }),
             }
         }
-        reading
+        parsed
     }
 }
 
@@ -61,7 +61,7 @@ fn is_ours((name, value): &(String, OsString)) -> bool {
 fn assignment<'i>(
     name: &'i str,
     value: &'i OsString,
-    known: &[(Key, &Value)],
+    known: &[(SettingPath, &Value)],
 ) -> Result<Assignment<'i>, Problem> {
     let Some((key, default)) = known.iter().find(|(key, _)| key.variable() == name) else {
         return Err(Problem::Unknown { what: "variable".to_owned(), remedy: remedy(name, known) });
@@ -73,9 +73,9 @@ fn assignment<'i>(
     Ok(Assignment { key: key.clone(), value, source: Source::Variable { name, text } })
 }
 
-fn remedy(unknown: &str, known: &[(Key, &Value)]) -> String {
+fn remedy(unknown: &str, known: &[(SettingPath, &Value)]) -> String {
     let path = unknown[PREFIX.len()..].to_lowercase().replace("__", ".");
-    match nearest(&Key::from(path.as_str()), known.iter().map(|(key, _)| key.clone())) {
+    match nearest(&SettingPath::from(path.as_str()), known.iter().map(|(key, _)| key.clone())) {
         Some(key) => format!("did you mean {}?", key.variable()),
         None => "`worldcast defaults` shows every key".to_owned(),
     }

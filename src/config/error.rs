@@ -1,6 +1,6 @@
 //! Why there is no configuration to run with.
 
-use super::mistake::{Mistake, Problem};
+use super::diagnostic::{Diagnostic, Problem};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ pub enum ConfigError {
     #[error("cannot read {}: {}", path.display(), remedy(path, cause))]
     Unreadable { path: PathBuf, cause: io::Error },
     #[error(transparent)]
-    Refused(#[from] Mistakes),
+    Refused(#[from] Diagnostics),
 }
 
 fn remedy(path: &Path, cause: &io::Error) -> String {
@@ -30,40 +30,41 @@ fn remedy(path: &Path, cause: &io::Error) -> String {
 
 /// Everything that is wrong with the file and the environment, in the order of the file.
 #[derive(Debug, thiserror::Error)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct Diagnostics(Vec<Diagnostic>);
 
-impl Mistakes {
+impl Diagnostics {
     /// Sorts what was found, and drops what follows from something else on the same line.
-    pub fn new(mut mistakes: Vec<Mistake>) -> Self {
-        mistakes.sort_by(|one, other| one.origin.cmp(&other.origin).then(rank(one).cmp(&rank(other))));
-        mistakes.dedup();
-        mistakes.dedup_by(|later, first| later.origin == first.origin && follows(later, first));
-        Self(mistakes)
+    pub fn new(mut diagnostics: Vec<Diagnostic>) -> Self {
+        diagnostics
+            .sort_by(|one, other| one.provenance.cmp(&other.provenance).then(rank(one).cmp(&rank(other))));
+        diagnostics.dedup();
+        diagnostics.dedup_by(|later, first| later.provenance == first.provenance && follows(later, first));
+        Self(diagnostics)
     }
 }
 
 /// Where something is not TOML, the rest of the line is misread; without quotes, a word may be a wrong value
 /// anyway (`echo = yes`).
-fn follows(later: &Mistake, first: &Mistake) -> bool {
+fn follows(later: &Diagnostic, first: &Diagnostic) -> bool {
     use Problem::{Quotes, Syntax, Value};
     matches!((&first.problem, &later.problem), (Syntax(_), _) | (Value { .. }, Quotes(_)))
 }
 
-fn rank(mistake: &Mistake) -> usize {
-    match mistake.problem {
+fn rank(diagnostic: &Diagnostic) -> usize {
+    match diagnostic.problem {
         Problem::Syntax(_) => 0,
         Problem::Quotes(_) => 2,
         _ => 1,
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [mistake] => mistake.fmt(f),
-            mistakes => {
-                write!(f, "{} mistakes in the configuration", mistakes.len())?;
-                mistakes.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+            [diagnostic] => diagnostic.fmt(f),
+            diagnostics => {
+                write!(f, "{} mistakes in the configuration", diagnostics.len())?;
+                diagnostics.iter().try_for_each(|diagnostic| write!(f, "\n  {diagnostic}"))
             }
         }
     }

@@ -1,11 +1,11 @@
 //! A file's text, taken apart into the keys that it sets.
 
 use super::{
-    key::Key,
-    mistake::{Mistake, Problem},
-    nearest::nearest,
-    origin::Source,
-    reading::{Assignment, Reading},
+    diagnostic::{Diagnostic, Problem},
+    parsed::{Assignment, Parsed},
+    path::SettingPath,
+    source::Source,
+    suggest::nearest,
     syntax, tree,
 };
 use std::path::Path;
@@ -15,56 +15,56 @@ use toml::{
 };
 
 /// Reads `text`, whose keys must be among those of `defaults`; goes on after a mistake, to find them all.
-pub fn read<'i>(path: &'i Path, text: &'i str, defaults: &Value) -> Reading<'i> {
+pub fn read<'i>(path: &'i Path, text: &'i str, defaults: &Value) -> Parsed<'i> {
     let source = Source::File { path, text };
     let (mut file, errors) = DeTable::parse_recoverable(text);
     let unquoted = syntax::unquoted(file.get_mut(), &errors, text);
-    let mut reader = Reader { source, defaults, reading: Reading::default() };
+    let mut reader = Reader { source, defaults, parsed: Parsed::default() };
     if let Value::Table(known) = defaults {
-        reader.section(&Key::root(), file.get_ref(), known);
+        reader.section(&SettingPath::root(), file.get_ref(), known);
     }
-    let mut reading = reader.reading;
-    let syntax = errors.iter().map(|error| syntax::mistake(error, source, &unquoted, &reading));
+    let mut parsed = reader.parsed;
+    let syntax = errors.iter().map(|error| syntax::diagnostic(error, source, &unquoted, &parsed));
     let syntax: Vec<_> = syntax.collect();
-    reading.mistakes.extend(syntax);
-    reading
+    parsed.diagnostics.extend(syntax);
+    parsed
 }
 
 struct Reader<'i, 'd> {
     source: Source<'i>,
     defaults: &'d Value,
-    reading: Reading<'i>,
+    parsed: Parsed<'i>,
 }
 
 impl<'i> Reader<'i, '_> {
     /// Walks a section of the file and the same section of the defaults side by side.
-    fn section(&mut self, at: &Key, section: &DeTable<'i>, known: &Table) {
+    fn section(&mut self, at: &SettingPath, section: &DeTable<'i>, known: &Table) {
         for (name, value) in section {
             let key = at.child(name.get_ref());
             match (known.get(name.get_ref().as_ref()), value.get_ref()) {
                 (Some(Value::Table(known)), DeValue::Table(section)) => self.section(&key, section, known),
-                (Some(Value::Table(_)), _) => self.mistake(value.span().start, Problem::Section(key)),
+                (Some(Value::Table(_)), _) => self.diagnostic(value.span().start, Problem::Section(key)),
                 (Some(_), _) => self.assignment(key, value),
                 (None, unknown) => {
                     let kind = if unknown.is_table() { "section" } else { "key" };
                     let what = format!("{kind} {}", written(&key, unknown.is_table()));
                     let remedy = self.remedy(&key, known);
-                    self.mistake(name.span().start, Problem::Unknown { what, remedy });
+                    self.diagnostic(name.span().start, Problem::Unknown { what, remedy });
                 }
             }
         }
     }
 
-    fn assignment(&mut self, key: Key, value: &Spanned<DeValue<'i>>) {
-        self.reading.assignments.push(Assignment { key, value: value.clone(), source: self.source });
+    fn assignment(&mut self, key: SettingPath, value: &Spanned<DeValue<'i>>) {
+        self.parsed.assignments.push(Assignment { key, value: value.clone(), source: self.source });
     }
 
-    fn mistake(&mut self, at: usize, problem: Problem) {
-        self.reading.mistakes.push(Mistake { origin: self.source.origin(at), problem });
+    fn diagnostic(&mut self, at: usize, problem: Problem) {
+        self.parsed.diagnostics.push(Diagnostic { provenance: self.source.provenance(at), problem });
     }
 
     /// What was meant; or else what there is in the place where the unknown name stands.
-    fn remedy(&self, unknown: &Key, known: &Table) -> String {
+    fn remedy(&self, unknown: &SettingPath, known: &Table) -> String {
         let (keys, sections) = (tree::keys(self.defaults), tree::sections(self.defaults));
         if let Some(meant) = nearest(unknown, keys.into_iter().chain(sections.clone())) {
             return format!("did you mean {}?", written(&meant, sections.contains(&meant)));
@@ -75,6 +75,6 @@ impl<'i> Reader<'i, '_> {
 }
 
 /// The name of a section in brackets, as in a file.
-fn written(key: &Key, is_section: bool) -> String {
+fn written(key: &SettingPath, is_section: bool) -> String {
     if is_section { format!("[{key}]") } else { key.to_string() }
 }

@@ -1,6 +1,6 @@
 //! How much is logged, written in lower case.
 
-use super::text::Text;
+use super::text::FromText;
 use log::LevelFilter;
 use serde::{Deserializer, Serializer};
 
@@ -9,7 +9,7 @@ pub fn serialize<S: Serializer>(level: &LevelFilter, serializer: S) -> Result<S:
 }
 
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LevelFilter, D::Error> {
-    deserializer.deserialize_str(Text {
+    deserializer.deserialize_str(FromText {
         expected: "\"off\", \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
         parse: |text| text.parse().ok(),
     })

@@ -2,11 +2,11 @@
 
 use super::{
     Settings,
-    draft::Draft,
     environment::Environment,
-    error::{ConfigError, Mistakes},
+    error::{ConfigError, Diagnostics},
     file,
     loaded::Loaded,
+    merge::Merge,
     tree,
 };
 use std::{fs, io, path::Path};
@@ -32,18 +32,18 @@ fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, Config
     Ok(judge(path, &text, environment)?)
 }
 
-fn judge(path: &Path, text: &str, environment: &Environment) -> Result<Loaded, Mistakes> {
+fn judge(path: &Path, text: &str, environment: &Environment) -> Result<Loaded, Diagnostics> {
     let defaults = tree::tree(&Settings::default());
-    let mut draft = Draft::new(defaults.clone());
-    draft.take(file::read(path, text, &defaults));
-    draft.take(environment.read(&defaults));
-    draft.finish()
+    let mut merge = Merge::new(defaults.clone());
+    merge.take(file::read(path, text, &defaults));
+    merge.take(environment.read(&defaults));
+    merge.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{DEFAULTS, rules};
+    use crate::config::{DEFAULTS, constraints};
     use proptest::{prelude::*, sample::Index};
 
     proptest! {
@@ -51,7 +51,7 @@ mod tests {
         #[test]
         fn exactly_what_serde_reads_is_accepted(edits in prop::collection::vec(edit(), 1..6)) {
             let text = edits.iter().fold(DEFAULTS.to_owned(), |text, edit| edited(&text, edit));
-            let sound = toml::from_str::<Settings>(&text).ok().filter(|sound| rules::broken(sound).is_empty());
+            let sound = toml::from_str::<Settings>(&text).ok().filter(|sound| constraints::broken(sound).is_empty());
             let accepted = judge(Path::new("x"), &text, &Environment::new([])).ok();
             prop_assert_eq!(accepted.map(|loaded| loaded.settings), sound, "{}", text);
         }

@@ -2,10 +2,10 @@
 
 use super::{
     Settings,
-    key::Key,
-    mistake::excerpt,
-    origin::Origin,
-    secret,
+    diagnostic::excerpt,
+    path::SettingPath,
+    redact,
+    source::Provenance,
     tree::{self, leaves},
 };
 use std::{collections::BTreeMap, fmt};
@@ -16,31 +16,31 @@ use std::{collections::BTreeMap, fmt};
 #[derive(Debug)]
 pub struct Loaded {
     pub settings: Settings,
-    pub(super) origins: BTreeMap<Key, Origin>,
+    pub(super) provenance: BTreeMap<SettingPath, Provenance>,
 }
 
 impl Loaded {
     /// `key = value` as a message can show it, and where the value comes from.
-    pub(super) fn setting(&self, key: &Key) -> (String, Origin) {
-        let value = secret::masked(key, tree::value(&tree::tree(&self.settings), key));
-        (format!("{key} = {}", excerpt(&value.to_string())), self.origin(key))
+    pub(super) fn setting(&self, key: &SettingPath) -> (String, Provenance) {
+        let value = redact::redact(key, tree::value(&tree::tree(&self.settings), key));
+        (format!("{key} = {}", excerpt(&value.to_string())), self.provenance(key))
     }
 
-    fn origin(&self, key: &Key) -> Origin {
-        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    fn provenance(&self, key: &SettingPath) -> Provenance {
+        self.provenance.get(key).cloned().unwrap_or(Provenance::Default)
     }
 }
 
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut section = Key::root();
+        let mut section = SettingPath::root();
         for (key, value) in leaves(&tree::tree(&self.settings)) {
             if key.parent() != section {
                 section = key.parent();
                 writeln!(f, "\n[{section}]")?;
             }
-            let line = format!("{} = {}", key.name(), secret::masked(&key, value));
-            writeln!(f, "{line:<48} # {}", self.origin(&key))?;
+            let line = format!("{} = {}", key.name(), redact::redact(&key, value));
+            writeln!(f, "{line:<48} # {}", self.provenance(&key))?;
         }
         Ok(())
     }

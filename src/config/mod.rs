@@ -5,37 +5,37 @@
 mod settings; // every key, its meaning, its default
 
 mod address; // "127.0.0.1:8080" and back
-mod bytes; // "64KiB" and back
+mod byte_size; // "64KiB" and back
 mod duration; // "25s" and back
 mod level; // "info" and back
 mod room_name; // what a room may be called
-mod room_rules; // what holds in one room
+mod room_policy; // what holds in one room
 mod text; // what is read from text
 mod web_origin; // "https://example.org", and which it is
 
-mod draft; // tries each value, judges the whole
+mod merge; // tries each value, judges the whole
 mod environment; // which keys the environment sets
 mod file; // which keys a file sets
 mod load; // from file and environment to settings
 mod loaded;
-mod reading; // what either says
-mod rules; // what no type can say // settings with their origins
+mod parsed; // what either says
+mod constraints; // what no type can say // settings with their origins
 
 mod error; // why there is no configuration
-mod mistake; // one thing that is wrong
-mod nearest;
+mod diagnostic; // one thing that is wrong
+mod suggest;
 mod syntax; // what is not TOML // which key was meant
 
-mod key; // session.max_message
-mod origin; // default, file and line, variable
-mod secret;
+mod path; // session.max_message
+mod source; // default, file and line, variable
+mod redact;
 mod tree; // settings by key // what is not shown
 
-pub use bytes::ByteSize;
+pub use byte_size::ByteSize;
 pub use error::ConfigError;
 pub use loaded::Loaded;
 pub use room_name::{RoomName, RoomNameError};
-pub use room_rules::{HistoryOverride, Pattern, RoomOverride, RoomRules};
+pub use room_policy::{EffectiveRoom, HistoryOverride, Pattern, RoomOverride};
 pub use settings::*;
 pub use web_origin::{Host, HostPattern, OriginPattern, PatternError, WebOrigin, default_port};
 

@@ -1,9 +1,9 @@
 //! What is said about a text that is not TOML.
 
 use super::{
-    mistake::{Mistake, Problem},
-    origin::Source,
-    reading::Reading,
+    diagnostic::{Diagnostic, Problem},
+    parsed::Parsed,
+    source::Source,
 };
 use std::ops::Range;
 use toml::{
@@ -42,18 +42,18 @@ fn unquoted_in<'i>(value: &mut Spanned<DeValue<'i>>, errors: &[Error], text: &'i
 }
 
 /// The mistake behind the parser's `error`, given what could be read in spite of it.
-pub fn mistake(error: &Error, source: Source, unquoted: &[Range<usize>], reading: &Reading) -> Mistake {
+pub fn diagnostic(error: &Error, source: Source, unquoted: &[Range<usize>], parsed: &Parsed) -> Diagnostic {
     if let Some(value) = unquoted.iter().find(|value| value.contains(&start(error))) {
-        let (origin, found) = source.part(value.clone());
-        return Mistake { origin, problem: Problem::quotes(reading.key_at(value.start), found) };
+        let (provenance, found) = source.part(value.clone());
+        return Diagnostic { provenance, problem: Problem::quotes(parsed.key_at(value.start), found) };
     }
-    let (origin, found) = source.part(error.span().unwrap_or_default());
+    let (provenance, found) = source.part(error.span().unwrap_or_default());
     let problem = match error.message() {
         // Only names are shown: a value may be a secret.
         message @ "duplicate key" => Problem::Syntax(format!("{message}: {found}")),
         message => Problem::Syntax(in_our_words(message).to_owned()),
     };
-    Mistake { origin, problem }
+    Diagnostic { provenance, problem }
 }
 
 fn start(error: &Error) -> usize {

@@ -4,12 +4,12 @@ use serde::de::{Error, Unexpected, Visitor};
 use std::fmt;
 
 /// Reads a `T` from text; `expected` completes the sentence "expected …".
-pub struct Text<T> {
+pub struct FromText<T> {
     pub expected: &'static str,
     pub parse: fn(&str) -> Option<T>,
 }
 
-impl<T> Visitor<'_> for Text<T> {
+impl<T> Visitor<'_> for FromText<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 //!
 //! Every setting therefore has a value: what may be left out is an empty list or an empty text.
 
-use super::{Settings, key::Key};
+use super::{Settings, path::SettingPath};
 use std::collections::BTreeSet;
 use toml::Value;
 
@@ -11,30 +11,30 @@ pub fn tree(settings: &Settings) -> Value {
 }
 
 /// Every key with its value.
-pub fn leaves(tree: &Value) -> Vec<(Key, &Value)> {
-    below(Key::root(), tree)
+pub fn leaves(tree: &Value) -> Vec<(SettingPath, &Value)> {
+    below(SettingPath::root(), tree)
 }
 
-pub fn keys(tree: &Value) -> Vec<Key> {
+pub fn keys(tree: &Value) -> Vec<SettingPath> {
     leaves(tree).into_iter().map(|(key, _)| key).collect()
 }
 
 /// The sections that hold keys.
-pub fn sections(tree: &Value) -> BTreeSet<Key> {
-    keys(tree).iter().map(Key::parent).filter(|section| *section != Key::root()).collect()
+pub fn sections(tree: &Value) -> BTreeSet<SettingPath> {
+    keys(tree).iter().map(SettingPath::parent).filter(|section| *section != SettingPath::root()).collect()
 }
 
 /// The value of a key that exists.
-pub fn value<'t>(tree: &'t Value, key: &Key) -> &'t Value {
+pub fn value<'t>(tree: &'t Value, key: &SettingPath) -> &'t Value {
     key.names().fold(tree, |value, name| &value[name])
 }
 
 /// The value of a key that exists, to be replaced.
-pub fn value_mut<'t>(tree: &'t mut Value, key: &Key) -> &'t mut Value {
+pub fn value_mut<'t>(tree: &'t mut Value, key: &SettingPath) -> &'t mut Value {
     key.names().fold(tree, |value, name| &mut value[name])
 }
 
-fn below(at: Key, value: &Value) -> Vec<(Key, &Value)> {
+fn below(at: SettingPath, value: &Value) -> Vec<(SettingPath, &Value)> {
     match value {
         Value::Table(section) => {
             section.iter().flat_map(|(name, value)| below(at.child(name), value)).collect()

@@ -1,6 +1,6 @@
 //! Hosts and web origins: as clients name them, and as an operator lists them.
 
-use super::text::Text;
+use super::text::FromText;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{net::IpAddr, str::FromStr};
 
@@ -288,13 +288,13 @@ impl From<OriginPattern> for String {
 
 impl<'de> Deserialize<'de> for HostPattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Text { expected: EXPECTED_HOST, parse: |text| text.parse().ok() })
+        deserializer.deserialize_str(FromText { expected: EXPECTED_HOST, parse: |text| text.parse().ok() })
     }
 }
 
 impl<'de> Deserialize<'de> for OriginPattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Text { expected: EXPECTED_ORIGIN, parse: |text| text.parse().ok() })
+        deserializer.deserialize_str(FromText { expected: EXPECTED_ORIGIN, parse: |text| text.parse().ok() })
     }
 }
 

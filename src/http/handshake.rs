@@ -61,8 +61,8 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;
-    let rules = state.settings.rules_of(&room);
-    let may_publish = rules.anyone || state.has_key(request)?;
+    let room_settings = state.settings.room(&room);
+    let may_publish = room_settings.anyone || state.has_key(request)?;
     let query = Query::of(request)?;
     let echo = query.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
@@ -85,11 +85,18 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
     let mut response = response.finish();
     let form = Form { protocol, window: compression.map(|agreement| agreement.window) };
     response.extensions_mut().insert(Handshake {
-        options: SessionOptions { slot, room, echo: echo.unwrap_or(rules.echo), may_publish, form, peer },
+        options: SessionOptions {
+            slot,
+            room,
+            echo: echo.unwrap_or(room_settings.echo),
+            may_publish,
+            form,
+            peer,
+        },
         history,
         resumes,
-        max_message: rules.max_message,
-        messages_per_second: rules.messages_per_second,
+        max_message: room_settings.max_message,
+        messages_per_second: room_settings.messages_per_second,
     });
     Ok(response)
 }

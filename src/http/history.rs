@@ -45,7 +45,11 @@ const PATIENCE: u32 = 4;
 /// Bytes that all answers hold at most: six of the largest histories, since one source alone may hold 3 of 16 parts
 /// without a key, and a piece.
 pub fn answer_bytes(settings: &Settings) -> usize {
-    let largest = settings.all_rules().map(|rules| rules.history.bytes.bytes()).max().unwrap_or_default();
+    let largest = settings
+        .all_rooms()
+        .map(|room_settings| room_settings.history.bytes.bytes())
+        .max()
+        .unwrap_or_default();
     settings.limits.answer_bytes.bytes().max(largest.saturating_mul(6)).saturating_add(LARGEST_PIECE)
 }
 

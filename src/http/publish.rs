@@ -95,11 +95,11 @@ impl Item {
 /// Whether the request may publish in the room; the largest message there.
 fn check(request: &HttpRequest, state: &AppState, room: &RoomName) -> Result<usize, Refusal> {
     check_origin(request)?;
-    let rules = state.settings.rules_of(room);
-    if !rules.anyone {
+    let room_settings = state.settings.room(room);
+    if !room_settings.anyone {
         state.keys.check(request)?;
     }
-    Ok(rules.max_message.bytes())
+    Ok(room_settings.max_message.bytes())
 }
 
 async fn post(

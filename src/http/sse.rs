@@ -35,16 +35,16 @@ pub async fn listen(
         .insert_header(("X-Accel-Buffering", "no")) // nginx would keep events until there are many
         .streaming(stream::empty::<Result<Bytes, Infallible>>()); // the session sends the body
     if *request.method() == Method::GET {
-        let rules = state.settings.rules_of(&room);
+        let room_settings = state.settings.room(&room);
         let (peer, slot) = (request.peer_addr(), state.connection_slot(&request)?);
         let framing = if request.version() < Version::HTTP_11 { Framing::Close } else { Framing::Chunked };
         let form = Form { protocol: Protocol::Events(framing), window: None };
         response.extensions_mut().insert(Handshake {
-            options: SessionOptions { slot, room, echo: rules.echo, may_publish: false, form, peer },
+            options: SessionOptions { slot, room, echo: room_settings.echo, may_publish: false, form, peer },
             history,
             resumes: None,
-            max_message: rules.max_message,
-            messages_per_second: rules.messages_per_second,
+            max_message: room_settings.max_message,
+            messages_per_second: room_settings.messages_per_second,
         });
     }
     Ok(response)

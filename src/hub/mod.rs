@@ -243,7 +243,11 @@ impl Handler<Barrier> for Hub {
 
 /// How often it is looked for what to forget.
 fn expiry_interval(settings: &Settings) -> Duration {
-    settings.all_rules().map(|rules| rules.history.expiry_interval()).min().unwrap_or_default()
+    settings
+        .all_rooms()
+        .map(|room_settings| room_settings.history.expiry_interval())
+        .min()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

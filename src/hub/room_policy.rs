@@ -1,7 +1,7 @@
 //! What the hub must know about a room when it begins.
 
 use crate::{
-    config::{RoomName, RoomRules, Settings},
+    config::{EffectiveRoom, RoomName, Settings},
     room::{HistoryLimits, RoomPolicy},
     wire::{self, Payload},
 };
@@ -15,24 +15,24 @@ pub struct RoomPolicies {
 
 impl RoomPolicies {
     pub fn new(settings: &Settings) -> Self {
-        let usual = RoomRules { ..settings.all_rules().last().expect("rules for every room") };
+        let usual = EffectiveRoom { ..settings.all_rooms().last().expect("rules for every room") };
         Self { usual: policy(&usual), settings: settings.clone() }
     }
 
     pub fn of(&self, room: &RoomName) -> RoomPolicy {
         match self.settings.rooms.overrides.is_empty() {
             true => self.usual.clone(),
-            false => policy(&self.settings.rules_of(room)),
+            false => policy(&self.settings.room(room)),
         }
     }
 }
 
-fn policy(rules: &RoomRules) -> RoomPolicy {
+fn policy(room_settings: &EffectiveRoom) -> RoomPolicy {
     RoomPolicy {
-        history: HistoryLimits::of(&rules.history),
-        greeting: greeting(&rules.greeting),
-        presence: rules.presence,
-        clients: if rules.clients == 0 { usize::MAX } else { rules.clients },
+        history: HistoryLimits::of(&room_settings.history),
+        greeting: greeting(&room_settings.greeting),
+        presence: room_settings.presence,
+        clients: if room_settings.clients == 0 { usize::MAX } else { room_settings.clients },
     }
 }
 

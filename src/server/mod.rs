@@ -129,7 +129,7 @@ impl Stop {
 
 /// What an operator may have set without knowing what it means.
 fn warn_of_danger(settings: &Settings) {
-    if settings.publish.keys.is_empty() && settings.all_rules().any(|rules| !rules.anyone) {
+    if settings.publish.keys.is_empty() && settings.all_rooms().any(|rules| !rules.anyone) {
         warn!(target: TARGET, "publish.keys is empty: where not anyone may publish, nobody may");
     }
     if settings.origins.allowed.iter().any(OriginPattern::is_opaque) {

@@ -8,13 +8,13 @@ use std::{
 
 /// Where a value comes from; later ones win over earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum Provenance {
     Default,
     File { path: PathBuf, line: usize },
     Variable(String),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -33,19 +33,19 @@ pub enum Source<'i> {
 
 impl<'i> Source<'i> {
     /// The origin of what stands at a byte of the text.
-    pub fn origin(self, at: usize) -> Origin {
+    pub fn provenance(self, at: usize) -> Provenance {
         match self {
             Self::File { path, text } => {
                 let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-                Origin::File { path: path.to_owned(), line }
+                Provenance::File { path: path.to_owned(), line }
             }
-            Self::Variable { name, .. } => Origin::Variable(name.to_owned()),
+            Self::Variable { name, .. } => Provenance::Variable(name.to_owned()),
         }
     }
 
     /// A part of the text, and its origin.
-    pub fn part(self, part: Range<usize>) -> (Origin, &'i str) {
+    pub fn part(self, part: Range<usize>) -> (Provenance, &'i str) {
         let (Self::File { text, .. } | Self::Variable { text, .. }) = self;
-        (self.origin(part.start), text.get(part).unwrap_or_default())
+        (self.provenance(part.start), text.get(part).unwrap_or_default())
     }
 }

@@ -1,6 +1,6 @@
 //! What holds in one room: the settings for every room, and what is said otherwise for some.
 
-use super::{ByteSize, HistorySettings, RoomName, Settings, duration, text::Text};
+use super::{ByteSize, HistorySettings, RoomName, Settings, duration, text::FromText};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Text {
+        deserializer.deserialize_str(FromText {
             expected: "the name of a room, in which one * may stand for anything",
             parse: |text| {
                 let name: Result<RoomName, _> = text.replacen('*', "x", 1).parse();
@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for Pattern {
 
 /// What holds in one room.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RoomRules {
+pub struct EffectiveRoom {
     /// Whether everybody may publish, or only who has a key.
     pub anyone: bool,
     pub greeting: String,
@@ -98,14 +98,14 @@ pub struct RoomRules {
 
 impl Settings {
     /// What holds in `room`: of several overrides that match, each goes over those before it.
-    pub fn rules_of(&self, room: &RoomName) -> RoomRules {
+    pub fn room(&self, room: &RoomName) -> EffectiveRoom {
         let matching = self.rooms.overrides.iter().filter(|other| other.pattern.matches(room));
-        matching.fold(self.rules(), RoomRules::overridden)
+        matching.fold(self.effective(), EffectiveRoom::overridden)
     }
 
     /// What holds where nothing else is said.
-    fn rules(&self) -> RoomRules {
-        RoomRules {
+    fn effective(&self) -> EffectiveRoom {
+        EffectiveRoom {
             anyone: self.publish.anyone,
             greeting: self.rooms.greeting.clone(),
             echo: self.rooms.echo,
@@ -118,13 +118,13 @@ impl Settings {
     }
 
     /// What holds in at least one room.
-    pub fn all_rules(&self) -> impl Iterator<Item = RoomRules> + '_ {
-        let overridden = self.rooms.overrides.iter().map(|other| self.rules().overridden(other));
-        overridden.chain([self.rules()])
+    pub fn all_rooms(&self) -> impl Iterator<Item = EffectiveRoom> + '_ {
+        let overridden = self.rooms.overrides.iter().map(|other| self.effective().overridden(other));
+        overridden.chain([self.effective()])
     }
 }
 
-impl RoomRules {
+impl EffectiveRoom {
     fn overridden(self, other: &RoomOverride) -> Self {
         Self {
             anyone: other.anyone.unwrap_or(self.anyone),
@@ -147,9 +147,9 @@ impl RoomRules {
 mod tests {
     use super::*;
 
-    fn rules(overrides: &str, room: &str) -> RoomRules {
+    fn effective(overrides: &str, room: &str) -> EffectiveRoom {
         let settings: Settings = toml::from_str(overrides).unwrap();
-        settings.rules_of(&room.parse().unwrap())
+        settings.room(&room.parse().unwrap())
     }
 
     #[test]
@@ -184,11 +184,11 @@ mod tests {
             greeting = "goal"
             anyone = true
         "#;
-        let (news, sport) = (rules(overrides, "news.world"), rules(overrides, "news.sport"));
+        let (news, sport) = (effective(overrides, "news.world"), effective(overrides, "news.sport"));
         assert_eq!((news.anyone, news.greeting.as_str(), news.echo), (false, "world", true));
         assert_eq!((news.history.messages, news.history.age), (7, Duration::from_secs(60)));
         assert_eq!((sport.anyone, sport.greeting.as_str(), sport.history.messages), (true, "goal", 7));
-        assert_eq!(rules(overrides, "other").history.messages, 256);
+        assert_eq!(effective(overrides, "other").history.messages, 256);
     }
 
     #[test]

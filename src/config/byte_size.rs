@@ -11,7 +11,7 @@ pub struct ByteSize(usize);
 const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// More than any machine has, and far from where sums of sizes overflow.
-const LARGEST: usize = usize::MAX >> 4;
+const MAX: usize = usize::MAX >> 4;
 
 const EXPECTED: &str = "a number of bytes such as 512, \"64KiB\", \"1MiB\" or \"2GiB\"";
 
@@ -48,7 +48,7 @@ impl FromStr for ByteSize {
             "" => 1,
             unit => UNITS.iter().find(|(name, _)| *name == unit).ok_or(ByteSizeError)?.1,
         };
-        number.checked_mul(unit).filter(|bytes| *bytes <= LARGEST).map(Self).ok_or(ByteSizeError)
+        number.checked_mul(unit).filter(|bytes| *bytes <= MAX).map(Self).ok_or(ByteSizeError)
     }
 }
 

@@ -1,10 +1,13 @@
 //! Which key was meant.
 
-use super::key::Key;
+use super::path::SettingPath;
 use strsim::damerau_levenshtein as distance;
 
 /// The candidate most like `wrong`: in its whole path, or in its name when only the section is wrong.
-pub fn nearest(wrong: &Key, candidates: impl IntoIterator<Item = Key>) -> Option<Key> {
+pub fn nearest(
+    wrong: &SettingPath,
+    candidates: impl IntoIterator<Item = SettingPath>,
+) -> Option<SettingPath> {
     candidates
         .into_iter()
         .map(|candidate| (likeness(wrong, &candidate), candidate))
@@ -14,13 +17,13 @@ pub fn nearest(wrong: &Key, candidates: impl IntoIterator<Item = Key>) -> Option
 }
 
 /// Changed letters, the fewer the better; the wrong section counts as one; the path decides between equals.
-fn likeness(wrong: &Key, candidate: &Key) -> (usize, usize) {
+fn likeness(wrong: &SettingPath, candidate: &SettingPath) -> (usize, usize) {
     let path = distance(&wrong.to_string(), &candidate.to_string());
     (path.min(distance(wrong.name(), candidate.name()) + 1), path)
 }
 
 /// A third of a name may be wrong; with more, a suggestion would be a guess.
-fn tolerated(wrong: &Key) -> usize {
+fn tolerated(wrong: &SettingPath) -> usize {
     wrong.name().len().div_ceil(3)
 }
 
@@ -30,7 +33,7 @@ mod tests {
 
     fn meant(wrong: &str) -> Option<String> {
         let keys = ["listen", "admin.listen", "session.max_message", "limits.connections", "log.message"];
-        nearest(&wrong.into(), keys.map(Key::from)).map(|key| key.to_string())
+        nearest(&wrong.into(), keys.map(SettingPath::from)).map(|key| key.to_string())
     }
 
     #[test]

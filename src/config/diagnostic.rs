@@ -1,9 +1,9 @@
 //! What can be wrong in a configuration, and how an operator is told.
 
 use super::{
-    key::Key,
-    origin::{Origin, Source},
-    secret,
+    path::SettingPath,
+    redact,
+    source::{Provenance, Source},
 };
 use toml::de::Error;
 
@@ -12,9 +12,9 @@ const EXCERPT: usize = 80;
 
 /// One thing that is wrong, and where.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("{origin}: {problem}")]
-pub struct Mistake {
-    pub origin: Origin,
+#[error("{provenance}: {problem}")]
+pub struct Diagnostic {
+    pub provenance: Provenance,
     pub problem: Problem,
 }
 
@@ -25,33 +25,33 @@ pub enum Problem {
     #[error("unknown {what}; {remedy}")]
     Unknown { what: String, remedy: String },
     #[error("{0} is a section: write [{0}] and its keys below it")]
-    Section(Key),
+    Section(SettingPath),
     #[error("{key} = {found}: {reason}")]
-    Value { key: Key, found: String, reason: String },
+    Value { key: SettingPath, found: String, reason: String },
     #[error("{0}")]
-    Rule(String),
+    Constraint(String),
     #[error("{0}")]
     Quotes(String),
 }
 
-impl Mistake {
+impl Diagnostic {
     /// The value of `key` is not what it should be, or `error` says which part of it is not.
-    pub fn value(key: &Key, error: &Error, source: Source) -> Self {
-        let (origin, found) = source.part(error.span().unwrap_or_default());
-        Self { origin, problem: Problem::value(key, found, expectation(error.message())) }
+    pub fn value(key: &SettingPath, error: &Error, source: Source) -> Self {
+        let (provenance, found) = source.part(error.span().unwrap_or_default());
+        Self { provenance, problem: Problem::value(key, found, expectation(error.message())) }
     }
 }
 
 impl Problem {
-    pub fn value(key: &Key, found: &str, reason: &str) -> Self {
-        let found = excerpt(&secret::masked_text(key, found));
+    pub fn value(key: &SettingPath, found: &str, reason: &str) -> Self {
+        let found = excerpt(&redact::redact_text(key, found));
         Self::Value { key: key.clone(), found, reason: reason.to_owned() }
     }
 
     /// A text without quotes; where the key is unknown, so is whether the text is a secret.
-    pub fn quotes(key: Option<&Key>, found: &str) -> Self {
+    pub fn quotes(key: Option<&SettingPath>, found: &str) -> Self {
         let Some(key) = key else { return Self::Quotes("text must stand in quotes".to_owned()) };
-        let found = excerpt(&secret::masked_text(key, found));
+        let found = excerpt(&redact::redact_text(key, found));
         Self::Quotes(format!("{key} = {found}: expected quotes: \"{found}\""))
     }
 }

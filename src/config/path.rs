@@ -4,9 +4,9 @@ use std::fmt;
 
 /// The path of a setting or of a section, such as `session.max_message` or `session`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key(String);
+pub struct SettingPath(String);
 
-impl Key {
+impl SettingPath {
     /// The path above every section.
     pub fn root() -> Self {
         Self(String::new())
@@ -36,13 +36,13 @@ impl Key {
     }
 }
 
-impl From<&str> for Key {
+impl From<&str> for SettingPath {
     fn from(path: &str) -> Self {
         Self(path.to_owned())
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for SettingPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

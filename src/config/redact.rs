@@ -1,18 +1,18 @@
 //! Values that nobody may read over an operator's shoulder.
 
-use super::key::Key;
+use super::path::SettingPath;
 use toml::Value;
 
 const SECRETS: [&str; 5] = ["key", "keys", "secret", "token", "password"];
 const MASK: &str = "***";
 
 /// The value as it may be shown.
-pub fn masked(key: &Key, value: &Value) -> Value {
+pub fn redact(key: &SettingPath, value: &Value) -> Value {
     match value {
-        Value::String(text) => Value::String(masked_text(key, text)),
-        Value::Array(items) => Value::Array(items.iter().map(|item| masked(key, item)).collect()),
+        Value::String(text) => Value::String(redact_text(key, text)),
+        Value::Array(items) => Value::Array(items.iter().map(|item| redact(key, item)).collect()),
         Value::Table(section) => {
-            let inner = |(name, value): (&String, &Value)| (name.clone(), masked(&key.child(name), value));
+            let inner = |(name, value): (&String, &Value)| (name.clone(), redact(&key.child(name), value));
             Value::Table(section.iter().map(inner).collect())
         }
         number => number.clone(),
@@ -20,7 +20,7 @@ pub fn masked(key: &Key, value: &Value) -> Value {
 }
 
 /// The text as it may be shown; nothing is hidden when there is nothing.
-pub fn masked_text(key: &Key, text: &str) -> String {
+pub fn redact_text(key: &SettingPath, text: &str) -> String {
     let is_secret = |name: &str| name.split('_').any(|word| SECRETS.contains(&word));
     match text {
         "" => String::new(),
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     fn shown(key: &str, value: &str) -> String {
-        masked(&key.into(), &value.parse().unwrap()).to_string()
+        redact(&key.into(), &value.parse().unwrap()).to_string()
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use super::{
     Settings,
-    error::Mistakes,
-    key::Key,
+    constraints::{self, Constraint},
+    diagnostic::{Diagnostic, Problem},
+    error::Diagnostics,
     loaded::Loaded,
-    mistake::{Mistake, Problem},
-    origin::Origin,
-    reading::{Assignment, Reading},
-    rules::{self, Rule},
+    parsed::{Assignment, Parsed},
+    path::SettingPath,
+    source::Provenance,
     tree,
 };
 use serde::Deserialize;
@@ -19,53 +19,55 @@ use toml::{
 };
 
 /// The values so far, beginning with the defaults, and what is wrong with those that were refused.
-pub struct Draft {
+pub struct Merge {
     values: Value,
-    origins: BTreeMap<Key, Origin>,
-    mistakes: Vec<Mistake>,
+    provenance: BTreeMap<SettingPath, Provenance>,
+    diagnostics: Vec<Diagnostic>,
 }
 
-impl Draft {
+impl Merge {
     pub fn new(defaults: Value) -> Self {
-        Self { values: defaults, origins: BTreeMap::new(), mistakes: Vec::new() }
+        Self { values: defaults, provenance: BTreeMap::new(), diagnostics: Vec::new() }
     }
 
     /// Takes what a source says over what was said before.
-    pub fn take(&mut self, reading: Reading) {
-        self.mistakes.extend(reading.mistakes);
-        for assignment in reading.assignments {
+    pub fn take(&mut self, parsed: Parsed) {
+        self.diagnostics.extend(parsed.diagnostics);
+        for assignment in parsed.assignments {
             self.set(assignment);
         }
     }
 
     /// The settings, or everything that is wrong with them.
-    pub fn finish(mut self) -> Result<Loaded, Mistakes> {
+    pub fn finish(mut self) -> Result<Loaded, Diagnostics> {
         let settings = Settings::deserialize(self.values).expect("each value was accepted alone");
-        let loaded = Loaded { settings, origins: self.origins };
-        let broken = rules::broken(&loaded.settings).into_iter();
-        let told = broken.filter(|rule| !is_in_doubt(rule, &self.mistakes)).map(|rule| rule.breach(&loaded));
-        let told: Vec<_> = told.collect();
-        self.mistakes.extend(told);
-        if self.mistakes.is_empty() { Ok(loaded) } else { Err(Mistakes::new(self.mistakes)) }
+        let loaded = Loaded { settings, provenance: self.provenance };
+        let broken = constraints::broken(&loaded.settings).into_iter();
+        let reported = broken
+            .filter(|constraint| !is_in_doubt(constraint, &self.diagnostics))
+            .map(|constraint| constraint.violation(&loaded));
+        let reported: Vec<_> = reported.collect();
+        self.diagnostics.extend(reported);
+        if self.diagnostics.is_empty() { Ok(loaded) } else { Err(Diagnostics::new(self.diagnostics)) }
     }
 
     fn set(&mut self, Assignment { key, value, source }: Assignment) {
-        match alone(&key, value.clone()) {
+        match try_value(&key, value.clone()) {
             Ok(accepted) => {
                 *tree::value_mut(&mut self.values, &key) = tree::value(&accepted, &key).clone();
-                self.origins.insert(key, source.origin(value.span().start));
+                self.provenance.insert(key, source.provenance(value.span().start));
             }
             Err(error) => {
-                let elements = elements(value).filter_map(|element| alone(&key, element).err());
+                let elements = elements(value).filter_map(|element| try_value(&key, element).err());
                 let errors = iter::once(error).chain(elements);
-                self.mistakes.extend(errors.map(|error| Mistake::value(&key, &error, source)));
+                self.diagnostics.extend(errors.map(|error| Diagnostic::value(&key, &error, source)));
             }
         }
     }
 }
 
 /// The settings with nothing but this value, as a tree; or why it cannot be.
-fn alone<'i>(key: &Key, value: Spanned<DeValue<'i>>) -> Result<Value, Error> {
+fn try_value<'i>(key: &SettingPath, value: Spanned<DeValue<'i>>) -> Result<Value, Error> {
     let nested = key.names().rfold(value, |inner, name| {
         let span = inner.span();
         let name = Spanned::new(span.clone(), name.to_owned().into());
@@ -87,9 +89,9 @@ fn elements<'i>(value: Spanned<DeValue<'i>>) -> impl Iterator<Item = Spanned<DeV
 }
 
 /// Whether the rule judges a default that stands in for a value that was refused.
-fn is_in_doubt(rule: &Rule, mistakes: &[Mistake]) -> bool {
-    mistakes.iter().any(|mistake| match &mistake.problem {
-        Problem::Value { key, .. } => rule.is_about(key),
+fn is_in_doubt(constraint: &Constraint, diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| match &diagnostic.problem {
+        Problem::Value { key, .. } => constraint.is_about(key),
         _ => false,
     })
 }
