@@ -188,7 +188,7 @@ fn broadcast(criterion: &mut Criterion) {
         let [(kind, payload), ..] = payloads(size);
         let broadcast = || {
             let prepared = Prepared::new(payload.clone());
-            (0..100).for_each(|_| drop(black_box(prepared.form(window, &COMPRESSION).clone())));
+            (0..100).for_each(|_| drop(black_box(prepared.encoded(window, &COMPRESSION).clone())));
         };
         let form = if window.is_some() { "compressed" } else { "plain" };
         criterion
@@ -199,7 +199,7 @@ fn broadcast(criterion: &mut Criterion) {
 fn inflate(criterion: &mut Criterion) {
     for size in [1 << 10, 16 << 10] {
         let [(kind, payload), ..] = payloads(size);
-        let frame = masked(Prepared::new(payload).form(Some(WindowBits::MAX), &COMPRESSION));
+        let frame = masked(Prepared::new(payload).encoded(Some(WindowBits::MAX), &COMPRESSION));
         let mut decoder = Decoder::new(MAX_MESSAGE, true);
         criterion.bench_function(&format!("inflate/{kind}/{size}"), |bencher| {
             bencher.iter(|| decoder.decode(&mut &frame[..]).unwrap().unwrap());

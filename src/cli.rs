@@ -85,11 +85,11 @@ pub struct Room {
 }
 
 /// Shorter, it would be the network that is judged.
-const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
+const MIN_PATIENCE: Duration = Duration::from_secs(1);
 
 fn silence(text: &str) -> Result<Duration, String> {
     let silence = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    match (SHORTEST_SILENCE..=Duration::from_secs(24 * 3600)).contains(&silence) {
+    match (MIN_PATIENCE..=Duration::from_secs(24 * 3600)).contains(&silence) {
         true => Ok(silence),
         false => Err("expected 1s to 24h".to_owned()),
     }

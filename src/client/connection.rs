@@ -76,7 +76,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The least that the first attempt has, however little patience there is.
-const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
+const MIN_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// After so long without an answer people are told what is being tried.
 const TELL_AFTER: Duration = Duration::from_secs(1);
@@ -199,7 +199,7 @@ impl Connection {
             }
             sleep(pause).await;
             let rest = self.outage.rest_of(self.address.patience);
-            let least = if is_first { SHORTEST_ATTEMPT } else { Duration::ZERO };
+            let least = if is_first { MIN_ATTEMPT } else { Duration::ZERO };
             is_first = false;
             let limit = rest.clamp(least, ATTEMPT_WITHIN);
             reason = match timeout(limit, self.attempt()).await {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Stdin, stdin};
 use worldcast::config::ByteSize;
 
 /// Lines under way; standard input is not read beyond them.
-const MOST_UNHEARD: usize = 64;
+const MAX_UNHEARD: usize = 64;
 
 /// Asked to know that everything that was said before has been heard.
 const QUESTION: &str = r#"{"type":"presence"}"#;
@@ -71,7 +71,7 @@ impl Pipe {
     async fn step(&mut self) -> Result<(), Failure> {
         // While it connects nothing else may win, which would cut the attempt short.
         let may_read =
-            self.connection.is_open() && self.caught_up && !self.ended && self.unheard.len() < MOST_UNHEARD;
+            self.connection.is_open() && self.caught_up && !self.ended && self.unheard.len() < MAX_UNHEARD;
         tokio::select! {
             event = self.connection.next() => match event? {
                 Event::Message(message) => self.hear(message)?,

@@ -3,7 +3,7 @@
 use super::{AppState, guard::check_origin, query::Query, recall::history_request, refusal::Refusal};
 use crate::{
     config::RoomName,
-    protocol::{Form, Protocol},
+    protocol::{Encoding, Protocol},
     session::{Handshake, SessionOptions},
     wire,
 };
@@ -67,11 +67,11 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
     let echo = query.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
     let history = history_request(request, &query)?;
-    if protocol == Protocol::Bare && history.since.is_some() {
+    if protocol == Protocol::Raw && history.since.is_some() {
         let why = "since is for clients that speak worldcast.v1; others have last";
         return Err(Refusal::Query(why.to_owned()));
     }
-    let resumes = query.get("session", "text")?.and_then(|sealed: String| state.seal.opened(&sealed));
+    let resumes = query.get("session", "text")?.and_then(|token: String| state.tokens.verify(&token));
     let compression = negotiate_compression(request, state);
     let mut response =
         ws::handshake(request).map_err(|_| Refusal::Handshake("the stock handshake refused it"))?;
@@ -83,14 +83,14 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
     }
     let (peer, slot) = (request.peer_addr(), state.connection_slot(request)?);
     let mut response = response.finish();
-    let form = Form { protocol, window: compression.map(|agreement| agreement.window) };
+    let encoding = Encoding { protocol, window: compression.map(|agreement| agreement.window) };
     response.extensions_mut().insert(Handshake {
         options: SessionOptions {
             slot,
             room,
             echo: echo.unwrap_or(room_settings.echo),
             may_publish,
-            form,
+            encoding,
             peer,
         },
         history,

@@ -37,7 +37,7 @@ const PIECE: usize = 32 << 10;
 const SLICE: usize = 4095;
 
 /// The most bytes of a piece, with what surrounds a message.
-const LARGEST_PIECE: usize = 64 << 10;
+const MAX_PIECE: usize = 64 << 10;
 
 /// Of the patience with a client that takes nothing, the part for which an answer waits for a share.
 const PATIENCE: u32 = 4;
@@ -50,7 +50,7 @@ pub fn answer_bytes(settings: &Settings) -> usize {
         .map(|room_settings| room_settings.history.bytes.bytes())
         .max()
         .unwrap_or_default();
-    settings.limits.answer_bytes.bytes().max(largest.saturating_mul(6)).saturating_add(LARGEST_PIECE)
+    settings.limits.answer_bytes.bytes().max(largest.saturating_mul(6)).saturating_add(MAX_PIECE)
 }
 
 /// What is asked for.
@@ -136,7 +136,7 @@ impl AppState {
 /// What the answer holds at first: all messages, and a piece of JSON, or all of it if that is less.
 fn cost(slice: Option<&HistorySlice>) -> usize {
     let messages: usize = slice.iter().flat_map(|slice| &slice.messages).map(|message| message.cost()).sum();
-    messages + LARGEST_PIECE.min(messages * 6 + 512)
+    messages + MAX_PIECE.min(messages * 6 + 512)
 }
 
 /// The bytes of the answer, made when they are asked for.
@@ -160,7 +160,7 @@ impl Json {
         Self { begun, messages, current: None, is_first: true, is_over: false, written: 0 }
     }
 
-    /// The next bytes, at most [`LARGEST_PIECE`].
+    /// The next bytes, at most [`MAX_PIECE`].
     fn next(&mut self) -> Option<Bytes> {
         let mut piece = mem::take(&mut self.begun);
         while !self.is_over && piece.len() < PIECE {
@@ -316,7 +316,7 @@ mod tests {
         fn the_pieces_are_the_answer_and_none_is_large(payloads in prop::collection::vec(payload(), 0..12)) {
             let history = history(payloads);
             let pieces = pieces(&history);
-            prop_assert!(pieces.iter().all(|piece| piece.len() <= LARGEST_PIECE));
+            prop_assert!(pieces.iter().all(|piece| piece.len() <= MAX_PIECE));
             let messages = history.newest(usize::MAX);
             let messages: Vec<_> = messages.iter().map(|message| serde_json::to_string(&MessageJson::of(message)).unwrap()).collect();
             let position = history.position();

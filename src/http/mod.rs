@@ -25,7 +25,7 @@ use crate::{
     descriptors::Descriptors,
     hub::Hub,
     metrics::Metrics,
-    protocol::Seal,
+    protocol::SessionTokens,
     session::{ConnectionLimits, ConnectionSlot},
     shares::{Pool, Source},
 };
@@ -56,7 +56,7 @@ pub struct AppState {
     answers: Arc<Pool>,
     keys: ApiKeys,
     origins: Origins,
-    seal: Seal,
+    tokens: SessionTokens,
     page: Option<PathBuf>,
     descriptors: Arc<Descriptors>,
 }
@@ -67,7 +67,7 @@ impl AppState {
         settings: Arc<Settings>,
         hub: Addr<Hub>,
         metrics: Arc<Metrics>,
-        seal: Seal,
+        tokens: SessionTokens,
         in_flight: Arc<Semaphore>,
         descriptors: Arc<Descriptors>,
         listeners: &[SocketAddr],
@@ -82,7 +82,7 @@ impl AppState {
             page: page::directory(&settings.page),
             descriptors,
             metrics,
-            seal,
+            tokens,
             settings,
             hub,
         }

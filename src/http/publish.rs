@@ -23,7 +23,7 @@ use std::{
 };
 
 /// The most messages of a batch.
-const MOST_MESSAGES: usize = 256;
+const MAX_MESSAGES: usize = 256;
 
 /// How much longer than one message a batch may be.
 const MESSAGES_OF_A_BATCH: usize = 16;
@@ -74,8 +74,8 @@ pub async fn batch(
     let Batch { messages } =
         serde_json::from_slice(&bytes).map_err(|error| Refusal::Json(error.to_string()))?;
     drop(bytes);
-    if messages.is_empty() || messages.len() > MOST_MESSAGES {
-        return Err(Refusal::Json(format!("a batch has 1 to {MOST_MESSAGES} messages")));
+    if messages.is_empty() || messages.len() > MAX_MESSAGES {
+        return Err(Refusal::Json(format!("a batch has 1 to {MAX_MESSAGES} messages")));
     }
     let payloads = messages.into_iter().map(|item| item.payload(largest));
     post(&request, &state, room, payloads.collect::<Result<_, _>>()?, reservation).await

@@ -14,7 +14,7 @@ use actix_web::{
 use serde::Serialize;
 
 /// The most rooms that are listed at once.
-const MOST_ROOMS: usize = 1000;
+const MAX_ROOMS: usize = 1000;
 
 /// `GET /rooms/{room}`: how many clients are in it, and what it remembers; `GET /rooms/` is about the default room, and
 /// names it.
@@ -33,7 +33,7 @@ pub async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
     let query = Query::of(&request)?;
     let after = query.get("after", "the name of a room")?;
     let limit = query.get("limit", "a number from 1 to 1000")?.unwrap_or(100);
-    if !(1..=MOST_ROOMS).contains(&limit) {
+    if !(1..=MAX_ROOMS).contains(&limit) {
         return Err(Refusal::Query("limit must be a number from 1 to 1000".to_owned()));
     }
     let rooms = state.hub.send(List { after, limit }).await.map_err(|_| Refusal::Stopping)?;

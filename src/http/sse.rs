@@ -5,7 +5,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    protocol::{Form, Framing, Protocol},
+    protocol::{Encoding, Framing, Protocol},
     session::{Handshake, SessionOptions},
 };
 use actix_web::{
@@ -38,9 +38,16 @@ pub async fn listen(
         let room_settings = state.settings.room(&room);
         let (peer, slot) = (request.peer_addr(), state.connection_slot(&request)?);
         let framing = if request.version() < Version::HTTP_11 { Framing::Close } else { Framing::Chunked };
-        let form = Form { protocol: Protocol::Events(framing), window: None };
+        let encoding = Encoding { protocol: Protocol::Events(framing), window: None };
         response.extensions_mut().insert(Handshake {
-            options: SessionOptions { slot, room, echo: room_settings.echo, may_publish: false, form, peer },
+            options: SessionOptions {
+                slot,
+                room,
+                echo: room_settings.echo,
+                may_publish: false,
+                encoding,
+                peer,
+            },
             history,
             resumes: None,
             max_message: room_settings.max_message,

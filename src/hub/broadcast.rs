@@ -1,7 +1,7 @@
 //! What the hearers of a room are told, on its way.
 
 use crate::{
-    protocol::{Form, Protocol, sse, v1},
+    protocol::{Encoding, Protocol, sse, v1},
     room::{Change, Credit, Message, SessionId},
     wire::{self, Compression, Prepared},
 };
@@ -39,7 +39,7 @@ pub struct Broadcast {
 enum Content {
     Message {
         message: Arc<Message>,
-        bare: Prepared,
+        raw: Prepared,
         /// Made when the first needs it.
         v1: OnceLock<Box<Prepared>>,
         event: OnceLock<Box<sse::Event>>,
@@ -59,8 +59,8 @@ static NOTHING: Bytes = Bytes::new();
 
 impl Broadcast {
     pub fn message(message: Arc<Message>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
-        let (taken, bare) = (message.taken, Prepared::new(message.payload.clone()));
-        let content = Content::Message { message, bare, v1: OnceLock::new(), event: OnceLock::new() };
+        let (taken, raw) = (message.taken, Prepared::new(message.payload.clone()));
+        let content = Content::Message { message, raw, v1: OnceLock::new(), event: OnceLock::new() };
         Arc::new(Self { taken, content, speaker, permit })
     }
 
@@ -76,17 +76,17 @@ impl Broadcast {
     }
 
     /// The frame for a client of this form; empty if it is told nothing.
-    pub fn form(&self, form: Form, compression: &Compression) -> &Bytes {
-        match (&self.content, form.protocol) {
-            (Content::Message { bare, .. }, Protocol::Bare) => bare.form(form.window, compression),
+    pub fn encoded(&self, encoding: Encoding, compression: &Compression) -> &Bytes {
+        match (&self.content, encoding.protocol) {
+            (Content::Message { raw, .. }, Protocol::Raw) => raw.encoded(encoding.window, compression),
             (Content::Message { message, v1, .. }, Protocol::V1) => v1
                 .get_or_init(|| Box::new(Prepared::new(v1::message(message))))
-                .form(form.window, compression),
+                .encoded(encoding.window, compression),
             (Content::Message { message, event, .. }, Protocol::Events(framing)) => {
                 event.get_or_init(|| Box::new(sse::message(message))).framed(framing)
             }
-            (Content::Notice(_), Protocol::Bare | Protocol::Events(_)) => &NOTHING,
-            (Content::Notice(notice), Protocol::V1) => notice.prepared.form(form.window, compression),
+            (Content::Notice(_), Protocol::Raw | Protocol::Events(_)) => &NOTHING,
+            (Content::Notice(notice), Protocol::V1) => notice.prepared.encoded(encoding.window, compression),
         }
     }
 

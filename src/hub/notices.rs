@@ -143,7 +143,8 @@ impl Hub {
     fn answer(&mut self, question: GetPresence) {
         let GetPresence { session, relay, room, reference, permit } = question;
         let Some(room) = self.rooms.find(&room) else { return };
-        let who = room.policy.presence.then(|| room.presence.who().take(Present::MOST).collect::<Vec<_>>());
+        let who =
+            room.policy.presence.then(|| room.presence.who().take(Present::MAX_NAMED).collect::<Vec<_>>());
         let bytes = who.as_ref().map_or(0, |who| who.len() * size_of::<SessionId>());
         let present = Present { clients: room.members.count(), who };
         let presence = Box::new(PresenceReply { reference, present, permit });

@@ -21,7 +21,7 @@ pub use transport::{Transport, reset_on_drop};
 use crate::{
     clock,
     config::SessionSettings,
-    protocol::{Form, Protocol, sse},
+    protocol::{Encoding, Protocol, sse},
     wire,
 };
 use bytes::Bytes;
@@ -43,7 +43,7 @@ pub struct Connection {
     sent: Cell<Traffic>,
     transport: Transport,
     /// What its frames look like.
-    pub form: Form,
+    pub encoding: Encoding,
     phase: Cell<Phase>,
     outbox: RefCell<Queue>,
     reason: OnceCell<CloseReason>,
@@ -67,10 +67,10 @@ impl Traffic {
 }
 
 impl Connection {
-    pub fn new(socket: TcpStream, form: Form, backlog: Arc<Backlog>) -> Self {
+    pub fn new(socket: TcpStream, encoding: Encoding, backlog: Arc<Backlog>) -> Self {
         Self {
             transport: Transport::new(socket),
-            form,
+            encoding,
             liveness: Liveness::new(clock::now()),
             outbox: RefCell::new(Queue::new(backlog)),
             phase: Cell::new(Phase::Open),
@@ -140,7 +140,7 @@ impl Connection {
             self.outbox.borrow_mut().drop_unsent();
         }
         let can_be_told = reason.can_be_told();
-        let frame = close_frame(self.form.protocol, self.reason.get_or_init(|| reason));
+        let frame = close_frame(self.encoding.protocol, self.reason.get_or_init(|| reason));
         let told = can_be_told && self.send(&frame, QueuedAs::Live { messages: 0 }).is_ok(); // may exceed the bounds by its few bytes
         self.enter(if told { Phase::closing_now() } else { Phase::Gone });
     }
@@ -156,7 +156,7 @@ impl Connection {
     /// Looks for what stayed away too long; called about once a second.
     pub fn check_deadlines(&self, now: Instant, settings: &SessionSettings) {
         let action = self.liveness.judge(now, self.phase.get(), self.has_backlog(), settings);
-        match (action, self.form.protocol) {
+        match (action, self.encoding.protocol) {
             (Action::None, _) => {}
             (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {
                 self.liveness.heard(); // a listener has no way to answer; the deadline of a write finds a dead one

@@ -1,10 +1,10 @@
 //! How a session is spoken to: bare messages, the subprotocol worldcast.v1, or Server-Sent Events.
 
-mod seal; // who may say that it is who
+mod session_tokens; // who may say that it is who
 pub mod sse; // Server-Sent Events
 pub mod v1; // worldcast.v1
 
-pub use seal::Seal;
+pub use session_tokens::SessionTokens;
 
 use crate::wire::WindowBits;
 
@@ -12,7 +12,7 @@ use crate::wire::WindowBits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// What is said and nothing else.
-    Bare,
+    Raw,
     /// worldcast.v1
     V1,
     /// Server-Sent Events, as the body of an HTTP response.
@@ -30,7 +30,7 @@ pub enum Framing {
 
 /// How the frames of a session look; whatever has the same form is encoded once for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct Encoding {
     pub protocol: Protocol,
     /// The window of compressed messages, when compression was agreed on.
     pub window: Option<WindowBits>,
@@ -42,13 +42,13 @@ impl Protocol {
     pub fn negotiate<'a>(offers: impl Iterator<Item = &'a str>) -> Self {
         let mut names =
             offers.flat_map(|header| header.split(',')).map(|name| name.trim_matches([' ', '\t']));
-        if names.any(|name| name == v1::NAME) { Self::V1 } else { Self::Bare }
+        if names.any(|name| name == v1::NAME) { Self::V1 } else { Self::Raw }
     }
 
     /// What the server answers in `Sec-WebSocket-Protocol`.
     pub fn name(self) -> Option<&'static str> {
         match self {
-            Self::Bare | Self::Events(_) => None,
+            Self::Raw | Self::Events(_) => None,
             Self::V1 => Some(v1::NAME),
         }
     }
@@ -61,10 +61,10 @@ mod tests {
     #[test]
     fn the_subprotocol_is_found_in_lists_and_in_several_headers() {
         let cases: [(&[&str], Protocol); 7] = [
-            (&[], Protocol::Bare),
-            (&["chat"], Protocol::Bare),
-            (&["worldcast.v2, worldcast"], Protocol::Bare),
-            (&["Worldcast.v1"], Protocol::Bare), // names are compared to the letter
+            (&[], Protocol::Raw),
+            (&["chat"], Protocol::Raw),
+            (&["worldcast.v2, worldcast"], Protocol::Raw),
+            (&["Worldcast.v1"], Protocol::Raw), // names are compared to the letter
             (&["worldcast.v1"], Protocol::V1),
             (&["chat, worldcast.v1 ,x"], Protocol::V1),
             (&["chat", "x,\tworldcast.v1"], Protocol::V1),

@@ -15,11 +15,11 @@ pub const NAME: &str = "worldcast.v1";
 const ENVELOPE: usize = 1 << 10;
 
 /// Bytes of the longest way to write one byte of text in JSON, `\u0000`.
-const LONGEST_ESCAPE: usize = 6;
+const MAX_ESCAPE: usize = 6;
 
 /// Bytes of the largest request that publishes a message of `max_message` bytes.
 pub fn max_request(max_message: usize) -> usize {
-    max_message.saturating_mul(LONGEST_ESCAPE).saturating_add(ENVELOPE)
+    max_message.saturating_mul(MAX_ESCAPE).saturating_add(ENVELOPE)
 }
 
 /// The longest reference, in bytes.
@@ -44,7 +44,7 @@ impl TryFrom<String> for Reference {
 /// What the server says.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Told<'a> {
+enum ServerMessage<'a> {
     Welcome(Welcome<'a>),
     Message(MessageJson<'a>),
     Join {
@@ -127,46 +127,46 @@ impl<'a> MessageJson<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Present {
     pub clients: usize,
-    /// Only where `rooms.presence` is on, and no more than [`Present::MOST`].
+    /// Only where `rooms.presence` is on, and no more than [`Present::MAX_NAMED`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<Vec<SessionId>>,
 }
 
 impl Present {
     /// The most that are told by name: a question must not cost much more than it is long.
-    pub const MOST: usize = 1000;
+    pub const MAX_NAMED: usize = 1000;
 }
 
 pub fn welcome(welcome: Welcome) -> Payload {
-    text(&Told::Welcome(welcome))
+    text(&ServerMessage::Welcome(welcome))
 }
 
 pub fn message(message: &Message) -> Payload {
-    text(&Told::Message(MessageJson::of(message)))
+    text(&ServerMessage::Message(MessageJson::of(message)))
 }
 
 pub fn join(who: SessionId) -> Payload {
-    text(&Told::Join { who })
+    text(&ServerMessage::Join { who })
 }
 
 pub fn leave(who: SessionId) -> Payload {
-    text(&Told::Leave { who })
+    text(&ServerMessage::Leave { who })
 }
 
 pub fn ack(reference: &Reference, offset: Offset) -> Payload {
-    text(&Told::Ack { r#ref: reference, offset })
+    text(&ServerMessage::Ack { r#ref: reference, offset })
 }
 
 pub fn presence(reference: Option<&Reference>, present: &Present) -> Payload {
-    text(&Told::Presence { r#ref: reference, present })
+    text(&ServerMessage::Presence { r#ref: reference, present })
 }
 
-pub fn error(Complaint { reference, code, message }: &Complaint) -> Payload {
-    text(&Told::Error { r#ref: reference.as_ref(), code, message })
+pub fn error(RequestError { reference, code, message }: &RequestError) -> Payload {
+    text(&ServerMessage::Error { r#ref: reference.as_ref(), code, message })
 }
 
-fn text(told: &Told) -> Payload {
-    let json = serde_json::to_string(told).expect("text, numbers and lists are JSON");
+fn text(message: &ServerMessage) -> Payload {
+    let json = serde_json::to_string(message).expect("text, numbers and lists are JSON");
     Payload::Text(json.into_boxed_str().into())
 }
 
@@ -185,7 +185,7 @@ pub enum Request {
 
 /// Why a client does not get what it asks for; its session goes on.
 #[derive(Debug, PartialEq)]
-pub struct Complaint {
+pub struct RequestError {
     pub reference: Option<Reference>,
     /// For programs.
     pub code: &'static str,
@@ -195,7 +195,7 @@ pub struct Complaint {
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Asked {
+enum RequestJson {
     Publish { r#ref: Option<Reference>, text: Option<String>, base64: Option<String> },
     Presence { r#ref: Option<Reference> },
 }
@@ -204,18 +204,18 @@ impl Request {
     /// Reads what a client sent.
     ///
     /// # Errors
-    /// A [`Complaint`] with the code `request` if it is none, `payload` if there is not exactly one of text and
+    /// A [`RequestError`] with the code `request` if it is none, `payload` if there is not exactly one of text and
     /// base64, and `base64` if that is none. It carries the reference wherever that can be read.
-    pub fn read(text: &str) -> Result<Self, Complaint> {
-        let complain = |reference, code, message| Complaint { reference, code, message };
+    pub fn read(text: &str) -> Result<Self, RequestError> {
+        let refuse = |reference, code, message| RequestError { reference, code, message };
         match serde_json::from_str(text) {
-            Ok(Asked::Presence { r#ref }) => Ok(Self::Presence { reference: r#ref }),
-            Ok(Asked::Publish { r#ref, text, base64 }) => match payload(text, base64) {
+            Ok(RequestJson::Presence { r#ref }) => Ok(Self::Presence { reference: r#ref }),
+            Ok(RequestJson::Publish { r#ref, text, base64 }) => match payload(text, base64) {
                 Ok(payload) => Ok(Self::Publish { reference: r#ref, payload }),
-                Err(error) => Err(complain(r#ref, error.code(), error.to_string())),
+                Err(error) => Err(refuse(r#ref, error.code(), error.to_string())),
             },
             Err(error) => {
-                Err(complain(Reference::in_any(text), "request", format!("not a request of {NAME}: {error}")))
+                Err(refuse(Reference::in_any(text), "request", format!("not a request of {NAME}: {error}")))
             }
         }
     }
@@ -328,8 +328,8 @@ mod tests {
             (r#"{"type":"publish","ref":"1","base64":"A"}"#, "base64", true),
         ];
         for (text, code, referred) in cases {
-            let complaint = Request::read(text).unwrap_err();
-            assert_eq!((complaint.code, complaint.reference.is_some()), (code, referred), "{text}");
+            let error = Request::read(text).unwrap_err();
+            assert_eq!((error.code, error.reference.is_some()), (code, referred), "{text}");
         }
     }
 }

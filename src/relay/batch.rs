@@ -2,7 +2,7 @@
 
 use crate::{
     hub::{Broadcast, SessionId},
-    protocol::Form,
+    protocol::Encoding,
     wire::Compression,
 };
 use bytes::{Bytes, BytesMut};
@@ -13,7 +13,7 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 pub struct Batch<'a> {
     pending: &'a [Arc<Broadcast>],
     compression: &'a Compression,
-    encoded: SmallVec<[(Form, Encoded); 1]>,
+    encoded: SmallVec<[(Encoding, Encoded); 1]>,
 }
 
 /// All messages in one form, in one piece, and where each ends.
@@ -42,9 +42,9 @@ impl<'a> Batch<'a> {
     }
 
     /// The bytes of the messages from the one at `first` on, and how many messages they are.
-    pub fn from(&mut self, first: usize, form: Form) -> (Cow<'_, Bytes>, usize) {
+    pub fn from(&mut self, first: usize, encoding: Encoding) -> (Cow<'_, Bytes>, usize) {
         let all = 0..self.pending.len();
-        self.encoded(form).slice(first..all.end)
+        self.encoded(encoding).slice(first..all.end)
     }
 
     /// Calls `push` with each run of messages from `first` on that `subscriber` is to hear, and, in their places, with
@@ -53,11 +53,11 @@ impl<'a> Batch<'a> {
         &mut self,
         subscriber: Subscriber,
         first: usize,
-        form: Form,
+        encoding: Encoding,
         mut push: impl FnMut(&Bytes, usize),
     ) {
         let pending = self.pending;
-        let encoded = self.encoded(form);
+        let encoded = self.encoded(encoding);
         let mut run = first..first;
         for (at, broadcast) in pending.iter().enumerate().skip(first) {
             let ack = broadcast.ack(subscriber.session);
@@ -72,11 +72,11 @@ impl<'a> Batch<'a> {
         encoded.push(run, &mut push);
     }
 
-    fn encoded(&mut self, form: Form) -> &Encoded {
-        let at = match self.encoded.iter().position(|(known, _)| *known == form) {
+    fn encoded(&mut self, encoding: Encoding) -> &Encoded {
+        let at = match self.encoded.iter().position(|(known, _)| *known == encoding) {
             Some(at) => at,
             None => {
-                self.encoded.push((form, Encoded::new(self.pending, form, self.compression)));
+                self.encoded.push((encoding, Encoded::new(self.pending, encoding, self.compression)));
                 self.encoded.len() - 1
             }
         };
@@ -85,17 +85,17 @@ impl<'a> Batch<'a> {
 }
 
 impl Encoded {
-    fn new(pending: &[Arc<Broadcast>], form: Form, compression: &Compression) -> Self {
-        let forms = || pending.iter().map(|broadcast| broadcast.form(form, compression));
-        let ends = forms().scan(Boundary::default(), |end, form| {
-            end.bytes += form.len();
-            end.messages += usize::from(!form.is_empty());
+    fn new(pending: &[Arc<Broadcast>], encoding: Encoding, compression: &Compression) -> Self {
+        let encodings = || pending.iter().map(|broadcast| broadcast.encoded(encoding, compression));
+        let ends = encodings().scan(Boundary::default(), |end, encoding| {
+            end.bytes += encoding.len();
+            end.messages += usize::from(!encoding.is_empty());
             Some(*end)
         });
         let ends: SmallVec<[Boundary; 1]> = ends.collect();
         let bytes = match pending {
-            [only] => only.form(form, compression).clone(),
-            _ => concatenated(forms(), ends.last().map_or(0, |end| end.bytes)),
+            [only] => only.encoded(encoding, compression).clone(),
+            _ => concatenated(encodings(), ends.last().map_or(0, |end| end.bytes)),
         };
         Self { bytes, ends }
     }
@@ -123,9 +123,9 @@ impl Encoded {
     }
 }
 
-fn concatenated<'b>(forms: impl Iterator<Item = &'b Bytes>, length: usize) -> Bytes {
+fn concatenated<'b>(encodings: impl Iterator<Item = &'b Bytes>, length: usize) -> Bytes {
     let mut all = BytesMut::with_capacity(length);
-    forms.for_each(|form| all.extend_from_slice(form));
+    encodings.for_each(|encoding| all.extend_from_slice(encoding));
     all.freeze()
 }
 
@@ -136,10 +136,10 @@ mod tests {
 
     const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
 
-    const BARE: Form = Form { protocol: Protocol::Bare, window: None };
+    const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };
 
     fn from(batch: &mut Batch, first: usize) -> (Bytes, usize) {
-        let (part, messages) = batch.from(first, BARE);
+        let (part, messages) = batch.from(first, RAW);
         (part.into_owned(), messages)
     }
 
@@ -162,15 +162,12 @@ mod tests {
     fn a_small_part_keeps_no_large_batch_in_memory() {
         let me = SessionId::next();
         let mine = "x".repeat(1000);
-        let pending = pending(&[
-            ("a", Audience::Everyone),
-            (&mine, Audience::EveryoneBut(me)),
-            ("b", Audience::Everyone),
-        ]);
+        let pending =
+            pending(&[("a", Audience::Everyone), (&mine, Audience::Except(me)), ("b", Audience::Everyone)]);
         let mut batch = Batch::new(&pending, &PLAIN);
         let whole = from(&mut batch, 0).0.as_ptr_range();
         let mut parts = Vec::new();
-        batch.parts_for(subscriber(me), 0, BARE, |part, _| parts.push(part.clone()));
+        batch.parts_for(subscriber(me), 0, RAW, |part, _| parts.push(part.clone()));
         parts.push(from(&mut batch, 2).0);
         assert_eq!(parts.len(), 3);
         assert!(parts.iter().all(|part| !whole.contains(&part.as_ptr())));
@@ -191,23 +188,23 @@ mod tests {
         let pending = pending(&[
             ("a", Audience::Everyone),
             ("b", Audience::Everyone),
-            ("mine", Audience::EveryoneBut(me)),
-            ("mine too", Audience::EveryoneBut(me)),
-            ("c", Audience::EveryoneBut(SessionId::next())),
+            ("mine", Audience::Except(me)),
+            ("mine too", Audience::Except(me)),
+            ("c", Audience::Except(SessionId::next())),
         ]);
         let mut batch = Batch::new(&pending, &PLAIN);
         let mut heard = Vec::new();
-        batch.parts_for(subscriber(me), 1, BARE, |part, count| heard.push((part.clone(), count)));
+        batch.parts_for(subscriber(me), 1, RAW, |part, count| heard.push((part.clone(), count)));
         assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
     }
 
     #[test]
     fn who_resumed_a_session_is_left_out_of_what_that_said() {
         let (before, after) = (SessionId::next(), SessionId::next());
-        let pending = pending(&[("a", Audience::EveryoneBut(before)), ("b", Audience::EveryoneBut(after))]);
+        let pending = pending(&[("a", Audience::Except(before)), ("b", Audience::Except(after))]);
         let mut batch = Batch::new(&pending, &PLAIN);
         let mut heard = Vec::new();
-        batch.parts_for(Subscriber { session: after, who: before }, 0, BARE, |part, _| {
+        batch.parts_for(Subscriber { session: after, who: before }, 0, RAW, |part, _| {
             heard.push(part.clone())
         });
         assert_eq!(heard, [Bytes::from_static(b"\x81\x01b")]);
@@ -219,6 +216,6 @@ mod tests {
         pending.insert(0, Broadcast::notice(SessionId::next(), Change::Went, None));
         let mut batch = Batch::new(&pending, &PLAIN);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a"), 1));
-        assert_eq!(batch.from(0, Form { protocol: Protocol::V1, ..BARE }).1, 2);
+        assert_eq!(batch.from(0, Encoding { protocol: Protocol::V1, ..RAW }).1, 2);
     }
 }

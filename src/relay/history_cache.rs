@@ -6,7 +6,7 @@
 use crate::{
     hub::SessionId,
     metrics::Metrics,
-    protocol::{Form, Protocol, sse, v1},
+    protocol::{Encoding, Protocol, sse, v1},
     room::{Epoch, HistorySlice, Message, Offset, RoomSlot},
     wire,
 };
@@ -32,7 +32,7 @@ pub struct HistoryCache {
 struct CachedRoom {
     used: Instant,
     /// One for each form that a newcomer asked for.
-    segments: Vec<(Form, Segment)>,
+    segments: Vec<(Encoding, Segment)>,
 }
 
 /// A run of encoded messages without a gap.
@@ -58,23 +58,23 @@ impl HistoryCache {
     pub fn slice(
         &mut self,
         room: RoomSlot,
-        form: Form,
+        encoding: Encoding,
         slice: &HistorySlice,
         who: SessionId,
     ) -> (Bytes, usize) {
         if slice.messages.is_empty() {
             return (Bytes::new(), 0);
         }
-        let (form, now) = (Form { window: None, ..form }, Instant::now());
-        let known = self.rooms.get(&room).and_then(|cached| cached.segment(form));
+        let (encoding, now) = (Encoding { window: None, ..encoding }, Instant::now());
+        let known = self.rooms.get(&room).and_then(|cached| cached.segment(encoding));
         if let Some(known) = known.filter(|known| known.covers(slice)) {
             let part = known.part(slice, who);
             self.touch(room, now);
             return part;
         }
-        let segment = Segment::build(known, form, slice);
+        let segment = Segment::build(known, encoding, slice);
         let part = segment.part(slice, who);
-        self.keep(room, form, segment, now);
+        self.keep(room, encoding, segment, now);
         part
     }
 
@@ -101,14 +101,14 @@ impl HistoryCache {
 
     /// Keeps `segment` instead of what was kept of this room in this form. The least recently used rooms make way for
     /// it; a segment that exceeds the capacity by itself is not kept.
-    fn keep(&mut self, room: RoomSlot, form: Form, segment: Segment, now: Instant) {
+    fn keep(&mut self, room: RoomSlot, encoding: Encoding, segment: Segment, now: Instant) {
         if CachedRoom::OVERHEAD + segment.cost() > self.capacity {
             return;
         }
         let mut cached = self.remove(room).unwrap_or(CachedRoom { used: now, segments: Vec::new() });
         cached.used = now;
-        cached.segments.retain(|(kept, other)| *kept != form && other.epoch == segment.epoch);
-        cached.segments.push((form, segment));
+        cached.segments.retain(|(kept, other)| *kept != encoding && other.epoch == segment.epoch);
+        cached.segments.push((encoding, segment));
         if cached.cost() > self.capacity {
             cached.segments.drain(..cached.segments.len() - 1); // several forms of one large history
         }
@@ -145,8 +145,8 @@ impl CachedRoom {
     /// Bytes of the list entries around the segments.
     const OVERHEAD: usize = 256;
 
-    fn segment(&self, form: Form) -> Option<&Segment> {
-        self.segments.iter().find(|(kept, _)| *kept == form).map(|(_, segment)| segment)
+    fn segment(&self, encoding: Encoding) -> Option<&Segment> {
+        self.segments.iter().find(|(kept, _)| *kept == encoding).map(|(_, segment)| segment)
     }
 
     fn cost(&self) -> usize {
@@ -164,7 +164,7 @@ impl Segment {
 
     /// The recalled messages, and those of `known` beside them that the room still remembers; encodes only what `known`
     /// lacks.
-    fn build(known: Option<&Self>, form: Form, slice: &HistorySlice) -> Self {
+    fn build(known: Option<&Self>, encoding: Encoding, slice: &HistorySlice) -> Self {
         let HistorySlice { messages, from, until, forgotten, .. } = slice;
         let adjoins = |known: &&Self| {
             known.epoch == until.epoch
@@ -174,14 +174,14 @@ impl Segment {
         let mut all = Encoder::default();
         let mut start = from.offset;
         match known.filter(adjoins) {
-            None => all.encode(messages, form),
+            None => all.encode(messages, encoding),
             Some(known) => {
                 let kept = known.range.start.max(*forgotten);
                 let index_after =
                     |offset| messages.partition_point(|message| message.position.offset <= offset);
-                all.encode(&messages[..index_after(kept)], form);
+                all.encode(&messages[..index_after(kept)], encoding);
                 all.copy(known, known.index(kept));
-                all.encode(&messages[index_after(known.range.end)..], form);
+                all.encode(&messages[index_after(known.range.end)..], encoding);
                 start = start.min(kept);
             }
         }
@@ -240,9 +240,9 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn encode(&mut self, messages: &[Arc<Message>], form: Form) {
+    fn encode(&mut self, messages: &[Arc<Message>], encoding: Encoding) {
         for message in messages {
-            let piece = encoded(message, form);
+            let piece = encoded(message, encoding);
             self.ends.push(self.length() + piece.len());
             self.pieces.push(piece);
         }
@@ -271,9 +271,9 @@ fn joined<P: AsRef<[u8]>>(pieces: &[P], length: usize) -> Bytes {
     joined.freeze()
 }
 
-fn encoded(message: &Message, form: Form) -> Bytes {
-    match form.protocol {
-        Protocol::Bare => wire::plain(&message.payload),
+fn encoded(message: &Message, encoding: Encoding) -> Bytes {
+    match encoding.protocol {
+        Protocol::Raw => wire::plain(&message.payload),
         Protocol::V1 => wire::plain(&v1::message(message)),
         Protocol::Events(framing) => sse::message(message).framed(framing).clone(),
     }
@@ -291,9 +291,9 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    const BARE: Form = Form { protocol: Protocol::Bare, window: None };
-    const V1: Form = Form { protocol: Protocol::V1, window: None };
-    const EVENTS: Form = Form { protocol: Protocol::Events(Framing::Chunked), window: None };
+    const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };
+    const V1: Encoding = Encoding { protocol: Protocol::V1, window: None };
+    const EVENTS: Encoding = Encoding { protocol: Protocol::Events(Framing::Chunked), window: None };
 
     fn cache(capacity: usize) -> HistoryCache {
         HistoryCache::new(capacity, Arc::default())
@@ -313,26 +313,26 @@ mod tests {
     }
 
     /// The same without a cache.
-    fn plainly(form: Form, slice: &HistorySlice, who: SessionId) -> Vec<u8> {
+    fn plainly(encoding: Encoding, slice: &HistorySlice, who: SessionId) -> Vec<u8> {
         let messages = slice.messages.iter().filter(|message| message.is_for(who));
-        messages.flat_map(|message| encoded(message, form)).collect()
+        messages.flat_map(|message| encoded(message, encoding)).collect()
     }
 
     #[test]
     fn a_history_is_encoded_once_for_all_newcomers_in_every_form() {
         let (mut cache, mut history, who) = (cache(1 << 20), history(), SessionId::next());
         (0..100).for_each(|number| append(&mut history, &format!("{number}"), Audience::Everyone));
-        for form in [BARE, V1, EVENTS] {
+        for encoding in [RAW, V1, EVENTS] {
             let slice = last(&history, 100);
-            let (first, messages) = cache.slice(slot(), form, &slice, who);
-            assert_eq!((&first[..], messages), (&plainly(form, &slice, who)[..], 100));
+            let (first, messages) = cache.slice(slot(), encoding, &slice, who);
+            assert_eq!((&first[..], messages), (&plainly(encoding, &slice, who)[..], 100));
             let since = history.slice(HistoryRequest { since: Some(slice.from), last: 0 });
             for again in [slice, since] {
-                let (second, _) = cache.slice(slot(), form, &again, SessionId::next());
-                assert_eq!(second.as_ptr(), first.as_ptr(), "{form:?}");
+                let (second, _) = cache.slice(slot(), encoding, &again, SessionId::next());
+                assert_eq!(second.as_ptr(), first.as_ptr(), "{encoding:?}");
             }
-            let (part, messages) = cache.slice(slot(), form, &last(&history, 80), who);
-            assert!(first.as_ptr_range().contains(&part.as_ptr()) && messages == 80, "{form:?}");
+            let (part, messages) = cache.slice(slot(), encoding, &last(&history, 80), who);
+            assert!(first.as_ptr_range().contains(&part.as_ptr()) && messages == 80, "{encoding:?}");
         }
     }
 
@@ -344,13 +344,13 @@ mod tests {
         for number in 0..200 {
             append(&mut history, &format!("{number:>1000}"), Audience::Everyone);
             let slice = last(&history, number);
-            for form in [BARE, V1, EVENTS] {
-                let (part, _) = cache.slice(slot(), form, &slice, SessionId::next());
-                assert_eq!(&part[..], plainly(form, &slice, SessionId::next()));
+            for encoding in [RAW, V1, EVENTS] {
+                let (part, _) = cache.slice(slot(), encoding, &slice, SessionId::next());
+                assert_eq!(&part[..], plainly(encoding, &slice, SessionId::next()));
                 assert!(cache.held <= 10_000, "{}", cache.held);
             }
         }
-        cache.slice(slot(), BARE, &last(&history, 5), SessionId::next());
+        cache.slice(slot(), RAW, &last(&history, 5), SessionId::next());
         assert!(cache.held > 5_000);
         assert_eq!(metrics.recall_cache_bytes.get(), cache.held as i64);
         cache.drop_unused(Instant::now());
@@ -368,10 +368,10 @@ mod tests {
             slots.iter().map(|slot| cache.rooms.contains_key(slot)).collect::<Vec<_>>()
         };
         for slot in &slots[..3] {
-            cache.slice(*slot, BARE, &slice, who);
+            cache.slice(*slot, RAW, &slice, who);
         }
-        cache.slice(slots[0], BARE, &slice, who);
-        cache.slice(slots[3], BARE, &slice, who);
+        cache.slice(slots[0], RAW, &slice, who);
+        cache.slice(slots[3], RAW, &slice, who);
         assert_eq!(kept(&cache), [true, false, true, true, false]);
     }
 
@@ -382,7 +382,7 @@ mod tests {
             let mut history = history();
             append(&mut history, text, Audience::Everyone);
             let slice = last(&history, 9);
-            assert_eq!(cache.slice(slot(), BARE, &slice, who).0, plainly(BARE, &slice, who));
+            assert_eq!(cache.slice(slot(), RAW, &slice, who).0, plainly(RAW, &slice, who));
         }
     }
 
@@ -398,15 +398,15 @@ mod tests {
             let limits = HistoryLimits { messages: 20, ..HistoryLimits::of(&Settings::default().history) };
             let (mut cache, mut history) = (cache(capacity), History::new(limits));
             let (anna, bert) = (SessionId::next(), SessionId::next());
-            for (form, length, messages, is_said) in steps {
-                let audience = [Audience::Everyone, Audience::EveryoneBut(anna)][length % 2];
+            for (encoding, length, messages, is_said) in steps {
+                let audience = [Audience::Everyone, Audience::Except(anna)][length % 2];
                 if is_said {
                     (0..messages).for_each(|_| append(&mut history, &"x".repeat(length), audience));
                 }
-                let (form, slice) = ([BARE, V1, EVENTS, BARE][form], last(&history, length / 2));
+                let (encoding, slice) = ([RAW, V1, EVENTS, RAW][encoding], last(&history, length / 2));
                 for who in [anna, bert] {
-                    let (part, count) = cache.slice(slot(), form, &slice, who);
-                    prop_assert_eq!(&part[..], &plainly(form, &slice, who)[..]);
+                    let (part, count) = cache.slice(slot(), encoding, &slice, who);
+                    prop_assert_eq!(&part[..], &plainly(encoding, &slice, who)[..]);
                     prop_assert_eq!(count, slice.messages.iter().filter(|message| message.is_for(who)).count());
                 }
                 let held = cache.rooms.values().map(CachedRoom::cost).sum::<usize>();

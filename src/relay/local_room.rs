@@ -143,9 +143,9 @@ impl Member {
         };
         let resumed = subscriber.who != subscriber.session; // what the lost session said may still be on its way
         if std::mem::take(needs_slices) || resumed {
-            batch.parts_for(*subscriber, *from, connection.form, push);
+            batch.parts_for(*subscriber, *from, connection.encoding, push);
         } else {
-            let (part, messages) = batch.from(*from, connection.form);
+            let (part, messages) = batch.from(*from, connection.encoding);
             push(&part, messages);
         }
         *from = 0;

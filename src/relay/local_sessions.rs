@@ -156,7 +156,7 @@ mod tests {
         config::Settings,
         hub::Audience,
         outbox::Backlog,
-        protocol::{Form, Protocol},
+        protocol::{Encoding, Protocol},
         relay::tests::{broadcast, slot, slots},
     };
     use std::{
@@ -164,7 +164,7 @@ mod tests {
         net::{TcpListener, TcpStream},
     };
 
-    const BARE: Form = Form { protocol: Protocol::Bare, window: None };
+    const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };
 
     fn subscriber(client: &Client) -> Subscriber {
         Subscriber { session: client.0, who: client.0 }
@@ -183,7 +183,7 @@ mod tests {
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
             let backlog = Backlog::new(&Settings::default(), Arc::default());
-            let connection = Connection::new(socket, BARE, Arc::new(backlog));
+            let connection = Connection::new(socket, RAW, Arc::new(backlog));
             let session = SessionId::next();
             local_sessions.enter(session, Rc::new(connection));
             Self(session, client)

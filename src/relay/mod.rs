@@ -19,7 +19,7 @@ use crate::{
     logging::{PanicGuard, REPEATING},
     metrics::Metrics,
     outbox::{Backlog, CloseReason, Connection},
-    protocol::{Seal, v1},
+    protocol::{SessionTokens, v1},
     room::RelayId,
     wire,
 };
@@ -48,7 +48,7 @@ pub struct WorkerContext {
     /// What all outboxes hold together.
     pub backlog: Arc<Backlog>,
     /// Proves who comes back.
-    pub seal: Seal,
+    pub tokens: SessionTokens,
     pub local_sessions: RefCell<LocalSessions>,
 }
 
@@ -102,8 +102,8 @@ impl Relay {
                 let mut local_sessions = self.worker.local_sessions.borrow_mut();
                 let subscriber = Subscriber { session, who: admission.who };
                 let Some(connection) = local_sessions.admit(subscriber, room, flow) else { return };
-                let (seal, histories) = (&self.worker.seal, &mut self.histories);
-                let (messages, bytes) = welcome::greet(connection, room, *admission, seal, histories);
+                let (tokens, histories) = (&self.worker.tokens, &mut self.histories);
+                let (messages, bytes) = welcome::greet(connection, room, *admission, tokens, histories);
                 self.gathered.add(messages + 1, bytes);
                 drop(local_sessions);
                 if let Some(drain_schedule) = &mut self.drain_schedule {
@@ -286,7 +286,7 @@ pub(crate) mod tests {
             hub: HubSender::new(hub.clone()),
             in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
             backlog: Arc::new(Backlog::new(&settings, metrics.clone())),
-            seal: Seal::default(),
+            tokens: SessionTokens::default(),
             local_sessions: RefCell::new(LocalSessions::new(&settings)),
             settings: Arc::new(settings),
             metrics,

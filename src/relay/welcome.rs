@@ -4,7 +4,7 @@ use super::history_cache::HistoryCache;
 use crate::{
     hub::Admission,
     outbox::Connection,
-    protocol::{Protocol, Seal, sse, v1},
+    protocol::{Protocol, SessionTokens, sse, v1},
     room::RoomSlot,
     wire,
 };
@@ -15,17 +15,17 @@ pub fn greet(
     connection: &Connection,
     room: RoomSlot,
     mut admission: Admission,
-    seal: &Seal,
+    tokens: &SessionTokens,
     cache: &mut HistoryCache,
 ) -> (usize, usize) {
-    let (missed, messages) = cache.slice(room, connection.form, &admission.history, admission.who);
+    let (missed, messages) = cache.slice(room, connection.encoding, &admission.history, admission.who);
     let fits = connection.history_fits(missed.len());
     if !fits {
         admission.history.give_up();
     }
-    let first = match connection.form.protocol {
-        Protocol::Bare => admission.greeting,
-        Protocol::V1 => Some(welcome(&admission, seal)),
+    let first = match connection.encoding.protocol {
+        Protocol::Raw => admission.greeting,
+        Protocol::V1 => Some(welcome(&admission, tokens)),
         Protocol::Events(framing) => {
             let Admission { room, history, .. } = &admission;
             Some(sse::welcome(room, history.from, history.complete).framed(framing).clone())
@@ -38,11 +38,11 @@ pub fn greet(
     (messages, missed.len())
 }
 
-fn welcome(Admission { who, room, history, .. }: &Admission, seal: &Seal) -> Bytes {
+fn welcome(Admission { who, room, history, .. }: &Admission, tokens: &SessionTokens) -> Bytes {
     let (position, recovered) = (history.from, history.complete);
     wire::plain(&v1::welcome(v1::Welcome {
         room,
-        session: seal.sealed(*who),
+        session: tokens.issue(*who),
         who: *who,
         position,
         recovered,

@@ -40,14 +40,14 @@ impl fmt::Display for SessionId {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Audience {
     Everyone,
-    EveryoneBut(SessionId),
+    Except(SessionId),
 }
 
 impl Audience {
     pub fn left_out(self) -> Option<SessionId> {
         match self {
             Self::Everyone => None,
-            Self::EveryoneBut(session) => Some(session),
+            Self::Except(session) => Some(session),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     hub::Hub,
     metrics::Metrics,
     outbox::Backlog,
-    protocol::Seal,
+    protocol::SessionTokens,
     relay::{HubSender, LocalSessions, Relay, WorkerContext},
     room::RelayId,
     session,
@@ -40,7 +40,7 @@ pub struct Shared {
     pub descriptors: Arc<Descriptors>,
     /// Cancelled when the server stops: listeners close, and no connection waits for another request.
     pub closing: CancellationToken,
-    seal: Seal,
+    tokens: SessionTokens,
     relays: Arc<AtomicU32>,
 }
 
@@ -52,13 +52,13 @@ impl Shared {
         descriptors: Arc<Descriptors>,
         listeners: &[SocketAddr],
     ) -> Self {
-        let seal = Seal::default();
+        let tokens = SessionTokens::default();
         let in_flight = session::in_flight(settings.limits.in_flight_bytes.bytes());
         let state = AppState::new(
             settings.clone(),
             hub.clone(),
             metrics.clone(),
-            seal.clone(),
+            tokens.clone(),
             in_flight.clone(),
             descriptors.clone(),
             listeners,
@@ -70,7 +70,7 @@ impl Shared {
             in_flight,
             backlog: Arc::new(Backlog::new(&settings, metrics.clone())),
             relays: Arc::default(),
-            seal,
+            tokens,
             settings,
             hub,
             metrics,
@@ -91,7 +91,7 @@ impl Shared {
             metrics: self.metrics.clone(),
             in_flight: self.in_flight.clone(),
             backlog: self.backlog.clone(),
-            seal: self.seal.clone(),
+            tokens: self.tokens.clone(),
             local_sessions: RefCell::new(LocalSessions::new(&self.settings)),
         });
         Relay::new(worker.clone()).start();

@@ -17,8 +17,8 @@ use crate::{
     hub::{Audience, Command, Finish, GetPresence, Join, Leave, Publish, SessionId, Speaker},
     outbox::{CloseReason, Connection, Traffic},
     protocol::{
-        Form, Protocol,
-        v1::{self, Complaint, Reference, Request},
+        Encoding, Protocol,
+        v1::{self, Reference, Request, RequestError},
     },
     relay::WorkerContext,
     room::{HistoryRequest, NewMessage, RoomName},
@@ -55,7 +55,7 @@ pub struct SessionOptions {
     pub echo: bool,
     /// Whether it may say anything.
     pub may_publish: bool,
-    pub form: Form,
+    pub encoding: Encoding,
     pub peer: Option<SocketAddr>,
 }
 
@@ -87,18 +87,18 @@ impl Session {
         socket: TcpStream,
         unread: BytesMut,
     ) -> SessionTask {
-        let form = handshake.options.form;
-        let connection = Rc::new(Connection::new(socket, form, worker.backlog.clone()));
+        let encoding = handshake.options.encoding;
+        let connection = Rc::new(Connection::new(socket, encoding, worker.backlog.clone()));
         let mut ctx = Context::new();
-        if let Protocol::Events(_) = form.protocol {
+        if let Protocol::Events(_) = encoding.protocol {
             ctx.add_stream(EventStreamInput::new(connection.clone()));
             return ctx.into_future(Self::new(worker, handshake, connection));
         }
-        let max_frame = match form.protocol {
+        let max_frame = match encoding.protocol {
             Protocol::V1 => v1::max_request(handshake.max_message.bytes()),
-            Protocol::Bare | Protocol::Events(_) => handshake.max_message.bytes(),
+            Protocol::Raw | Protocol::Events(_) => handshake.max_message.bytes(),
         };
-        let decoder = Decoder::new(max_frame, form.window.is_some());
+        let decoder = Decoder::new(max_frame, encoding.window.is_some());
         let rate_limit =
             RateLimit::of(handshake.messages_per_second, &worker.settings.session, Instant::now());
         let session = Self::new(worker, handshake, connection);
@@ -119,14 +119,14 @@ impl Session {
     }
 
     fn on_message(&mut self, payload: Payload) {
-        match (self.options.form.protocol, payload) {
-            (Protocol::Bare | Protocol::Events(_), payload) => self.publish(payload, None),
+        match (self.options.encoding.protocol, payload) {
+            (Protocol::Raw | Protocol::Events(_), payload) => self.publish(payload, None),
             (Protocol::V1, Payload::Text(text)) => match Request::read(&text) {
                 Ok(Request::Publish { reference, payload }) => self.publish(payload, reference),
                 Ok(Request::Presence { reference }) => self.query_presence(reference),
-                Err(complaint) => self.send_error(&complaint),
+                Err(error) => self.send_error(&error),
             },
-            (Protocol::V1, Payload::Binary(_)) => self.send_error(&Complaint {
+            (Protocol::V1, Payload::Binary(_)) => self.send_error(&RequestError {
                 reference: None,
                 code: "request",
                 message: "requests are JSON in text frames".to_owned(),
@@ -156,18 +156,18 @@ impl Session {
     }
 
     fn audience(&self) -> Audience {
-        if self.options.echo { Audience::Everyone } else { Audience::EveryoneBut(self.who) }
+        if self.options.echo { Audience::Everyone } else { Audience::Except(self.who) }
     }
 
     /// Only who has a key may publish here.
     fn refuse(&self, reference: Option<Reference>) {
         let reason = CloseReason::MayNotPublish;
         drop(self.permits.take());
-        match self.options.form.protocol {
-            Protocol::Bare | Protocol::Events(_) => self.finish(reason),
+        match self.options.encoding.protocol {
+            Protocol::Raw | Protocol::Events(_) => self.finish(reason),
             Protocol::V1 => {
                 let (code, message) = (reason.name(), reason.to_string());
-                self.send_error(&Complaint { reference, code, message });
+                self.send_error(&RequestError { reference, code, message });
             }
         }
     }
@@ -182,9 +182,9 @@ impl Session {
         }));
     }
 
-    fn send_error(&self, complaint: &Complaint) {
+    fn send_error(&self, error: &RequestError) {
         drop(self.permits.take());
-        self.connection.push(&wire::plain(&v1::error(complaint)), 1);
+        self.connection.push(&wire::plain(&v1::error(error)), 1);
     }
 
     /// Ends the session behind what it said itself, which is on its way.
@@ -270,7 +270,7 @@ mod tests {
                 room: "news".parse().unwrap(),
                 echo: true,
                 may_publish: true,
-                form: Form { protocol: Protocol::Bare, window: None },
+                encoding: Encoding { protocol: Protocol::Raw, window: None },
                 peer: None,
             },
             history: HistoryRequest::default(),

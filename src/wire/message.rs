@@ -27,7 +27,7 @@ impl PartialMessage {
 
     /// Takes what came, of `may_come` bytes at most.
     pub fn push(&mut self, masked: &[u8], mask: Mask, may_come: usize) -> Result<(), WireError> {
-        self.body.make_room(masked.len(), may_come);
+        self.body.reserve(masked.len(), may_come);
         match &mut self.body {
             Body::Text(text) => mask.unmask(masked, |plain| text.push(plain))?,
             Body::Binary(bytes) => mask.unmask_onto(masked, bytes),
@@ -41,7 +41,7 @@ impl PartialMessage {
             Body::Binary(deflated) if self.kind.rsv1 => {
                 let mut plain = Body::new(self.kind.opcode);
                 inflate(&deflated, max_message, |piece| {
-                    plain.make_room(piece.len(), max_message - plain.len());
+                    plain.reserve(piece.len(), max_message - plain.len());
                     plain.push(piece)
                 })?;
                 plain.finish()
@@ -89,7 +89,7 @@ impl Body {
 
     /// Makes room for what came; doubles it, so that many small steps cost little, but never for more
     /// than may come.
-    fn make_room(&mut self, came: usize, may_come: usize) {
+    fn reserve(&mut self, came: usize, may_come: usize) {
         let (length, capacity) = (self.len(), self.capacity());
         if length + came <= capacity {
             return;
@@ -123,10 +123,10 @@ mod tests {
     use super::*;
 
     /// The room after each of these steps, of `may_come` bytes in all.
-    fn rooms(steps: &[usize], may_come: usize) -> Vec<usize> {
+    fn capacities(steps: &[usize], may_come: usize) -> Vec<usize> {
         let mut body = Body::new(Opcode::Binary);
         let room = |came: &usize| {
-            body.make_room(*came, may_come - body.len());
+            body.reserve(*came, may_come - body.len());
             body.push(&vec![0; *came]).unwrap();
             body.capacity()
         };
@@ -135,17 +135,17 @@ mod tests {
 
     #[test]
     fn room_is_doubled_but_never_beyond_what_may_come() {
-        assert_eq!(rooms(&[1000], 1000), [1000]);
-        assert_eq!(rooms(&[100, 1, 99, 1, 700], 1000), [100, 200, 200, 400, 901]);
-        assert_eq!(rooms(&[600, 1, 399], 1000), [600, 1000, 1000]);
+        assert_eq!(capacities(&[1000], 1000), [1000]);
+        assert_eq!(capacities(&[100, 1, 99, 1, 700], 1000), [100, 200, 200, 400, 901]);
+        assert_eq!(capacities(&[600, 1, 399], 1000), [600, 1000, 1000]);
     }
 
     #[test]
     fn a_message_keeps_no_room_that_nothing_came_for() {
         let mut body = Body::new(Opcode::Binary);
-        body.make_room(5, 5);
+        body.reserve(5, 5);
         body.push(b"Hello").unwrap();
-        body.make_room(1, 1000);
+        body.reserve(1, 1000);
         let Ok(Message::Binary(bytes)) = body.finish() else { panic!("the message is binary") };
         assert_eq!(bytes.try_into_mut().unwrap().capacity(), 5);
     }

@@ -58,7 +58,7 @@ impl Prepared {
 
     /// The frame for a client that agreed on compression with this window; the plain one for a client
     /// that did not, below the threshold, and where compression would not make it smaller.
-    pub fn form(&self, window: Option<WindowBits>, compression: &Compression) -> &Bytes {
+    pub fn encoded(&self, window: Option<WindowBits>, compression: &Compression) -> &Bytes {
         match window {
             Some(window) if self.payload.as_bytes().len() >= compression.threshold => {
                 let forms = self.compressed.get_or_init(Default::default);
@@ -96,14 +96,14 @@ mod tests {
     #[test]
     fn a_client_without_compression_gets_the_plain_frame() {
         let prepared = text("Hello");
-        assert_eq!(prepared.form(None, &COMPRESSION), &hex("81 05 48 65 6c 6c 6f"));
+        assert_eq!(prepared.encoded(None, &COMPRESSION), &hex("81 05 48 65 6c 6c 6f"));
         let prepared = Prepared::new(Payload::Binary(hex("00 ff").into()));
         assert_eq!(prepared.plain(), &hex("82 02 00 ff"));
     }
 
     #[test]
     fn a_message_is_compressed_from_the_threshold_on() {
-        let form = |length| text(&"a".repeat(length)).form(Some(WindowBits::MAX), &COMPRESSION).clone();
+        let form = |length| text(&"a".repeat(length)).encoded(Some(WindowBits::MAX), &COMPRESSION).clone();
         assert_eq!(form(99)[0], 0x81);
         assert_eq!(form(100)[0], 0xc1);
         assert!(form(100).len() < 20);
@@ -113,7 +113,7 @@ mod tests {
     fn what_compression_does_not_make_smaller_is_sent_plain() {
         let prepared = text("Hello");
         let eager = Compression { level: 9, threshold: 0 };
-        assert_eq!(prepared.form(Some(WindowBits::MAX), &eager), prepared.plain());
+        assert_eq!(prepared.encoded(Some(WindowBits::MAX), &eager), prepared.plain());
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         let start = Barrier::new(4);
         let made = |window| {
             start.wait();
-            prepared.form(Some(window), &COMPRESSION).as_ptr() as usize
+            prepared.encoded(Some(window), &COMPRESSION).as_ptr() as usize
         };
         let small = WindowBits::new(9).unwrap();
         let forms = thread::scope(|scope| {

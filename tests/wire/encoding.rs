@@ -28,7 +28,7 @@ proptest! {
         mask in any::<[u8; 4]>(),
     ) {
         let (prepared, compression) = (Prepared::new(payload.clone()), Compression { level, threshold });
-        let compressed = prepared.form(WindowBits::new(bits), &compression);
+        let compressed = prepared.encoded(WindowBits::new(bits), &compression);
         prop_assert!(compressed.len() <= prepared.plain().len());
         prop_assert_eq!(heard(compressed, mask), message(&payload));
         prop_assert_eq!(heard(prepared.plain(), mask), message(&payload));
@@ -58,5 +58,5 @@ fn large_messages_travel_in_every_form() {
     let prepared = Prepared::new(payload.clone());
     let compression = Compression { level: 4, threshold: 0 };
     assert_eq!(heard(prepared.plain(), [5, 6, 7, 8]), message(&payload));
-    assert_eq!(heard(prepared.form(Some(WindowBits::MAX), &compression), [5, 6, 7, 8]), message(&payload));
+    assert_eq!(heard(prepared.encoded(Some(WindowBits::MAX), &compression), [5, 6, 7, 8]), message(&payload));
 }

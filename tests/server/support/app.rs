@@ -14,7 +14,8 @@ use actix_web::{
 use serde_json::Value;
 use std::sync::Arc;
 use worldcast::{
-    config::Settings, descriptors::Descriptors, http, hub::Hub, metrics::Metrics, protocol::Seal, session,
+    config::Settings, descriptors::Descriptors, http, hub::Hub, metrics::Metrics, protocol::SessionTokens,
+    session,
 };
 
 /// A whole answer.
@@ -51,7 +52,7 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
         Arc::new(settings),
         hub,
         metrics,
-        Seal::default(),
+        SessionTokens::default(),
         session::in_flight(1 << 20),
         Arc::new(Descriptors::raise_limit(&Settings::default(), 1)),
         &[listener],
