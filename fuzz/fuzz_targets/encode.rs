@@ -14,9 +14,9 @@ fuzz_target!(|input: &[u8]| {
     let bytes = if options % 2 == 0 { bytes.to_vec() } else { bytes.repeat(usize::from(options / 16)) };
     let prepared = Prepared::new(Payload::Binary(bytes.clone().into()));
 
-    let form = prepared.form(window, &compression);
-    assert!(form.len() <= prepared.plain().len());
-    assert_eq!(heard(form), Message::Binary(bytes.into()));
+    let encoded = prepared.encoded(window, &compression);
+    assert!(encoded.len() <= prepared.plain().len());
+    assert_eq!(heard(encoded), Message::Binary(bytes.into()));
 });
 
 /// Reads a frame of the server as if a client had sent it.

@@ -1,6 +1,9 @@
 //! What holds in one room: the settings for every room, and what is said otherwise for some.
 
-use super::{ByteSize, HistorySettings, RoomName, Settings, duration, text::FromText};
+use super::{
+    ByteSize, HistorySettings, RoomName, Settings,
+    values::{duration, text::FromText},
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Addresses to listen on; every one serves the page and WebSocket alike.
-    #[serde(with = "super::address")]
+    #[serde(with = "super::values::address")]
     pub listen: Vec<SocketAddr>,
     /// Threads that hold sessions; 0 means one per core.
     pub workers: usize,
@@ -73,10 +73,10 @@ pub struct RoomSettings {
     /// Whether clients of worldcast.v1 are told who comes, goes and is there.
     pub presence: bool,
     /// How long comings and goings are gathered before a room is told; zero: not at all.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub gather_presence: Duration,
     /// In which an eighth of an outbox may be said in a room while somebody there is behind; zero for no such bound.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub patience: Duration,
     /// What holds in some rooms only.
     #[serde(rename = "override")]
@@ -104,7 +104,7 @@ pub struct HistorySettings {
     /// The last messages of a room that are remembered.
     pub messages: usize,
     /// How long a message is remembered.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub age: Duration,
     /// Bytes of messages that a room remembers, with 224 bytes more for each.
     pub bytes: ByteSize,
@@ -134,7 +134,7 @@ pub struct PublishSettings {
     /// Idempotency keys that are remembered, over all rooms.
     pub retries: usize,
     /// How long each is held, whatever comes; then the oldest are forgotten first.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub idempotency_window: Duration,
 }
 
@@ -157,19 +157,19 @@ pub struct SessionSettings {
     /// The kernel's send buffer for one client (SO_SNDBUF; Linux doubles it); 0 leaves it to the kernel.
     pub send_buffer: ByteSize,
     /// Silence after which a client is pinged.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub ping_after: Duration,
     /// Silence after the ping that ends the session.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub pong_within: Duration,
     /// How long a write may make no progress before the connection is cut.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub stalled_write: Duration,
     /// How long the closing handshake may take.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub close_within: Duration,
     /// How long a client may take over the head of a request, the opening handshake included.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub handshake_within: Duration,
     /// Bytes of the head of a request; a larger one is refused with 431.
     pub max_head: ByteSize,
@@ -181,7 +181,7 @@ pub struct SessionSettings {
     /// Bytes a second, likewise.
     pub bytes_per_second: ByteSize,
     /// How much of both may be saved up while the client says less.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub burst: Duration,
 }
 
@@ -294,7 +294,7 @@ impl Default for CompressionSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct ShutdownSettings {
     /// Time over which the sessions are closed, each at a random moment of it.
-    #[serde(with = "super::duration")]
+    #[serde(with = "super::values::duration")]
     pub drain: Duration,
 }
 
@@ -309,7 +309,7 @@ impl Default for ShutdownSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
-    #[serde(with = "super::level")]
+    #[serde(with = "super::values::level")]
     pub level: log::LevelFilter,
     /// Whether what clients say is logged.
     pub messages: bool,
@@ -328,7 +328,7 @@ impl Default for LogSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {
     /// Addresses that serve `/health`, `/ready` and `/metrics`; none switches them off.
-    #[serde(with = "super::address")]
+    #[serde(with = "super::values::address")]
     pub listen: Vec<SocketAddr>,
 }
 

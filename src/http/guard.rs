@@ -2,7 +2,7 @@
 
 use super::{
     AppState,
-    cors::{allow_origin, preflight},
+    access::cors::{allow_origin, preflight},
     handshake::join_upgrades,
     refusal::Refusal,
 };

@@ -6,10 +6,10 @@
 use super::{AppState, refusal::Refusal};
 use crate::{
     config::{RoomName, Settings},
+    history::{HistoryRequest, HistorySlice, Message, Position},
     hub::Read,
+    limits::{Reservation, Source},
     protocol::v1::MessageJson,
-    room::{HistoryRequest, HistorySlice, Message, Position},
-    shares::{Reservation, Source},
     wire::Payload,
 };
 use actix_web::{
@@ -269,7 +269,7 @@ impl MessageBody for HistoryBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::{Audience, History, HistoryLimits, NewMessage};
+    use crate::history::{Audience, History, HistoryLimits, NewMessage};
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use std::time::{Duration, Instant};

@@ -1,13 +1,11 @@
 //! What HTTP requests get: the page, the opening handshake, facts about rooms, or a refusal.
 
+mod access; // who may do what
 mod guard; // what every request passes
-mod cors; // what other pages may read
-mod api_keys; // who shows a key
 mod request_body; // what a request says
 mod publish; // messages over HTTP
 mod sse; // listening over HTTP
 mod recall; // what was said before
-mod origin; // which pages may connect
 mod page; // files for the browser
 mod held_body; // a response that holds something until it is sent
 mod refusal; // why a request is refused
@@ -22,13 +20,12 @@ pub use refusal::Refusal;
 
 use crate::{
     config::Settings,
-    descriptors::Descriptors,
     hub::Hub,
+    limits::{ConnectionLimits, ConnectionSlot, Descriptors, Pool, Source},
     metrics::Metrics,
     protocol::SessionTokens,
-    session::{ConnectionLimits, ConnectionSlot},
-    shares::{Pool, Source},
 };
+use access::{api_keys::ApiKeys, origin::Origins};
 use actix::Addr;
 use actix_service::ServiceFactory;
 use actix_web::{
@@ -37,8 +34,6 @@ use actix_web::{
     middleware::{DefaultHeaders, from_fn},
     web,
 };
-use api_keys::ApiKeys;
-use origin::Origins;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::Semaphore;
 

@@ -9,10 +9,9 @@ use super::{
 use crate::{
     clock::timeout,
     config::{RoomName, Settings},
-    hub::{GetCredit, IdempotencyKey, NotPosted, Permit, Post},
+    hub::{GetCredit, IdempotencyKey, NotPosted, Post},
+    limits::{Permit, Reservation, cost},
     protocol::v1,
-    session,
-    shares::Reservation,
     wire::Payload,
 };
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
@@ -182,7 +181,7 @@ impl AppState {
                 None => None,
             };
             let server = self.in_flight.clone().acquire_many_owned(self.permits(bytes)).await.ok()?;
-            Some(Permit { _server: server, room: credit })
+            Some(Permit::new(server, credit))
         };
         let permit = timeout(self.settings.session.stalled_write, both).await.map_err(|_| Refusal::Busy)?;
         permit.ok_or(Refusal::Stopping)
@@ -190,7 +189,7 @@ impl AppState {
 
     /// What messages cost of what may be under way; never more than there is.
     fn permits(&self, bytes: &[usize]) -> u32 {
-        let all = session::cost(self.settings.limits.in_flight_bytes.bytes());
-        bytes.iter().map(|bytes| session::cost(*bytes)).fold(0, u32::saturating_add).min(all)
+        let all = cost(self.settings.limits.in_flight_bytes.bytes());
+        bytes.iter().map(|bytes| cost(*bytes)).fold(0, u32::saturating_add).min(all)
     }
 }

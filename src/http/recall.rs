@@ -1,7 +1,7 @@
 //! What a request wants to hear of what was said before it.
 
 use super::{query::Query, refusal::Refusal};
-use crate::room::{HistoryRequest, Position};
+use crate::history::{HistoryRequest, Position};
 use actix_web::{HttpRequest, http::header::HeaderName};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -1,7 +1,7 @@
 //! Why a request is refused: each reason with its status, a stable code and a sentence.
 
 use super::handshake::asks_for_upgrade;
-use crate::{config::RoomNameError, session::LimitReached};
+use crate::{config::RoomNameError, limits::LimitReached};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::{StatusCode, header},

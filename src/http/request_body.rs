@@ -3,7 +3,7 @@
 use super::refusal::Refusal;
 use crate::{
     clock::timeout,
-    shares::{Pool, Reservation, Source},
+    limits::{Pool, Reservation, Source},
     wire::Payload,
 };
 use actix_web::{HttpRequest, http::header, web};

@@ -3,8 +3,8 @@
 use super::{AppState, history::HistoryQuery, query::Query, recall::history_request, refusal::Refusal};
 use crate::{
     config::RoomName,
+    history::HistoryRequest,
     hub::{Describe, List},
-    room::HistoryRequest,
 };
 use actix_web::{
     HttpRequest, HttpResponse,

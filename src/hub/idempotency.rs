@@ -2,8 +2,8 @@
 
 use super::messages::Posted;
 use crate::{
-    room::RoomName,
-    shares::{Ledger, Source},
+    config::RoomName,
+    limits::{Ledger, Source},
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -121,7 +121,7 @@ impl IdempotencyCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::{Epoch, Offset};
+    use crate::history::{Epoch, Offset};
 
     fn key(key: &str, fingerprint: u64) -> IdempotencyKey {
         IdempotencyKey { key: key.to_owned(), fingerprint }

@@ -1,9 +1,12 @@
 //! Who comes and who goes.
 
-use super::{Admission, Event, Hub, Join, Leave, NotAdmitted};
+use super::{Admission, Event, Hub, Join, Leave};
 use crate::{
+    config::RoomName,
+    ids::RoomSlot,
     logging::log_client,
-    room::{Change, Room, RoomName, RoomSlot, TooManyRooms},
+    protocol::CloseReason,
+    room::{Change, Room, TooManyRooms},
 };
 use actix::Context;
 use log::Level;
@@ -58,11 +61,11 @@ impl Hub {
         Event::Admitted { session, room: slot, flow, admission }
     }
 
-    fn open_for_one_more(&mut self, name: &RoomName) -> Result<RoomSlot, NotAdmitted> {
+    fn open_for_one_more(&mut self, name: &RoomName) -> Result<RoomSlot, CloseReason> {
         let is_full = |room: &Room| room.members.count() >= room.policy.clients;
         if self.rooms.find(name).is_some_and(is_full) {
-            return Err(NotAdmitted::RoomFull);
+            return Err(CloseReason::RoomFull);
         }
-        self.open(name).map_err(|TooManyRooms| NotAdmitted::TooManyRooms)
+        self.open(name).map_err(|TooManyRooms| CloseReason::TooManyRooms)
     }
 }

@@ -1,16 +1,16 @@
 //! What the hub is told, and what it tells the relays.
 
-use super::{
-    broadcast::{Broadcast, Permit, Speaker},
-    idempotency::IdempotencyKey,
-};
+use super::idempotency::IdempotencyKey;
 use crate::{
-    protocol::v1::{Present, Reference},
-    room::{
-        Epoch, Flow, HistoryRequest, HistorySlice, NewMessage, Offset, Position, RelayId, RoomName, RoomSlot,
-        SessionId,
+    config::RoomName,
+    delivery::{Broadcast, Speaker},
+    history::{Epoch, HistoryRequest, HistorySlice, NewMessage, Offset, Position},
+    ids::{RelayId, RoomSlot, SessionId},
+    limits::{Flow, Permit, Source},
+    protocol::{
+        CloseReason,
+        v1::{Present, Reference},
     },
-    shares::Source,
     wire::Payload,
 };
 use actix::prelude::*;
@@ -194,15 +194,6 @@ pub struct RoomList {
 #[rtype(result = "()")]
 pub struct Turn(pub Vec<Event>);
 
-/// Why a session is not let into its room.
-#[derive(Clone, Copy, Debug)]
-pub enum NotAdmitted {
-    /// The room would be one more than there may be.
-    TooManyRooms,
-    /// As many clients as may be in the room are there.
-    RoomFull,
-}
-
 /// What a session hears first.
 pub struct Admission {
     pub who: SessionId,
@@ -228,7 +219,7 @@ pub enum Event {
     /// The session asked who is in its room.
     Presence { session: SessionId, presence: Box<PresenceReply> },
     /// The session is not let into its room.
-    Refused { session: SessionId, reason: NotAdmitted },
+    Refused { session: SessionId, reason: CloseReason },
     /// The session has heard all that it was to hear.
     Finished { session: SessionId },
     /// The relay is to dismiss its sessions, spread over this time.

@@ -9,22 +9,22 @@ mod membership; // who comes and who goes
 mod notices; // who came and went, told in lists
 mod publish; // what is said
 mod queries; // what is known about rooms
-mod broadcast; // what is told, on its way
 mod idempotency; // what was said already
 mod room_policy; // what holds in which room
 mod turn; // the lists of a turn
 
-pub use crate::room::{Audience, SessionId};
-pub use broadcast::{Broadcast, Permit, Speaker};
 pub use idempotency::IdempotencyKey;
 pub use messages::*;
 pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
-    config::Settings,
+    config::{RoomName, Settings},
+    delivery::Broadcast,
+    ids::{RoomSlot, SessionId},
+    limits::Flow,
     logging::PanicGuard,
     metrics::Metrics,
-    room::{Flow, RoomName, RoomSlot, Rooms, TooManyRooms},
+    room::{Rooms, TooManyRooms},
 };
 use actix::prelude::*;
 use idempotency::IdempotencyCache;
@@ -253,10 +253,8 @@ fn expiry_interval(settings: &Settings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        room::{HistoryRequest, RelayId},
-        shares::Source,
-    };
+    use crate::limits::Permit;
+    use crate::{history::HistoryRequest, ids::RelayId, limits::Source};
     use std::{cell::Cell, rc::Rc};
 
     /// A relay that counts its turns.
@@ -302,10 +300,8 @@ mod tests {
         settings.history.age = Duration::from_millis(1);
         let hub = Hub::new(&settings, Arc::default()).start();
         let question = || Describe { room: "news".parse().unwrap() };
-        let permit = Permit {
-            _server: Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.unwrap(),
-            room: None,
-        };
+        let permit =
+            Permit::new(Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.unwrap(), None);
         let payloads = vec![crate::wire::Payload::Text("soon forgotten".into())];
         hub.send(Post {
             room: "news".parse().unwrap(),

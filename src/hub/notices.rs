@@ -4,10 +4,13 @@
 //! a room cannot be told yet is gathered; a coming and a going that nobody was told cancel out. A question who is there
 //! ends the gathering and is answered after what it gathered, so that no client hears of a coming that it knows.
 
-use super::{Broadcast, Event, GetPresence, Hub, PresenceReply};
+use super::{Event, GetPresence, Hub, PresenceReply};
 use crate::{
+    delivery::Broadcast,
+    ids::{RoomSlot, SessionId},
+    limits::Flow,
     protocol::v1::Present,
-    room::{Change, Changes, Flow, RoomSlot, SessionId},
+    room::{Change, Changes},
 };
 use actix::prelude::*;
 use std::{
@@ -218,7 +221,7 @@ impl Hub {
         room: RoomSlot,
         who: SessionId,
         change: Change,
-        credit: Option<crate::room::Credit>,
+        credit: Option<crate::limits::Credit>,
     ) {
         let notice = Broadcast::notice(who, change, credit);
         self.reserve_in_turn(1, notice.bytes());

@@ -1,13 +1,14 @@
 //! What is said, over sockets and over HTTP.
 
-use super::{
-    Broadcast, GetCredit, Hub, IdempotencyKey, NotPosted, Permit, Post, Posted, Publish, Speaker,
-    idempotency::Lookup,
-};
+use super::{GetCredit, Hub, IdempotencyKey, NotPosted, Post, Posted, Publish, idempotency::Lookup};
 use crate::{
+    config::RoomName,
+    delivery::{Broadcast, Speaker},
+    history::{Audience, NewMessage, Offset},
+    ids::RoomSlot,
+    limits::{Flow, Permit, Source},
     logging::{Escaped, log_client},
-    room::{Audience, Flow, NewMessage, Offset, RoomName, RoomSlot, TooManyRooms},
-    shares::Source,
+    room::TooManyRooms,
     wire::Payload,
 };
 use actix::prelude::*;

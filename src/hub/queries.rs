@@ -1,7 +1,7 @@
 //! What is known about rooms.
 
 use super::{Describe, Hub, List, Read, RoomFacts, RoomList, RoomMemory};
-use crate::room::{HistorySlice, Room, RoomName};
+use crate::{config::RoomName, history::HistorySlice, room::Room};
 use actix::prelude::*;
 
 impl RoomFacts {

@@ -2,7 +2,8 @@
 
 use crate::{
     config::{EffectiveRoom, RoomName, Settings},
-    room::{HistoryLimits, RoomPolicy},
+    history::HistoryLimits,
+    room::RoomPolicy,
     wire::{self, Payload},
 };
 use bytes::Bytes;

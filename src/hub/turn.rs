@@ -1,7 +1,7 @@
 //! The lists that grow during a turn of the hub, one for each relay.
 
 use super::messages::{Event, Turn};
-use crate::room::RelayId;
+use crate::ids::RelayId;
 use actix::prelude::*;
 use std::time::{Duration, Instant};
 

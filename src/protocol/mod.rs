@@ -1,9 +1,11 @@
 //! How a session is spoken to: bare messages, the subprotocol worldcast.v1, or Server-Sent Events.
 
+mod close_reason; // why a session ends, and whether to come back
 mod session_tokens; // who may say that it is who
 pub mod sse; // Server-Sent Events
 pub mod v1; // worldcast.v1
 
+pub use close_reason::CloseReason;
 pub use session_tokens::SessionTokens;
 
 use crate::wire::WindowBits;

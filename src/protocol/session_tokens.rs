@@ -1,6 +1,6 @@
 //! The proof that whoever comes back is who it says it is.
 
-use crate::room::SessionId;
+use crate::ids::SessionId;
 use std::hash::{BuildHasher, RandomState};
 use subtle::ConstantTimeEq;
 

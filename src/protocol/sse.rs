@@ -4,7 +4,8 @@
 
 use super::Framing;
 use crate::{
-    room::{Message, Position, RoomName},
+    config::RoomName,
+    history::{Message, Position},
     wire::Payload,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};

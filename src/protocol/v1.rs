@@ -1,7 +1,9 @@
 //! worldcast.v1: JSON in text frames. docs/protocol.md shows it to the people who write clients.
 
 use crate::{
-    room::{Message, Offset, Position, RoomName, SessionId},
+    config::RoomName,
+    history::{Message, Offset, Position},
+    ids::SessionId,
     wire::Payload,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -266,7 +268,7 @@ pub fn payload(text: Option<String>, base64: Option<String>) -> Result<Payload, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::{Audience, Epoch, NewMessage};
+    use crate::history::{Audience, Epoch, NewMessage};
     use std::time::{Duration, Instant};
 
     fn json(payload: Payload) -> String {

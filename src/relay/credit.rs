@@ -6,10 +6,10 @@
 
 use crate::{
     config::Settings,
-    hub::SessionId,
+    connection::Connection,
+    ids::SessionId,
+    limits::{Credit, Flow},
     metrics::Metrics,
-    outbox::Connection,
-    room::{Credit, Flow},
 };
 use std::{
     collections::HashMap,

@@ -1,7 +1,7 @@
 //! Who is sent away when, while the server drains: at random over the time there is, so that those
 //! who come back do not come back at once.
 
-use crate::{clock, hub::SessionId};
+use crate::{clock, ids::SessionId};
 use std::time::{Duration, Instant};
 
 pub struct DrainSchedule {

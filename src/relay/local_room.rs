@@ -1,15 +1,13 @@
 //! The part of a room that is at one relay: who is here, and what they have not been sent yet.
 
-use super::{
-    batch::{Batch, Subscriber},
-    credit::{HeldCredit, Patience},
-};
+use super::credit::{HeldCredit, Patience};
 use crate::{
     clock,
-    hub::{Broadcast, SessionId},
+    connection::{Connection, Traffic},
+    delivery::{Batch, Broadcast, Subscriber},
+    ids::SessionId,
+    limits::{Credit, Flow},
     metrics::Metrics,
-    outbox::{Connection, Traffic},
-    room::{Credit, Flow},
     wire::Compression,
 };
 use bytes::Bytes;

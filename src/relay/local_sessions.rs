@@ -1,16 +1,16 @@
 //! The sessions of one thread and the rooms they are in.
 
 use super::{
-    batch::Subscriber,
     credit::Patience,
     local_room::{FETCHED_TOGETHER, LocalRoom},
 };
 use crate::{
     config::Settings,
-    hub::{Broadcast, SessionId},
+    connection::Connection,
+    delivery::{Broadcast, Subscriber},
+    ids::{RoomSlot, SessionId},
+    limits::Flow,
     metrics::Metrics,
-    outbox::Connection,
-    room::{Flow, RoomSlot},
     wire::Compression,
 };
 use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
@@ -154,8 +154,8 @@ mod tests {
     use super::*;
     use crate::{
         config::Settings,
-        hub::Audience,
-        outbox::Backlog,
+        history::Audience,
+        limits::Backlog,
         protocol::{Encoding, Protocol},
         relay::tests::{broadcast, slot, slots},
     };

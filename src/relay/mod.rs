@@ -1,11 +1,9 @@
 //! The relay of one worker thread: takes the hub's turns and hands each session its part, once.
 
 mod welcome; // what a newcomer hears first
-mod batch; // one room's messages as bytes
 mod credit; // what speakers wait for
 mod drain; // who is sent away when
 mod hub_sender; // what the hub is told
-mod history_cache; // what newcomers missed, encoded once
 mod local_room; // one room's members here
 mod local_sessions; // who is in which room
 
@@ -15,19 +13,19 @@ pub use local_sessions::LocalSessions;
 use crate::{
     clock,
     config::Settings,
-    hub::{Command, Event, Finish, Load, PresenceReply, RelayStarted, SessionId, Stint, Turn, TurnLimits},
+    connection::Connection,
+    delivery::{HistoryCache, Subscriber},
+    hub::{Command, Event, Finish, Load, PresenceReply, RelayStarted, Stint, Turn, TurnLimits},
+    ids::{RelayId, SessionId},
+    limits::Backlog,
     logging::{PanicGuard, REPEATING},
     metrics::Metrics,
-    outbox::{Backlog, CloseReason, Connection},
-    protocol::{SessionTokens, v1},
-    room::RelayId,
+    protocol::{CloseReason, SessionTokens, v1},
     wire,
 };
 use actix::prelude::*;
-use batch::Subscriber;
 use credit::CATCH_UP_INTERVAL;
 use drain::DrainSchedule;
-use history_cache::HistoryCache;
 use log::warn;
 use std::{
     cell::RefCell,
@@ -117,7 +115,7 @@ impl Relay {
                 self.after_flush(session, |connection| connection.push(&answer, 1));
             }
             Event::Refused { session, reason } => {
-                self.after_flush(session, |connection| connection.close(reason.into()))
+                self.after_flush(session, |connection| connection.close(reason))
             }
             Event::Finished { session } => self.after_flush(session, Connection::finish),
             Event::Draining { over } => self.drain(over, ctx),
@@ -265,9 +263,12 @@ impl Handler<Turn> for Relay {
 pub(crate) mod tests {
     use super::*;
     use crate::{
-        hub::{Audience, Broadcast, Hub, Speaker},
-        room::{Flow, HistoryLimits, NewMessage, RoomPolicy, RoomSlot, Rooms},
-        session::in_flight,
+        delivery::{Broadcast, Speaker},
+        history::{Audience, HistoryLimits, NewMessage},
+        hub::Hub,
+        ids::RoomSlot,
+        limits::{Flow, in_flight},
+        room::{RoomPolicy, Rooms},
         wire::Payload,
     };
     use std::{cell::Cell, future::poll_fn, task::Poll, time::Instant};

@@ -1,11 +1,11 @@
 //! What a newcomer hears first: a greeting or a welcome, and what it missed.
 
-use super::history_cache::HistoryCache;
 use crate::{
+    connection::Connection,
+    delivery::HistoryCache,
     hub::Admission,
-    outbox::Connection,
+    ids::RoomSlot,
     protocol::{Protocol, SessionTokens, sse, v1},
-    room::RoomSlot,
     wire,
 };
 use bytes::Bytes;

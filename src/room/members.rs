@@ -1,6 +1,6 @@
 //! How many members of one room each relay holds.
 
-use super::RelayId;
+use crate::ids::RelayId;
 
 #[derive(Debug, Default)]
 pub struct Members(Vec<(RelayId, usize)>);

@@ -1,6 +1,6 @@
 //! Who is in one room, where that is told.
 
-use super::SessionId;
+use crate::ids::SessionId;
 use std::collections::BTreeMap;
 
 /// Each speaker with the number of its sessions: one that comes back may still have a lost one.

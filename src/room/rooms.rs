@@ -1,8 +1,11 @@
 //! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
 
-use super::{
-    Flow, History, Message, NewMessage, Presence, RelayId, Room, RoomName, RoomPolicy, RoomSlot,
-    totals::{HistoryTotals, SizeClass, Usage},
+use super::{Presence, Room, RoomPolicy};
+use crate::{
+    config::RoomName,
+    history::{History, HistoryTotals, Message, NewMessage, SizeClass, Usage},
+    ids::{RelayId, RoomSlot},
+    limits::Flow,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -242,7 +245,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Settings,
-        room::{Audience, HistoryLimits},
+        history::{Audience, HistoryLimits},
         wire::Payload,
     };
     use proptest::prelude::*;

@@ -1,8 +1,11 @@
 //! One room, from its beginning to its end.
 
-use super::{
-    Flow, History, HistoryLimits, Position, Presence, RoomName, RoomSlot, Usage, members::Members,
-    totals::SizeClass,
+use super::{Presence, members::Members};
+use crate::{
+    config::RoomName,
+    history::{History, HistoryLimits, Position, SizeClass, Usage},
+    ids::RoomSlot,
+    limits::Flow,
 };
 use bytes::Bytes;
 use std::time::Instant;

@@ -8,7 +8,7 @@ use super::{
     worker::WorkerHandle,
 };
 use crate::{
-    descriptors::Descriptors,
+    limits::Descriptors,
     logging::{PanicGuard, REPEATING},
     metrics::Metrics,
 };

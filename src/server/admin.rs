@@ -3,11 +3,11 @@
 //! A server of its own, with a thread of its own: it answers while the workers are busy, and stops last.
 
 use super::listener;
+use super::{StartError, shared::Shared};
 use crate::{
     config::Settings,
     http::{LocalAddress, guard},
     logging,
-    server::{StartError, shared::Shared},
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header, middleware::from_fn, web,

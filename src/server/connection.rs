@@ -8,8 +8,8 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    descriptors::Descriptors,
     http,
+    limits::Descriptors,
     logging::log_client,
     relay::WorkerContext,
     session::{Handshake, Session},

@@ -8,7 +8,7 @@ use crate::{
     clock::{self, timeout},
     config::SessionSettings,
     http::Refusal,
-    outbox::reset_on_drop,
+    transport::reset_on_drop,
 };
 use actix_http::{
     BoxedPayloadStream, ConnectionType, Method, Payload, Request, Response, ServiceConfig, Version,

@@ -16,8 +16,8 @@ pub use signals::{EXIT_SECOND_SIGNAL, Signals};
 use crate::{
     clock,
     config::{OriginPattern, Settings},
-    descriptors::Descriptors,
     hub::{Drain, Hub},
+    limits::Descriptors,
     logging::TARGET,
     metrics::Metrics,
 };

@@ -2,15 +2,13 @@
 
 use crate::{
     config::Settings,
-    descriptors::Descriptors,
     http::AppState,
     hub::Hub,
+    ids::RelayId,
+    limits::{Backlog, Descriptors, in_flight},
     metrics::Metrics,
-    outbox::Backlog,
     protocol::SessionTokens,
     relay::{HubSender, LocalSessions, Relay, WorkerContext},
-    room::RelayId,
-    session,
 };
 use actix::{Actor, Addr};
 use actix_web::web;
@@ -53,7 +51,7 @@ impl Shared {
         listeners: &[SocketAddr],
     ) -> Self {
         let tokens = SessionTokens::default();
-        let in_flight = session::in_flight(settings.limits.in_flight_bytes.bytes());
+        let in_flight = in_flight(settings.limits.in_flight_bytes.bytes());
         let state = AppState::new(
             settings.clone(),
             hub.clone(),

@@ -1,11 +1,7 @@
 //! The closing handshake of a connection, from the side of its socket.
 
-use super::reading::poll_read;
-use crate::outbox::Connection;
-use std::{
-    net::Shutdown,
-    task::{Context, Poll, ready},
-};
+use crate::connection::Connection;
+use std::task::{Context, Poll, ready};
 
 /// The state of a closing handshake that this side began or answered.
 #[derive(Default)]
@@ -19,9 +15,9 @@ impl ClosingHandshake {
     pub fn poll(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<()> {
         let flushed = connection.poll_flush(cx);
         if flushed.is_ready() && !std::mem::replace(&mut self.half_closed, true) {
-            let _ = socket2::SockRef::from(connection.socket()).shutdown(Shutdown::Write); // a peer that is gone needs none
+            connection.half_close();
         }
-        while let Ok(1..) = ready!(poll_read(connection, cx, |_| ())) {}
+        while let Ok(1..) = ready!(connection.poll_read(cx, |_| ())) {}
         Poll::Ready(())
     }
 }

@@ -1,8 +1,8 @@
 //! The input stream of a client that only listens: it yields nothing, and drives the socket of an event stream.
 
-use super::{closing_handshake::ClosingHandshake, reading::poll_read};
+use super::closing_handshake::ClosingHandshake;
 use crate::{
-    outbox::{Connection, Phase},
+    connection::{Connection, Phase},
     wire::{Message, WireError},
 };
 use futures_util::Stream;
@@ -28,7 +28,7 @@ impl EventStreamInput {
             return Poll::Ready(());
         }
         loop {
-            match poll_read(&self.connection, cx, |_| ()) {
+            match self.connection.poll_read(cx, |_| ()) {
                 Poll::Ready(Ok(1..)) => {}
                 end => return end.map(|_| ()), // a FIN or a reset
             }

@@ -3,10 +3,11 @@
 //! The socket is read only when everything read before was taken in, and a message is yielded only
 //! when the server has room for it: a full server stops reading, it does not grow.
 
-use super::{closing_handshake::ClosingHandshake, pace::RateLimit, permits::Permits, reading::poll_read};
+use super::{closing_handshake::ClosingHandshake, permits::Permits};
 use crate::{
+    connection::{Connection, Pause, Phase},
+    limits::RateLimit,
     metrics::{Metrics, PauseLabels},
-    outbox::{Connection, Pause, Phase},
     wire::{Decoder, Message, WireError},
 };
 use bytes::{Buf, BytesMut};
@@ -133,7 +134,7 @@ impl SocketDriver {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Message>, WireError>>> {
         let Self { connection, decoder, unread, .. } = self;
         let mut message = Ok(None);
-        let read = poll_read(connection, cx, |mut bytes| {
+        let read = connection.poll_read(cx, |mut bytes| {
             message = decoder.decode(&mut bytes);
             unread.extend_from_slice(bytes);
         });

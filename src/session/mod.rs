@@ -1,34 +1,30 @@
 //! One client: an actor that hears its frames as a stream and tells the hub what it said.
 
 mod permits; // room in the server for what it says
-mod crowd; // how many there may be
 mod summary; // what is kept of its end
 mod input; // the stream of what it says
-mod reading; // the bytes it is made of
 mod event_stream; // the stream of a client that only listens
 mod closing_handshake; // the end of a connection
-mod pace; // how fast it may speak
-
-pub use crowd::{ConnectionLimits, ConnectionSlot, LimitReached};
-pub use permits::{cost, in_flight};
 
 use crate::{
-    config::ByteSize,
-    hub::{Audience, Command, Finish, GetPresence, Join, Leave, Publish, SessionId, Speaker},
-    outbox::{CloseReason, Connection, Traffic},
+    config::{ByteSize, RoomName},
+    connection::{Connection, Traffic},
+    delivery::Speaker,
+    history::{Audience, HistoryRequest, NewMessage},
+    hub::{Command, Finish, GetPresence, Join, Leave, Publish},
+    ids::SessionId,
+    limits::{ConnectionSlot, RateLimit},
     protocol::{
-        Encoding, Protocol,
+        CloseReason, Encoding, Protocol,
         v1::{self, Reference, Request, RequestError},
     },
     relay::WorkerContext,
-    room::{HistoryRequest, NewMessage, RoomName},
     wire::{self, Decoder, Message, Payload, WireError},
 };
 use actix::{dev::ContextFut, prelude::*};
 use bytes::BytesMut;
 use event_stream::EventStreamInput;
 use input::SocketDriver;
-use pace::RateLimit;
 use permits::Permits;
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 use tokio::net::TcpStream;
@@ -243,6 +239,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::ConnectionLimits;
     use crate::{
         hub::Describe,
         metrics::CloseLabels,

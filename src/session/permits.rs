@@ -1,10 +1,10 @@
 //! The session's claim on the bytes that may be under way, in the whole server and in its room.
 
 use crate::{
-    hub::{Permit, SessionId},
-    outbox::Pause,
+    connection::Pause,
+    ids::{RoomSlot, SessionId},
+    limits::{Credit, Flow, Permit, cost},
     relay::WorkerContext,
-    room::{Credit, Flow, RoomSlot},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -12,11 +12,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::sync::Semaphore;
 use tokio_util::sync::PollSemaphore;
-
-/// What a message costs beside its bytes: the publication and its place in the lists.
-const OVERHEAD: usize = 256;
 
 /// Hands a permit from the input stream, which waits for it, to the session, which sends it along.
 pub struct Permits {
@@ -57,7 +53,7 @@ impl Permits {
         let all = self.worker.settings.limits.in_flight_bytes.bytes(); // a request in JSON may be larger
         match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes.min(all))) {
             Poll::Ready(permit) => {
-                self.reserved.set(permit.map(|server| Permit { _server: server, room: credit }));
+                self.reserved.set(permit.map(|server| Permit::new(server, credit)));
                 Ok(())
             }
             Poll::Pending => {
@@ -101,25 +97,5 @@ impl Permits {
 impl Membership {
     fn new((room, flow): (RoomSlot, Flow)) -> Self {
         Self { room, credit: PollSemaphore::new(flow.credit.clone()), flow }
-    }
-}
-
-/// All permits of a server that allows `bytes` in flight.
-pub fn in_flight(bytes: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new((bytes + OVERHEAD).min(Semaphore::MAX_PERMITS).min(u32::MAX as usize)))
-}
-
-/// What a message of `bytes` takes of them.
-pub fn cost(bytes: usize) -> u32 {
-    u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_largest_message_fits_when_nothing_else_is_under_way() {
-        assert_eq!(in_flight(1000).available_permits(), cost(1000) as usize);
     }
 }

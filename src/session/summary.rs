@@ -1,7 +1,7 @@
 //! What is kept of a session that has ended: a count and a line.
 
 use super::Session;
-use crate::{logging::log_client, metrics::CloseLabels, outbox::CloseReason};
+use crate::{logging::log_client, metrics::CloseLabels, protocol::CloseReason};
 
 impl Session {
     pub(super) fn count_close(&self, reason: &CloseReason) {

@@ -14,13 +14,12 @@ use std::{
 use worldcast::{
     config::Settings,
     hub::{Drain, Event, Hub, Turn},
+    ids::RelayId,
+    limits::{Backlog, in_flight},
     logging::EXIT_PANIC,
     metrics::Metrics,
-    outbox::Backlog,
     protocol::SessionTokens,
     relay::{HubSender, LocalSessions, Relay, WorkerContext},
-    room::RelayId,
-    session::in_flight,
 };
 
 /// Set in the process that is to fail.

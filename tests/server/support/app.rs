@@ -14,8 +14,12 @@ use actix_web::{
 use serde_json::Value;
 use std::sync::Arc;
 use worldcast::{
-    config::Settings, descriptors::Descriptors, http, hub::Hub, metrics::Metrics, protocol::SessionTokens,
-    session,
+    config::Settings,
+    http,
+    hub::Hub,
+    limits::{Descriptors, in_flight},
+    metrics::Metrics,
+    protocol::SessionTokens,
 };
 
 /// A whole answer.
@@ -53,7 +57,7 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
         hub,
         metrics,
         SessionTokens::default(),
-        session::in_flight(1 << 20),
+        in_flight(1 << 20),
         Arc::new(Descriptors::raise_limit(&Settings::default(), 1)),
         &[listener],
     );

@@ -1,6 +1,6 @@
 //! Who shows a key.
 
-use super::refusal::Refusal;
+use crate::http::refusal::Refusal;
 use actix_web::{HttpRequest, http::header};
 use subtle::{Choice, ConstantTimeEq};
 

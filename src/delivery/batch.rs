@@ -1,10 +1,7 @@
 //! What was said in one room since the last flush, as the bytes that go to each socket.
 
-use crate::{
-    hub::{Broadcast, SessionId},
-    protocol::Encoding,
-    wire::Compression,
-};
+use super::Broadcast;
+use crate::{ids::SessionId, protocol::Encoding, wire::Compression};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::{borrow::Cow, ops::Range, sync::Arc};
@@ -132,7 +129,7 @@ fn concatenated<'b>(encodings: impl Iterator<Item = &'b Bytes>, length: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hub::Audience, protocol::Protocol, relay::tests::broadcast, room::Change};
+    use crate::{history::Audience, protocol::Protocol, relay::tests::broadcast, room::Change};
 
     const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
 

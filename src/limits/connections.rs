@@ -1,6 +1,7 @@
 //! How many sessions there are and may be; each holds a place that is free again when it is dropped.
 
-use crate::{config::LimitSettings, metrics::Metrics, shares::network_of};
+use super::network_of;
+use crate::{config::LimitSettings, metrics::Metrics};
 use std::{
     collections::HashMap,
     net::IpAddr,

@@ -1,14 +1,27 @@
 //! From a file and the environment to settings.
 
-use super::{
-    Settings,
-    environment::Environment,
-    error::{ConfigError, Diagnostics},
-    file,
-    loaded::Loaded,
-    merge::Merge,
-    tree,
-};
+mod file; // the keys that a file sets
+mod environment; // the keys that variables set
+mod parsed; // the assignments of either
+mod merge; // accepts each value alone, then judges the whole
+mod constraints; // what no type can express
+mod loaded; // settings and where each value comes from
+mod source; // default, file and line, variable
+mod error; // why there is no configuration
+mod diagnostic; // one mistake, its place and its remedy
+mod suggest; // the key that was probably meant
+mod syntax; // errors of TOML
+mod redact; // values that are not shown
+mod path; // session.max_message
+mod tree; // settings by their paths
+
+pub use error::ConfigError;
+pub use loaded::Loaded;
+
+use super::Settings;
+use environment::Environment;
+use error::Diagnostics;
+use merge::Merge;
 use std::{fs, io, path::Path};
 
 /// The file that is read when none is named, if it is there.
@@ -42,8 +55,9 @@ fn judge(path: &Path, text: &str, environment: &Environment) -> Result<Loaded, D
 
 #[cfg(test)]
 mod tests {
+    use super::constraints;
     use super::*;
-    use crate::config::{DEFAULTS, constraints};
+    use crate::config::DEFAULTS;
     use proptest::{prelude::*, sample::Index};
 
     proptest! {

@@ -1,8 +1,11 @@
 //! What the hearers of a room are told, on its way.
 
 use crate::{
+    history::Message,
+    ids::SessionId,
+    limits::{Credit, Permit},
     protocol::{Encoding, Protocol, sse, v1},
-    room::{Change, Credit, Message, SessionId},
+    room::Change,
     wire::{self, Compression, Prepared},
 };
 use bytes::Bytes;
@@ -10,14 +13,6 @@ use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
-use tokio::sync::OwnedSemaphorePermit;
-
-/// The right to hold a number of bytes on the way from socket to socket; gives them back when dropped.
-pub struct Permit {
-    pub _server: OwnedSemaphorePermit,
-    /// A part of what may be under way in the room; none before the speaker's admission to it.
-    pub room: Option<Credit>,
-}
 
 /// The session that something came from, and what it calls it if it wants to know its offset.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What a page of another origin that may connect is allowed to read (Fetch, section 3.2, "CORS protocol").
 
-use super::guard::check_origin;
+use crate::http::guard::check_origin;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{

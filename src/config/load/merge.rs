@@ -1,7 +1,6 @@
 //! The configuration as it comes together: one value after the other, each tried alone.
 
 use super::{
-    Settings,
     constraints::{self, Constraint},
     diagnostic::{Diagnostic, Problem},
     error::Diagnostics,
@@ -11,6 +10,7 @@ use super::{
     source::Provenance,
     tree,
 };
+use crate::config::Settings;
 use serde::Deserialize;
 use std::{collections::BTreeMap, iter};
 use toml::{

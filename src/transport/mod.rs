@@ -1,8 +1,13 @@
-//! The socket of one connection, as its outbox uses it.
+//! The socket of one connection: reading, writing, half-close and reset.
+
+mod reading;
+
+pub use reading::poll_read;
 
 use rustix::net::{SendFlags, send};
 use std::{
     io::{self, IoSlice},
+    net::Shutdown,
     task::{Context, Poll},
     time::Duration,
 };
@@ -31,6 +36,11 @@ impl Transport {
 
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_write_ready(cx)
+    }
+
+    /// Sends FIN: the peer may go on sending, this side does not.
+    pub fn half_close(&self) {
+        let _ = socket2::SockRef::from(&self.0).shutdown(Shutdown::Write); // a peer that is gone needs none
     }
 
     /// Lets the drop of the socket reset the connection: everything still under way is thrown away.

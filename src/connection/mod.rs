@@ -4,24 +4,20 @@
 //! A push tries the socket first; only what the kernel did not take is queued. The session's input
 //! stream drives the rest: it flushes, closes and ends when the outbox says so.
 
-mod close_reason; // why a session ends
 mod phase; // how far the end is
-mod pool; // all outboxes together
 mod liveness; // the signs of life
 mod queue; // what the kernel did not take
-mod transport; // the socket
 mod writing; // into it, or into the queue
 
-pub use close_reason::CloseReason;
 pub use liveness::{Liveness, Pause};
 pub use phase::Phase;
-pub use pool::Backlog;
-pub use transport::{Transport, reset_on_drop};
 
 use crate::{
     clock,
     config::SessionSettings,
-    protocol::{Encoding, Protocol, sse},
+    limits::Backlog,
+    protocol::{CloseReason, Encoding, Protocol, sse},
+    transport::{self, Transport},
     wire,
 };
 use bytes::Bytes;
@@ -193,8 +189,17 @@ impl Connection {
         }
     }
 
-    pub fn socket(&self) -> &TcpStream {
-        self.transport.socket()
+    /// Reads once and passes the bytes to `take`; ready with 0 at the end of the stream. Any byte is a sign of life.
+    pub fn poll_read(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
+        transport::poll_read(self.transport.socket(), cx, |bytes| {
+            self.liveness.heard();
+            take(bytes);
+        })
+    }
+
+    /// Sends FIN.
+    pub fn half_close(&self) {
+        self.transport.half_close();
     }
 
     /// Whether something waits for a client to read that is not sent away already.

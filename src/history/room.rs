@@ -152,7 +152,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{room::Audience, wire::Payload};
+    use crate::{history::Audience, wire::Payload};
     use proptest::prelude::*;
 
     fn message(bytes: usize) -> NewMessage {

@@ -1,40 +1,8 @@
 //! What somebody said in a room, and its place there.
 
 use super::Position;
-use crate::wire::Payload;
-use serde::Serialize;
-use std::{
-    fmt,
-    num::ParseIntError,
-    str::FromStr,
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Instant, SystemTime},
-};
-
-/// One session, for as long as the process lives: ids are never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct SessionId(u64);
-
-impl SessionId {
-    pub fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-impl FromStr for SessionId {
-    type Err = ParseIntError;
-
-    fn from_str(id: &str) -> Result<Self, Self::Err> {
-        id.parse().map(Self)
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::{ids::SessionId, wire::Payload};
+use std::time::{Instant, SystemTime};
 
 /// Which members of the room hear what was said.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,7 +2,8 @@
 //!
 //! Every setting therefore has a value: what may be left out is an empty list or an empty text.
 
-use super::{Settings, path::SettingPath};
+use super::path::SettingPath;
+use crate::config::Settings;
 use std::collections::BTreeSet;
 use toml::Value;
 

@@ -1,6 +1,5 @@
 //! Reading from a client's socket.
 
-use crate::outbox::Connection;
 use rustix::net::{RecvFlags, recv};
 use std::{
     cell::RefCell,
@@ -12,12 +11,11 @@ use tokio::{io::Interest, net::TcpStream};
 /// Reads when there is something, into a buffer that all sessions of a thread share, and hands over what came; ready
 /// with 0 at the end of the stream.
 pub fn poll_read(
-    connection: &Connection,
+    socket: &TcpStream,
     cx: &mut Context<'_>,
     take: impl FnOnce(&[u8]),
 ) -> Poll<io::Result<usize>> {
     const READ_SIZE: usize = 16 << 10;
-    let socket = connection.socket();
     thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]));
 
     BUFFER.with_borrow_mut(|buffer| {
@@ -27,7 +25,6 @@ pub fn poll_read(
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 read => {
                     if let Ok(length @ 1..) = read {
-                        connection.liveness.heard();
                         take(&buffer[..length]);
                     }
                     return Poll::Ready(read);

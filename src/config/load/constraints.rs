@@ -1,11 +1,11 @@
 //! What no type can say: values out of bounds, and values that cannot work together.
 
 use super::{
-    ByteSize, Settings,
     diagnostic::{Diagnostic, Problem},
     loaded::Loaded,
     path::SettingPath,
 };
+use crate::config::{ByteSize, Settings};
 
 use std::time::Duration;
 
@@ -193,7 +193,7 @@ fn pair(holds: bool, key: &'static str, sentence: &'static str, other: &'static 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tree;
+    use crate::config::load::tree;
 
     #[test]
     fn the_defaults_break_no_rule() {

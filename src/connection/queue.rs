@@ -1,6 +1,6 @@
 //! What the kernel did not take yet, in order and bounded.
 
-use super::Backlog;
+use crate::limits::Backlog;
 use bytes::{Buf, Bytes};
 use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
@@ -167,7 +167,7 @@ impl Drop for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Settings, outbox::pool::QueueLimits};
+    use crate::{config::Settings, limits::QueueLimits};
 
     /// A kernel that takes at most `room` bytes at a time.
     fn take(queue: &mut Queue, room: usize) -> Vec<u8> {

@@ -4,10 +4,10 @@
 //! thousands of clients ask for the same messages at the same time.
 
 use crate::{
-    hub::SessionId,
+    history::{Epoch, HistorySlice, Message, Offset},
+    ids::{RoomSlot, SessionId},
     metrics::Metrics,
     protocol::{Encoding, Protocol, sse, v1},
-    room::{Epoch, HistorySlice, Message, Offset, RoomSlot},
     wire,
 };
 use bytes::{Bytes, BytesMut};
@@ -284,9 +284,9 @@ mod tests {
     use super::*;
     use crate::{
         config::Settings,
+        history::{Audience, History, HistoryLimits, HistoryRequest, NewMessage},
         protocol::Framing,
         relay::tests::{slot, slots},
-        room::{Audience, History, HistoryLimits, HistoryRequest, NewMessage},
         wire::Payload,
     };
     use proptest::prelude::*;

@@ -8,13 +8,13 @@ pub struct Backlog {
     /// Bytes of all together.
     most: usize,
     /// The bounds of one outbox, the same for all, so that none carries them.
-    pub(super) each: QueueLimits,
+    pub(crate) each: QueueLimits,
     metrics: Arc<Metrics>,
 }
 
 /// How much may wait for one client.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct QueueLimits {
+pub struct QueueLimits {
     pub bytes: usize,
     pub messages: usize,
 }

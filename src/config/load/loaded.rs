@@ -1,13 +1,13 @@
 //! The settings to run with, and where each of them comes from.
 
 use super::{
-    Settings,
     diagnostic::excerpt,
     path::SettingPath,
     redact,
     source::Provenance,
     tree::{self, leaves},
 };
+use crate::config::Settings;
 use std::{collections::BTreeMap, fmt};
 
 /// The settings to run with, and where each of them comes from.

@@ -1,7 +1,7 @@
 //! The signs of life of one connection, and what their absence means. Moments are those of the thread's [`clock`].
 
-use super::{CloseReason, Phase};
-use crate::{clock, config::SessionSettings};
+use super::Phase;
+use crate::{clock, config::SessionSettings, protocol::CloseReason};
 use std::{cell::Cell, time::Instant};
 
 /// When each thing happened last that may not stay away for ever.

@@ -1,9 +1,6 @@
 //! Why the server ends a session: a closed list that clients may rely on.
 
-use crate::{
-    hub::NotAdmitted,
-    wire::{CloseCode, WireError},
-};
+use crate::wire::{CloseCode, WireError};
 use std::fmt;
 
 /// Each reason with its code (RFC 6455 §7.4, IANA's registry), its sentence, and whether to come back.
@@ -82,15 +79,6 @@ impl CloseReason {
     /// Whether an operator should see it: something went wrong on one side or between them.
     pub fn is_fault(&self) -> bool {
         !matches!(self, Self::ClosedByClient(_) | Self::ConnectionLost | Self::Restart)
-    }
-}
-
-impl From<NotAdmitted> for CloseReason {
-    fn from(reason: NotAdmitted) -> Self {
-        match reason {
-            NotAdmitted::TooManyRooms => Self::TooManyRooms,
-            NotAdmitted::RoomFull => Self::RoomFull,
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What all rooms together remember, and which of them forgets next.
 
-use super::RoomSlot;
+use crate::ids::RoomSlot;
 use std::{collections::BTreeSet, time::Instant};
 
 /// How much is remembered.
@@ -32,7 +32,7 @@ pub struct HistoryTotals {
     /// has made it later, which is noticed when its turn comes.
     due: BTreeSet<(Instant, RoomSlot)>,
     /// Each room once, not below its class: a room that became smaller is put right when its turn comes.
-    pub(super) sizes: BTreeSet<(SizeClass, RoomSlot)>,
+    pub(crate) sizes: BTreeSet<(SizeClass, RoomSlot)>,
 }
 
 impl HistoryTotals {
