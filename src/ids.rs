@@ -1,35 +1,85 @@
 //! The identities that cross module borders.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::{
     fmt,
-    num::ParseIntError,
     str::FromStr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-/// One session, for as long as the process lives: ids are never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct SessionId(u64);
+/// One connection of this process; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(u64);
 
-impl SessionId {
+impl ConnectionId {
+    /// The next unused id, from 1.
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-impl FromStr for SessionId {
-    type Err = ParseIntError;
-
-    fn from_str(id: &str) -> Result<Self, Self::Err> {
-        id.parse().map(Self)
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
-impl fmt::Display for SessionId {
+/// A speaker as others see it: the same after a resume, unique over processes and restarts. Opaque text of 13
+/// characters on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpeakerId(u64);
+
+/// Digits of base 32 without letters that resemble digits (Crockford).
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+impl SpeakerId {
+    /// Characters of the text form: five bits each.
+    const LENGTH: usize = 13;
+
+    /// Bytes in a JSON list: the text, two quotes and a comma.
+    pub const JSON_LENGTH: usize = Self::LENGTH + 3;
+
+    /// The next unused id. Each process counts from a random number of 64 bits, so that two processes meet by a chance of
+    /// about one in 10^12 for a million speakers of each.
+    pub fn next() -> Self {
+        static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(fastrand::u64(..)));
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The text is not the form of a [`SpeakerId`].
+#[derive(Debug, PartialEq)]
+pub struct SpeakerIdError;
+
+impl FromStr for SpeakerId {
+    type Err = SpeakerIdError;
+
+    /// Accepts exactly what [`fmt::Display`] writes: each id has one text.
+    fn from_str(text: &str) -> Result<Self, SpeakerIdError> {
+        let digit = |byte| DIGITS.iter().position(|digit| *digit == byte).ok_or(SpeakerIdError);
+        if text.len() != Self::LENGTH {
+            return Err(SpeakerIdError);
+        }
+        let id = text.bytes().try_fold(0_u128, |id, byte| Ok(id << 5 | digit(byte)? as u128))?;
+        u64::try_from(id).map(Self).map_err(|_| SpeakerIdError)
+    }
+}
+
+impl fmt::Display for SpeakerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let digits: [u8; Self::LENGTH] =
+            std::array::from_fn(|at| DIGITS[(self.0 >> (5 * (Self::LENGTH - 1 - at)) & 31) as usize]);
+        f.write_str(str::from_utf8(&digits).expect("digits are ASCII"))
+    }
+}
+
+impl Serialize for SpeakerId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -42,7 +92,39 @@ pub struct RelayId(pub u32);
 pub struct RoomSlot(pub u32);
 
 impl RoomSlot {
+    /// The slot as an index of a list.
     pub fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speaker_id_is_read_as_it_is_written_and_in_no_other_form() {
+        for id in [0, 1, 31, 32, u64::MAX, fastrand::u64(..)] {
+            let text = SpeakerId(id).to_string();
+            assert_eq!((text.len(), text.parse()), (13, Ok(SpeakerId(id))), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "00000000000000",
+            "g000000000000",
+            "zzzzzzzzzzzzz",
+            "000000000000A",
+            "000000000000u",
+            "é00000000000",
+        ] {
+            assert_eq!(text.parse::<SpeakerId>(), Err(SpeakerIdError), "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_of_one_process_differ() {
+        assert_ne!(SpeakerId::next(), SpeakerId::next());
+        assert_ne!(ConnectionId::next(), ConnectionId::next());
     }
 }

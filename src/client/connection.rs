@@ -118,8 +118,8 @@ impl Connection {
     }
 
     /// True for our own messages.
-    pub fn is_ours(&self, who: Option<u64>) -> bool {
-        self.resume.as_ref().is_some_and(|resume| Some(resume.who) == who)
+    pub fn is_ours(&self, who: Option<&str>) -> bool {
+        self.resume.as_ref().is_some_and(|resume| Some(resume.who.as_str()) == who)
     }
 
     pub async fn close(mut self) {

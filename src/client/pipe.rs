@@ -104,7 +104,7 @@ impl Pipe {
                 self.caught_up = false;
                 self.connection.say(QUESTION);
             }
-            ServerMessage::Message(message) if self.connection.is_ours(message.who) => {
+            ServerMessage::Message(message) if self.connection.is_ours(message.who.as_deref()) => {
                 drop(self.unheard.pop_front());
             }
             ServerMessage::Presence {} if !self.caught_up => {

@@ -19,7 +19,7 @@ pub enum ServerMessage {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Welcome {
     pub session: String,
-    pub who: u64,
+    pub who: String,
     pub epoch: String,
     pub offset: u64,
     /// Absent when nothing was to be recovered.
@@ -34,7 +34,7 @@ fn whole() -> bool {
 #[derive(Debug, Deserialize)]
 pub struct Message {
     pub offset: u64,
-    pub who: Option<u64>,
+    pub who: Option<String>,
     pub text: Option<String>,
     pub base64: Option<String>,
 }

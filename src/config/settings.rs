@@ -183,6 +183,9 @@ pub struct SessionSettings {
     /// How much of both may be saved up while the client says less.
     #[serde(with = "super::values::duration")]
     pub burst: Duration,
+    /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or empty for a random one
+    /// that ends with the process.
+    pub secret: String,
 }
 
 impl SessionSettings {
@@ -211,6 +214,7 @@ impl Default for SessionSettings {
             messages_per_second: 0,
             bytes_per_second: ByteSize::from_bytes(0),
             burst: Duration::from_secs(2),
+            secret: String::new(),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What was said in one room since the last flush, as the bytes that go to each socket.
 
 use super::Broadcast;
-use crate::{ids::SessionId, protocol::Encoding, wire::Compression};
+use crate::{
+    ids::{ConnectionId, SpeakerId},
+    protocol::Encoding,
+    wire::Compression,
+};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::{borrow::Cow, ops::Range, sync::Arc};
@@ -26,11 +30,13 @@ struct Boundary {
     messages: usize,
 }
 
-/// A session, and the one that it resumes.
+/// The receiver of a room's messages.
 #[derive(Clone, Copy)]
 pub struct Subscriber {
-    pub session: SessionId,
-    pub who: SessionId,
+    pub connection: ConnectionId,
+    pub who: SpeakerId,
+    /// The client goes on as the speaker of a lost session.
+    pub resumed: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -57,7 +63,7 @@ impl<'a> Batch<'a> {
         let encoded = self.encoded(encoding);
         let mut run = first..first;
         for (at, broadcast) in pending.iter().enumerate().skip(first) {
-            let ack = broadcast.ack(subscriber.session);
+            let ack = broadcast.ack(subscriber.connection);
             let left_out = broadcast.left_out() == Some(subscriber.who);
             run.end = if left_out { at } else { at + 1 };
             if left_out || ack.is_some() {
@@ -140,8 +146,8 @@ mod tests {
         (part.into_owned(), messages)
     }
 
-    fn subscriber(who: SessionId) -> Subscriber {
-        Subscriber { session: who, who }
+    fn subscriber(who: SpeakerId) -> Subscriber {
+        Subscriber { connection: ConnectionId::next(), who, resumed: false }
     }
 
     fn pending(texts: &[(&str, Audience)]) -> Vec<Arc<Broadcast>> {
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_small_part_keeps_no_large_batch_in_memory() {
-        let me = SessionId::next();
+        let me = SpeakerId::next();
         let mine = "x".repeat(1000);
         let pending =
             pending(&[("a", Audience::Everyone), (&mine, Audience::Except(me)), ("b", Audience::Everyone)]);
@@ -181,13 +187,13 @@ mod tests {
 
     #[test]
     fn an_author_hears_all_but_itself() {
-        let me = SessionId::next();
+        let me = SpeakerId::next();
         let pending = pending(&[
             ("a", Audience::Everyone),
             ("b", Audience::Everyone),
             ("mine", Audience::Except(me)),
             ("mine too", Audience::Except(me)),
-            ("c", Audience::Except(SessionId::next())),
+            ("c", Audience::Except(SpeakerId::next())),
         ]);
         let mut batch = Batch::new(&pending, &PLAIN);
         let mut heard = Vec::new();
@@ -197,11 +203,11 @@ mod tests {
 
     #[test]
     fn who_resumed_a_session_is_left_out_of_what_that_said() {
-        let (before, after) = (SessionId::next(), SessionId::next());
+        let (before, after) = (SpeakerId::next(), SpeakerId::next());
         let pending = pending(&[("a", Audience::Except(before)), ("b", Audience::Except(after))]);
         let mut batch = Batch::new(&pending, &PLAIN);
         let mut heard = Vec::new();
-        batch.parts_for(Subscriber { session: after, who: before }, 0, RAW, |part, _| {
+        batch.parts_for(Subscriber { resumed: true, ..subscriber(before) }, 0, RAW, |part, _| {
             heard.push(part.clone())
         });
         assert_eq!(heard, [Bytes::from_static(b"\x81\x01b")]);
@@ -210,7 +216,7 @@ mod tests {
     #[test]
     fn whoever_is_spoken_to_barely_hears_no_notice() {
         let mut pending = pending(&[("a", Audience::Everyone)]);
-        pending.insert(0, Broadcast::notice(SessionId::next(), Change::Went, None));
+        pending.insert(0, Broadcast::notice(SpeakerId::next(), Change::Went, None));
         let mut batch = Batch::new(&pending, &PLAIN);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a"), 1));
         assert_eq!(batch.from(0, Encoding { protocol: Protocol::V1, ..RAW }).1, 2);

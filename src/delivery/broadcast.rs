@@ -2,7 +2,7 @@
 
 use crate::{
     history::Message,
-    ids::SessionId,
+    ids::{ConnectionId, SpeakerId},
     limits::{Credit, Permit},
     protocol::{Encoding, Protocol, sse, v1},
     room::Change,
@@ -17,7 +17,7 @@ use std::{
 /// The session that something came from, and what it calls it if it wants to know its offset.
 #[derive(Debug)]
 pub struct Speaker {
-    pub session: SessionId,
+    pub connection: ConnectionId,
     pub reference: Option<v1::Reference>,
 }
 
@@ -46,7 +46,7 @@ enum Content {
 struct Notice {
     prepared: Prepared,
     /// The session that it is about, and who that is, if it is not told itself.
-    newcomer: Option<(SessionId, SessionId)>,
+    newcomer: Option<(ConnectionId, SpeakerId)>,
     credit: Option<Credit>,
 }
 
@@ -60,9 +60,9 @@ impl Broadcast {
     }
 
     /// Somebody's coming or going, which only clients of worldcast.v1 are told, but not who came.
-    pub fn notice(who: SessionId, change: Change, credit: Option<Credit>) -> Arc<Self> {
+    pub fn notice(who: SpeakerId, change: Change, credit: Option<Credit>) -> Arc<Self> {
         let (payload, newcomer) = match change {
-            Change::Came { session } => (v1::join(who), Some((session, who))),
+            Change::Came { connection } => (v1::join(who), Some((connection, who))),
             Change::Went => (v1::leave(who), None),
         };
         let content =
@@ -94,7 +94,7 @@ impl Broadcast {
     }
 
     /// Who does not hear it.
-    pub fn left_out(&self) -> Option<SessionId> {
+    pub fn left_out(&self) -> Option<SpeakerId> {
         match &self.content {
             Content::Message { message, .. } => message.audience.left_out(),
             Content::Notice(notice) => notice.newcomer.map(|(_, who)| who),
@@ -102,17 +102,18 @@ impl Broadcast {
     }
 
     /// The session that does not hear it as all others do.
-    pub fn author(&self) -> Option<SessionId> {
+    pub fn author(&self) -> Option<ConnectionId> {
         if let Content::Notice(notice) = &self.content {
-            return notice.newcomer.map(|(session, _)| session);
+            return notice.newcomer.map(|(connection, _)| connection);
         }
         let speaker = self.speaker.as_ref()?;
-        (speaker.reference.is_some() || self.left_out().is_some()).then_some(speaker.session)
+        (speaker.reference.is_some() || self.left_out().is_some()).then_some(speaker.connection)
     }
 
-    /// The frame that tells `session` the offset of what it message, if it asked for that.
-    pub fn ack(&self, session: SessionId) -> Option<Bytes> {
-        let Speaker { reference, .. } = self.speaker.as_ref().filter(|speaker| speaker.session == session)?;
+    /// The frame that tells `connection` the offset of what it message, if it asked for that.
+    pub fn ack(&self, connection: ConnectionId) -> Option<Bytes> {
+        let Speaker { reference, .. } =
+            self.speaker.as_ref().filter(|speaker| speaker.connection == connection)?;
         match &self.content {
             Content::Message { message, .. } => {
                 Some(wire::plain(&v1::ack(reference.as_ref()?, message.position.offset)))

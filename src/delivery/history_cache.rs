@@ -5,7 +5,7 @@
 
 use crate::{
     history::{Epoch, HistorySlice, Message, Offset},
-    ids::{RoomSlot, SessionId},
+    ids::{RoomSlot, SpeakerId},
     metrics::Metrics,
     protocol::{Encoding, Protocol, sse, v1},
     wire,
@@ -60,7 +60,7 @@ impl HistoryCache {
         room: RoomSlot,
         encoding: Encoding,
         slice: &HistorySlice,
-        who: SessionId,
+        who: SpeakerId,
     ) -> (Bytes, usize) {
         if slice.messages.is_empty() {
             return (Bytes::new(), 0);
@@ -192,7 +192,7 @@ impl Segment {
     fn part(
         &self,
         HistorySlice { messages, from, until, .. }: &HistorySlice,
-        who: SessionId,
+        who: SpeakerId,
     ) -> (Bytes, usize) {
         let first = self.index(from.offset);
         if messages.iter().all(|message| message.is_for(who)) {
@@ -313,14 +313,14 @@ mod tests {
     }
 
     /// The same without a cache.
-    fn plainly(encoding: Encoding, slice: &HistorySlice, who: SessionId) -> Vec<u8> {
+    fn plainly(encoding: Encoding, slice: &HistorySlice, who: SpeakerId) -> Vec<u8> {
         let messages = slice.messages.iter().filter(|message| message.is_for(who));
         messages.flat_map(|message| encoded(message, encoding)).collect()
     }
 
     #[test]
     fn a_history_is_encoded_once_for_all_newcomers_in_every_form() {
-        let (mut cache, mut history, who) = (cache(1 << 20), history(), SessionId::next());
+        let (mut cache, mut history, who) = (cache(1 << 20), history(), SpeakerId::next());
         (0..100).for_each(|number| append(&mut history, &format!("{number}"), Audience::Everyone));
         for encoding in [RAW, V1, EVENTS] {
             let slice = last(&history, 100);
@@ -328,7 +328,7 @@ mod tests {
             assert_eq!((&first[..], messages), (&plainly(encoding, &slice, who)[..], 100));
             let since = history.slice(HistoryRequest { since: Some(slice.from), last: 0 });
             for again in [slice, since] {
-                let (second, _) = cache.slice(slot(), encoding, &again, SessionId::next());
+                let (second, _) = cache.slice(slot(), encoding, &again, SpeakerId::next());
                 assert_eq!(second.as_ptr(), first.as_ptr(), "{encoding:?}");
             }
             let (part, messages) = cache.slice(slot(), encoding, &last(&history, 80), who);
@@ -345,12 +345,12 @@ mod tests {
             append(&mut history, &format!("{number:>1000}"), Audience::Everyone);
             let slice = last(&history, number);
             for encoding in [RAW, V1, EVENTS] {
-                let (part, _) = cache.slice(slot(), encoding, &slice, SessionId::next());
-                assert_eq!(&part[..], plainly(encoding, &slice, SessionId::next()));
+                let (part, _) = cache.slice(slot(), encoding, &slice, SpeakerId::next());
+                assert_eq!(&part[..], plainly(encoding, &slice, SpeakerId::next()));
                 assert!(cache.held <= 10_000, "{}", cache.held);
             }
         }
-        cache.slice(slot(), RAW, &last(&history, 5), SessionId::next());
+        cache.slice(slot(), RAW, &last(&history, 5), SpeakerId::next());
         assert!(cache.held > 5_000);
         assert_eq!(metrics.recall_cache_bytes.get(), cache.held as i64);
         cache.drop_unused(Instant::now());
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn the_room_that_was_asked_for_longest_ago_makes_way() {
-        let (mut cache, mut history, who) = (cache(5000), history(), SessionId::next());
+        let (mut cache, mut history, who) = (cache(5000), history(), SpeakerId::next());
         append(&mut history, &"x".repeat(1000), Audience::Everyone);
         let (slots, slice) = (slots(5), last(&history, 1));
         let kept = |cache: &HistoryCache| {
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn the_next_room_in_the_same_slot_has_a_history_of_its_own() {
-        let (mut cache, who) = (cache(1 << 20), SessionId::next());
+        let (mut cache, who) = (cache(1 << 20), SpeakerId::next());
         for text in ["before", "after"] {
             let mut history = history();
             append(&mut history, text, Audience::Everyone);
@@ -397,7 +397,7 @@ mod tests {
         ) {
             let limits = HistoryLimits { messages: 20, ..HistoryLimits::of(&Settings::default().history) };
             let (mut cache, mut history) = (cache(capacity), History::new(limits));
-            let (anna, bert) = (SessionId::next(), SessionId::next());
+            let (anna, bert) = (SpeakerId::next(), SpeakerId::next());
             for (encoding, length, messages, is_said) in steps {
                 let audience = [Audience::Everyone, Audience::Except(anna)][length % 2];
                 if is_said {

@@ -1,18 +1,18 @@
 //! What somebody said in a room, and its place there.
 
 use super::Position;
-use crate::{ids::SessionId, wire::Payload};
+use crate::{ids::SpeakerId, wire::Payload};
 use std::time::{Instant, SystemTime};
 
 /// Which members of the room hear what was said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Audience {
     Everyone,
-    Except(SessionId),
+    Except(SpeakerId),
 }
 
 impl Audience {
-    pub fn left_out(self) -> Option<SessionId> {
+    pub fn left_out(self) -> Option<SpeakerId> {
         match self {
             Self::Everyone => None,
             Self::Except(session) => Some(session),
@@ -25,7 +25,7 @@ impl Audience {
 pub struct NewMessage {
     pub payload: Payload,
     /// Nobody, when it came over HTTP.
-    pub who: Option<SessionId>,
+    pub who: Option<SpeakerId>,
     pub audience: Audience,
 }
 
@@ -33,7 +33,7 @@ pub struct NewMessage {
 #[derive(Debug)]
 pub struct Message {
     pub payload: Payload,
-    pub who: Option<SessionId>,
+    pub who: Option<SpeakerId>,
     pub audience: Audience,
     /// Behind it.
     pub position: Position,
@@ -55,7 +55,7 @@ impl Message {
         self.payload.as_bytes().len() + OVERHEAD
     }
 
-    pub fn is_for(&self, hearer: SessionId) -> bool {
-        self.audience.left_out() != Some(hearer)
+    pub fn is_for(&self, subscriber: SpeakerId) -> bool {
+        self.audience.left_out() != Some(subscriber)
     }
 }

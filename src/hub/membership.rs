@@ -21,8 +21,8 @@ impl Hub {
     }
 
     pub(super) fn leave(&mut self, leave: Leave, ctx: &mut Context<Self>) {
-        let Leave { session, who, relay, room } = leave;
-        if self.refused.remove(&session) {
+        let Leave { connection, who, relay, room } = leave;
+        if self.refused.remove(&connection) {
             return;
         }
         let told = self.rooms.find(&room).filter(|room| room.policy.presence).map(Room::slot);
@@ -37,18 +37,18 @@ impl Hub {
     }
 
     fn admit(&mut self, join: Join, ctx: &mut Context<Self>) -> Event {
-        let Join { session, who, relay, room, history } = join;
+        let Join { connection, who, resumed, relay, room, history } = join;
         let slot = match self.open_for_one_more(&room) {
             Ok(slot) => slot,
             Err(reason) => {
-                self.refused.insert(session);
-                return Event::Refused { session, reason };
+                self.refused.insert(connection);
+                return Event::Refused { connection, reason };
             }
         };
         let opened = self.rooms.get(slot).expect("the room was opened");
         let (is_told, somebody_is_there) = (opened.policy.presence, !opened.members.is_empty());
         if is_told && self.rooms.presence(slot).come(who) && somebody_is_there {
-            self.note_presence(slot, who, Change::Came { session }, ctx);
+            self.note_presence(slot, who, Change::Came { connection }, ctx);
         }
         let found = self.rooms.join(slot, relay);
         let (flow, greeting) = (found.flow.clone(), found.policy.greeting.clone());
@@ -57,8 +57,8 @@ impl Hub {
         let (messages, bytes) =
             (slice.messages.len().max(1), slice.messages.iter().map(|message| message.cost()).sum());
         self.reserve_in_turn(messages, bytes);
-        let admission = Box::new(Admission { who, room, greeting, history: slice });
-        Event::Admitted { session, room: slot, flow, admission }
+        let admission = Box::new(Admission { who, resumed, room, greeting, history: slice });
+        Event::Admitted { connection, room: slot, flow, admission }
     }
 
     fn open_for_one_more(&mut self, name: &RoomName) -> Result<RoomSlot, CloseReason> {

@@ -5,7 +5,7 @@ use crate::{
     config::RoomName,
     delivery::{Broadcast, Speaker},
     history::{Epoch, HistoryRequest, HistorySlice, NewMessage, Offset, Position},
-    ids::{RelayId, RoomSlot, SessionId},
+    ids::{ConnectionId, RelayId, RoomSlot, SpeakerId},
     limits::{Flow, Permit, Source},
     protocol::{
         CloseReason,
@@ -45,9 +45,10 @@ pub struct RelayStarted {
 
 /// Session → hub: this client is here and wants into its room.
 pub struct Join {
-    pub session: SessionId,
-    /// The session itself, or the one that it resumes.
-    pub who: SessionId,
+    pub connection: ConnectionId,
+    pub who: SpeakerId,
+    /// The client goes on as the speaker of a lost session.
+    pub resumed: bool,
     pub relay: RelayId,
     pub room: RoomName,
     pub history: HistoryRequest,
@@ -106,15 +107,15 @@ pub struct GetCredit {
 
 /// Session → hub: this client is gone, from its relay as well.
 pub struct Leave {
-    pub session: SessionId,
-    pub who: SessionId,
+    pub connection: ConnectionId,
+    pub who: SpeakerId,
     pub relay: RelayId,
     pub room: RoomName,
 }
 
 /// Session → hub: this client asks who is in its room.
 pub struct GetPresence {
-    pub session: SessionId,
+    pub connection: ConnectionId,
     pub relay: RelayId,
     pub room: RoomName,
     pub reference: Option<Reference>,
@@ -124,7 +125,7 @@ pub struct GetPresence {
 /// Session or relay → hub: this client is no longer listened to; dismiss it behind everything that
 /// was said before, by itself too.
 pub struct Finish {
-    pub session: SessionId,
+    pub connection: ConnectionId,
     pub relay: RelayId,
 }
 
@@ -196,7 +197,9 @@ pub struct Turn(pub Vec<Event>);
 
 /// What a session hears first.
 pub struct Admission {
-    pub who: SessionId,
+    pub who: SpeakerId,
+    /// The client goes on as the speaker of a lost session.
+    pub resumed: bool,
     pub room: RoomName,
     /// As a frame, for whoever is spoken to barely.
     pub greeting: Option<Bytes>,
@@ -213,15 +216,15 @@ pub struct PresenceReply {
 /// One thing that happened.
 pub enum Event {
     /// The session is in the room: it hears the admission and everything after it.
-    Admitted { session: SessionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },
+    Admitted { connection: ConnectionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },
     /// Something was said in the room.
     Broadcast { room: RoomSlot, broadcast: Arc<Broadcast> },
     /// The session asked who is in its room.
-    Presence { session: SessionId, presence: Box<PresenceReply> },
+    Presence { connection: ConnectionId, presence: Box<PresenceReply> },
     /// The session is not let into its room.
-    Refused { session: SessionId, reason: CloseReason },
+    Refused { connection: ConnectionId, reason: CloseReason },
     /// The session has heard all that it was to hear.
-    Finished { session: SessionId },
+    Finished { connection: ConnectionId },
     /// The relay is to dismiss its sessions, spread over this time.
     Draining { over: Duration },
 }

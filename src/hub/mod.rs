@@ -20,7 +20,7 @@ pub use turn::{Load, Stint, TurnLimits};
 use crate::{
     config::{RoomName, Settings},
     delivery::Broadcast,
-    ids::{RoomSlot, SessionId},
+    ids::{ConnectionId, RoomSlot},
     limits::Flow,
     logging::PanicGuard,
     metrics::Metrics,
@@ -52,7 +52,7 @@ pub struct Hub {
     idempotency: IdempotencyCache,
     expiry_interval: Duration,
     /// Sessions that were not let into their room, until they leave.
-    refused: HashSet<SessionId>,
+    refused: HashSet<ConnectionId>,
     metrics: Arc<Metrics>,
     turns: Turns,
     load: Load,
@@ -209,8 +209,8 @@ impl Handler<Commands> for Hub {
                 Command::Join(join) => self.join(join, ctx),
                 Command::Publish(publish) => self.publish(publish),
                 Command::GetPresence(question) => self.tell_who_is_there(question, ctx),
-                Command::Finish(Finish { session, relay }) => {
-                    self.turns.add(relay, Event::Finished { session })
+                Command::Finish(Finish { connection, relay }) => {
+                    self.turns.add(relay, Event::Finished { connection })
                 }
                 Command::Leave(leave) => self.leave(leave, ctx),
             }
@@ -284,9 +284,9 @@ mod tests {
         for ask in questions {
             let hub = Hub::new(&Settings::default(), Arc::default()).start();
             let turns = Rc::new(Cell::new(0));
-            let (relay, session) = (RelayId(0), SessionId::next());
+            let (relay, connection) = (RelayId(0), ConnectionId::next());
             let started = RelayStarted { relay, turns: Witness(turns.clone()).start().recipient() };
-            let finish = Command::Finish(Finish { session, relay });
+            let finish = Command::Finish(Finish { connection, relay });
             hub.do_send(Commands(vec![Command::RelayStarted(started), finish]));
             (0..10_000).for_each(|_| ask(&hub));
             hub.send(Barrier).await.unwrap();

@@ -7,7 +7,7 @@
 use super::{Event, GetPresence, Hub, PresenceReply};
 use crate::{
     delivery::Broadcast,
-    ids::{RoomSlot, SessionId},
+    ids::{ConnectionId, RoomSlot, SpeakerId},
     limits::Flow,
     protocol::v1::Present,
     room::{Change, Changes},
@@ -80,7 +80,7 @@ impl Notices {
     }
 
     /// Notes a change; `true` if it begins a gathering, which ends at `until` if that is some time.
-    fn note(&mut self, room: RoomSlot, who: SessionId, change: Change, until: Option<Instant>) -> bool {
+    fn note(&mut self, room: RoomSlot, who: SpeakerId, change: Change, until: Option<Instant>) -> bool {
         let begins = !self.rooms.contains_key(&room);
         let (number, due) = (&mut self.last_number, &mut self.due);
         let gathering = self.rooms.entry(room).or_insert_with(|| {
@@ -110,7 +110,7 @@ impl Hub {
     pub(super) fn note_presence(
         &mut self,
         room: RoomSlot,
-        who: SessionId,
+        who: SpeakerId,
         change: Change,
         ctx: &mut Context<Self>,
     ) {
@@ -124,7 +124,7 @@ impl Hub {
     }
 
     /// Tells the room that `who` came before it hears what `who` says. The message has paid for it.
-    pub(super) fn announce(&mut self, room: RoomSlot, who: SessionId) {
+    pub(super) fn announce(&mut self, room: RoomSlot, who: SpeakerId) {
         let gathering = self.notices.rooms.get_mut(&room);
         if let Some(came) = gathering.and_then(|gathering| gathering.changes.take_coming(who)) {
             self.notices.changes -= 1;
@@ -144,15 +144,15 @@ impl Hub {
     }
 
     fn answer(&mut self, question: GetPresence) {
-        let GetPresence { session, relay, room, reference, permit } = question;
+        let GetPresence { connection, relay, room, reference, permit } = question;
         let Some(room) = self.rooms.find(&room) else { return };
         let who =
             room.policy.presence.then(|| room.presence.who().take(Present::MAX_NAMED).collect::<Vec<_>>());
-        let bytes = who.as_ref().map_or(0, |who| who.len() * size_of::<SessionId>());
+        let bytes = who.as_ref().map_or(0, |who| who.len() * SpeakerId::JSON_LENGTH);
         let present = Present { clients: room.members.count(), who };
         let presence = Box::new(PresenceReply { reference, present, permit });
         self.reserve_in_turn(1, bytes);
-        self.turns.add(relay, Event::Presence { session, presence });
+        self.turns.add(relay, Event::Presence { connection, presence });
     }
 
     /// Runs a timer for the gathering that ends first, unless one runs.
@@ -219,7 +219,7 @@ impl Hub {
     fn broadcast_notice(
         &mut self,
         room: RoomSlot,
-        who: SessionId,
+        who: SpeakerId,
         change: Change,
         credit: Option<crate::limits::Credit>,
     ) {

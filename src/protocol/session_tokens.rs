@@ -1,27 +1,62 @@
-//! The proof that whoever comes back is who it says it is.
+//! Tokens by which a client proves that it was a speaker before: nothing is remembered for those who may come back.
 
-use crate::ids::SessionId;
-use std::hash::{BuildHasher, RandomState};
-use subtle::ConstantTimeEq;
+use crate::ids::SpeakerId;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
-/// A secret of this process, under which ids can be sealed: nothing is remembered for those who may come back.
-///
-/// 64 bits of SipHash under a random key: to be guessed through a network only, one handshake a guess.
-#[derive(Clone, Default)]
-pub struct SessionTokens(RandomState);
+/// Bytes of the authentication code in a token: HMAC-SHA-256, cut to 128 bits (RFC 2104 §5).
+const CODE: usize = 16;
+
+/// Issues and verifies session tokens under one secret.
+#[derive(Clone)]
+pub struct SessionTokens(Hmac<Sha256>);
 
 impl SessionTokens {
-    /// What a client shows when it comes back: `<who>-<16 hexadecimal digits>`.
-    pub fn issue(&self, who: SessionId) -> String {
-        format!("{who}-{:016x}", self.0.hash_one(who))
+    /// Tokens under `secret`, valid in every process that has the same one. An empty secret means a random one of 256 bits:
+    /// its tokens end with this process.
+    ///
+    /// # Panics
+    /// If `secret` is empty and the kernel gives no random bytes.
+    pub fn new(secret: &str) -> Self {
+        let mut random = [0; 32];
+        let key = match secret {
+            "" => {
+                getrandom::fill(&mut random).expect("the kernel gives random bytes");
+                &random[..]
+            }
+            secret => secret.as_bytes(),
+        };
+        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
     }
 
-    /// Who shows `issue`; `None` if this process did not seal it.
-    pub fn verify(&self, issue: &str) -> Option<SessionId> {
-        let (who, _) = issue.split_once('-')?;
-        let who = who.parse().ok()?;
-        let is_ours = self.issue(who).as_bytes().ct_eq(issue.as_bytes()); // time tells a guesser nothing
-        bool::from(is_ours).then_some(who)
+    /// The token of `who`: `<who>-<22 characters of base64url>`.
+    pub fn issue(&self, who: SpeakerId) -> String {
+        let code = self.authenticate(who).finalize().into_bytes();
+        format!("{who}-{}", BASE64_URL_SAFE_NO_PAD.encode(&code[..CODE]))
+    }
+
+    /// The speaker to whom `token` was issued; `None` if it was not issued under this secret. The time that this takes
+    /// tells a guesser nothing.
+    pub fn verify(&self, token: &str) -> Option<SpeakerId> {
+        let (who, code) = token.split_once('-')?;
+        let (who, code) = (who.parse().ok()?, BASE64_URL_SAFE_NO_PAD.decode(code).ok()?);
+        let is_ours = code.len() == CODE && self.authenticate(who).verify_truncated_left(&code).is_ok();
+        is_ours.then_some(who)
+    }
+
+    fn authenticate(&self, who: SpeakerId) -> Hmac<Sha256> {
+        let mut code = self.0.clone();
+        code.update(b"worldcast session ");
+        code.update(who.to_string().as_bytes());
+        code
+    }
+}
+
+impl Default for SessionTokens {
+    /// Tokens under a random secret.
+    fn default() -> Self {
+        Self::new("")
     }
 }
 
@@ -30,16 +65,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_sealed_here_is_opened() {
-        let (tokens, who) = (SessionTokens::default(), SessionId::next());
-        let issue = tokens.issue(who);
-        assert_eq!(tokens.verify(&issue), Some(who));
-        assert_eq!(SessionTokens::default().verify(&issue), None, "another process");
-        let (_, proof) = issue.split_once('-').unwrap();
-        let other = SessionId::next();
-        for forged in ["", "-", "1", &format!("{other}-{proof}"), &format!("+{issue}"), &format!("0{issue}")]
+    fn a_token_is_verified_under_its_secret_only() {
+        let (tokens, who) = (SessionTokens::default(), SpeakerId::next());
+        let token = tokens.issue(who);
+        assert_eq!(tokens.verify(&token), Some(who));
+        assert_eq!(SessionTokens::default().verify(&token), None, "another random secret");
+        let (_, code) = token.split_once('-').unwrap();
+        let other = SpeakerId::next();
+        let cut = &token[..token.len() - 2];
+        for forged in
+            ["", "-", "1", cut, &format!("{other}-{code}"), &format!("+{token}"), &format!("{token}A")]
         {
             assert_eq!(tokens.verify(forged), None, "{forged}");
         }
+    }
+
+    #[test]
+    fn a_configured_secret_makes_the_same_tokens_in_every_process() {
+        let secret = "a secret of at least thirty-two bytes";
+        let who = "0000000000001".parse().unwrap();
+        let token = SessionTokens::new(secret).issue(who);
+        assert_eq!(
+            token, "0000000000001-f6-fWyUcwRukfmy9EEMYkw",
+            "as another implementation of HMAC computes it"
+        );
+        assert_eq!(SessionTokens::new(secret).verify(&token), Some(who));
+        assert_eq!(SessionTokens::new("another secret of that many bytes!").verify(&token), None);
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     config::RoomName,
     history::{Message, Offset, Position},
-    ids::SessionId,
+    ids::SpeakerId,
     wire::Payload,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -50,10 +50,10 @@ enum ServerMessage<'a> {
     Welcome(Welcome<'a>),
     Message(MessageJson<'a>),
     Join {
-        who: SessionId,
+        who: SpeakerId,
     },
     Leave {
-        who: SessionId,
+        who: SpeakerId,
     },
     Ack {
         r#ref: &'a Reference,
@@ -79,7 +79,7 @@ pub struct Welcome<'a> {
     pub room: &'a RoomName,
     /// What to show to be the same speaker after a resume.
     pub session: String,
-    pub who: SessionId,
+    pub who: SpeakerId,
     /// The messages behind this position follow.
     #[serde(flatten)]
     pub position: Position,
@@ -93,7 +93,7 @@ pub struct Welcome<'a> {
 pub struct MessageJson<'a> {
     offset: Offset,
     #[serde(skip_serializing_if = "Option::is_none")]
-    who: Option<SessionId>,
+    who: Option<SpeakerId>,
     time: String,
     #[serde(flatten)]
     content: Content<'a>,
@@ -131,7 +131,7 @@ pub struct Present {
     pub clients: usize,
     /// Only where `rooms.presence` is on, and no more than [`Present::MAX_NAMED`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub who: Option<Vec<SessionId>>,
+    pub who: Option<Vec<SpeakerId>>,
 }
 
 impl Present {
@@ -147,11 +147,11 @@ pub fn message(message: &Message) -> Payload {
     text(&ServerMessage::Message(MessageJson::of(message)))
 }
 
-pub fn join(who: SessionId) -> Payload {
+pub fn join(who: SpeakerId) -> Payload {
     text(&ServerMessage::Join { who })
 }
 
-pub fn leave(who: SessionId) -> Payload {
+pub fn leave(who: SpeakerId) -> Payload {
     text(&ServerMessage::Leave { who })
 }
 
@@ -275,7 +275,7 @@ mod tests {
         String::from_utf8(payload.as_bytes().to_vec()).unwrap()
     }
 
-    fn sample(payload: Payload, who: Option<SessionId>) -> Message {
+    fn sample(payload: Payload, who: Option<SpeakerId>) -> Message {
         let message = NewMessage { payload, who, audience: Audience::Everyone };
         let position = Position { epoch: Epoch::begin(), offset: Offset::default().next() };
         let mut message = Message::new(message, position, Instant::now());
@@ -285,11 +285,11 @@ mod tests {
 
     #[test]
     fn a_message_is_told_with_its_offset_its_speaker_and_its_time() {
-        let who = SessionId::next();
+        let who = SpeakerId::next();
         assert_eq!(
             json(message(&sample(Payload::Text("a\"\n".into()), Some(who)))),
             format!(
-                r#"{{"type":"message","offset":1,"who":{who},"time":"1970-01-01T00:00:01.500Z","text":"a\"\n"}}"#
+                r#"{{"type":"message","offset":1,"who":"{who}","time":"1970-01-01T00:00:01.500Z","text":"a\"\n"}}"#
             )
         );
         assert_eq!(

@@ -7,7 +7,7 @@
 use crate::{
     config::Settings,
     connection::Connection,
-    ids::SessionId,
+    ids::ConnectionId,
     limits::{Credit, Flow},
     metrics::Metrics,
 };
@@ -62,12 +62,12 @@ impl Patience {
 pub struct HeldCredit {
     since: Option<Instant>,
     credits: Vec<Credit>,
-    lagging: HashMap<SessionId, (Weak<Connection>, Account)>,
+    lagging: HashMap<ConnectionId, (Weak<Connection>, Account)>,
 }
 
 impl HeldCredit {
     /// Notes that a client has not taken all of what it was sent; `true` if the room waits for it.
-    pub fn lags(&mut self, session: SessionId, connection: &Rc<Connection>, now: Instant) -> bool {
+    pub fn lags(&mut self, session: ConnectionId, connection: &Rc<Connection>, now: Instant) -> bool {
         let taken = connection.taken();
         let account = || (Rc::downgrade(connection), Account::new(taken, now));
         let (_, account) = self.lagging.entry(session).or_insert_with(account);
@@ -91,7 +91,7 @@ impl HeldCredit {
     }
 
     /// Forgets a client that has left.
-    pub fn forget(&mut self, session: SessionId) {
+    pub fn forget(&mut self, session: ConnectionId) {
         self.lagging.remove(&session);
     }
 

@@ -1,18 +1,18 @@
 //! Who is sent away when, while the server drains: at random over the time there is, so that those
 //! who come back do not come back at once.
 
-use crate::{clock, ids::SessionId};
+use crate::{clock, ids::ConnectionId};
 use std::time::{Duration, Instant};
 
 pub struct DrainSchedule {
     until: Instant,
     /// The last to go first.
-    deadlines: Vec<(Instant, SessionId)>,
+    deadlines: Vec<(Instant, ConnectionId)>,
 }
 
 impl DrainSchedule {
     /// Gives each of `sessions` a moment within `over` from `now`.
-    pub fn spread(sessions: Vec<SessionId>, over: Duration, now: Instant) -> Self {
+    pub fn spread(sessions: Vec<ConnectionId>, over: Duration, now: Instant) -> Self {
         let until = now + over;
         let mut deadlines: Vec<_> =
             sessions.into_iter().map(|session| (moment(now, until), session)).collect();
@@ -21,14 +21,14 @@ impl DrainSchedule {
     }
 
     /// One more that came in late.
-    pub fn add(&mut self, session: SessionId) {
+    pub fn add(&mut self, session: ConnectionId) {
         let deadline = (moment(clock::now(), self.until), session);
         let at = self.deadlines.partition_point(|other| *other > deadline);
         self.deadlines.insert(at, deadline);
     }
 
     /// Takes out those whose time has come.
-    pub fn due(&mut self, now: Instant) -> Vec<SessionId> {
+    pub fn due(&mut self, now: Instant) -> Vec<ConnectionId> {
         let first_due = self.deadlines.partition_point(|(moment, _)| *moment > now);
         self.deadlines.split_off(first_due).into_iter().rev().map(|(_, session)| session).collect()
     }
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn everybody_departs_once_spread_over_the_time_there_is() {
         let now = clock::now();
-        let sessions: Vec<_> = (0..1000).map(|_| SessionId::next()).collect();
+        let sessions: Vec<_> = (0..1000).map(|_| ConnectionId::next()).collect();
         let mut drain_schedule = DrainSchedule::spread(sessions.clone(), Duration::from_secs(10), now);
         let mut departed = Vec::new();
         for second in 1..=10 {
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn without_time_everybody_departs_at_once() {
         let now = clock::now();
-        let mut drain_schedule = DrainSchedule::spread(vec![SessionId::next()], Duration::ZERO, now);
-        drain_schedule.add(SessionId::next());
+        let mut drain_schedule = DrainSchedule::spread(vec![ConnectionId::next()], Duration::ZERO, now);
+        drain_schedule.add(ConnectionId::next());
         assert_eq!(drain_schedule.due(clock::now()).len(), 2);
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     clock,
     connection::{Connection, Traffic},
     delivery::{Batch, Broadcast, Subscriber},
-    ids::SessionId,
+    ids::ConnectionId,
     limits::{Credit, Flow},
     metrics::Metrics,
     wire::Compression,
@@ -54,15 +54,15 @@ impl LocalRoom {
     }
 
     /// Forgets who is at `index`; says who is there now instead.
-    pub fn remove(&mut self, index: usize) -> Option<SessionId> {
+    pub fn remove(&mut self, index: usize) -> Option<ConnectionId> {
         let member = self.members.swap_remove(index);
         if let Some(held) = &mut self.held {
-            held.forget(member.subscriber.session);
+            held.forget(member.subscriber.connection);
         }
         if self.members.is_empty() {
             self.end();
         }
-        self.members.get(index).map(|moved| moved.subscriber.session)
+        self.members.get(index).map(|moved| moved.subscriber.connection)
     }
 
     /// Keeps what was said for the next flush; says whether it is the first.
@@ -99,7 +99,7 @@ impl LocalRoom {
                 if member.connection.has_backlog() && !patience.limit.is_zero() {
                     let held = self.held.get_or_insert_default();
                     let now = *now.get_or_insert_with(clock::now);
-                    behind |= held.lags(member.subscriber.session, &member.connection, now);
+                    behind |= held.lags(member.subscriber.connection, &member.connection, now);
                 }
             }
         }
@@ -139,7 +139,7 @@ impl Member {
             sent.count(messages, part.len());
             connection.push(part, messages);
         };
-        let resumed = subscriber.who != subscriber.session; // what the lost session said may still be on its way
+        let resumed = subscriber.resumed; // messages of the lost session may still be on their way
         if std::mem::take(needs_slices) || resumed {
             batch.parts_for(*subscriber, *from, connection.encoding, push);
         } else {

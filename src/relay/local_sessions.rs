@@ -8,7 +8,7 @@ use crate::{
     config::Settings,
     connection::Connection,
     delivery::{Broadcast, Subscriber},
-    ids::{RoomSlot, SessionId},
+    ids::{ConnectionId, RoomSlot},
     limits::Flow,
     metrics::Metrics,
     wire::Compression,
@@ -17,7 +17,7 @@ use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
 /// Shared by the relay and the sessions of its thread; no lock, since no other thread sees it.
 pub struct LocalSessions {
-    sessions: HashMap<SessionId, LocalSession>,
+    sessions: HashMap<ConnectionId, LocalSession>,
     rooms: Vec<LocalRoom>,
     /// Rooms in which something was said since the last flush.
     dirty: Vec<RoomSlot>,
@@ -47,12 +47,12 @@ impl LocalSessions {
     }
 
     /// The session exists from now on, in no room yet.
-    pub fn enter(&mut self, session: SessionId, connection: Rc<Connection>) {
+    pub fn enter(&mut self, session: ConnectionId, connection: Rc<Connection>) {
         self.sessions.insert(session, LocalSession { connection, membership: None });
     }
 
     /// The session is gone, and nothing of it stays.
-    pub fn leave(&mut self, session: SessionId) {
+    pub fn leave(&mut self, session: ConnectionId) {
         let Some(LocalSession { membership: Some((room, index)), .. }) = self.sessions.remove(&session)
         else {
             return;
@@ -79,7 +79,7 @@ impl LocalSessions {
     /// Puts the session into the room; it hears what is said from now on. An unknown session has
     /// left before its admission came.
     pub fn admit(&mut self, subscriber: Subscriber, room: RoomSlot, flow: Flow) -> Option<&Rc<Connection>> {
-        let local = self.sessions.get_mut(&subscriber.session)?;
+        let local = self.sessions.get_mut(&subscriber.connection)?;
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, LocalRoom::default);
         }
@@ -117,7 +117,7 @@ impl LocalSessions {
     }
 
     /// The session's room, and how fast one may speak there; `None` before its admission.
-    pub fn room(&self, session: SessionId) -> Option<(RoomSlot, Flow)> {
+    pub fn room(&self, session: ConnectionId) -> Option<(RoomSlot, Flow)> {
         let (room, _) = self.sessions.get(&session)?.membership?;
         Some((room, self.rooms[room.index()].flow()?.clone()))
     }
@@ -136,7 +136,7 @@ impl LocalSessions {
         });
     }
 
-    pub fn connection(&self, session: SessionId) -> Option<&Rc<Connection>> {
+    pub fn connection(&self, session: ConnectionId) -> Option<&Rc<Connection>> {
         self.sessions.get(&session).map(|local| &local.connection)
     }
 
@@ -144,7 +144,7 @@ impl LocalSessions {
         self.sessions.values().map(|local| &local.connection)
     }
 
-    pub fn sessions(&self) -> impl Iterator<Item = SessionId> + '_ {
+    pub fn sessions(&self) -> impl Iterator<Item = ConnectionId> + '_ {
         self.sessions.keys().copied()
     }
 }
@@ -155,6 +155,7 @@ mod tests {
     use crate::{
         config::Settings,
         history::Audience,
+        ids::SpeakerId,
         limits::Backlog,
         protocol::{Encoding, Protocol},
         relay::tests::{broadcast, slot, slots},
@@ -167,11 +168,11 @@ mod tests {
     const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };
 
     fn subscriber(client: &Client) -> Subscriber {
-        Subscriber { session: client.0, who: client.0 }
+        Subscriber { connection: client.0, who: SpeakerId::next(), resumed: false }
     }
 
     /// The other end of a session's socket.
-    struct Client(SessionId, TcpStream);
+    struct Client(ConnectionId, TcpStream);
 
     impl Client {
         /// A client whose session exists, in no room yet.
@@ -184,7 +185,7 @@ mod tests {
             socket.writable().await.unwrap();
             let backlog = Backlog::new(&Settings::default(), Arc::default());
             let connection = Connection::new(socket, RAW, Arc::new(backlog));
-            let session = SessionId::next();
+            let session = ConnectionId::next();
             local_sessions.enter(session, Rc::new(connection));
             Self(session, client)
         }

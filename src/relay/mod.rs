@@ -16,7 +16,7 @@ use crate::{
     connection::Connection,
     delivery::{HistoryCache, Subscriber},
     hub::{Command, Event, Finish, Load, PresenceReply, RelayStarted, Stint, Turn, TurnLimits},
-    ids::{RelayId, SessionId},
+    ids::{ConnectionId, RelayId},
     limits::Backlog,
     logging::{PanicGuard, REPEATING},
     metrics::Metrics,
@@ -96,28 +96,29 @@ impl Relay {
                 self.gather(1, broadcast.bytes(), ctx);
                 self.worker.local_sessions.borrow_mut().queue(room, broadcast);
             }
-            Event::Admitted { session, room, flow, admission } => {
+            Event::Admitted { connection: id, room, flow, admission } => {
                 let mut local_sessions = self.worker.local_sessions.borrow_mut();
-                let subscriber = Subscriber { session, who: admission.who };
+                let subscriber =
+                    Subscriber { connection: id, who: admission.who, resumed: admission.resumed };
                 let Some(connection) = local_sessions.admit(subscriber, room, flow) else { return };
                 let (tokens, histories) = (&self.worker.tokens, &mut self.histories);
                 let (messages, bytes) = welcome::greet(connection, room, *admission, tokens, histories);
                 self.gathered.add(messages + 1, bytes);
                 drop(local_sessions);
                 if let Some(drain_schedule) = &mut self.drain_schedule {
-                    drain_schedule.add(session);
+                    drain_schedule.add(id);
                 }
             }
-            Event::Presence { session, presence } => {
+            Event::Presence { connection: id, presence } => {
                 let PresenceReply { reference, present, .. } = *presence;
                 let answer = wire::plain(&v1::presence(reference.as_ref(), &present));
                 self.gather(1, answer.len(), ctx);
-                self.after_flush(session, |connection| connection.push(&answer, 1));
+                self.after_flush(id, |connection| connection.push(&answer, 1));
             }
-            Event::Refused { session, reason } => {
-                self.after_flush(session, |connection| connection.close(reason))
+            Event::Refused { connection: id, reason } => {
+                self.after_flush(id, |connection| connection.close(reason))
             }
-            Event::Finished { session } => self.after_flush(session, Connection::finish),
+            Event::Finished { connection: id } => self.after_flush(id, Connection::finish),
             Event::Draining { over } => self.drain(over, ctx),
         }
     }
@@ -209,18 +210,18 @@ impl Relay {
     fn close_due(&mut self) {
         let Some(drain_schedule) = &mut self.drain_schedule else { return };
         let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
-        for session in drain_schedule.due(clock::now()) {
-            if let Some(connection) = local_sessions.borrow().connection(session) {
+        for id in drain_schedule.due(clock::now()) {
+            if let Some(connection) = local_sessions.borrow().connection(id) {
                 connection.stop_reading(CloseReason::Restart);
-                hub.send(Command::Finish(Finish { session, relay: *relay })); // once for each session
+                hub.send(Command::Finish(Finish { connection: id, relay: *relay })); // once for each session
             }
         }
     }
 
     /// Does something that comes behind what was said before.
-    fn after_flush(&mut self, session: SessionId, act: impl FnOnce(&Connection)) {
+    fn after_flush(&mut self, id: ConnectionId, act: impl FnOnce(&Connection)) {
         self.flush();
-        if let Some(connection) = self.worker.local_sessions.borrow().connection(session) {
+        if let Some(connection) = self.worker.local_sessions.borrow().connection(id) {
             act(connection);
         }
     }
@@ -310,7 +311,8 @@ pub(crate) mod tests {
     /// Something said, as a relay gets it.
     pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
         let message = NewMessage { payload: Payload::Text(text.into()), who: None, audience };
-        let speaker = audience.left_out().map(|session| Speaker { session, reference: None });
+        let speaker =
+            audience.left_out().map(|_| Speaker { connection: ConnectionId::next(), reference: None });
         let (mut rooms, room) = room();
         Broadcast::message(rooms.append(room, message, Instant::now()), speaker, None)
     }
@@ -372,7 +374,7 @@ pub(crate) mod tests {
         let (message, room) = (broadcast("news", Audience::Everyone), slot());
         for _ in 0..TURNS {
             let told = Event::Broadcast { room, broadcast: message.clone() };
-            let finished = Event::Finished { session: SessionId::next() }; // what was gathered is flushed
+            let finished = Event::Finished { connection: ConnectionId::next() }; // what was gathered is flushed
             relay.do_send(Turn(vec![told, finished]));
         }
         while Arc::strong_count(&message) > TURNS {

@@ -1,22 +1,22 @@
 //! Who is in one room, where that is told.
 
-use crate::ids::SessionId;
+use crate::ids::{ConnectionId, SpeakerId};
 use std::collections::BTreeMap;
 
 /// Each speaker with the number of its sessions: one that comes back may still have a lost one.
 #[derive(Debug, Default)]
-pub struct Presence(BTreeMap<SessionId, usize>);
+pub struct Presence(BTreeMap<SpeakerId, usize>);
 
 impl Presence {
     /// Whether `who` was not there before.
-    pub fn come(&mut self, who: SessionId) -> bool {
+    pub fn come(&mut self, who: SpeakerId) -> bool {
         let sessions = self.0.entry(who).or_default();
         *sessions += 1;
         *sessions == 1
     }
 
     /// Whether `who` is not there any more.
-    pub fn go(&mut self, who: SessionId) -> bool {
+    pub fn go(&mut self, who: SpeakerId) -> bool {
         let Some(sessions) = self.0.get_mut(&who) else { return false };
         *sessions -= 1;
         let gone = *sessions == 0;
@@ -26,7 +26,7 @@ impl Presence {
         gone
     }
 
-    pub fn who(&self) -> impl Iterator<Item = SessionId> + '_ {
+    pub fn who(&self) -> impl Iterator<Item = SpeakerId> + '_ {
         self.0.keys().copied()
     }
 }
@@ -36,7 +36,7 @@ impl Presence {
 pub enum Change {
     /// It came, in this session.
     Came {
-        session: SessionId,
+        connection: ConnectionId,
     },
     Went,
 }
@@ -44,23 +44,23 @@ pub enum Change {
 /// The comings and goings that the clients of a room have not been told: the difference between who is there and who they
 /// know is there. So it never holds more than were there before and are there now.
 #[derive(Debug, Default)]
-pub struct Changes(BTreeMap<SessionId, Change>);
+pub struct Changes(BTreeMap<SpeakerId, Change>);
 
 impl Changes {
     /// Notes a change; a coming and a going that nobody was told cancel out.
-    pub fn note(&mut self, who: SessionId, change: Change) {
+    pub fn note(&mut self, who: SpeakerId, change: Change) {
         if self.0.remove(&who).is_none() {
             self.0.insert(who, change);
         }
     }
 
     /// Takes out the coming of `who` if nobody was told.
-    pub fn take_coming(&mut self, who: SessionId) -> Option<Change> {
+    pub fn take_coming(&mut self, who: SpeakerId) -> Option<Change> {
         self.0.get(&who).filter(|change| matches!(change, Change::Came { .. }))?;
         self.0.remove(&who)
     }
 
-    pub fn take_first(&mut self) -> Option<(SessionId, Change)> {
+    pub fn take_first(&mut self) -> Option<(SpeakerId, Change)> {
         self.0.pop_first()
     }
 
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn who_comes_back_before_its_lost_session_ends_was_there_all_the_time() {
-        let (mut presence, anna) = (Presence::default(), SessionId::next());
+        let (mut presence, anna) = (Presence::default(), SpeakerId::next());
         assert!(presence.come(anna));
         assert!(!presence.come(anna));
         assert!(!presence.go(anna));
@@ -91,12 +91,12 @@ mod tests {
 
     #[test]
     fn a_coming_and_a_going_that_nobody_was_told_cancel_out() {
-        let (mut changes, anna, bert) = (Changes::default(), SessionId::next(), SessionId::next());
-        let came = Change::Came { session: anna };
+        let (mut changes, anna, bert) = (Changes::default(), SpeakerId::next(), SpeakerId::next());
+        let came = Change::Came { connection: ConnectionId::next() };
         changes.note(anna, came);
         changes.note(bert, Change::Went);
         changes.note(anna, Change::Went);
-        changes.note(bert, Change::Came { session: SessionId::next() });
+        changes.note(bert, Change::Came { connection: ConnectionId::next() });
         assert!(changes.is_empty(), "{changes:?}");
         changes.note(anna, came);
         assert_eq!((changes.take_coming(bert), changes.take_coming(anna)), (None, Some(came)));

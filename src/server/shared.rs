@@ -50,7 +50,7 @@ impl Shared {
         descriptors: Arc<Descriptors>,
         listeners: &[SocketAddr],
     ) -> Self {
-        let tokens = SessionTokens::default();
+        let tokens = SessionTokens::new(&settings.session.secret);
         let in_flight = in_flight(settings.limits.in_flight_bytes.bytes());
         let state = AppState::new(
             settings.clone(),

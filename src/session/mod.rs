@@ -12,7 +12,7 @@ use crate::{
     delivery::Speaker,
     history::{Audience, HistoryRequest, NewMessage},
     hub::{Command, Finish, GetPresence, Join, Leave, Publish},
-    ids::SessionId,
+    ids::{ConnectionId, SpeakerId},
     limits::{ConnectionSlot, RateLimit},
     protocol::{
         CloseReason, Encoding, Protocol,
@@ -35,7 +35,7 @@ pub struct Handshake {
     /// What it wants to hear of what was said before it came.
     pub history: HistoryRequest,
     /// The session that it resumes.
-    pub resumes: Option<SessionId>,
+    pub resumes: Option<SpeakerId>,
     /// Its largest message.
     pub max_message: ByteSize,
     /// How fast it may speak; 0 is no limit.
@@ -56,9 +56,11 @@ pub struct SessionOptions {
 }
 
 pub struct Session {
-    id: SessionId,
+    id: ConnectionId,
     /// Itself, or the session that it resumes.
-    who: SessionId,
+    who: SpeakerId,
+    /// The client goes on as the speaker of a lost session.
+    resumed: bool,
     options: SessionOptions,
     /// What it wants to hear of what was said before, until it joins. Most want nothing, and a session is small.
     history: Option<Box<HistoryRequest>>,
@@ -106,12 +108,14 @@ impl Session {
 
     fn new(worker: Rc<WorkerContext>, handshake: Handshake, connection: Rc<Connection>) -> Self {
         let Handshake { options, history, resumes, max_message, .. } = handshake;
-        let id = SessionId::next();
-        let (who, permits) = (resumes.unwrap_or(id), Rc::new(Permits::new(worker.clone(), id)));
+        let id = ConnectionId::next();
+        let resumed = resumes.is_some();
+        let (who, permits) =
+            (resumes.unwrap_or_else(SpeakerId::next), Rc::new(Permits::new(worker.clone(), id)));
         let history = history.wants_anything().then(|| Box::new(history));
         let (received, began) = (Traffic::default(), Instant::now());
         let max_message = max_message.bytes();
-        Self { id, who, options, history, connection, permits, worker, received, began, max_message }
+        Self { id, who, resumed, options, history, connection, permits, worker, received, began, max_message }
     }
 
     fn on_message(&mut self, payload: Payload) {
@@ -145,7 +149,7 @@ impl Session {
         self.worker.metrics.bytes_received.inc_by(bytes as u64);
         self.worker.hub.send(Command::Publish(Publish {
             room,
-            speaker: Speaker { session: self.id, reference },
+            speaker: Speaker { connection: self.id, reference },
             message: NewMessage { payload, who: Some(self.who), audience: self.audience() },
             permit: self.permits.take(), // bounds what waits for the hub
         }));
@@ -170,7 +174,7 @@ impl Session {
 
     fn query_presence(&self, reference: Option<Reference>) {
         self.worker.hub.send(Command::GetPresence(GetPresence {
-            session: self.id,
+            connection: self.id,
             relay: self.worker.relay,
             room: self.options.room.clone(),
             reference,
@@ -186,7 +190,7 @@ impl Session {
     /// Ends the session behind what it said itself, which is on its way.
     fn finish(&self, reason: CloseReason) {
         self.connection.stop_reading(reason);
-        let finish = Finish { session: self.id, relay: self.worker.relay };
+        let finish = Finish { connection: self.id, relay: self.worker.relay };
         self.worker.hub.send(Command::Finish(finish)); // once: nothing is read after it
     }
 }
@@ -200,7 +204,8 @@ impl Actor for Session {
         local_sessions.borrow_mut().enter(self.id, self.connection.clone());
         let room = self.options.room.clone();
         let history = self.history.take().map(|history| *history).unwrap_or_default();
-        let join = Join { session: self.id, who: self.who, relay: *relay, room, history };
+        let join =
+            Join { connection: self.id, who: self.who, resumed: self.resumed, relay: *relay, room, history };
         hub.send(Command::Join(join)); // once
     }
 
@@ -211,7 +216,7 @@ impl Actor for Session {
         let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
         local_sessions.borrow_mut().leave(self.id);
         let room = self.options.room.clone();
-        hub.send(Command::Leave(Leave { session: self.id, who: self.who, relay: *relay, room })); // once
+        hub.send(Command::Leave(Leave { connection: self.id, who: self.who, relay: *relay, room })); // once
         let reason = self.connection.reason().unwrap_or(&CloseReason::ConnectionLost);
         self.count_close(reason);
         self.log_close(reason);

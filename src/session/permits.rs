@@ -2,7 +2,7 @@
 
 use crate::{
     connection::Pause,
-    ids::{RoomSlot, SessionId},
+    ids::{ConnectionId, RoomSlot},
     limits::{Credit, Flow, Permit, cost},
     relay::WorkerContext,
 };
@@ -17,7 +17,7 @@ use tokio_util::sync::PollSemaphore;
 /// Hands a permit from the input stream, which waits for it, to the session, which sends it along.
 pub struct Permits {
     worker: Rc<WorkerContext>,
-    session: SessionId,
+    session: ConnectionId,
     server: RefCell<PollSemaphore>,
     /// Once the client spoke as a member of its room.
     room: RefCell<Option<Membership>>,
@@ -32,7 +32,7 @@ struct Membership {
 }
 
 impl Permits {
-    pub fn new(worker: Rc<WorkerContext>, session: SessionId) -> Self {
+    pub fn new(worker: Rc<WorkerContext>, session: ConnectionId) -> Self {
         Self {
             session,
             server: RefCell::new(PollSemaphore::new(worker.in_flight.clone())),

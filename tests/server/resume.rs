@@ -1,6 +1,6 @@
 //! Who comes back hears what it missed, each message once, or is told that it cannot.
 
-use crate::support::{Host, TestServer, V1, answer, upgrade};
+use crate::support::{Binary, Host, TestServer, V1, answer, upgrade};
 use actix_web::rt::spawn;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -37,9 +37,24 @@ async fn who_comes_back_is_the_same_speaker() {
     let anna = V1::connect(server.address(), &format!("/websocket/news?{wish}")).await;
     assert_eq!(anna.welcome["who"], who);
 
-    let forged = wish.replace("session=", "session=1");
+    let forged = wish.replace("session=", "session=0");
     let bert = V1::connect(server.address(), &format!("/websocket/news?{forged}")).await;
     assert_ne!(bert.welcome["who"], who);
+}
+
+#[actix_web::test]
+async fn a_client_stays_the_same_speaker_after_a_restart_where_the_secret_is_set() {
+    let secret = [("WORLDCAST_SESSION__SECRET", "0123456789abcdef0123456789abcdef")];
+    for (variables, is_same) in [(&secret[..], true), (&[], false)] {
+        let before = Binary::start(variables).await;
+        let anna = V1::connect(before.address(), "/websocket/news").await;
+        let (who, wish) = (anna.welcome["who"].clone(), anna.since_welcome());
+        drop(before);
+        let after = Binary::start(variables).await;
+        let anna = V1::connect(after.address(), &format!("/websocket/news?{wish}")).await;
+        assert_eq!(anna.welcome["recovered"], false, "the history ended with the process");
+        assert_eq!(anna.welcome["who"] == who, is_same, "{variables:?}");
+    }
 }
 
 #[actix_web::test]

@@ -27,6 +27,9 @@ const MAX_HEAD: ByteSize = ByteSize::from_kib(128);
 /// A key that is shorter can be guessed.
 const MIN_KEY: usize = 16;
 
+/// A secret of fewer characters can be guessed from the tokens that it issued.
+const MIN_SECRET: usize = 32;
+
 /// What is counted in permits of 32 bits, with room for what each message costs beside its bytes.
 const MAX_COUNTED: ByteSize = ByteSize::from_mib(2048);
 
@@ -97,6 +100,11 @@ fn session(Settings { session, rooms, .. }: &Settings) -> Vec<Constraint> {
         bound(session.max_head.bytes() >= MIN_HEAD, "session.max_head", "must be at least 1KiB"),
         bound(session.max_head <= MAX_HEAD, "session.max_head", "must be at most 128KiB"),
         bound(!session.burst.is_zero(), "session.burst", LONGER_THAN_ZERO),
+        bound(
+            session.secret.is_empty() || is_secret(&session.secret, MIN_SECRET),
+            "session.secret",
+            "must be empty or at least 32 visible ASCII characters, for example from `openssl rand -hex 32`",
+        ),
     ]
 }
 
@@ -112,7 +120,7 @@ fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Constraint> {
 }
 
 fn publish(settings: &Settings) -> Vec<Constraint> {
-    let is_key = |key: &String| key.len() >= MIN_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_key = |key: &String| is_secret(key, MIN_KEY);
     vec![
         bound(
             settings.publish.keys.iter().all(is_key),
@@ -146,6 +154,10 @@ fn publish(settings: &Settings) -> Vec<Constraint> {
             "rooms.override",
         ),
     ]
+}
+
+fn is_secret(text: &str, min: usize) -> bool {
+    text.len() >= min && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn combinations(Settings { session, limits, rooms, history, .. }: &Settings) -> Vec<Constraint> {
