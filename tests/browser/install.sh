@@ -11,6 +11,7 @@ has npm || packages nodejs npm
 
 axe=${CARGO_TARGET_DIR:-target}/tmp/axe
 if ! cmp -s tests/browser/package-lock.json "$axe/installed"; then
+    installs "axe-core below $axe"
     mkdir -p "$axe"
     cp tests/browser/package.json tests/browser/package-lock.json "$axe"
     npm ci --prefix "$axe" --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -15,6 +15,7 @@ python3 -c "import venv, ensurepip" || packages python3 python3-venv
 
 clients=${CARGO_TARGET_DIR:-target}/tmp/clients
 if ! cat $here/requirements.txt $here/package-lock.json | cmp -s - "$clients/installed"; then
+    installs "clients in other languages below $clients"
     python3 -m venv "$clients"
     "$clients/bin/pip" install --quiet --disable-pip-version-check --requirement $here/requirements.txt
     cp $here/package.json $here/package-lock.json "$clients"
