@@ -4,14 +4,14 @@ import { AddressError, addressOfPage, hashOf, readAddress } from './address.js';
 import { Announcer } from './announcer.js';
 import { Composer } from './composer.js';
 import { Connection } from './connection.js';
-import { sayEnding } from './ending.js';
+import { sayEnding } from './close-codes.js';
 import { frameOf } from './frame.js';
 import { Ledger } from './ledger.js';
-import { Listener } from './listener.js';
+import { ResumeDemo } from './resume-demo.js';
 import { Log } from './log.js';
 import { Outage } from './outage.js';
 import { Presence } from './presence.js';
-import { cut } from './row.js';
+import { cut } from './log-row.js';
 import { Status } from './status.js';
 
 const HELLO = 'from client: hello';
@@ -26,7 +26,7 @@ const log = new Log(part('log'), part('rows'), part('earlier'), part('newest'));
 const outage = new Outage(log);
 const ledger = new Ledger(part('cost'), location);
 const status = new Status(parts('state', 'sentence', 'connect', 'close'), announcer);
-const listener = new Listener(parts('cut', 'hearing', 'numbered'));
+const resumeDemo = new ResumeDemo(parts('cut', 'hearing', 'numbered'));
 const presence = new Presence(showPresence, lose);
 const connection = new Connection({ changed, opened, heard, failed, ended, left });
 const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog', 'question'), connection, speak);
@@ -95,7 +95,7 @@ function showDestination() {
   history.replaceState(null, '', link);
   part('second-window').href = link;
   part('invitation').hidden = !destination.ours; // the page may not be where the room is
-  listener.goTo(destination.url);
+  resumeDemo.goTo(destination.url);
   showRoom(destination.room ?? destination.url);
 }
 
@@ -216,7 +216,7 @@ function leaveWithTheWindow() {
   addEventListener('pagehide', () => {
     interrupted = connection.isWanted;
     connection.close();
-    listener.stop();
+    resumeDemo.stop();
   });
   addEventListener('pageshow', () => interrupted && connect());
 }

@@ -1,6 +1,6 @@
 // What a person says: words and files, with a question before what may end the connection.
 
-import { count } from './element.js';
+import { count } from './dom.js';
 import { byteLength } from './frame.js';
 
 const USUAL_LIMIT = 64 * 1024; // bytes in one message that a worldcast server takes unless told otherwise

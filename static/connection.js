@@ -1,6 +1,6 @@
 // One WebSocket: opened by hand, closed by hand, and opened again by itself when it was lost.
 
-import { mayComeBack } from './ending.js';
+import { mayComeBack } from './close-codes.js';
 
 const FIRST_WAIT = 1_000; // ms
 const LONGEST_WAIT = 30_000; // ms

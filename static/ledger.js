@@ -1,8 +1,8 @@
 // Counts what headers cost: as frames, and had every message been an HTTP request.
 
-import { count, digits } from './element.js';
+import { count, digits } from './dom.js';
 import { overheadOf } from './frame.js';
-import { bytesOf, handshake, poll, post } from './request.js';
+import { bytesOf, handshake, poll, post } from './http-cost.js';
 
 export class Ledger {
   #count;

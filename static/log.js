@@ -1,7 +1,7 @@
 // The log, on the page and on the console: drawn once per picture of the screen, however many lines arrive.
 
-import { count, digits } from './element.js';
-import { Row } from './row.js';
+import { count, digits } from './dom.js';
+import { LogRow } from './log-row.js';
 
 const MOST_ROWS = 200;
 const MOST_PRINTED = 50; // lines on the console at a time: it is slower than the page
@@ -47,7 +47,7 @@ export class Log {
     document.addEventListener('visibilitychange', () => this.#draw()); // the picture it waits for may never come
   }
 
-  /** Adds a line, of what `Row` takes; it appears with the next picture. Returns a handle for `change` and `remove`. */
+  /** Adds a line, of what `LogRow` takes; it appears with the next picture. Returns a handle for `change` and `remove`. */
   add(line) {
     const entry = { ...line, at: new Date(), room: this.#room, row: null };
     this.#room = null;
@@ -87,7 +87,7 @@ export class Log {
   #draw() {
     const entries = this.#waiting.splice(0);
     const hadFocus = this.#list.contains(document.activeElement);
-    for (const entry of entries) entry.row = new Row(entry);
+    for (const entry of entries) entry.row = new LogRow(entry);
     this.#append(entries.map(({ row }) => row));
     this.#unseen += this.#isAtEnd ? 0 : entries.length + this.#skipped;
     this.#forgetOldest();

@@ -1,7 +1,7 @@
 // An outage in the log: one line with a count, however many attempts it takes to come back.
 
-import { count } from './element.js';
-import { sayEnding } from './ending.js';
+import { count } from './dom.js';
+import { sayEnding } from './close-codes.js';
 
 const STEADY_AFTER = 10_000; // ms open until an outage is over, if nothing was heard
 

@@ -1,6 +1,6 @@
 // Says what the connection is doing: the dot, the sentence, the countdown, the two buttons.
 
-import { sayEnding } from './ending.js';
+import { sayEnding } from './close-codes.js';
 
 const LOOKS = {
   connecting: { connect: 'Reconnect', close: 'Cancel', sentence: () => 'Connecting…' },

@@ -1,12 +1,12 @@
 // A second listener in the room, to be cut off and to come back: then it hears what it missed, each message once.
 
-import { count, digits, element } from './element.js';
-import { cut } from './row.js';
+import { count, digits, element } from './dom.js';
+import { cut } from './log-row.js';
 import { Room } from './worldcast.js';
 
 const MOST_ROWS = 50;
 
-export class Listener {
+export class ResumeDemo {
   #parts;
   #address;
   #room = null;

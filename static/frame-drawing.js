@@ -1,6 +1,6 @@
 // Draws a frame as boxes of bytes: small for a row of the log, large to read every bit.
 
-import { count, digits, element } from './element.js';
+import { count, digits, element } from './dom.js';
 import { TEXT, hex, overheadOf } from './frame.js';
 
 const MASKING = ' The browser picks the mask at random, shows it to nobody, and sends the payload XORed with it.';

@@ -1,11 +1,11 @@
 // One line of the log: when, what, and the frame that carried it, which unfolds into the large drawing.
 
-import { describe, drawing, strip } from './drawing.js';
-import { digits, element } from './element.js';
+import { describe, drawing, strip } from './frame-drawing.js';
+import { digits, element } from './dom.js';
 
 const LONGEST = 1_000; // characters of one message that are shown
 
-export class Row {
+export class LogRow {
   #frame;
   #compressed;
   #lead;
