@@ -14,10 +14,11 @@ run *arguments:
 test *arguments:
     PATH="{{clients}}/bin:$PATH" NODE_PATH="{{clients}}/node_modules" cargo test --locked {{arguments}}
 
-# Checks format and lints.
+# Checks format and lints of Rust, and the types of static/.
 lint:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings
+    tests/browser/types.sh
 
 # Builds the documentation of the crate, with warnings as errors.
 docs:

@@ -1,14 +1,23 @@
-// Where to connect: what is typed, the room in it, and the link that leads others there.
+// The address to connect to: typed by a person, with the room in it, and as a link for others.
 
 const ROOM_NAME = /^[A-Za-z0-9._~:@-]{1,128}$/;
 const NAMES = '1 to 128 letters, digits or . _ ~ : @ -';
 const HOST_AND_PATH = /^(?:\[[^\]]+\]|[^/:?#[\]]+)(?::\d+)?\//;
 const ROOM_PATH = /^(?:websocket(?:\/(.*))?)?$/; // below the page's own directory
 
-/** Why an address cannot be used, as a sentence for the person who typed it. */
+/**
+ * `room` is empty if the server chooses it, and null if the path on another host names none. `ours` is true for the host
+ * of the page.
+ * @typedef {{ url: string, room: string | null, ours: boolean }} Destination
+ */
+
+/** An address that cannot be used, with a sentence for the person who typed it. */
 export class AddressError extends Error {}
 
-/** The address of the room that a page's own URL names: `/#news` is `/websocket/news`, `/live/#news` is below `/live/`. */
+/**
+ * The address of the room in the page's own URL: `/#news` is `/websocket/news`, and `/live/#news` is below `/live/`.
+ * @param {Location} page
+ */
 export function addressOfPage({ protocol, host, pathname, hash }) {
   const scheme = protocol === 'https:' ? 'wss:' : 'ws:';
   const room = hash.slice(1);
@@ -16,8 +25,10 @@ export function addressOfPage({ protocol, host, pathname, hash }) {
 }
 
 /**
- * Reads a typed address, whole or without the scheme, or the bare name of a room: `{ url, room, ours }`. `ours` says that the page came from the same host; `room`
- * is empty where the server chooses, null where another host's path tells none. Throws an AddressError.
+ * Reads an address, with or without the scheme, or only the name of a room. Throws an AddressError.
+ * @param {string} typed
+ * @param {Location} page
+ * @returns {Destination}
  */
 export function readAddress(typed, page) {
   const url = parse(typed.trim(), page);
@@ -28,24 +39,39 @@ export function readAddress(typed, page) {
   return { url: url.href, room, ours };
 }
 
-/** The end of a link to the room: nothing for the one that the server chooses. */
+/**
+ * The end of a link to the room; empty for the room that the server chooses.
+ * @param {Destination} destination
+ */
 export function hashOf({ room, ours }) {
   return ours && room ? `#${room}` : '';
 }
 
+/**
+ * @param {string} typed
+ * @param {Location} page
+ */
 function parse(typed, page) {
   const url = absolute(completed(typed, page), addressOfPage(page));
   if (!['ws:', 'wss:'].includes(url.protocol)) throw new AddressError('An address begins with ws:// or, encrypted, with wss://');
-  url.hash = ''; // a WebSocket address has none
+  url.hash = ''; // RFC 6455, section 3: a WebSocket address has no fragment
   return url;
 }
 
-/** `news` is a room here, `example.org/websocket` an address of the same scheme as the page's. */
+/**
+ * `news` is a room of this server; `example.org/websocket` is an address with the scheme of the page.
+ * @param {string} typed
+ * @param {Location} page
+ */
 function completed(typed, { pathname }) {
   if (ROOM_NAME.test(typed)) return `${directoryOf(pathname)}websocket/${typed}`;
   return HOST_AND_PATH.test(typed) ? `//${typed}` : typed;
 }
 
+/**
+ * @param {string} typed
+ * @param {string} base
+ */
 function absolute(typed, base) {
   try {
     return new URL(typed, base);
@@ -54,11 +80,18 @@ function absolute(typed, base) {
   }
 }
 
-/** Where the page lies: the root, or what a proxy puts before it. */
+/**
+ * The directory of the page: the root, or the prefix of a proxy.
+ * @param {string} pathname
+ */
 function directoryOf(pathname) {
   return pathname.slice(0, pathname.lastIndexOf('/') + 1);
 }
 
+/**
+ * @param {URL} url
+ * @param {string} directory of the page
+ */
 function roomOf({ pathname }, directory) {
   if (!pathname.startsWith(directory)) return null;
   const path = ROOM_PATH.exec(pathname.slice(directory.length));
@@ -67,6 +100,7 @@ function roomOf({ pathname }, directory) {
   return ROOM_NAME.test(decoded(path[1])) ? decoded(path[1]) : null;
 }
 
+/** @param {string} text */
 function decoded(text) {
   try {
     return decodeURIComponent(text);

@@ -1,33 +1,35 @@
-// Tells a screen reader what happens, at a pace that can be listened to.
+// Tells a screen reader about events, at a pace that a person can follow.
 
 const PACE = 2_000; // ms between two announcements
 
 export class Announcer {
   #region;
-  #last;
-  #unheard = 0;
+  #last = '';
+  #pending = 0; // sentences since the last announcement
+  /** @type {number | undefined} */
   #pause;
 
-  /** `region` is a live region that only this object writes to. */
+  /** @param {HTMLElement} region a live region that only this object writes to */
   constructor(region) {
     this.#region = region;
   }
 
+  /** @param {string} sentence */
   say(sentence) {
     this.#last = sentence;
-    this.#unheard += 1;
+    this.#pending += 1;
     if (!this.#pause) this.#speak();
   }
 
   #speak() {
-    const before = this.#unheard - 1;
+    const before = this.#pending - 1;
     this.#region.textContent = before ? `${before} more, then ${this.#last}` : this.#last;
-    this.#unheard = 0;
+    this.#pending = 0;
     this.#pause = setTimeout(() => this.#resume(), PACE);
   }
 
   #resume() {
     this.#pause = undefined;
-    if (this.#unheard) this.#speak();
+    if (this.#pending) this.#speak();
   }
 }

@@ -1,10 +1,10 @@
-// The page: brings together what a person does, what the connection hears and what is shown.
+// The page: connects what a person does with the connection, and the connection with what is shown.
 
 import { AddressError, addressOfPage, hashOf, readAddress } from './address.js';
 import { Announcer } from './announcer.js';
 import { Composer } from './composer.js';
 import { Connection } from './connection.js';
-import { sayEnding } from './close-codes.js';
+import { describeEnding } from './close-codes.js';
 import { frameOf } from './frame.js';
 import { Ledger } from './ledger.js';
 import { ResumeDemo } from './resume-demo.js';
@@ -17,9 +17,26 @@ import { Status } from './status.js';
 const HELLO = 'from client: hello';
 const NOT_ALLOWED = 1008;
 
-/** @type {(id: string) => any} */
+/**
+ * @import { Destination } from './address.js'
+ * @import { Ending } from './close-codes.js'
+ * @import { State } from './connection.js'
+ * @import { Direction, Frame } from './frame.js'
+ * @import { Facts } from './presence.js'
+ */
+
+/**
+ * An element of index.html; the caller knows its kind.
+ * @type {(id: string) => any}
+ */
 const part = (id) => document.getElementById(id);
-const parts = (...ids) => Object.fromEntries(ids.map((id) => [id, part(id)]));
+
+/**
+ * @template {string} Id
+ * @param {...Id} ids
+ * @returns {Record<Id, any>}
+ */
+const parts = (...ids) => /** @type {any} */ (Object.fromEntries(ids.map((id) => [id, part(id)])));
 
 const announcer = new Announcer(part('announcer'));
 const log = new Log(part('log'), part('rows'), part('earlier'), part('newest'));
@@ -28,12 +45,15 @@ const ledger = new Ledger(part('cost'), location);
 const status = new Status(parts('state', 'sentence', 'connect', 'close'), announcer);
 const resumeDemo = new ResumeDemo(parts('cut', 'hearing', 'numbered'));
 const presence = new Presence(showPresence, lose);
-const connection = new Connection({ changed, opened, heard, failed, ended, left });
-const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog', 'question'), connection, speak);
+const connection = new Connection({ changed, opened, received, failed, ended, left });
+const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog', 'question'), connection, publish);
 
-let destination; // what readAddress made of the address
+/** @type {Destination} */
+let destination; // unset before the first connection
+/** @type {string | null} */
 let arriving = null; // the name of another room, until the first line about it
-let greeting = 'due'; // then 'said', and 'over' as soon as a person speaks or goes on
+/** @type {'due' | 'said' | 'over'} */
+let greeting = 'due'; // over as soon as a person publishes or connects
 
 if ('WebSocket' in window) start();
 else part('unsupported').hidden = false;
@@ -57,6 +77,7 @@ function connectToRoomOfPage() {
   connect();
 }
 
+/** @param {Event} event */
 function connectAsTyped(event) {
   event.preventDefault();
   connect();
@@ -74,18 +95,22 @@ function connect() {
     complain('');
     unfold(false);
   } catch (error) {
-    if (!(error instanceof AddressError || error instanceof DOMException)) throw error;
+    if (!(error instanceof AddressError || error instanceof DOMException)) throw error; // a fault of the page
     complain(error.message);
   }
 }
 
+/** @param {string} sentence empty if the address is right */
 function complain(sentence) {
   part('address').ariaInvalid = String(sentence !== '');
   part('address-error').textContent = sentence;
   if (sentence) unfold(true);
 }
 
-/** On a phone the address is folded away until someone wants it, or must connect by hand. */
+/**
+ * On a phone the address is folded away, until a person wants it or must connect by hand.
+ * @param {boolean} isUnfolded
+ */
 function unfold(isUnfolded) {
   part('unfold').setAttribute('aria-expanded', String(isUnfolded)); // the style sheet reads it
 }
@@ -94,19 +119,20 @@ function showDestination() {
   const link = location.pathname + location.search + hashOf(destination);
   history.replaceState(null, '', link);
   part('second-window').href = link;
-  part('invitation').hidden = !destination.ours; // the page may not be where the room is
+  part('invitation').hidden = !destination.ours; // another host may have no page
   resumeDemo.goTo(destination.url);
   showRoom(destination.room ?? destination.url);
 }
 
-/** An empty name is one that the server has not told yet. */
+/** @param {string} name empty until the server has told it */
 function showRoom(name) {
   part('room').textContent = name;
   document.title = name ? `${name} · worldcast` : 'worldcast';
 }
 
-// What the connection tells.
+// Events of the connection.
 
+/** @param {State} state */
 function changed(state) {
   status.show(state);
   if (state.name !== 'open') presence.stop();
@@ -117,39 +143,41 @@ function changed(state) {
 
 function opened() {
   arrive();
-  outage.opened(tell({ lead: 'client: ws connection is open' }));
+  outage.opened(logLine({ lead: 'client: ws connection is open' }));
   composer.connected();
   ledger.addHandshake();
   part('compression').textContent = isCompressed() ? 'Compression agreed: permessage-deflate' : 'No compression agreed';
-  if (destination.ours) presence.watch(destination.room);
+  if (destination.ours) presence.watch(destination.room ?? '');
   if (greeting === 'due' && destination.ours && destination.room === '') greet();
   else greeting = 'over';
 }
 
-/** Once for each visit, and only in the room for everybody: a crowd that comes back does not greet itself. */
+/** Publishes a greeting: once for each visit, and only in the default room, so that a crowd that comes back is silent. */
 function greet() {
   greeting = 'said';
-  say(HELLO);
+  send(HELLO);
 }
 
-/** Nobody asked for the greeting: who is sent away for it comes back and is silent. Others connect when they like. */
+/** The room takes no messages without a key. A page that was sent away for its greeting comes back without one. */
 function listen() {
-  tell({ lead: 'client: in this room only who has a key may speak; everybody may listen' });
+  logLine({ lead: 'client: in this room only who has a key may speak; everybody may listen' });
   if (greeting === 'said') connection.open(destination.url);
   greeting = 'over';
 }
 
-function heard(data) {
+/** @param {string | ArrayBuffer} data */
+function received(data) {
   outage.end();
-  const { lead, said } = tellMessage('client: received ', data, 'received');
-  announcer.say(lead + said);
+  const { lead, words } = logMessage('client: received ', data, 'received');
+  announcer.say(lead + words);
 }
 
 function failed() {
   arrive();
-  if (!outage.isOn) tell({ lead: 'client: ws connection error', isBad: true });
+  if (!outage.isOn) logLine({ lead: 'client: ws connection error', isBad: true });
 }
 
+/** @param {Ending} ending */
 function ended(ending) {
   arrive();
   if (outage.counts(ending)) return;
@@ -157,50 +185,69 @@ function ended(ending) {
   outage.begin();
 }
 
-/** A connection that made way for another has ended. */
+/**
+ * A connection that was replaced by another one has ended.
+ * @param {Ending} ending
+ */
 function left(ending) {
-  tell({ lead: `client: ws connection is closed (${sayEnding(ending)})`, isBad: ending.code !== 1000 });
+  logLine({ lead: `client: ws connection is closed (${describeEnding(ending)})`, isBad: ending.code !== 1000 });
 }
 
-/** From here on the lines of the log are about another room. */
+/** Lines of the log are about another room from here on. */
 function arrive() {
   if (arriving !== null) log.enter(arriving);
   arriving = null;
 }
 
-/** The server does not answer, or does not know of us, since `asked`; words that came since then say that it is there. */
+/**
+ * The server does not answer, or does not know of us. A message that came later than `asked` proves the opposite.
+ * @param {number} asked the time of the question, as `performance.now()`
+ */
 function lose(asked) {
-  if (connection.isOpen && connection.heardAt < asked) connection.giveUp('the server does not answer');
+  if (connection.isOpen && connection.receivedAt < asked) connection.giveUp('the server does not answer');
 }
 
-// What is said and shown.
+// Messages.
 
-/** What a person wants to say. */
-function speak(data) {
+/**
+ * Publishes a message of a person.
+ * @param {string | ArrayBuffer} data
+ */
+function publish(data) {
   greeting = 'over';
-  say(data);
+  send(data);
 }
 
-function say(data) {
-  connection.say(data);
-  tellMessage('client: sent ', data, 'sent');
+/** @param {string | ArrayBuffer} data */
+function send(data) {
+  connection.send(data);
+  logMessage('client: sent ', data, 'sent');
 }
 
-function tellMessage(lead, data, direction) {
+/**
+ * @param {string} lead
+ * @param {string | ArrayBuffer} data
+ * @param {Direction} direction
+ */
+function logMessage(lead, data, direction) {
   const frame = frameOf(data, direction);
   ledger.addMessage(frame);
-  return tell({ lead, said: cut(typeof data === 'string' ? data : `${data.byteLength} bytes (binary)`), frame });
+  return logLine({ lead, words: cut(typeof data === 'string' ? data : `${data.byteLength} bytes (binary)`), frame });
 }
 
-/** Tells it on the page and on the console, and returns the line of the log. */
-function tell({ lead, said = '', frame = null, isBad = false }) {
-  return log.add({ lead, said, frame, isBad, compressed: isCompressed() });
+/**
+ * Adds a line to the log, on the page and on the console.
+ * @param {{ lead: string, words?: string, frame?: Frame | null, isBad?: boolean }} line
+ */
+function logLine({ lead, words = '', frame = null, isBad = false }) {
+  return log.add({ lead, words, frame, isBad, compressed: isCompressed() });
 }
 
 function isCompressed() {
   return connection.extensions.includes('permessage-deflate');
 }
 
+/** @param {Facts | null} facts */
 function showPresence(facts) {
   part('presence').hidden = facts === null;
   if (!facts) return;
@@ -210,7 +257,7 @@ function showPresence(facts) {
 
 // The window.
 
-/** A window that is put aside, not closed, resumes what it left. */
+/** A window that comes back from the browser's cache connects again. */
 function leaveWithTheWindow() {
   let interrupted = false;
   addEventListener('pagehide', () => {
@@ -218,22 +265,22 @@ function leaveWithTheWindow() {
     connection.close();
     resumeDemo.stop();
   });
-  addEventListener('pageshow', () => interrupted && connect());
+  addEventListener('pageshow', () => { if (interrupted) connect(); });
 }
 
-/** On a phone the talk takes the height that what stands above it leaves. */
+/** On a phone the talk takes the height below the parts above it. */
 function leaveTheRestToTheTalk() {
   const measure = () => document.body.style.setProperty('--above', `${part('talk').offsetTop}px`);
   const observer = new ResizeObserver(measure);
-  for (const above of [document.querySelector('header'), part('connection')]) observer.observe(above);
+  for (const above of [document.querySelector('header'), part('connection')]) if (above) observer.observe(above);
 }
 
 function takeDroppedFiles() {
-  const hasFiles = ({ dataTransfer }) => dataTransfer.types.includes('Files');
-  addEventListener('dragover', (event) => hasFiles(event) && event.preventDefault());
+  const hasFiles = (/** @type {DragEvent} */ { dataTransfer }) => dataTransfer?.types.includes('Files');
+  addEventListener('dragover', (event) => { if (hasFiles(event)) event.preventDefault(); });
   addEventListener('drop', (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
-    composer.sayFiles([...event.dataTransfer.files]);
+    composer.sendFiles([...event.dataTransfer?.files ?? []]);
   });
 }

@@ -1,74 +1,101 @@
-// What a person says: words and files, with a question before what may end the connection.
+// Sends the words and files of a person, and asks before a message that may end the connection.
 
 import { count } from './dom.js';
 import { byteLength } from './frame.js';
 
-const USUAL_LIMIT = 64 * 1024; // bytes in one message that a worldcast server takes unless told otherwise
-const MUCH_UNSENT = 1024 * 1024; // bytes that the socket has not taken yet
+const USUAL_LIMIT = 64 * 1024; // bytes of one message: the default of a worldcast server
+const MUCH_UNSENT = 1024 * 1024; // bytes that wait in the socket: the backpressure of a slow network
+
+/** @import { Connection } from './connection.js' */
+
+/**
+ * @typedef {object} Parts
+ * @property {HTMLFormElement} composer
+ * @property {HTMLTextAreaElement} words
+ * @property {HTMLInputElement} file
+ * @property {HTMLElement} hint
+ * @property {HTMLDialogElement} dialog
+ * @property {HTMLElement} question
+ */
 
 export class Composer {
   #parts;
   #connection;
-  #say;
+  #send;
   #askedAboutNothing = false;
   #isAboutConnection = false;
 
-  /** `parts` are the elements `composer`, `words`, `file`, `hint`, `dialog` and `question`; `say` takes what may go. */
-  constructor(parts, connection, say) {
+  /**
+   * @param {Parts} parts
+   * @param {Connection} connection
+   * @param {(data: string | ArrayBuffer) => void} send gets each message that may go
+   */
+  constructor(parts, connection, send) {
     this.#parts = parts;
     this.#connection = connection;
-    this.#say = say;
+    this.#send = send;
     parts.composer.addEventListener('submit', (event) => this.#submitted(event));
     parts.words.addEventListener('keydown', (event) => this.#pressed(event));
     parts.words.addEventListener('input', () => this.#hint(''));
-    parts.file.addEventListener('change', () => this.#sayFiles());
+    parts.file.addEventListener('change', () => this.#sendChosenFiles());
   }
 
-  /** A sentence about the lost connection is no longer true. */
+  /** Removes a sentence about the lost connection. */
   connected() {
     if (this.#isAboutConnection) this.#hint('');
   }
 
-  /** Says each of `files` as one binary message. */
-  async sayFiles(files) {
-    for (const file of files) await this.#sayIfSafe(file.size, () => file.arrayBuffer());
+  /**
+   * Sends each of `files` as one binary message.
+   * @param {File[]} files
+   */
+  async sendFiles(files) {
+    for (const file of files) await this.#sendIfSafe(file.size, () => file.arrayBuffer());
   }
 
-  async #sayFiles() {
+  async #sendChosenFiles() {
     const { file } = this.#parts;
-    await this.sayFiles([...file.files]);
+    await this.sendFiles([...file.files ?? []]);
     file.value = ''; // so that the same file can be chosen again
   }
 
-  /** Enter sends, Shift+Enter begins a line; the Enter that ends a composed character does neither. */
+  /**
+   * Enter sends, and Shift+Enter begins a line. The Enter that ends a composed character does neither.
+   * @param {KeyboardEvent} event
+   */
   #pressed(event) {
     const isComposing = event.isComposing || event.keyCode === 229; // Safari ends the composition before the key
     if (event.key === 'Enter' && !event.shiftKey && !isComposing) this.#submitted(event);
   }
 
+  /** @param {Event} event */
   async #submitted(event) {
     event.preventDefault();
     const { words } = this.#parts;
     const text = words.value;
-    if (text === '' && !this.#meansNothing()) return;
-    if (await this.#sayIfSafe(byteLength(text), async () => text)) words.value = '';
+    if (text === '' && !this.#confirmsNothing()) return;
+    if (await this.#sendIfSafe(byteLength(text), async () => text)) words.value = '';
   }
 
-  /** An empty message is allowed, but only when it is asked for twice. */
-  #meansNothing() {
+  /** An empty message is sent only at the second request. */
+  #confirmsNothing() {
     if (this.#askedAboutNothing) return true;
     this.#hint('Nothing is typed. Send once more to say just that: a frame may be empty.');
     this.#askedAboutNothing = true;
     return false;
   }
 
-  /** Whether it was said. `read` promises the text or the bytes. */
-  async #sayIfSafe(size, read) {
+  /**
+   * Resolves with true if the message was sent.
+   * @param {number} size in bytes
+   * @param {() => Promise<string | ArrayBuffer>} read
+   */
+  async #sendIfSafe(size, read) {
     if (!this.#isConnected() || !(await this.#confirmed(size))) return false;
-    const said = await read().catch(() => null);
-    if (said === null) return this.#refuse('The file could not be read.');
-    if (!this.#isConnected()) return false; // any more
-    this.#say(said);
+    const data = await read().catch(() => null);
+    if (data === null) return this.#refuse('The file could not be read.');
+    if (!this.#isConnected()) return false; // no longer
+    this.#send(data);
     this.#hint('');
     return true;
   }
@@ -80,6 +107,7 @@ export class Composer {
     return false;
   }
 
+  /** @param {number} size in bytes */
   async #confirmed(size) {
     const risk = riskOf(size, this.#connection.unsent);
     if (!risk) return true;
@@ -87,15 +115,20 @@ export class Composer {
     question.textContent = risk;
     dialog.returnValue = '';
     dialog.showModal();
-    await new Promise((closed) => dialog.addEventListener('close', closed, { once: true }));
+    await new Promise((closed) => { dialog.addEventListener('close', closed, { once: true }); });
     return dialog.returnValue === 'send';
   }
 
+  /** @param {string} sentence */
   #refuse(sentence) {
     this.#hint(sentence, 'bad');
     return false;
   }
 
+  /**
+   * @param {string} sentence
+   * @param {'' | 'bad'} tone
+   */
   #hint(sentence, tone = '') {
     this.#askedAboutNothing = false;
     this.#isAboutConnection = false;
@@ -104,11 +137,16 @@ export class Composer {
   }
 }
 
+/**
+ * A question to ask before a message; empty for no risk.
+ * @param {number} size in bytes
+ * @param {number} unsent bytes that wait in the socket
+ */
 function riskOf(size, unsent) {
   if (size > USUAL_LIMIT) {
     return `This has ${count(size, 'byte')}. Unless told otherwise, the server takes ${count(USUAL_LIMIT, 'byte')}`
       + ' in one message and ends the connection at more (code 1009).';
   }
   if (unsent + size <= MUCH_UNSENT) return '';
-  return `The network is slow: ${count(unsent, 'byte')} said before this have not left yet.`;
+  return `The network is slow: ${count(unsent, 'byte')} sent before this still wait in the browser (backpressure).`;
 }

@@ -1,36 +1,53 @@
-// One WebSocket: opened by hand, closed by hand, and opened again by itself when it was lost.
+// One WebSocket: opened and closed by hand, and opened again after a loss.
 
-import { mayComeBack } from './close-codes.js';
+import { comesBackAfter } from './close-codes.js';
+import { Backoff } from './worldcast.js';
 
-const FIRST_WAIT = 1_000; // ms
-const LONGEST_WAIT = 30_000; // ms
-const STEADY_AFTER = 10_000; // ms open until the next loss counts as the first
+/** @import { Ending } from './close-codes.js' */
+
+const FIRST_PAUSE = 1_000; // ms: a person reads the countdown
 const OPEN_WITHIN = 15_000; // ms from an attempt to the end of its handshake
 const CLOSE_WITHIN = 5_000; // ms from our close frame to the end of the connection
-const ECHO_WITHIN = 30_000; // ms from our words to any word, where the room has returned our words before
+const ECHO_WITHIN = 30_000; // ms from a message of ours to any message, in a room that has echoed our messages before
 const NORMAL_CLOSURE = 1000;
-const LOST = 1006;
+const LOST = 1006; // the connection ended without a close frame
 
 /**
- * Tells its listener: `changed(state)`, `opened()`, `heard(data)`, `failed()`, `ended(closeEvent)`, and
- * `left(closeEvent)` of a connection that made way for another.
- * A state has a `name` (connecting, open, closing, waiting, closed); waiting also says `until` when,
- * in ms since 1970, and waiting and closed may have the `ending` that led there.
+ * `until` is the time of the next attempt, in ms since 1970; `ending` led to this state; `byHand` says that a person
+ * closed the connection.
+ * @typedef {{ name: 'connecting' | 'open' | 'closing' | 'waiting' | 'closed', until?: number, ending?: Ending, byHand?: boolean }} State
  */
+
+/**
+ * `left` is about a connection that was replaced by another one.
+ * @typedef {object} Listener
+ * @property {(state: State) => void} changed
+ * @property {() => void} opened
+ * @property {(data: string | ArrayBuffer) => void} received
+ * @property {() => void} failed
+ * @property {(ending: Ending) => void} ended
+ * @property {(ending: Ending) => void} left
+ */
+
 export class Connection {
   #listener;
-  #address;
+  #address = '';
+  /** @type {WebSocket | undefined} */
   #socket;
+  /** @type {State} */
   #state = { name: 'closed' };
-  #losses = 0;
-  #openSince = Infinity;
+  #backoff = new Backoff(FIRST_PAUSE);
+  /** @type {number | undefined} */
   #timer; // the one deadline or pause of the present state
-  #heardAt = 0;
-  #said; // last
-  #echoes = false; // whether the room has returned our words
+  #receivedAt = 0;
+  /** @type {string | ArrayBuffer | undefined} */
+  #lastSent;
+  #echoes = false; // the room has echoed a message of ours
+  /** @type {number | undefined} */
   #echoTimer;
-  #left = Promise.resolve(); // once the sockets before have ended: who listens hears of one after the other
+  #left = Promise.resolve(); // resolves after the end of all sockets before: the listener is told in order
 
+  /** @param {Listener} listener */
   constructor(listener) {
     this.#listener = listener;
   }
@@ -39,84 +56,94 @@ export class Connection {
     return this.#state.name === 'open';
   }
 
-  /** It is open, or tries to be. */
+  /** True if the connection is open, or shall be. */
   get isWanted() {
     return ['connecting', 'open', 'waiting'].includes(this.#state.name);
   }
 
-  /** When it last heard anything, as `performance.now()`. */
-  get heardAt() {
-    return this.#heardAt;
+  /** The time of the last message, or of the handshake, as `performance.now()`. */
+  get receivedAt() {
+    return this.#receivedAt;
   }
 
-  /** Bytes said that the socket has not taken yet. */
+  /** Bytes that wait in the socket for the network. */
   get unsent() {
     return this.#socket?.bufferedAmount ?? 0;
   }
 
-  /** What the handshake agreed on, such as `permessage-deflate`; empty for nothing. */
+  /** The negotiated extensions, such as `permessage-deflate`; empty for none. */
   get extensions() {
     return this.#socket?.extensions ?? '';
   }
 
-  /** Connects to `address` and leaves whatever was open. Throws what the browser says against the address. */
+  /**
+   * Connects to `address`, and closes the connection before. Throws the browser's objection to the address.
+   * @param {string} address
+   */
   open(address) {
     const socket = new WebSocket(address);
     this.#leave();
     this.#address = address;
     this.#echoes = false;
-    this.#losses = 0;
+    this.#backoff = new Backoff(FIRST_PAUSE);
     this.#connect(socket);
   }
 
-  /** Comes back now instead of waiting on. */
+  /** Connects now, if the next attempt is still to come. */
   hurry() {
     if (this.#state.name === 'waiting') this.#connect(new WebSocket(this.#address));
   }
 
-  /** Closes, or gives up connecting or waiting; does not come back by itself. */
+  /** Closes, or gives up connecting or waiting. No attempt follows. */
   close() {
     if (this.#state.name === 'closing' || this.#state.name === 'closed') return;
     this.#forgetDeadlines();
     if (this.#state.name === 'waiting') return this.#become({ name: 'closed' });
     this.#become({ name: 'closing' });
-    this.#socket.close(NORMAL_CLOSURE);
+    this.#socket?.close(NORMAL_CLOSURE);
     this.#timer = setTimeout(() => this.giveUp('no answer to our goodbye'), CLOSE_WITHIN);
   }
 
-  /** Lets go of a connection whose other end is silent, which the browser itself notices late or never. */
+  /**
+   * Drops a connection whose other end is silent; the browser itself would notice late or never.
+   * @param {string} reason
+   */
   giveUp(reason) {
     const socket = this.#socket;
+    if (!socket) return;
     forget(socket);
     socket.close();
     this.#ended({ code: LOST, reason });
   }
 
-  say(data) {
-    this.#socket.send(data);
-    this.#said = data;
+  /** @param {string | ArrayBuffer} data */
+  send(data) {
+    this.#socket?.send(data);
+    this.#lastSent = data;
     if (this.#echoes) this.#expectEcho();
   }
 
-  /** Our own words come back over this very connection, or it is dead; what still waits to leave needs its time. */
+  /** Our message is echoed over this very connection, or the connection is dead. Unsent bytes get more time. */
   #expectEcho() {
     const asked = performance.now();
     clearTimeout(this.#echoTimer);
     this.#echoTimer = setTimeout(() => {
-      if (this.#heardAt > asked || !this.isOpen) return;
+      if (this.#receivedAt > asked || !this.isOpen) return;
       if (this.unsent || performance.now() - asked > 2 * ECHO_WITHIN) return this.#expectEcho(); // or we stood still
       this.giveUp('our words did not come back');
     }, ECHO_WITHIN);
   }
 
+  /** @param {WebSocket} socket */
   #connect(socket) {
     this.#forgetDeadlines();
-    const inTurn = (act) => (event) => this.#left.then(() => socket === this.#socket && act(event));
+    /** @type {<Event>(act: (event: Event) => void) => (event: Event) => void} */
+    const inTurn = (act) => (event) => void this.#left.then(() => { if (socket === this.#socket) act(event); });
     socket.binaryType = 'arraybuffer';
     socket.onopen = inTurn(() => this.#opened());
-    socket.onmessage = inTurn(({ data }) => this.#heard(data));
+    socket.onmessage = inTurn((/** @type {MessageEvent} */ { data }) => this.#received(data));
     socket.onerror = inTurn(() => this.#listener.failed());
-    socket.onclose = inTurn((ending) => this.#ended(ending));
+    socket.onclose = inTurn((/** @type {CloseEvent} */ ending) => this.#ended(ending));
     this.#socket = socket;
     this.#timer = setTimeout(() => this.giveUp('no answer'), OPEN_WITHIN);
     this.#become({ name: 'connecting' });
@@ -124,40 +151,43 @@ export class Connection {
 
   #opened() {
     clearTimeout(this.#timer);
-    this.#heardAt = performance.now();
-    this.#openSince = Date.now();
+    this.#receivedAt = performance.now();
+    this.#backoff.opened();
     this.#become({ name: 'open' });
     this.#listener.opened();
   }
 
-  #heard(data) {
-    this.#heardAt = performance.now();
-    if (data === this.#said) this.#echoes = true;
-    this.#listener.heard(data);
+  /** @param {string | ArrayBuffer} data */
+  #received(data) {
+    this.#receivedAt = performance.now();
+    if (data === this.#lastSent) this.#echoes = true;
+    this.#listener.received(data);
   }
 
+  /** @param {Ending} ending */
   #ended(ending) {
     this.#forgetDeadlines();
     const byHand = this.#state.name === 'closing';
     this.#listener.ended(ending);
-    if (byHand || !mayComeBack(ending)) return this.#become({ name: 'closed', byHand, ending });
+    if (byHand || !comesBackAfter(ending.code)) return this.#become({ name: 'closed', byHand, ending });
     this.#comeBackLater(ending);
   }
 
+  /** @param {Ending} ending */
   #comeBackLater(ending) {
-    if (Date.now() - this.#openSince > STEADY_AFTER) this.#losses = 0;
-    this.#openSince = Infinity;
-    const wait = jittered(Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#losses++));
+    this.#backoff.ended();
+    const wait = this.#backoff.next();
     this.#timer = setTimeout(() => this.hurry(), wait);
     this.#become({ name: 'waiting', until: Date.now() + wait, ending });
   }
 
-  /** Lets go of the present socket, which is heard once more: when it has ended. */
+  /** Closes the present socket. The listener is told of its end and of nothing else. */
   #leave() {
     this.#forgetDeadlines();
     const socket = this.#socket;
     if (!socket || socket.readyState === WebSocket.CLOSED || !socket.onclose) return;
     forget(socket);
+    /** @type {Promise<Ending>} */
     const ended = new Promise((end) => {
       socket.onclose = end;
       setTimeout(end, CLOSE_WITHIN, { code: LOST, reason: 'no answer to our goodbye' });
@@ -171,18 +201,17 @@ export class Connection {
     clearTimeout(this.#echoTimer);
   }
 
+  /** @param {State} state */
   #become(state) {
     this.#state = state;
     this.#listener.changed(state);
   }
 }
 
-/** Hears no more of it. */
+/**
+ * Removes all handlers of `socket`.
+ * @param {WebSocket} socket
+ */
 function forget(socket) {
   socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
-}
-
-/** Between half and all of `wait`: a crowd that lost its server does not come back in one instant. */
-function jittered(wait) {
-  return wait * (0.5 + Math.random() / 2);
 }

@@ -1,8 +1,14 @@
-// What a message costs as an HTTP/1.1 request of its own: the headers, written out to be counted.
+// The cost of a message as an HTTP/1.1 request of its own: all headers, written out to be counted.
 
 const DATE = 'Date: Thu, 01 Jan 2026 00:00:00 GMT';
 
-/** Saying something: a request with a body, an empty answer. */
+/** A request and its response, each as the text of its headers. @typedef {{ request: string, answer: string }} Exchange */
+
+/**
+ * Publishing: a request with a body, and an empty response.
+ * @param {Location} page
+ * @returns {Exchange}
+ */
 export function post(page) {
   return {
     request: head('POST /websocket HTTP/1.1', ...usual(page), ...fetched(page),
@@ -11,7 +17,11 @@ export function post(page) {
   };
 }
 
-/** Hearing something: a request that asks, an answer with a body. */
+/**
+ * Receiving: a request that asks for news, and a response with a body.
+ * @param {Location} page
+ * @returns {Exchange}
+ */
 export function poll(page) {
   return {
     request: head('GET /websocket HTTP/1.1', ...usual(page), ...fetched(page)),
@@ -19,7 +29,11 @@ export function poll(page) {
   };
 }
 
-/** Opening a WebSocket: RFC 6455, section 4. */
+/**
+ * The opening handshake of a WebSocket (RFC 6455, section 4).
+ * @param {Location} page
+ * @returns {Exchange}
+ */
 export function handshake(page) {
   return {
     request: head('GET /websocket HTTP/1.1', ...usual(page), `Origin: ${page.origin}`, 'Upgrade: websocket',
@@ -29,11 +43,18 @@ export function handshake(page) {
   };
 }
 
+/**
+ * Bytes of both, which are ASCII.
+ * @param {Exchange} exchange
+ */
 export function bytesOf({ request, answer }) {
   return request.length + answer.length;
 }
 
-/** What every browser sends with every request. */
+/**
+ * The headers of every request of every browser.
+ * @param {Location} page
+ */
 function usual(page) {
   return [
     `Host: ${page.host}`,
@@ -43,6 +64,10 @@ function usual(page) {
   ];
 }
 
+/**
+ * The headers that `fetch` adds.
+ * @param {Location} page
+ */
 function fetched(page) {
   return [
     'Connection: keep-alive',
@@ -54,6 +79,7 @@ function fetched(page) {
   ];
 }
 
+/** @param {...string} lines */
 function head(...lines) {
   return [...lines, '', ''].join('\r\n');
 }

@@ -1,39 +1,54 @@
-// One line of the log: when, what, and the frame that carried it, which unfolds into the large drawing.
+// One line of the log: the time, the words, and the frame that carried them, which unfolds into the large drawing.
 
-import { describe, drawing, strip } from './frame-drawing.js';
 import { digits, element } from './dom.js';
+import { describe, drawing, strip } from './frame-drawing.js';
 
-const LONGEST = 1_000; // characters of one message that are shown
+/** @import { Frame } from './frame.js' */
+
+const MAX_CHARACTERS = 1_000; // of one message that are shown
+
+/**
+ * `lead` is a sentence of the page, `words` are words of people. `frame` is null for a line about the connection.
+ * `compressed` says that permessage-deflate was negotiated. `isBad` marks a warning.
+ * @typedef {{ lead: string, words: string, frame: Frame | null, compressed: boolean, isBad?: boolean }} Line
+ */
+
+/**
+ * `room` is the name of another room that begins with this line; `elsewhere` says that the line belongs to a room before.
+ * @typedef {Line & { at: Date, room: string | null, elsewhere?: boolean }} PlacedLine
+ */
 
 export class LogRow {
   #frame;
   #compressed;
   #lead;
+  /** @type {HTMLButtonElement | null} */
   #button = null;
+  /** @type {HTMLElement | null} */
   #drawing = null;
 
-  /**
-   * `lead` are our words, `said` are theirs; `frame` is null for what no message caused. `isBad` lines are warnings;
-   * `room` is the name of another room, which begins here, and `elsewhere` says that the line is of a room before.
-   */
-  constructor({ lead, said, frame, compressed, at, isBad = false, room = null, elsewhere = false }) {
+  /** @param {PlacedLine} line */
+  constructor({ lead, words, frame, compressed, at, isBad = false, room = null, elsewhere = false }) {
     this.#frame = frame;
     this.#compressed = compressed;
     this.#lead = element('span', 'lead', lead);
-    const line = element('p', 'line', this.#lead, element('bdi', 'words', said));
-    this.element = element('li', frame ? frame.direction : 'event', clock(at), way(frame), line);
+    const line = element('p', 'line', this.#lead, element('bdi', 'words', words));
+    this.element = element('li', frame ? frame.direction : 'event', clock(at), arrow(frame), line);
     this.element.classList.toggle('bad', isBad);
     this.element.classList.toggle('elsewhere', elsewhere);
     if (room !== null) this.element.prepend(element('p', 'entered', room ? `Room ${room}` : 'Default room'));
-    if (frame) this.#addButton();
+    if (frame) this.#addButton(frame);
   }
 
-  /** Says something else from now on. */
+  /**
+   * Replaces the sentence of the page.
+   * @param {string} lead
+   */
   retell(lead) {
     this.#lead.textContent = lead;
   }
 
-  /** What a person presses to see the frame; null where there is none. */
+  /** The button that unfolds the frame; null without a frame. */
   get button() {
     return this.#button;
   }
@@ -43,6 +58,7 @@ export class LogRow {
   }
 
   unfold() {
+    if (!this.#frame || !this.#button) return;
     this.#drawing ??= drawing(this.#frame, this.#compressed);
     this.element.append(this.#drawing);
     this.#button.ariaExpanded = 'true';
@@ -52,13 +68,14 @@ export class LogRow {
     this.element.classList.remove('picked');
     this.#drawing?.remove();
     this.#drawing = null;
-    this.#button.ariaExpanded = 'false';
+    if (this.#button) this.#button.ariaExpanded = 'false';
   }
 
-  #addButton() {
-    const drawn = strip(this.#frame);
-    drawn.ariaHidden = 'true'; // the sentence says it to who cannot see it
-    this.#button = element('button', 'frame', drawn, element('span', 'unseen', describe(this.#frame)));
+  /** @param {Frame} frame */
+  #addButton(frame) {
+    const drawn = strip(frame);
+    drawn.ariaHidden = 'true'; // a screen reader reads the sentence instead
+    this.#button = element('button', 'frame', drawn, element('span', 'unseen', describe(frame)));
     this.#button.type = 'button';
     this.#button.tabIndex = -1;
     this.#button.ariaExpanded = 'false';
@@ -66,19 +83,26 @@ export class LogRow {
   }
 }
 
-/** `text`, or its beginning and how much is left out. */
+/**
+ * `text`, or its beginning and the number of characters that are left out.
+ * @param {string} text
+ */
 export function cut(text) {
-  if (text.length <= LONGEST) return text;
-  return `${text.slice(0, LONGEST)} … ${digits(text.length - LONGEST)} more characters`;
+  if (text.length <= MAX_CHARACTERS) return text;
+  return `${text.slice(0, MAX_CHARACTERS)} … ${digits(text.length - MAX_CHARACTERS)} more characters`;
 }
 
-/** An arrow for the direction, which the sentence says to who cannot see it. */
-function way(frame) {
-  const arrow = element('span', 'way', { sent: '↑', received: '↓' }[frame?.direction] ?? '');
-  arrow.ariaHidden = 'true';
-  return arrow;
+/**
+ * An arrow for the direction; a screen reader reads the sentence instead.
+ * @param {Frame | null} frame
+ */
+function arrow(frame) {
+  const drawn = element('span', 'way', frame ? { sent: '↑', received: '↓' }[frame.direction] : '');
+  drawn.ariaHidden = 'true';
+  return drawn;
 }
 
+/** @param {Date} at */
 function clock(at) {
   const time = element('time', '', at.toLocaleTimeString('en-GB'));
   time.dateTime = at.toISOString();

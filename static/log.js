@@ -1,38 +1,49 @@
-// The log, on the page and on the console: drawn once per picture of the screen, however many lines arrive.
+// The log, on the page and on the console. It is drawn once per frame of the screen, however many lines arrive.
 
 import { count, digits } from './dom.js';
 import { LogRow } from './log-row.js';
 
-const MOST_ROWS = 200;
-const MOST_PRINTED = 50; // lines on the console at a time: it is slower than the page
-const HIDDEN_PACE = 250; // ms between drawings where nobody looks
+const MAX_ROWS = 200;
+const MAX_PRINTED = 50; // lines on the console at a time: it is slower than the page
+const HIDDEN_PACE = 250; // ms between drawings of a hidden page
 const NEAR_THE_END = 48; // px
-const HAND_REACHES = 1_000; // ms in which a wheel, a finger or a key may still move the log
+const HAND_REACHES = 1_000; // ms after which a wheel, a finger or a key no longer moves the log
 const UPWARD = ['ArrowUp', 'PageUp', 'Home', ' ', 'Tab'];
 const ROOMY = matchMedia('(min-width: 36.01rem)'); // for the large drawing of every new frame
+
+/** @import { Line, PlacedLine } from './log-row.js' */
+
+/** A line, and its row after it was drawn. @typedef {PlacedLine & { row: LogRow | null }} Entry */
 
 export class Log {
   #region;
   #list;
   #earlier;
   #newest;
+  /** @type {Entry[]} */
   #waiting = [];
-  #skipped = 0; // lines that came and went between two pictures
+  #skipped = 0; // lines that came and went between two drawings
+  /** @type {LogRow[]} */
   #rows = [];
   #forgotten = 0;
+  /** @type {LogRow | null} */
   #unfolded = null;
-  #following = ROOMY.matches; // the newest frame is the unfolded one, until someone picks another
+  #following = ROOMY.matches; // the newest frame is unfolded, until a person picks another one
   #isAtEnd = true;
-  #unseen = 0; // lines behind the place where a person reads
-  #handUntil = 0; // when a person last moved the log, and for how long that may take
-  #held = false; // a button of the mouse, or a finger, is down
+  #unseen = 0; // lines below the part that a person reads
+  #handUntil = 0; // ms, of performance.now(): until then a movement of the log is a person's
+  #held = false; // a button of the mouse or a finger is down
   #top = 0;
+  /** @type {string | null} */
   #room = null; // the name above the next line
+  /** @type {HTMLButtonElement | null} */
   #tabStop = null; // the one button of the log that Tab reaches; the arrow keys reach the others
 
   /**
-   * `region` scrolls, `list` gets the rows, `earlier` says how many are no longer there, and `newest`, a button, how many
-   * came while a person reads further up.
+   * @param {HTMLElement} region scrolls
+   * @param {HTMLElement} list gets the rows
+   * @param {HTMLElement} earlier shows the number of rows that were removed
+   * @param {HTMLElement} newest a button with the number of lines that came while a person reads further up
    */
   constructor(region, list, earlier, newest) {
     this.#region = region;
@@ -42,23 +53,32 @@ export class Log {
     this.#watchHands();
     newest.addEventListener('click', () => this.#goToEnd());
     new ResizeObserver(() => this.#stayAtEnd()).observe(region);
-    list.addEventListener('click', ({ target }) => this.#pressed(target.closest('button')));
+    list.addEventListener('click', ({ target }) => this.#pressed(/** @type {Element} */ (target).closest('button')));
     list.addEventListener('keydown', (event) => this.#walk(event));
-    document.addEventListener('visibilitychange', () => this.#draw()); // the picture it waits for may never come
+    document.addEventListener('visibilitychange', () => this.#draw()); // a hidden page may wait for its drawing for ever
   }
 
-  /** Adds a line, of what `LogRow` takes; it appears with the next picture. Returns a handle for `change` and `remove`. */
+  /**
+   * Adds a line, which appears with the next drawing. Returns a handle for `change` and `remove`.
+   * @param {Line} line
+   * @returns {Entry}
+   */
   add(line) {
+    /** @type {Entry} */
     const entry = { ...line, at: new Date(), room: this.#room, row: null };
     this.#room = null;
-    if (entry.frame?.direction === 'sent') this.#isAtEnd = true; // one's own words are in sight
+    if (entry.frame?.direction === 'sent') this.#isAtEnd = true; // a person sees the own message
     if (this.#waiting.length === 0) soon(() => this.#draw());
     this.#waiting.push(entry);
-    if (this.#waiting.length > MOST_ROWS) this.#skipped += this.#waiting.splice(0, 1).length;
+    if (this.#waiting.length > MAX_ROWS) this.#skipped += this.#waiting.splice(0, 1).length;
     return entry;
   }
 
-  /** Gives a line other words; false if it is no longer there. */
+  /**
+   * Replaces the sentence of a line. Returns false if the line was removed.
+   * @param {Entry} entry
+   * @param {string} lead
+   */
   change(entry, lead) {
     if (!this.#has(entry)) return false;
     entry.lead = lead;
@@ -66,47 +86,54 @@ export class Log {
     return true;
   }
 
-  /** Takes back a line that no message caused. */
+  /**
+   * Removes a line that has no message.
+   * @param {Entry} entry
+   */
   remove(entry) {
     entry.row?.element.remove();
     this.#waiting = this.#waiting.filter((waiting) => waiting !== entry);
     this.#rows = this.#rows.filter((row) => row !== entry.row);
   }
 
-  /** From the next line on, lines are those of another room, whose name stands above it. */
+  /**
+   * Begins another room, whose name stands above the next line.
+   * @param {string} room
+   */
   enter(room) {
     this.#room = room;
     for (const { element } of this.#rows) element.classList.add('elsewhere');
     for (const entry of this.#waiting) entry.elsewhere = true;
   }
 
+  /** @param {Entry} entry */
   #has(entry) {
-    return this.#waiting.includes(entry) || this.#rows.includes(entry.row);
+    return this.#waiting.includes(entry) || (entry.row !== null && this.#rows.includes(entry.row));
   }
 
   #draw() {
     const entries = this.#waiting.splice(0);
     const hadFocus = this.#list.contains(document.activeElement);
-    for (const entry of entries) entry.row = new LogRow(entry);
-    this.#append(entries.map(({ row }) => row));
+    this.#append(entries.map((entry) => (entry.row = new LogRow(entry))));
     this.#unseen += this.#isAtEnd ? 0 : entries.length + this.#skipped;
     this.#forgetOldest();
     this.#follow();
     this.#stayAtEnd();
-    requestAnimationFrame(() => this.#stayAtEnd()); // rows that turned out to be higher
+    requestAnimationFrame(() => this.#stayAtEnd()); // a row may turn out to be higher than the browser estimated
     this.#showUnseen();
     if (hadFocus && !this.#list.contains(document.activeElement)) this.#tabStop?.focus();
     print(entries, this.#skipped);
     this.#skipped = 0;
   }
 
+  /** @param {LogRow[]} rows */
   #append(rows) {
     this.#rows.push(...rows);
     this.#list.append(...rows.map((row) => row.element));
   }
 
   #forgetOldest() {
-    const oldest = this.#rows.splice(0, this.#rows.length - MOST_ROWS);
+    const oldest = this.#rows.splice(0, this.#rows.length - MAX_ROWS);
     oldest.forEach((row) => row.element.remove());
     this.#forgotten += oldest.length + this.#skipped;
     this.#earlier.hidden = this.#forgotten === 0;
@@ -120,15 +147,17 @@ export class Log {
     if (!this.#list.contains(document.activeElement)) this.#stopAt(newest?.button);
   }
 
+  /** @param {HTMLButtonElement | null} button */
   #pressed(button) {
-    if (!button) return;
     const row = this.#rows.find((row) => row.button === button);
+    if (!button || !row) return;
     this.#following = row === this.#rows.findLast((row) => row.button) && !row.isUnfolded;
     this.#stopAt(button);
     this.#unfold(row.isUnfolded ? null : row);
     row.element.classList.toggle('picked', row.isUnfolded);
   }
 
+  /** @param {LogRow | null} row */
   #unfold(row) {
     if (row === this.#unfolded) return;
     this.#unfolded?.fold();
@@ -136,16 +165,23 @@ export class Log {
     this.#unfolded = row;
   }
 
+  /**
+   * Moves the focus from button to button.
+   * @param {KeyboardEvent} event
+   */
   #walk(event) {
     const buttons = this.#rows.flatMap((row) => row.button ?? []);
-    const here = buttons.indexOf(event.target);
-    const there = { ArrowUp: here - 1, ArrowDown: here + 1, Home: 0, End: buttons.length - 1 }[event.key];
-    if (here < 0 || !buttons[there]) return;
+    const here = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+    /** @type {Record<string, number>} */
+    const ways = { ArrowUp: here - 1, ArrowDown: here + 1, Home: 0, End: buttons.length - 1 };
+    const there = buttons[ways[event.key]];
+    if (here < 0 || !there) return;
     event.preventDefault();
-    this.#stopAt(buttons[there]);
-    buttons[there].focus();
+    this.#stopAt(there);
+    there.focus();
   }
 
+  /** @param {HTMLButtonElement | null} button */
   #stopAt(button = null) {
     if (this.#tabStop) this.#tabStop.tabIndex = -1;
     if (button) button.tabIndex = 0;
@@ -153,19 +189,19 @@ export class Log {
   }
 
   /**
-   * Only a person leaves the end: the browser itself moves the log when many rows come and go, or when rows turn out to be
-   * higher than they were thought to be.
+   * Only a person leaves the end. The browser itself moves the log too: when many rows come and go, or when a row turns
+   * out to be higher than estimated.
    */
   #watchHands() {
     const region = this.#region;
     const moved = () => { this.#handUntil = performance.now() + HAND_REACHES; };
-    const held = (isHeld) => () => { this.#held = isHeld; moved(); };
+    const held = (/** @type {boolean} */ isHeld) => () => { this.#held = isHeld; moved(); };
     region.addEventListener('wheel', ({ deltaY }) => deltaY < 0 && moved(), { passive: true });
     region.addEventListener('touchmove', moved, { passive: true });
     region.addEventListener('keydown', ({ key }) => UPWARD.includes(key) && moved());
-    region.addEventListener('pointerdown', held(true)); // the scroll bar, or a selection that is drawn upward
+    region.addEventListener('pointerdown', held(true)); // the scroll bar, or an upward selection
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#held && held(false)());
-    addEventListener('pointermove', ({ buttons }) => { if (!buttons) this.#held = false; }); // a scroll bar tells no end
+    addEventListener('pointermove', ({ buttons }) => { if (!buttons) this.#held = false; }); // no event tells that a scroll bar was released
     region.addEventListener('scroll', () => this.#scrolled());
   }
 
@@ -186,7 +222,7 @@ export class Log {
     this.#isAtEnd = true;
     this.#handUntil = 0;
     this.#stayAtEnd();
-    this.#region.focus({ preventScroll: true }); // the button goes
+    this.#region.focus({ preventScroll: true }); // the button disappears
     this.#showUnseen();
   }
 
@@ -201,13 +237,20 @@ export class Log {
   }
 }
 
+/**
+ * @param {Entry[]} entries
+ * @param {number} skipped
+ */
 function print(entries, skipped) {
-  const unprinted = skipped + Math.max(0, entries.length - MOST_PRINTED);
+  const unprinted = skipped + Math.max(0, entries.length - MAX_PRINTED);
   if (unprinted) console.log(`client: ${count(unprinted, 'line')} not printed here`);
-  for (const { lead, said } of entries.slice(-MOST_PRINTED)) console.log(lead + said);
+  for (const { lead, words } of entries.slice(-MAX_PRINTED)) console.log(lead + words);
 }
 
-/** With the next picture; a hidden page has none. */
+/**
+ * Draws with the next frame of the screen; a hidden page has none.
+ * @param {() => void} draw
+ */
 function soon(draw) {
   if (document.hidden) setTimeout(draw, HIDDEN_PACE);
   else requestAnimationFrame(draw);

@@ -1,23 +1,30 @@
 // An outage in the log: one line with a count, however many attempts it takes to come back.
 
+import { describeEnding } from './close-codes.js';
 import { count } from './dom.js';
-import { sayEnding } from './close-codes.js';
+import { STEADY_AFTER } from './worldcast.js';
 
-const STEADY_AFTER = 10_000; // ms open until an outage is over, if nothing was heard
+/**
+ * @import { Ending } from './close-codes.js'
+ * @import { Entry, Log } from './log.js'
+ */
 
 export class Outage {
   #log;
   #isOn = false;
   #attempts = 0;
-  #line = null; // the one that counts
-  #open = null; // the one of a connection that has not proved itself
-  #openSince = 0;
+  /** @type {Entry | null} */
+  #line = null; // the line with the count
+  /** @type {Entry | null} */
+  #open = null; // the line of a connection that may still be part of the outage
+  #openSince = 0; // ms, of performance.now()
 
+  /** @param {Log} log */
   constructor(log) {
     this.#log = log;
   }
 
-  /** A connection was lost, and none since has held or brought a word. */
+  /** True after a loss, until a connection was steady or a message arrived. */
   get isOn() {
     return this.#isOn;
   }
@@ -28,7 +35,7 @@ export class Outage {
     this.#line = this.#open = null;
   }
 
-  /** `line` of the log says that a connection is open. */
+  /** @param {Entry} line of the log, which says that a connection is open */
   opened(line) {
     this.#open = line;
     this.#openSince = performance.now();
@@ -38,16 +45,19 @@ export class Outage {
     this.#isOn = false;
   }
 
-  /** Counts an attempt that failed; false if there is no outage, and the ending deserves a line of its own. */
+  /**
+   * Counts a failed attempt. Returns false if there is no outage: then the ending deserves a line of its own.
+   * @param {Ending} ending
+   */
   counts(ending) {
     if (this.#open && performance.now() - this.#openSince > STEADY_AFTER) this.end();
     if (!this.#isOn) return false;
     if (this.#open) this.#log.remove(this.#open);
     this.#open = null;
     this.#attempts += 1;
-    const lead = `client: still not connected, ${count(this.#attempts, 'attempt')} failed (${sayEnding(ending)})`;
+    const lead = `client: still not connected, ${count(this.#attempts, 'attempt')} failed (${describeEnding(ending)})`;
     if (this.#line && this.#log.change(this.#line, lead)) return true;
-    this.#line = this.#log.add({ lead, said: '', frame: null, isBad: true });
+    this.#line = this.#log.add({ lead, words: '', frame: null, isBad: true, compressed: false });
     return true;
   }
 }

@@ -1,2 +1,2 @@
-// Runs only in browsers without JavaScript modules: all that this page can do there is to say so.
-document.getElementById('outdated').removeAttribute('hidden');
+// Runs only in browsers without JavaScript modules, and shows the sentence that says so.
+/** @type {HTMLElement} */ (document.getElementById('outdated')).removeAttribute('hidden');

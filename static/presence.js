@@ -1,31 +1,41 @@
-// Which room this is and how many are in it, and whether the server is there at all: asked gently, and only while
-// someone can see the answer.
+// Asks for the name of the room and the number of its clients, and notices a server that does not answer. It asks
+// seldom, and only while the page is visible.
 
 const ASK_EVERY = 3_000; // ms
 const ANSWER_WITHIN = 10_000; // ms
-const MAX_MISSES = 2; // bad answers, one after the other, until the server counts as gone
+const MAX_MISSES = 2; // bad answers in a row until the server counts as gone
+
+/** The answer of the server about a room. @typedef {{ room: string, clients: number }} Facts */
+
+/**
+ * `facts` is missing in a bad answer; `isLate` means that no answer came in time, and `isBusy` that the server asks for patience.
+ * @typedef {{ facts?: Facts, isLate?: boolean, isBusy?: boolean }} Answer
+ */
 
 export class Presence {
   #show;
   #lost;
   #misses = 0;
-  #room = null; // empty: the one that the server chooses
+  /** @type {string | null} */
+  #room = null; // empty: the room that the server chooses; null: none
+  /** @type {number | undefined} */
   #timer;
   #asking = new AbortController();
 
   /**
-   * `show` gets the `room` and its number of `clients`, or null when they are not known; `lost` gets the time, as
-   * `performance.now()`, since when the server does not answer, or does not know of us.
+   * @param {(facts: Facts | null) => void} show null if they are not known
+   * @param {(since: number) => void} lost the server does not answer, or does not know of us, since this time, as
+   *   `performance.now()`
    */
   constructor(show, lost) {
     this.#show = show;
     this.#lost = lost;
-    const ask = () => this.#room !== null && this.#ask();
+    const ask = () => void (this.#room !== null && this.#ask());
     document.addEventListener('visibilitychange', ask);
     addEventListener('online', ask);
   }
 
-  /** Asks about `room`, a name, or empty for the one that the server chooses. */
+  /** @param {string} room a name, or empty for the room that the server chooses */
   watch(room) {
     this.#room = room;
     this.#misses = 0;
@@ -46,28 +56,37 @@ export class Presence {
     const asking = new AbortController();
     this.#asking = asking;
     const asked = performance.now();
-    const facts = await factsAbout(this.#room, asking.signal);
-    if (asking !== this.#asking || this.#room === null) return; // another question was asked meanwhile, or none is any more
-    if (facts === null) return this.stop(); // this server does not tell: no second question
-    if (facts.clients) this.#show(facts); // we are one of them
-    if (!facts.isBusy) this.#judge(facts, asked);
+    const answer = await ask(this.#room ?? '', asking.signal);
+    if (asking !== this.#asking || this.#room === null) return; // a newer question was asked, or the room was left
+    if (answer === null) return this.stop(); // this server has no such answer: no second question
+    if (answer.facts?.clients) this.#show(answer.facts); // we are one of them
+    if (!answer.isBusy) this.#judge(answer, asked);
     if (this.#room !== null) this.#timer = setTimeout(() => this.#ask(), ASK_EVERY);
   }
 
-  #judge({ clients, late }, asked) {
-    if (clients || performance.now() - asked > 2 * ANSWER_WITHIN) this.#misses = 0; // or we ourselves stood still
-    else this.#misses += late ? MAX_MISSES : 1;
+  /**
+   * @param {Answer} answer
+   * @param {number} asked the time of the question, as `performance.now()`
+   */
+  #judge({ facts, isLate }, asked) {
+    if (facts?.clients || performance.now() - asked > 2 * ANSWER_WITHIN) this.#misses = 0; // or we ourselves stood still
+    else this.#misses += isLate ? MAX_MISSES : 1;
     if (this.#misses < MAX_MISSES) return;
     this.#misses = 0;
     this.#lost(asked);
   }
 }
 
-const BUSY = [429, 503]; // it is there, and asks for patience
-const NOT_THERE = [502, 504]; // says a proxy
+const BUSY = [429, 503]; // the server is there, and asks for patience
+const NOT_THERE = [502, 504]; // a proxy cannot reach the server
 
-/** The server's answer; null where it answers without telling, and no `clients` where it does not answer. */
-async function factsAbout(room, signal) {
+/**
+ * Asks the server about `room`; null if the server has no such answer.
+ * @param {string} room
+ * @param {AbortSignal} signal
+ * @returns {Promise<Answer | null>}
+ */
+async function ask(room, signal) {
   const limit = new AbortController();
   const stop = () => limit.abort();
   signal.addEventListener('abort', stop);
@@ -75,10 +94,10 @@ async function factsAbout(room, signal) {
   try {
     const answer = await fetch(`rooms/${encodeURIComponent(room)}`, { signal: limit.signal });
     if (BUSY.includes(answer.status)) return { isBusy: true };
-    if (NOT_THERE.includes(answer.status)) return { late: false };
-    return answer.ok ? await answer.json() : null;
+    if (NOT_THERE.includes(answer.status)) return { isLate: false };
+    return answer.ok ? { facts: await answer.json() } : null;
   } catch {
-    return { late: limit.signal.aborted };
+    return { isLate: limit.signal.aborted };
   } finally {
     clearTimeout(deadline);
   }

@@ -1,25 +1,34 @@
-// A second listener in the room, to be cut off and to come back: then it hears what it missed, each message once.
+// A second subscriber of the room, to be cut off by hand: it comes back, and each message that it missed is delivered once.
 
 import { count, digits, element } from './dom.js';
 import { cut } from './log-row.js';
 import { Room } from './worldcast.js';
 
-const MOST_ROWS = 50;
+/** @import { Message, RoomDetails } from './worldcast.js' */
+
+const MAX_ROWS = 50;
+
+/** @typedef {Record<'cut' | 'hearing' | 'numbered', HTMLElement>} Parts */
 
 export class ResumeDemo {
   #parts;
-  #address;
+  #address = '';
+  /** @type {Room | null} */
   #room = null;
-  #press;
-  #missed = null; // how many, while they arrive
+  #press = () => {};
+  /** @type {number | null} */
+  #missed = null; // number of missed messages while they arrive, else null
 
-  /** `parts` are the elements `cut`, a button, `hearing`, a sentence, and `numbered`, which gets what is heard. */
+  /** @param {Parts} parts a button, a sentence, and a list for the messages */
   constructor(parts) {
     this.#parts = parts;
     parts.cut.addEventListener('click', () => this.#press());
   }
 
-  /** Will listen at `address` when somebody presses the button; forgets what was heard at another. */
+  /**
+   * Subscribes at `address` as soon as a person presses the button. Messages of another address are removed.
+   * @param {string} address
+   */
   goTo(address) {
     if (address === this.#address) return;
     this.#address = address;
@@ -35,47 +44,69 @@ export class ResumeDemo {
 
   #start() {
     const room = new Room(this.#address);
-    const on = (name, act) => room.addEventListener(name, ({ detail }) => room === this.#room && act(detail));
-    on('open', (welcome) => this.#opened(welcome));
-    on('message', (message) => this.#heard(message));
-    on('lost', ({ wait }) => this.#lost(wait));
+    /**
+     * @template {keyof RoomDetails} Name
+     * @param {Name} name
+     * @param {(detail: RoomDetails[Name]) => void} act
+     */
+    const on = (name, act) => room.addEventListener(name, ({ detail }) => { if (room === this.#room) act(detail); });
+    on('open', (welcome) => this.#opened(room, welcome));
+    on('message', (message) => this.#received(message));
+    on('lost', ({ wait }) => this.#lost(room, wait));
     on('end', ({ code, reason }) => this.#show(`Ended: ${code} ${reason}`, 'Listen', () => this.#start()));
     this.#room = room;
     this.#show('Connecting…', 'Cancel', () => this.stop());
   }
 
-  async #opened({ offset, recovered }) {
-    const room = this.#room;
+  /**
+   * @param {Room} room
+   * @param {RoomDetails['open']} welcome
+   */
+  async #opened(room, { offset, recovered }) {
     this.#missed = 0;
-    this.#listens(recovered ? `Listening, behind message ${digits(offset)}.` : 'Back, but the room no longer remembers all of it.');
-    const answer = await room.presence().catch(() => null); // it comes behind all that was missed
+    this.#listens(room, recovered ? `Listening, behind message ${digits(offset)}.` : 'Back, but the room no longer remembers all of it.');
+    const answer = await room.presence().catch(() => null); // comes after all missed messages
     if (room !== this.#room || !answer) return;
-    if (this.#missed) this.#listens(`Back, and told ${count(this.#missed, 'message')} that were missed.`);
+    if (this.#missed) this.#listens(room, `Back, and told ${count(this.#missed, 'message')} that were missed.`);
     this.#missed = null;
   }
 
-  #listens(sentence) {
-    this.#show(sentence, 'Cut the connection', () => this.#room.pause());
+  /**
+   * @param {Room} room
+   * @param {string} sentence
+   */
+  #listens(room, sentence) {
+    this.#show(sentence, 'Cut the connection', () => room.pause());
   }
 
-  #lost(wait) {
+  /**
+   * @param {Room} room
+   * @param {number} wait in ms
+   */
+  #lost(room, wait) {
     const rest = wait === Infinity ? 'Say something, here or in another window.' : 'It comes back by itself.';
-    this.#show(`Cut off. ${rest}`, 'Reconnect', () => this.#room.resume());
+    this.#show(`Cut off. ${rest}`, 'Reconnect', () => room.resume());
   }
 
-  #heard({ offset, text, bytes }) {
+  /** @param {Message} message */
+  #received({ offset, text, bytes }) {
     const { numbered } = this.#parts;
-    const words = element('bdi', 'words', cut(text ?? `${bytes.byteLength} bytes (binary)`));
+    const words = element('bdi', 'words', cut(text ?? `${bytes?.byteLength} bytes (binary)`));
     const row = element('li', '', element('span', 'number', digits(offset)), words);
     if (this.#missed !== null) {
       this.#missed += 1;
       row.append(element('b', 'missed', 'missed'));
     }
     numbered.append(row);
-    if (numbered.children.length > MOST_ROWS) numbered.firstElementChild.remove();
+    if (numbered.children.length > MAX_ROWS) numbered.firstElementChild?.remove();
     numbered.scrollTop = numbered.scrollHeight;
   }
 
+  /**
+   * @param {string} sentence
+   * @param {string} button
+   * @param {() => void} press
+   */
   #show(sentence, button, press) {
     this.#parts.hearing.textContent = sentence;
     this.#parts.cut.textContent = button;

@@ -1,37 +1,49 @@
-// Says what the connection is doing: the dot, the sentence, the countdown, the two buttons.
+// Shows the state of the connection: the dot, the sentence, the countdown, the two buttons.
 
-import { sayEnding } from './close-codes.js';
+import { describeEnding } from './close-codes.js';
 
+/**
+ * @import { Announcer } from './announcer.js'
+ * @import { State } from './connection.js'
+ */
+
+/** @type {Record<State['name'], { connect: string, close: string, sentence: (state: State) => string }>} */
 const LOOKS = {
   connecting: { connect: 'Reconnect', close: 'Cancel', sentence: () => 'Connecting…' },
   open: { connect: 'Reconnect', close: 'Close', sentence: () => 'Open' },
   closing: { connect: 'Reconnect', close: 'Close', sentence: () => 'Closing…' },
-  waiting: { connect: 'Try now', close: 'Cancel', sentence: sayWaiting },
-  closed: { connect: 'Connect', close: 'Close', sentence: sayClosed },
+  waiting: { connect: 'Try now', close: 'Cancel', sentence: describeWaiting },
+  closed: { connect: 'Connect', close: 'Close', sentence: describeClosed },
 };
 
 export class Status {
   #parts;
   #announcer;
+  /** @type {number | undefined} */
   #ticking;
 
-  /** `parts` are the elements `state`, `sentence`, `connect` and `close`. */
+  /**
+   * @param {Record<'state' | 'sentence' | 'connect' | 'close', HTMLElement>} parts
+   * @param {Announcer} announcer
+   */
   constructor(parts, announcer) {
     this.#parts = parts;
     this.#announcer = announcer;
   }
 
+  /** @param {State} state */
   show(state) {
-    const { state: place, connect, close } = this.#parts;
-    place.dataset.state = state.name;
-    place.classList.toggle('bad', state.name === 'closed' && Boolean(state.ending) && !state.byHand);
+    const { state: mark, connect, close } = this.#parts;
+    mark.dataset.state = state.name;
+    mark.classList.toggle('bad', state.name === 'closed' && Boolean(state.ending) && !state.byHand);
     connect.textContent = LOOKS[state.name].connect;
     close.textContent = LOOKS[state.name].close;
     close.ariaDisabled = String(['closing', 'closed'].includes(state.name));
     this.#tick(state);
-    this.#announcer.say(this.#parts.sentence.textContent);
+    this.#announcer.say(this.#parts.sentence.textContent ?? '');
   }
 
+  /** @param {State} state */
   #tick(state) {
     clearTimeout(this.#ticking);
     this.#parts.sentence.textContent = LOOKS[state.name].sentence(state);
@@ -39,12 +51,14 @@ export class Status {
   }
 }
 
-function sayWaiting({ ending, until }) {
+/** @param {State} state */
+function describeWaiting({ ending, until = 0 }) {
   const seconds = Math.max(1, Math.ceil((until - Date.now()) / 1000));
-  return `Lost: ${sayEnding(ending)}. Trying again in ${seconds} s`;
+  return `Lost: ${ending && describeEnding(ending)}. Trying again in ${seconds} s`;
 }
 
-function sayClosed({ byHand, ending }) {
+/** @param {State} state */
+function describeClosed({ byHand, ending }) {
   if (!ending) return 'Not connected';
-  return byHand ? `Closed by hand: ${sayEnding(ending)}` : `The server closed: ${sayEnding(ending)}`;
+  return byHand ? `Closed by hand: ${describeEnding(ending)}` : `The server closed: ${describeEnding(ending)}`;
 }

@@ -1,5 +1,32 @@
 // The types of worldcast.js; copy both.
 
+/** A connection that has been open for so many ms is steady: its loss counts as the first of a row. */
+export const STEADY_AFTER: number;
+
+/** Close codes with their meaning. `comeBack` is false where the next attempt would end the same way. */
+export const CLOSE_CODES: Readonly<Record<number, { meaning: string; comeBack: boolean }>>;
+
+/** True if a client that was sent away with `code` may come back, after a pause. */
+export function comesBackAfter(code: number): boolean;
+
+/** The pauses between attempts to connect: each up to twice as long as the last, until a connection was steady. */
+export class Backoff {
+  /** `first` is the longest first pause, in ms; 500 by default. */
+  constructor(first?: number);
+
+  /** A connection is open. */
+  opened(): void;
+
+  /** The connection, or an attempt, has ended. */
+  ended(): void;
+
+  /** The pause before the next attempt, in ms. */
+  next(): number;
+
+  /** A pause as after a first loss, in ms, which counts for nothing. */
+  short(): number;
+}
+
 /** The `detail` of each event of a room. */
 export interface RoomDetails {
   /** `recovered` is false when messages were missed that are lost. */
@@ -8,9 +35,9 @@ export interface RoomDetails {
   message: Message;
   join: { who: number };
   leave: { who: number };
-  /** `wait` ms later the room is tried again; Infinity while paused. */
+  /** The next attempt is `wait` ms later; Infinity while paused. */
   lost: { code: number; wait: number };
-  /** It is over, by `close()` or because the server will not have us. */
+  /** The room is closed, by `close()` or by a code that means not to come back. */
   end: { code: number; reason: string };
 }
 
@@ -25,7 +52,7 @@ export type Content = string | ArrayBufferLike | ArrayBufferView | object;
 export interface RoomOptions {
   /** Number of the last messages to begin with; none by default. */
   last?: number;
-  /** True to hear our own messages too, which is the default. */
+  /** True to receive our own messages too, which is the default. */
   echo?: boolean;
 }
 
@@ -33,7 +60,7 @@ type Listener<Name extends keyof RoomDetails> =
   | ((this: Room, event: CustomEvent<RoomDetails[Name]>) => void)
   | { handleEvent(event: CustomEvent<RoomDetails[Name]>): void };
 
-/** A room of a worldcast server, which comes back when its connection is lost and then hears what it missed. */
+/** A room of a worldcast server. It comes back when its connection is lost, and then receives the messages it missed. */
 export class Room extends EventTarget {
   /** `url` may be relative to the page, and begin with http as well as with ws. */
   constructor(url: string | URL, options?: RoomOptions);
@@ -44,21 +71,21 @@ export class Room extends EventTarget {
   get isOpen(): boolean;
 
   /**
-   * Before the first `open` it waits, within bounds. Rejects with a TypeError for what is no content, and with an Error,
-   * which has the server's `code` where the server refuses, when it did not go or no answer came.
+   * Publishes. Before the first `open` a call waits, within bounds. Rejects with a TypeError for other content, and with
+   * an Error if the message was not sent or no answer came; it has the server's `code` if the server refused.
    */
   say(content: Content): Promise<{ offset: number }>;
 
   /** `who` only where the room tells presence. */
   presence(): Promise<{ clients: number; who?: number[] }>;
 
-  /** Lets go of the connection and keeps the place. */
+  /** Closes the connection and keeps the position. */
   pause(): void;
 
-  /** Comes back now: after `pause()`, or instead of waiting on. */
+  /** Connects now: after `pause()`, or instead of waiting for the next attempt. */
   resume(): void;
 
-  /** Leaves for good. */
+  /** Leaves the room, and does not come back. */
   close(): void;
 
   addEventListener<Name extends keyof RoomDetails>(

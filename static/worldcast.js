@@ -1,5 +1,5 @@
-// A room of a worldcast server, for any page or program with WebSocket: comes back when the connection is lost, and
-// then hears what it missed, each message once.
+// A room of a worldcast server, for any page or program with WebSocket. It comes back when the connection is lost, and
+// then receives each message that it missed, once.
 //
 //   import { Room } from './worldcast.js';
 //   const room = new Room('wss://example.org/websocket/news');
@@ -9,19 +9,90 @@
 // Copy this file; it needs no other. worldcast.d.ts beside it has its types. docs/protocol.md describes worldcast.v1,
 // which it speaks.
 
-const FIRST_WAIT = 500; // ms
-const LONGEST_WAIT = 30_000; // ms
-const STEADY_AFTER = 10_000; // ms open until the next loss counts as the first
+const FIRST_PAUSE = 500; // ms
+const MAX_PAUSE = 30_000; // ms
 const OPEN_WITHIN = 15_000; // ms from a connection attempt to the welcome
 const CLOSE_WITHIN = 5_000; // ms from our close frame to the end of the connection
-const QUIET_FOR = 30_000; // ms without a word until the server is asked whether it is still there
-const ALIVE_WITHIN = 10_000; // ms from that question to any word
+const QUIET_FOR = 30_000; // ms without a frame until the server is asked for a sign of life
+const ALIVE_WITHIN = 10_000; // ms from that question to any frame
 const ANSWER_WITHIN = 60_000; // ms from a call to its answer
 const MAX_WAITING_CALLS = 1_000; // before the first open
 const MAX_WAITING_BYTES = 1024 * 1024; // of requests before the first open
-const MAX_UNSENT = 16 * 1024 * 1024; // bytes that the socket holds because the network does not take them
-const FOR_GOOD = [1002, 1003, 1007, 1008, 1009]; // another attempt after these ends the same way
+const MAX_UNSENT = 16 * 1024 * 1024; // bytes that wait in the socket for a slow network: backpressure
 const LOST = 1006; // RFC 6455, section 7.4.1: the connection ended without a close frame
+
+/** A connection that has been open for so many ms is steady: its loss counts as the first of a row. */
+export const STEADY_AFTER = 10_000;
+
+/**
+ * Close codes with their meaning (RFC 6455, section 7.4.1, and the registry of IANA). `comeBack` is false where the next
+ * attempt would end the same way: the client broke a rule, and would break it again. A code that is missing here, such as
+ * 4000 to 4999, means to come back.
+ * @type {Readonly<Record<number, { meaning: string, comeBack: boolean }>>}
+ */
+export const CLOSE_CODES = {
+  1000: { meaning: 'done', comeBack: true },
+  1001: { meaning: 'the other side goes away', comeBack: true },
+  1002: { meaning: 'the protocol was broken', comeBack: false },
+  1003: { meaning: 'this kind of data is not taken', comeBack: false },
+  1005: { meaning: 'no code given', comeBack: true },
+  1006: { meaning: 'no goodbye was heard', comeBack: true },
+  1007: { meaning: 'the text was not UTF-8', comeBack: false },
+  1008: { meaning: 'the server does not allow this', comeBack: false },
+  1009: { meaning: 'the message was too big', comeBack: false },
+  1010: { meaning: 'an extension was missing', comeBack: true },
+  1011: { meaning: 'the server had a fault', comeBack: true },
+  1012: { meaning: 'the server restarts', comeBack: true },
+  1013: { meaning: 'too slow, come again', comeBack: true },
+  1014: { meaning: 'a proxy got no good answer', comeBack: true },
+};
+
+/**
+ * True if a client that was sent away with `code` may come back, after a pause.
+ * @param {number} code
+ */
+export function comesBackAfter(code) {
+  return CLOSE_CODES[code]?.comeBack ?? true;
+}
+
+/** The pauses between attempts to connect: each up to twice as long as the last, until a connection was steady. */
+export class Backoff {
+  #first;
+  #losses = 0; // since the last steady connection
+  #openSince = Infinity; // ms, of performance.now()
+
+  /** @param {number} first the longest first pause, in ms */
+  constructor(first = FIRST_PAUSE) {
+    this.#first = first;
+  }
+
+  /** A connection is open. */
+  opened() {
+    this.#openSince = performance.now();
+  }
+
+  /** The connection, or an attempt, has ended. */
+  ended() {
+    if (performance.now() - this.#openSince >= STEADY_AFTER) this.#losses = 0;
+    this.#openSince = Infinity;
+  }
+
+  /** The pause before the next attempt, in ms: half of the longest to all of it, at random, so that a crowd spreads. */
+  next() {
+    return this.#pause(this.#losses++);
+  }
+
+  /** A pause as after a first loss, in ms, which counts for nothing. */
+  short() {
+    return this.#pause(0);
+  }
+
+  /** @param {number} losses */
+  #pause(losses) {
+    const longest = Math.min(MAX_PAUSE, this.#first * 2 ** losses);
+    return Math.round(longest * (0.5 + Math.random() / 2));
+  }
+}
 
 const utf8 = new TextEncoder();
 
@@ -30,11 +101,11 @@ const utf8 = new TextEncoder();
 /**
  * Events, each with a `detail`:
  *
- * - `open`: `{ who, offset, recovered }`; `recovered` is false when messages were missed that are lost
+ * - `open`: `{ who, offset, recovered }`; `recovered` is false if the room has forgotten messages that were missed
  * - `message`: `{ offset, who, time, text }`, or `bytes` (a Uint8Array) instead of `text`
  * - `join`, `leave`: `{ who }`, where the room tells presence
- * - `lost`: `{ code, wait }`; the connection is lost, and `wait` ms later the room is tried again, Infinity while paused
- * - `end`: `{ code, reason }`; it is over, by `close()` or because the server will not have us
+ * - `lost`: `{ code, wait }`; the connection is lost. The next attempt is `wait` ms later, Infinity while paused
+ * - `end`: `{ code, reason }`; the room is closed, by `close()` or by a code that means not to come back
  */
 export class Room extends EventTarget {
   /** @type {URL} */
@@ -42,15 +113,14 @@ export class Room extends EventTarget {
   /** @type {WebSocket | null} */
   #socket = null;
   /** @type {{ session: string, who: number, epoch: string, offset: number } | undefined} */
-  #place; // nothing before the first welcome
-  #isHere = false; // between a welcome and the loss of its connection
+  #position; // undefined before the first welcome
+  #isWelcome = false; // from a welcome to the loss of its connection
   /** @type {Map<string, Call>} */
   #calls = new Map(); // by ref
   #waiting = { calls: 0, bytes: 0 }; // the calls that have not been sent
   #refs = 0;
-  #losses = 0;
-  #openSince = Infinity;
-  #heardAt = 0;
+  #backoff = new Backoff();
+  #heardAt = 0; // ms, of performance.now(): the time of the last frame
   #isAsking = false; // a question for a sign of life is on its way
   /** @type {any} */
   #timer; // the one deadline or pause of the present state
@@ -60,10 +130,10 @@ export class Room extends EventTarget {
   #wakes = new AbortController();
 
   /**
-   * `url` may be relative to the page, and begin with http as well as with ws. `last`: how many of the last messages to
-   * begin with; `echo`: whether to hear what we say ourselves.
-   * @param {string | URL} url
-   * @param {{ last?: number, echo?: boolean }} options
+   * Connects, and subscribes to the room.
+   * @param {string | URL} url may be relative to the page, and begin with http as well as with ws
+   * @param {{ last?: number, echo?: boolean }} options `last`: number of the last messages to begin with; `echo`: true
+   *   to receive our own messages too
    */
   constructor(url, { last = 0, echo } = {}) {
     super();
@@ -77,18 +147,18 @@ export class Room extends EventTarget {
 
   /** Our name for the others; undefined before the first `open`. */
   get who() {
-    return this.#place?.who;
+    return this.#position?.who;
   }
 
   get isOpen() {
-    return this.#socket?.readyState === 1 && this.#isHere;
+    return this.#socket?.readyState === 1 && this.#isWelcome;
   }
 
   /**
-   * Says text, bytes (an ArrayBuffer or a view of one), or an object as JSON; resolves with its `{ offset }`. Before the
-   * first `open` it waits, within bounds. Rejects with a TypeError for anything else; with an Error when the server
-   * refuses, when the connection is lost before the answer, or when none comes within a minute: what was said has
-   * arrived or not, and with `echo` it comes back as a `message` if it has.
+   * Publishes text, bytes (an ArrayBuffer or a view of one), or an object as JSON; resolves with its `{ offset }`.
+   * Before the first `open` a call waits, within bounds. Rejects with a TypeError for other content. Rejects with an
+   * Error if the server refuses, if the connection is lost before the answer, or if no answer comes within a minute: the
+   * message may have arrived all the same, and with `echo` it is then delivered as a `message`.
    * @param {any} content
    * @returns {Promise<{ offset: number }>}
    */
@@ -104,21 +174,21 @@ export class Room extends EventTarget {
     return this.#call({ type: 'presence' });
   }
 
-  /** Lets go of the connection and keeps the place: `resume()` brings what was said in between. */
+  /** Closes the connection and keeps the position: `resume()` brings the messages that were missed. */
   pause() {
     if (this.#closed) return;
     this.#paused = true;
     this.#hangUp();
   }
 
-  /** Comes back now: after `pause()`, or instead of waiting on. */
+  /** Connects now: after `pause()`, or instead of waiting for the next attempt. */
   resume() {
     this.#paused = false;
-    if (this.#closed || this.#socket) return; // what is still closing comes back when it is lost
+    if (this.#closed || this.#socket) return; // a socket that is still closing is followed by an attempt
     this.#connect();
   }
 
-  /** Leaves for good. */
+  /** Leaves the room, and does not come back. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
@@ -148,7 +218,7 @@ export class Room extends EventTarget {
   }
 
   /**
-   * Why a request can neither go nor wait; empty if it can.
+   * The reason for which a request can be neither sent nor kept; empty if there is none.
    * @param {string} text
    */
   #refusalOf(text) {
@@ -157,7 +227,7 @@ export class Room extends EventTarget {
       const isFull = bufferedAmount > 0 && bufferedAmount + text.length > MAX_UNSENT;
       return isFull ? `the network is too slow: ${bufferedAmount} bytes wait to be sent` : '';
     }
-    if (this.#closed || this.#place) return 'not connected';
+    if (this.#closed || this.#position) return 'not connected';
     const { calls, bytes } = this.#waiting;
     if (calls >= MAX_WAITING_CALLS) return `not connected yet, and ${calls} calls wait for it already`;
     if (calls > 0 && bytes + utf8.encode(text).length > MAX_WAITING_BYTES) {
@@ -183,12 +253,12 @@ export class Room extends EventTarget {
   }
 
   /**
-   * Removes a call, whose promise the caller settles.
+   * Removes a call. The caller settles its promise.
    * @param {string} ref
    */
   #take(ref) {
     const call = this.#calls.get(ref);
-    if (!call) return undefined; // its deadline has passed, or it is no call but our own question
+    if (!call) return undefined; // its deadline has passed, or the answer is to our question for a sign of life
     clearTimeout(call.deadline);
     this.#calls.delete(ref);
     this.#forgetWaiting(call);
@@ -196,7 +266,7 @@ export class Room extends EventTarget {
   }
 
   /**
-   * Rejects the calls that were sent, or all of them.
+   * Rejects the calls that were sent, or all calls.
    * @param {string} why
    */
   #rejectCalls(why, all = false) {
@@ -209,59 +279,59 @@ export class Room extends EventTarget {
 
   #connect() {
     const url = new URL(this.#url);
-    if (this.#place) {
-      const { epoch, offset, session } = this.#place;
+    if (this.#position) {
+      const { epoch, offset, session } = this.#position;
       url.searchParams.set('since', `${epoch}-${offset}`);
       url.searchParams.set('session', session);
       url.searchParams.delete('last');
     }
     const socket = new WebSocket(url, 'worldcast.v1');
     this.#socket = socket;
-    socket.onmessage = ({ data }) => this.#hear(data);
+    socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code, reason }) => this.#lose(code, reason);
     socket.onerror = () => {}; // `close` follows
     this.#after(OPEN_WITHIN, () => this.#drop('no answer'));
   }
 
   /** @param {any} data */
-  #hear(data) {
+  #receive(data) {
     this.#heardAt = performance.now();
-    const { type, ...told } = parsed(data);
-    if (type !== 'welcome' && !this.#place) return;
+    const { type, ...fields } = parsed(data);
+    if (type !== 'welcome' && !this.#position) return;
     switch (type) {
       case 'welcome':
-        return this.#welcome(told);
+        return this.#welcome(fields);
       case 'message':
-        this.#advance(told.offset);
-        return this.#tell('message', withBytes(told));
+        this.#advance(fields.offset);
+        return this.#dispatch('message', withBytes(fields));
       case 'ack':
-        this.#advance(told.offset);
-        return this.#take(told.ref)?.resolve({ offset: told.offset });
+        this.#advance(fields.offset);
+        return this.#take(fields.ref)?.resolve({ offset: fields.offset });
       case 'presence':
-        return this.#take(told.ref)?.resolve({ clients: told.clients, who: told.who });
+        return this.#take(fields.ref)?.resolve({ clients: fields.clients, who: fields.who });
       case 'error':
-        return this.#take(told.ref)?.reject(Object.assign(new Error(told.message), { code: told.code }));
+        return this.#take(fields.ref)?.reject(Object.assign(new Error(fields.message), { code: fields.code }));
       case 'join':
       case 'leave':
-        return this.#tell(type, told);
+        return this.#dispatch(type, fields);
     }
   }
 
-  /** @param {any} told */
+  /** @param {any} fields */
   #welcome({ session, who, epoch, offset, recovered = true }) {
-    this.#place = { session, who, epoch, offset };
-    if (this.#socket?.readyState !== 1) return; // we are leaving already
-    this.#isHere = true;
-    this.#openSince = performance.now();
+    this.#position = { session, who, epoch, offset };
+    if (this.#socket?.readyState !== 1) return; // the close frame is sent already
+    this.#isWelcome = true;
+    this.#backoff.opened();
     this.#isAsking = false;
     this.#watch();
     this.#sendWaiting();
-    this.#tell('open', { who, offset, recovered });
+    this.#dispatch('open', { who, offset, recovered });
   }
 
   /** @param {number} offset */
   #advance(offset) {
-    if (this.#place) this.#place.offset = offset;
+    if (this.#position) this.#position.offset = offset;
   }
 
   /**
@@ -271,17 +341,16 @@ export class Room extends EventTarget {
   #lose(code, reason) {
     clearTimeout(this.#timer);
     this.#socket = null;
-    this.#isHere = false;
+    this.#isWelcome = false;
     this.#rejectCalls('the connection was lost');
-    if (this.#closed || FOR_GOOD.includes(code)) return this.#end({ code, reason });
-    if (performance.now() - this.#openSince >= STEADY_AFTER) this.#losses = 0;
-    this.#openSince = Infinity;
-    const wait = this.#paused ? Infinity : backOff(this.#losses++);
+    if (this.#closed || !comesBackAfter(code)) return this.#end({ code, reason });
+    this.#backoff.ended();
+    const wait = this.#paused ? Infinity : this.#backoff.next();
     if (!this.#paused) this.#after(wait, () => this.#connect());
-    this.#tell('lost', { code, wait });
+    this.#dispatch('lost', { code, wait });
   }
 
-  /** Says goodbye, and does not wait for ever for the answer. */
+  /** Sends a close frame; the answer has a deadline. */
   #hangUp() {
     clearTimeout(this.#timer);
     if (!this.#socket) return;
@@ -290,7 +359,7 @@ export class Room extends EventTarget {
   }
 
   /**
-   * Gives up a connection whose other end is silent: a browser would wait for minutes before it says so.
+   * Gives up a connection whose other end is silent; a browser itself would wait for minutes.
    * @param {string} reason
    */
   #drop(reason) {
@@ -308,19 +377,19 @@ export class Room extends EventTarget {
     clearTimeout(this.#timer);
     this.#wakes.abort();
     this.#rejectCalls('not connected', true);
-    this.#tell('end', detail);
+    this.#dispatch('end', detail);
   }
 
-  // Liveness: a path can fall silent without anybody being told.
+  // Liveness: a path can fall silent, and neither end is told.
 
-  /** Waits until the server has been quiet for too long. */
+  /** Waits until the server has been silent for `QUIET_FOR`. */
   #watch() {
     const quiet = performance.now() - this.#heardAt;
     if (quiet >= QUIET_FOR) this.#ask();
     else this.#after(QUIET_FOR - quiet, () => this.#watch());
   }
 
-  /** Asks for a sign of life; a program that itself stood still in between asks once more before it judges. */
+  /** Asks for a sign of life. A program that itself stood still in between asks once more before it judges. */
   #ask(mayAskAgain = true) {
     const asked = performance.now();
     this.#isAsking = true;
@@ -333,7 +402,7 @@ export class Room extends EventTarget {
     });
   }
 
-  /** A network that changed, a page that was frozen or out of sight: then nobody knows what became of the connection. */
+  /** The network may have changed, or the page may have been frozen or hidden: the state of the connection is unknown. */
   #watchThePage() {
     const { signal } = this.#wakes;
     const wake = () => this.#wake();
@@ -345,7 +414,7 @@ export class Room extends EventTarget {
 
   #wake() {
     if (this.isOpen && !this.#isAsking) this.#ask();
-    else if (!this.#socket && !this.#paused) this.#after(backOff(0), () => this.#connect()); // not all at once
+    else if (!this.#socket && !this.#paused) this.#after(this.#backoff.short(), () => this.#connect());
   }
 
   /**
@@ -361,22 +430,13 @@ export class Room extends EventTarget {
    * @param {string} name
    * @param {any} detail
    */
-  #tell(name, detail) {
+  #dispatch(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }
 
 /**
- * Longer after each loss, and left to chance: a crowd does not come back in one instant.
- * @param {number} losses
- */
-function backOff(losses) {
-  const most = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** losses);
-  return Math.round(most * (0.5 + Math.random() / 2));
-}
-
-/**
- * The address for WebSocket; what is relative is relative to the page.
+ * The address for WebSocket. A relative one is resolved against the page.
  * @param {string | URL} url
  */
 function addressOf(url) {
@@ -385,7 +445,7 @@ function addressOf(url) {
   if (address.protocol === 'http:') address.protocol = 'ws:';
   if (address.protocol === 'https:') address.protocol = 'wss:';
   if (!['ws:', 'wss:'].includes(address.protocol)) throw new TypeError(`${address} does not begin with ws:// or wss://`);
-  address.hash = ''; // an address of WebSocket has none
+  address.hash = ''; // RFC 6455, section 3: a WebSocket address has no fragment
   return address;
 }
 
@@ -419,7 +479,7 @@ function payloadOf(content) {
 }
 
 /**
- * Whether JSON has words for an object: a Blob, a Map or a Promise would become `{}`.
+ * True if JSON can represent an object: a Blob, a Map or a Promise would become `{}`.
  * @param {any} content
  */
 function isData(content) {
@@ -436,7 +496,7 @@ function nameOf(content) {
 }
 
 /**
- * What the server told; an object without a type where it is not JSON.
+ * The message of the server; an object without a type if it is not JSON.
  * @param {any} data
  * @returns {any}
  */
@@ -448,7 +508,7 @@ function parsed(data) {
   }
 }
 
-/** @param {any} told */
+/** @param {any} fields */
 function withBytes({ base64, ...message }) {
   if (base64 === undefined) return message;
   return { ...message, bytes: Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)) };

@@ -13,5 +13,6 @@ mod silence; // who speaks when, and who may
 mod frames; // how a message is drawn
 mod feeds; // listening over HTTP
 mod policy; // what the browser forbids
+mod scripts; // imports, and tables that documents share
 mod crowd; // more than anybody can read
 mod access; // whoever sits there, with whatever screen

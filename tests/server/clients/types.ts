@@ -1,12 +1,13 @@
 // A TypeScript program that uses a room, rightly and wrongly. `implementation.js` is a copy of
 // static/worldcast.js without its declarations beside it.
 
-import { Room as Implementation } from './implementation.js';
+import * as implementation from './implementation.js';
+import * as declaration from './worldcast.js';
 import { Room, type Message, type RoomOptions } from './worldcast.js';
 
-const declared: typeof Room = Implementation; // what is declared is there
+const declared: typeof declaration = implementation; // the implementation has everything that is declared
 const options: RoomOptions = { last: 10, echo: false };
-const room = new declared(new URL('wss://example.org/websocket/news'), options);
+const room = new declared.Room(new URL('wss://example.org/websocket/news'), options);
 
 room.addEventListener('open', ({ detail }) => {
   const { who, offset, recovered }: { who: number; offset: number; recovered: boolean } = detail;
@@ -25,6 +26,9 @@ await room.say(new ArrayBuffer(1));
 await room.say({ json: [offset] });
 const { clients, who } = await room.presence();
 console.log(clients + (who?.[0] ?? room.who ?? 0), room.isOpen);
+const { CLOSE_CODES, comesBackAfter, Backoff, STEADY_AFTER } = declared;
+const backoff = new Backoff();
+console.log(CLOSE_CODES[1009]?.meaning.trim(), comesBackAfter(1012) ? backoff.next() + STEADY_AFTER : backoff.short());
 room.pause();
 room.resume();
 room.close();

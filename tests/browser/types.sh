@@ -1,0 +1,8 @@
+#!/bin/sh
+# Checks the types of the page's scripts, which stand in their comments (JSDoc). TypeScript is where NODE_PATH says, or
+# where tests/server/clients/install.sh put it.
+set -eu
+cd "$(dirname "$0")/../.."
+
+export NODE_PATH="${NODE_PATH:-$PWD/${CARGO_TARGET_DIR:-target}/tmp/clients/node_modules}"
+exec node -e "require('typescript/lib/tsc.js')" tsc --project tests/browser/jsconfig.json
