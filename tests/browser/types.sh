@@ -5,4 +5,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 export NODE_PATH="${NODE_PATH:-$PWD/${CARGO_TARGET_DIR:-target}/tmp/clients/node_modules}"
+node -e "require.resolve('typescript')" 2>/dev/null || {
+    echo "missing: node with TypeScript; .ci/setup installs both" >&2
+    exit 1
+}
 exec node -e "require('typescript/lib/tsc.js')" tsc --project tests/browser/jsconfig.json
