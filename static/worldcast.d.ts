@@ -30,18 +30,18 @@ export class Backoff {
 /** The `detail` of each event of a room. */
 export interface RoomDetails {
   /** `recovered` is false when messages were missed that are lost. */
-  open: { who: number; offset: number; recovered: boolean };
+  open: { who: string; offset: number; recovered: boolean };
   /** With `text`, or with `bytes` instead; without `who` if it came over HTTP. */
   message: Message;
-  join: { who: number };
-  leave: { who: number };
+  join: { who: string };
+  leave: { who: string };
   /** The next attempt is `wait` ms later; Infinity while paused. */
   lost: { code: number; wait: number };
   /** The room is closed, by `close()` or by a code that means not to come back. */
   end: { code: number; reason: string };
 }
 
-export type Message = { offset: number; who?: number; time: string } & (
+export type Message = { offset: number; who?: string; time: string } & (
   | { text: string; bytes?: undefined }
   | { text?: undefined; bytes: Uint8Array }
 );
@@ -66,7 +66,7 @@ export class Room extends EventTarget {
   constructor(url: string | URL, options?: RoomOptions);
 
   /** Our name for the others; undefined before the first `open`. */
-  get who(): number | undefined;
+  get who(): string | undefined;
 
   get isOpen(): boolean;
 
@@ -77,7 +77,7 @@ export class Room extends EventTarget {
   say(content: Content): Promise<{ offset: number }>;
 
   /** `who` only where the room tells presence. */
-  presence(): Promise<{ clients: number; who?: number[] }>;
+  presence(): Promise<{ clients: number; who?: string[] }>;
 
   /** Closes the connection and keeps the position. */
   pause(): void;

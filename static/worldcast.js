@@ -112,7 +112,7 @@ export class Room extends EventTarget {
   #url;
   /** @type {WebSocket | null} */
   #socket = null;
-  /** @type {{ session: string, who: number, epoch: string, offset: number } | undefined} */
+  /** @type {{ session: string, who: string, epoch: string, offset: number } | undefined} */
   #position; // undefined before the first welcome
   #isWelcome = false; // from a welcome to the loss of its connection
   /** @type {Map<string, Call>} */
@@ -168,7 +168,7 @@ export class Room extends EventTarget {
 
   /**
    * Resolves with `{ clients, who }`; `who` only where the room tells presence.
-   * @returns {Promise<{ clients: number, who?: number[] }>}
+   * @returns {Promise<{ clients: number, who?: string[] }>}
    */
   presence() {
     return this.#call({ type: 'presence' });

@@ -22,7 +22,7 @@ use tokio_tungstenite::{
         protocol::CloseFrame,
     },
 };
-use worldcast::config::RoomName;
+use worldcast::{config::RoomName, protocol::may_come_back_after};
 
 /// A room of a server, the key to show, and the patience to have.
 pub struct Address {
@@ -313,7 +313,7 @@ async fn next_frame(socket: &mut Socket) -> Option<Result<Message, Error>> {
 
 /// The failure that a close frame means, if another attempt would end the same way.
 fn refusal_of(frame: &CloseFrame) -> Option<Failure> {
-    let for_good = matches!(u16::from(frame.code), 1002 | 1003 | 1007 | 1008 | 1009);
+    let for_good = !may_come_back_after(frame.code.into());
     for_good.then(|| match frame.reason.as_str() {
         "" => Failure::Refused(format!("code {}", u16::from(frame.code))),
         reason => Failure::refused(reason),

@@ -7,7 +7,7 @@
 use super::{Event, GetPresence, Hub, PresenceReply};
 use crate::{
     delivery::Broadcast,
-    ids::{ConnectionId, RoomSlot, SpeakerId},
+    ids::{RoomSlot, SpeakerId},
     limits::Flow,
     protocol::v1::Present,
     room::{Change, Changes},

@@ -66,11 +66,6 @@ impl CloseReason {
         }
     }
 
-    /// Whether the same client may expect a better end when it comes back.
-    pub fn come_back(&self) -> bool {
-        !matches!(self, Self::ClosedByClient(_) | Self::Wire(_) | Self::MayNotPublish)
-    }
-
     /// Whether a close frame can still be sent.
     pub fn can_be_told(&self) -> bool {
         !matches!(self, Self::ConnectionLost | Self::WriteStalled)
@@ -80,6 +75,12 @@ impl CloseReason {
     pub fn is_fault(&self) -> bool {
         !matches!(self, Self::ClosedByClient(_) | Self::ConnectionLost | Self::Restart)
     }
+}
+
+/// True if a client that was sent away with `code` may come back, after a pause. After five codes it would break the same
+/// rule again (RFC 6455 §7.4.1): 1002, 1003, 1007, 1008 and 1009.
+pub fn may_come_back_after(code: u16) -> bool {
+    !matches!(code, 1002 | 1003 | 1007..=1009)
 }
 
 impl fmt::Display for CloseReason {
@@ -107,14 +108,6 @@ impl fmt::Display for CloseReason {
 mod tests {
     use super::*;
 
-    #[test]
-    fn whoever_is_sent_away_by_the_server_is_told_whether_to_come_back() {
-        let may_return =
-            [CloseReason::TooSlow, CloseReason::Silent, CloseReason::Overloaded, CloseReason::Restart];
-        assert!(may_return.iter().all(|reason| reason.come_back() && reason.code().is_some()));
-        assert!(!CloseReason::ClosedByClient(Some(CloseCode::Normal)).come_back());
-    }
-
     /// What clients rely on, by code and name.
     #[test]
     fn every_reason_is_documented_with_its_code_and_whether_to_come_back() {
@@ -138,7 +131,8 @@ mod tests {
             let code = reason.code().map_or("none".to_owned(), |code| u16::from(code).to_string());
             let row = format!("| {code} | `{}` | ", reason.name());
             let (_, row) = protocol.split_once(&row).expect(&row);
-            assert_eq!(row.lines().next().unwrap().contains("| yes"), reason.come_back(), "{reason}");
+            let comes_back = reason.code().is_none_or(|code| may_come_back_after(code.into()));
+            assert_eq!(row.lines().next().unwrap().contains("| yes"), comes_back, "{reason}");
         }
     }
 
@@ -148,6 +142,21 @@ mod tests {
             [CloseReason::TooSlow, CloseReason::Silent, CloseReason::Overloaded, CloseReason::Restart]
         {
             assert!(reason.to_string().len() <= 123, "RFC 6455 §5.5: {reason}");
+        }
+    }
+
+    #[test]
+    fn documents_and_scripts_agree_on_the_codes_after_which_a_client_comes_back() {
+        let protocol = include_str!("../../docs/protocol.md");
+        let (_, table) = protocol.split_once("| close code | name | come back |\n|---|---|---|\n").unwrap();
+        let script = include_str!("../../static/worldcast.js");
+        for code in [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014] {
+            let comes_back = may_come_back_after(code);
+            let row = table.lines().find(|row| row.starts_with(&format!("| {code} |"))).unwrap();
+            assert_eq!(row.ends_with("| yes |"), comes_back, "{row}");
+            let (_, entry) = script.split_once(&format!("\n  {code}: {{ meaning: ")).unwrap();
+            let entry = entry.lines().next().unwrap();
+            assert!(entry.ends_with(&format!("comeBack: {comes_back} }},")), "{code}: {entry}");
         }
     }
 }

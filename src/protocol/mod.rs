@@ -5,7 +5,7 @@ mod session_tokens; // who may say that it is who
 pub mod sse; // Server-Sent Events
 pub mod v1; // worldcast.v1
 
-pub use close_reason::CloseReason;
+pub use close_reason::{CloseReason, may_come_back_after};
 pub use session_tokens::SessionTokens;
 
 use crate::wire::WindowBits;
