@@ -9,6 +9,7 @@ pub mod http; // requests and the opening handshake
 pub mod session; // one client
 pub mod relay; // one worker thread's clients
 pub mod hub; // where order is made
+pub mod shared; // what all threads share
 pub mod connection; // one socket and what waits for it
 pub mod delivery; // messages as bytes
 pub mod protocol; // how a session is spoken to

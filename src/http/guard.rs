@@ -106,7 +106,7 @@ fn forbid_sniffing(response: &mut HttpResponse) {
 }
 
 fn note(state: &AppState, peer: Option<SocketAddr>, refusal: &Refusal) {
-    state.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
+    state.shared.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
     let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
     match refusal {
         Refusal::Origin(origin) => log_client!(

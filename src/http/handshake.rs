@@ -21,7 +21,7 @@ pub async fn upgrade(request: HttpRequest, state: web::Data<AppState>) -> Result
         return Err(plain_request(&request));
     }
     let room = match request.match_info().unprocessed().strip_prefix('/') {
-        Some("") | None => state.settings.rooms.default.clone(),
+        Some("") | None => state.shared.settings.rooms.default.clone(),
         Some(name) => percent_decode_str(name).decode_utf8_lossy().parse()?, // actix has left `%`, `/` and `+` encoded
     };
     admit(&request, &state, room)
@@ -61,7 +61,7 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;
-    let room_settings = state.settings.room(&room);
+    let room_settings = state.shared.settings.room(&room);
     let may_publish = room_settings.anyone || state.has_key(request)?;
     let query = Query::of(request)?;
     let echo = query.get("echo", "true or false")?;
@@ -71,7 +71,7 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
         let why = "since is for clients that speak worldcast.v1; others have last";
         return Err(Refusal::Query(why.to_owned()));
     }
-    let resumes = query.get("session", "text")?.and_then(|token: String| state.tokens.verify(&token));
+    let resumes = query.get("session", "text")?.and_then(|token: String| state.shared.tokens.verify(&token));
     let compression = negotiate_compression(request, state);
     let mut response =
         ws::handshake(request).map_err(|_| Refusal::Handshake("the stock handshake refused it"))?;
@@ -166,6 +166,6 @@ fn negotiate_protocol(request: &HttpRequest) -> Protocol {
 
 fn negotiate_compression(request: &HttpRequest, state: &AppState) -> Option<wire::Agreement> {
     let offers = request.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
-    let enabled = state.settings.compression.enabled;
+    let enabled = state.shared.settings.compression.enabled;
     enabled.then(|| wire::negotiate(offers.filter_map(|offer| offer.to_str().ok()))).flatten()
 }

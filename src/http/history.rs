@@ -5,10 +5,10 @@
 
 use super::{AppState, refusal::Refusal};
 use crate::{
-    config::{RoomName, Settings},
+    config::RoomName,
     history::{HistoryRequest, HistorySlice, Message, Position},
     hub::Read,
-    limits::{Reservation, Source},
+    limits::{MAX_PIECE, Reservation, Source},
     protocol::v1::MessageJson,
     wire::Payload,
 };
@@ -36,22 +36,8 @@ const PIECE: usize = 32 << 10;
 /// still less than a piece.
 const SLICE: usize = 4095;
 
-/// The most bytes of a piece, with what surrounds a message.
-const MAX_PIECE: usize = 64 << 10;
-
 /// Of the patience with a client that takes nothing, the part for which an answer waits for a share.
 const PATIENCE: u32 = 4;
-
-/// Bytes that all answers hold at most: six of the largest histories, since one source alone may hold 3 of 16 parts
-/// without a key, and a piece.
-pub fn answer_bytes(settings: &Settings) -> usize {
-    let largest = settings
-        .all_rooms()
-        .map(|room_settings| room_settings.history.bytes.bytes())
-        .max()
-        .unwrap_or_default();
-    settings.limits.answer_bytes.bytes().max(largest.saturating_mul(6)).saturating_add(MAX_PIECE)
-}
 
 /// What is asked for.
 pub struct HistoryQuery {
@@ -83,7 +69,7 @@ impl AppState {
         let mut reservation = None;
         if !is_head {
             let cost = cost(slice.as_ref());
-            reservation = self.answers.try_reserve(source, cost);
+            reservation = self.shared.limits.answers.try_reserve(source, cost);
             if reservation.is_none() {
                 drop(slice); // who waits holds nothing
                 reservation = Some(self.waits_for(source, cost).await?);
@@ -114,8 +100,8 @@ impl AppState {
     }
 
     async fn waits_for(&self, source: Source, cost: usize) -> Result<Reservation, Refusal> {
-        let patience = self.settings.session.stalled_write / PATIENCE;
-        self.answers.reserve(source, cost, patience).await.ok_or(Refusal::Busy)
+        let patience = self.shared.settings.session.stalled_write / PATIENCE;
+        self.shared.limits.answers.reserve(source, cost, patience).await.ok_or(Refusal::Busy)
     }
 
     /// More may have been said while a share was waited for.

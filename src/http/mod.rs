@@ -19,11 +19,9 @@ pub use handshake::list_has;
 pub use refusal::Refusal;
 
 use crate::{
-    config::Settings,
     hub::Hub,
-    limits::{ConnectionLimits, ConnectionSlot, Descriptors, Pool, Source},
-    metrics::Metrics,
-    protocol::SessionTokens,
+    limits::{ConnectionSlot, Source},
+    shared::Shared,
 };
 use access::{api_keys::ApiKeys, origin::Origins};
 use actix::Addr;
@@ -35,50 +33,25 @@ use actix_web::{
     web,
 };
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
-use tokio::sync::Semaphore;
 
 /// What the handlers of one server share.
 pub struct AppState {
-    settings: Arc<Settings>,
+    shared: Arc<Shared>,
     hub: Addr<Hub>,
-    limits: Arc<ConnectionLimits>,
-    metrics: Arc<Metrics>,
-    /// Bytes of messages that may be under way.
-    in_flight: Arc<Semaphore>,
-    /// Bytes of bodies that are being read.
-    bodies: Arc<Pool>,
-    /// Bytes that answers about histories hold.
-    answers: Arc<Pool>,
     keys: ApiKeys,
     origins: Origins,
-    tokens: SessionTokens,
     page: Option<PathBuf>,
-    descriptors: Arc<Descriptors>,
 }
 
 impl AppState {
     /// `listeners` are the addresses that are really listened to.
-    pub fn new(
-        settings: Arc<Settings>,
-        hub: Addr<Hub>,
-        metrics: Arc<Metrics>,
-        tokens: SessionTokens,
-        in_flight: Arc<Semaphore>,
-        descriptors: Arc<Descriptors>,
-        listeners: &[SocketAddr],
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>, hub: Addr<Hub>, listeners: &[SocketAddr]) -> Self {
+        let settings = &shared.settings;
         Self {
-            limits: ConnectionLimits::new(settings.limits.clone(), metrics.clone()),
-            in_flight,
-            bodies: Pool::new(publish::body_bytes(&settings), metrics.body_bytes.clone()),
-            answers: Pool::new(history::answer_bytes(&settings), metrics.answer_bytes.clone()),
             keys: ApiKeys::new(settings.publish.keys.clone()),
             origins: Origins::new(&settings.origins, listeners),
             page: page::directory(&settings.page),
-            descriptors,
-            metrics,
-            tokens,
-            settings,
+            shared,
             hub,
         }
     }
@@ -86,7 +59,7 @@ impl AppState {
     /// A place for the client of `request`.
     fn connection_slot(&self, request: &HttpRequest) -> Result<ConnectionSlot, Refusal> {
         let ip = request.peer_addr().map(|peer| peer.ip());
-        self.limits.enter(ip, Instant::now()).map_err(Refusal::LimitReached)
+        self.shared.limits.connections.enter(ip, Instant::now()).map_err(Refusal::LimitReached)
     }
 
     /// The share of shared bounds that `request` takes from.

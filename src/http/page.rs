@@ -48,7 +48,7 @@ pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
     };
     match &state.page {
         Some(directory) => {
-            let descriptor = state.descriptors.file().ok_or(Refusal::Busy)?;
+            let descriptor = state.shared.limits.descriptors.file().ok_or(Refusal::Busy)?;
             Ok(hold_until_sent(descriptor, from_directory(&request, directory, name)?))
         }
         None => built_in(&request, name),

@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     clock::timeout,
-    config::{RoomName, Settings},
+    config::RoomName,
     hub::{GetCredit, IdempotencyKey, NotPosted, Post},
-    limits::{Permit, Reservation, cost},
+    limits::{BODIES, Permit, Reservation, body_bytes, cost},
     protocol::v1,
     wire::Payload,
 };
@@ -26,9 +26,6 @@ const MAX_MESSAGES: usize = 256;
 
 /// How much longer than one message a batch may be.
 const MESSAGES_OF_A_BATCH: usize = 16;
-
-/// How many of the largest bodies are read at once at least: one source alone may hold 3 of 16 parts without a key.
-const BODIES: usize = 6;
 
 /// `POST /rooms/{room}/messages`: the body is the message.
 pub async fn message(
@@ -94,7 +91,7 @@ impl Item {
 /// Whether the request may publish in the room; the largest message there.
 fn check(request: &HttpRequest, state: &AppState, room: &RoomName) -> Result<usize, Refusal> {
     check_origin(request)?;
-    let room_settings = state.settings.room(room);
+    let room_settings = state.shared.settings.room(room);
     if !room_settings.anyone {
         state.keys.check(request)?;
     }
@@ -112,8 +109,8 @@ async fn post(
     let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
     let permit = state.permit(&room, &bytes).await?;
     drop(reservation); // from here on the permit counts them
-    state.metrics.messages_received.inc_by(bytes.len() as u64);
-    state.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
+    state.shared.metrics.messages_received.inc_by(bytes.len() as u64);
+    state.shared.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
     let post = Post { room, payloads, key, source: state.source(request), permit };
     let posted = state.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(posted))
@@ -140,12 +137,6 @@ fn idempotency_key(request: &HttpRequest, payloads: &[Payload]) -> Result<Option
     Ok(Some(IdempotencyKey { key: key.to_owned(), fingerprint: fingerprint.finish() }))
 }
 
-/// Bytes of bodies that are read at once.
-pub fn body_bytes(settings: &Settings) -> usize {
-    let largest = settings.session.max_message.bytes();
-    settings.limits.body_bytes.bytes().max(largest.saturating_mul(BODIES))
-}
-
 impl AppState {
     /// Reads the body. Who dawdles over one holds what has come of it, and no more than the share of its address.
     async fn read(
@@ -154,9 +145,9 @@ impl AppState {
         payload: web::Payload,
         most: usize,
     ) -> Result<RequestBody, Refusal> {
-        let session = &self.settings.session;
+        let session = &self.shared.settings.session;
         let reader = BodyReader {
-            pool: &self.bodies,
+            pool: &self.shared.limits.bodies,
             source: self.source(request),
             most,
             within: session.handshake_within,
@@ -168,8 +159,8 @@ impl AppState {
     /// Bytes of the largest batch where a message has at most `largest`.
     fn largest_batch(&self, largest: usize) -> usize {
         let bytes = largest.saturating_mul(MESSAGES_OF_A_BATCH);
-        let bodies = body_bytes(&self.settings) / BODIES;
-        bytes.min(self.settings.limits.in_flight_bytes.bytes()).min(bodies)
+        let bodies = body_bytes(&self.shared.settings) / BODIES;
+        bytes.min(self.shared.settings.limits.in_flight_bytes.bytes()).min(bodies)
     }
 
     /// The permit for messages of these `bytes`, when the room and the server have room for them.
@@ -180,16 +171,18 @@ impl AppState {
                 Some(flow) => Some(Arc::new(flow.acquire(bytes.iter().copied()).await?)),
                 None => None,
             };
-            let server = self.in_flight.clone().acquire_many_owned(self.permits(bytes)).await.ok()?;
+            let server =
+                self.shared.limits.in_flight.clone().acquire_many_owned(self.permits(bytes)).await.ok()?;
             Some(Permit::new(server, credit))
         };
-        let permit = timeout(self.settings.session.stalled_write, both).await.map_err(|_| Refusal::Busy)?;
+        let permit =
+            timeout(self.shared.settings.session.stalled_write, both).await.map_err(|_| Refusal::Busy)?;
         permit.ok_or(Refusal::Stopping)
     }
 
     /// What messages cost of what may be under way; never more than there is.
     fn permits(&self, bytes: &[usize]) -> u32 {
-        let all = cost(self.settings.limits.in_flight_bytes.bytes());
+        let all = cost(self.shared.settings.limits.in_flight_bytes.bytes());
         bytes.iter().map(|bytes| cost(*bytes)).fold(0, u32::saturating_add).min(all)
     }
 }

@@ -20,7 +20,7 @@ const MAX_ROOMS: usize = 1000;
 /// names it.
 pub async fn describe(state: web::Data<AppState>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
     let room = match name.as_str() {
-        "" => state.settings.rooms.default.clone(),
+        "" => state.shared.settings.rooms.default.clone(),
         name => name.parse()?,
     };
     let facts = state.hub.send(Describe { room }).await.map_err(|_| Refusal::Stopping)?;

@@ -35,7 +35,7 @@ pub async fn listen(
         .insert_header(("X-Accel-Buffering", "no")) // nginx would keep events until there are many
         .streaming(stream::empty::<Result<Bytes, Infallible>>()); // the session sends the body
     if *request.method() == Method::GET {
-        let room_settings = state.settings.room(&room);
+        let room_settings = state.shared.settings.room(&room);
         let (peer, slot) = (request.peer_addr(), state.connection_slot(&request)?);
         let framing = if request.version() < Version::HTTP_11 { Framing::Close } else { Framing::Chunked };
         let encoding = Encoding { protocol: Protocol::Events(framing), window: None };

@@ -253,8 +253,11 @@ fn expiry_interval(settings: &Settings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Permit;
-    use crate::{history::HistoryRequest, ids::RelayId, limits::Source};
+    use crate::{
+        history::HistoryRequest,
+        ids::RelayId,
+        limits::{Permit, Source},
+    };
     use std::{cell::Cell, rc::Rc};
 
     /// A relay that counts its turns.

@@ -4,6 +4,7 @@
 //! youngest of them is refused and gives back what it holds, then the next, until those that are left go on.
 
 use super::{Ledger, Source};
+use crate::config::Settings;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -192,6 +193,29 @@ impl Drop for Growing<'_> {
         drop(state);
         self.pool.changed.notify_waiters();
     }
+}
+
+/// How many of the largest bodies are read at once at least: one source alone may hold 3 of 16 parts without a key.
+pub const BODIES: usize = 6;
+
+/// The most bytes of a piece, with what surrounds a message.
+pub const MAX_PIECE: usize = 64 << 10;
+
+/// Bytes of bodies that are read at once.
+pub fn body_bytes(settings: &Settings) -> usize {
+    let largest = settings.session.max_message.bytes();
+    settings.limits.body_bytes.bytes().max(largest.saturating_mul(BODIES))
+}
+
+/// Bytes that all answers hold at most: six of the largest histories, since one source alone may hold 3 of 16 parts
+/// without a key, and a piece.
+pub fn answer_bytes(settings: &Settings) -> usize {
+    let largest = settings
+        .all_rooms()
+        .map(|room_settings| room_settings.history.bytes.bytes())
+        .max()
+        .unwrap_or_default();
+    settings.limits.answer_bytes.bytes().max(largest.saturating_mul(6)).saturating_add(MAX_PIECE)
 }
 
 #[cfg(test)]

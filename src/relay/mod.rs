@@ -12,15 +12,13 @@ pub use local_sessions::LocalSessions;
 
 use crate::{
     clock,
-    config::Settings,
     connection::Connection,
     delivery::{HistoryCache, Subscriber},
-    hub::{Command, Event, Finish, Load, PresenceReply, RelayStarted, Stint, Turn, TurnLimits},
+    hub::{Command, Event, Finish, Hub, Load, PresenceReply, RelayStarted, Stint, Turn, TurnLimits},
     ids::{ConnectionId, RelayId},
-    limits::Backlog,
     logging::{PanicGuard, REPEATING},
-    metrics::Metrics,
-    protocol::{CloseReason, SessionTokens, v1},
+    protocol::{CloseReason, v1},
+    shared::Shared,
     wire,
 };
 use actix::prelude::*;
@@ -33,21 +31,21 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::Semaphore, task::yield_now};
+use tokio::task::yield_now;
 
 /// What the sessions of a thread share with its relay.
 pub struct WorkerContext {
+    pub shared: Arc<Shared>,
     pub relay: RelayId,
     pub hub: HubSender,
-    pub settings: Arc<Settings>,
-    pub metrics: Arc<Metrics>,
-    /// Bytes of messages that may be under way.
-    pub in_flight: Arc<Semaphore>,
-    /// What all outboxes hold together.
-    pub backlog: Arc<Backlog>,
-    /// Proves who comes back.
-    pub tokens: SessionTokens,
     pub local_sessions: RefCell<LocalSessions>,
+}
+
+impl WorkerContext {
+    pub fn new(shared: Arc<Shared>, relay: RelayId, hub: Addr<Hub>) -> Self {
+        let local_sessions = RefCell::new(LocalSessions::new(&shared.settings));
+        Self { shared, relay, hub: HubSender::new(hub), local_sessions }
+    }
 }
 
 pub struct Relay {
@@ -74,10 +72,10 @@ impl Relay {
     /// The relay of this thread, behind `worker`.
     pub fn new(worker: Rc<WorkerContext>) -> Self {
         Self {
-            turn_limits: TurnLimits::of(&worker.settings),
+            turn_limits: TurnLimits::of(&worker.shared.settings),
             histories: HistoryCache::new(
-                worker.settings.limits.recall_cache_bytes.bytes(),
-                worker.metrics.clone(),
+                worker.shared.settings.limits.recall_cache_bytes.bytes(),
+                worker.shared.metrics.clone(),
             ),
             worker,
             gathered: Load::default(),
@@ -101,7 +99,7 @@ impl Relay {
                 let subscriber =
                     Subscriber { connection: id, who: admission.who, resumed: admission.resumed };
                 let Some(connection) = local_sessions.admit(subscriber, room, flow) else { return };
-                let (tokens, histories) = (&self.worker.tokens, &mut self.histories);
+                let (tokens, histories) = (&self.worker.shared.tokens, &mut self.histories);
                 let (messages, bytes) = welcome::greet(connection, room, *admission, tokens, histories);
                 self.gathered.add(messages + 1, bytes);
                 drop(local_sessions);
@@ -148,7 +146,7 @@ impl Relay {
 
     fn flush(&mut self) {
         self.gathered = Load::default();
-        self.worker.local_sessions.borrow_mut().flush(&self.worker.metrics);
+        self.worker.local_sessions.borrow_mut().flush(&self.worker.shared.metrics);
     }
 
     /// Takes no turn before the sockets of this thread were looked after.
@@ -166,7 +164,11 @@ impl Relay {
         self.waits_for_subscribers = true;
         ctx.run_later(CATCH_UP_INTERVAL, |relay, ctx| {
             relay.waits_for_subscribers = false;
-            relay.worker.local_sessions.borrow_mut().release_credit(clock::now(), &relay.worker.metrics);
+            relay
+                .worker
+                .local_sessions
+                .borrow_mut()
+                .release_credit(clock::now(), &relay.worker.shared.metrics);
             relay.wait_for_subscribers(ctx);
         });
     }
@@ -184,12 +186,12 @@ impl Relay {
         self.skipped_check = false;
         let now = clock::now();
         for connection in self.worker.local_sessions.borrow().connections() {
-            connection.check_deadlines(now, &self.worker.settings.session);
+            connection.check_deadlines(now, &self.worker.shared.settings.session);
         }
     }
 
     fn note(&self, standstill: Duration) {
-        self.worker.metrics.standstills.inc();
+        self.worker.shared.metrics.standstills.inc();
         if standstill >= LONG_STANDSTILL {
             warn!(
                 target: REPEATING,
@@ -235,7 +237,7 @@ impl Actor for Relay {
         self.worker.hub.send(Command::RelayStarted(started)); // the first thing that this thread tells the hub
         let worker = self.worker.clone();
         actix::spawn(async move { worker.hub.run().await }); // within this actor it would not let others go first
-        let interval = self.worker.settings.session.sweep_interval();
+        let interval = self.worker.shared.settings.session.sweep_interval();
         clock::ticks_every(interval);
         ctx.run_interval(interval, |relay, _| relay.check_deadlines());
         ctx.run_interval(HistoryCache::LIFETIME / 10, |relay, _| relay.histories.drop_unused(Instant::now()));
@@ -264,11 +266,12 @@ impl Handler<Turn> for Relay {
 pub(crate) mod tests {
     use super::*;
     use crate::{
+        config::Settings,
         delivery::{Broadcast, Speaker},
         history::{Audience, HistoryLimits, NewMessage},
         hub::Hub,
         ids::RoomSlot,
-        limits::{Flow, in_flight},
+        limits::{Descriptors, Flow},
         room::{RoomPolicy, Rooms},
         wire::Payload,
     };
@@ -281,18 +284,9 @@ pub(crate) mod tests {
 
     /// A thread's desk without a relay, and the hub that it tells.
     pub fn worker() -> (Rc<WorkerContext>, Addr<Hub>) {
-        let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
-        let hub = Hub::new(&settings, metrics.clone()).start();
-        let worker = Rc::new(WorkerContext {
-            relay: RelayId(0),
-            hub: HubSender::new(hub.clone()),
-            in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
-            backlog: Arc::new(Backlog::new(&settings, metrics.clone())),
-            tokens: SessionTokens::default(),
-            local_sessions: RefCell::new(LocalSessions::new(&settings)),
-            settings: Arc::new(settings),
-            metrics,
-        });
+        let shared = Shared::new(Settings::default(), Descriptors::raise_limit(&Settings::default(), 1));
+        let hub = Hub::new(&shared.settings, shared.metrics.clone()).start();
+        let worker = Rc::new(WorkerContext::new(shared, RelayId(0), hub.clone()));
         (worker, hub)
     }
 

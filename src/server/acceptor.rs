@@ -8,9 +8,8 @@ use super::{
     worker::WorkerHandle,
 };
 use crate::{
-    limits::Descriptors,
     logging::{PanicGuard, REPEATING},
-    metrics::Metrics,
+    shared::Shared,
 };
 use log::error;
 use rustix::io::Errno;
@@ -41,8 +40,7 @@ pub struct Acceptor {
     pub threads: Arc<[WorkerHandle]>,
     /// Which of them it lives on.
     pub home: usize,
-    pub metrics: Arc<Metrics>,
-    pub descriptors: Arc<Descriptors>,
+    pub shared: Arc<Shared>,
 }
 
 impl Acceptor {
@@ -72,9 +70,9 @@ impl Acceptor {
     }
 
     async fn accept_one(&self, socket: &TcpListener, factory: &Rc<ConnectionFactory>) {
-        if !self.descriptors.suffice_for_client() {
+        if !self.shared.limits.descriptors.suffice_for_client() {
             if has_waiting(socket) {
-                self.descriptors.report_shortage();
+                self.shared.limits.descriptors.report_shortage();
                 self.log_accept_error(&Errno::MFILE.into());
             }
             return sleep(PAUSE).await;
@@ -102,7 +100,7 @@ impl Acceptor {
     }
 
     fn log_accept_error(&self, error: &io::Error) {
-        self.metrics.accept_errors.inc();
+        self.shared.metrics.accept_errors.inc();
         error!(
             target: REPEATING,
             "cannot accept on {}: {error}; who comes now waits. If descriptors are short, raise their hard limit \

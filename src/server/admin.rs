@@ -3,11 +3,11 @@
 //! A server of its own, with a thread of its own: it answers while the workers are busy, and stops last.
 
 use super::listener;
-use super::{StartError, shared::Shared};
+use super::{StartError, context::ServerContext};
 use crate::{
-    config::Settings,
     http::{LocalAddress, guard},
     logging,
+    shared::Shared,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header, middleware::from_fn, web,
@@ -43,18 +43,18 @@ pub struct Admin {
 
 impl Admin {
     /// Serves on `admin.listen`; on nothing when that is empty.
-    pub fn start(settings: &Settings, shared: Shared, readiness: Readiness) -> Result<Self, StartError> {
-        let listeners = listener::bind_admin(settings)?;
+    pub fn start(context: ServerContext, readiness: Readiness) -> Result<Self, StartError> {
+        let listeners = listener::bind_admin(&context.shared.settings)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let Some(first) = addresses.first().copied() else {
             return Ok(Self { server: None, addresses });
         };
         let app = move || {
             App::new()
-                .app_data(shared.state.clone())
+                .app_data(context.state.clone())
                 .app_data(LocalAddress(first)) // where a connection does not know its own address
                 .wrap(from_fn(guard))
-                .app_data(web::Data::new(shared.clone()))
+                .app_data(web::Data::new(context.clone()))
                 .app_data(web::Data::new(readiness.clone()))
                 .route("/health", web::get().to(health))
                 .route("/ready", web::get().to(ready))
@@ -99,15 +99,19 @@ async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
     }
 }
 
-async fn metrics(request: HttpRequest, shared: web::Data<Shared>) -> Result<HttpResponse, actix_web::Error> {
-    let all = shared.settings.limits.in_flight_bytes.bytes();
-    let free = shared.in_flight.available_permits();
-    shared.metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
-    shared.metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
-    shared.metrics.log_lines_suppressed.inner().store(logging::suppressed(), Ordering::Relaxed);
+async fn metrics(
+    request: HttpRequest,
+    context: web::Data<ServerContext>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let Shared { settings, metrics, limits, .. } = &*context.shared;
+    let all = settings.limits.in_flight_bytes.bytes();
+    let free = limits.in_flight.available_permits();
+    metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
+    metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
+    metrics.log_lines_suppressed.inner().store(logging::suppressed(), Ordering::Relaxed);
     let (text, kind) = match accepts_open_metrics(&request) {
-        true => (shared.metrics.text(), "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        false => (shared.metrics.classic_text(), "text/plain; version=0.0.4; charset=utf-8"),
+        true => (metrics.text(), "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        false => (metrics.classic_text(), "text/plain; version=0.0.4; charset=utf-8"),
     };
     let text = text.map_err(actix_web::error::ErrorInternalServerError)?;
     Ok(HttpResponse::Ok().content_type(kind).body(text))

@@ -4,15 +4,15 @@
 //! that owns its socket; every other response is written back, and the connection takes another request.
 
 use super::{
+    context::ServerContext,
     exchange::{Exchange, Received, to_io_error},
-    shared::Shared,
 };
 use crate::{
     http,
-    limits::Descriptors,
     logging::log_client,
     relay::WorkerContext,
     session::{Handshake, Session},
+    shared::Shared,
 };
 use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, map_config};
@@ -27,7 +27,6 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 use tokio::net::TcpStream;
@@ -41,7 +40,6 @@ pub struct ConnectionFactory {
     state: web::Data<http::AppState>,
     config: ServiceConfig,
     worker: Rc<WorkerContext>,
-    descriptors: Arc<Descriptors>,
     /// Cancelled when the server stops: no connection waits for another request any more.
     closing: CancellationToken,
 }
@@ -71,14 +69,16 @@ impl Future for ConnectionTask {
 }
 
 impl ConnectionFactory {
-    pub async fn new(shared: &Shared, listener: SocketAddr) -> Result<Self, ()> {
-        let app = map_config(http::app(shared.state.clone(), listener), |()| AppConfig::default());
+    pub async fn new(
+        context: &ServerContext,
+        worker: Rc<WorkerContext>,
+        listener: SocketAddr,
+    ) -> Result<Self, ()> {
+        let app = map_config(http::app(context.state.clone(), listener), |()| AppConfig::default());
         let app = boxed::rc_service(app.into_factory().new_service(()).await?);
-        let worker = shared.worker();
-        let keep_alive = KeepAlive::Timeout(worker.settings.session.handshake_within);
+        let keep_alive = KeepAlive::Timeout(worker.shared.settings.session.handshake_within);
         let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
-        let (state, descriptors) = (shared.state.clone(), shared.descriptors.clone());
-        Ok(Self { app, state, config, worker, descriptors, closing: shared.closing.clone() })
+        Ok(Self { app, state: context.state.clone(), config, worker, closing: context.closing.clone() })
     }
 
     /// What becomes of a client.
@@ -88,7 +88,7 @@ impl ConnectionFactory {
 
     /// Serves one request after the other, until one of them makes a session of the connection.
     async fn serve(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> NextStep {
-        let session = &self.worker.settings.session;
+        let session = &self.worker.shared.settings.session;
         let mut exchange = Exchange::new(socket, self.config.clone());
         while let Some(request) = self.next_request(&mut exchange, peer).await? {
             let response = self.app.call(request).await.map_err(to_io_error)?;
@@ -115,7 +115,7 @@ impl ConnectionFactory {
         may_persist: bool,
         peer: SocketAddr,
     ) -> io::Result<bool> {
-        let WorkerContext { settings, metrics, .. } = &*self.worker;
+        let Shared { settings, metrics, .. } = &*self.worker.shared;
         let responded = exchange.respond(response, may_persist, &settings.session).await;
         if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             metrics.responses_cut.inc();
@@ -126,13 +126,13 @@ impl ConnectionFactory {
 
     /// The next request that can be understood. What cannot is refused here, and ends the connection.
     async fn next_request(&self, exchange: &mut Exchange, peer: SocketAddr) -> io::Result<Option<Request>> {
-        let session = &self.worker.settings.session;
+        let session = &self.worker.shared.settings.session;
         let next = if exchange.is_idle() {
             tokio::select! {
                 biased;
                 next = exchange.next(session) => next,
                 () = self.closing.cancelled() => Ok(Received::End),
-                () = self.descriptors.run_short() => Ok(Received::End),
+                () = self.worker.shared.limits.descriptors.run_short() => Ok(Received::End),
             }
         } else {
             exchange.next(session).await

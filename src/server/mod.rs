@@ -5,7 +5,7 @@ mod listener; // sockets that accept
 mod acceptor; // who accepts on them
 mod workers; // all worker threads
 mod worker; // one of them
-mod shared; // what they share
+mod context; // what they share
 mod connection; // from a connection to a session
 mod exchange; // one request and its response after the other
 mod head; // the head of a request
@@ -19,12 +19,12 @@ use crate::{
     hub::{Drain, Hub},
     limits::Descriptors,
     logging::TARGET,
-    metrics::Metrics,
+    shared::Shared,
 };
 use actix::prelude::*;
 use admin::{Admin, Readiness};
+use context::ServerContext;
 use log::{info, warn};
-use shared::Shared;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use workers::Workers;
 
@@ -57,16 +57,17 @@ pub struct Stop {
 impl Server {
     /// Binds every listener and starts the threads behind them.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let descriptors = Arc::new(Descriptors::raise_limit(&settings, workers::number(settings.workers)));
+        let descriptors = Descriptors::raise_limit(&settings, workers::number(settings.workers));
         warn_of_danger(&settings);
-        let (settings, metrics) = (Arc::new(settings), Arc::new(Metrics::new()));
-        let listeners = listener::bind_all(&settings)?;
+        let shared = Shared::new(settings, descriptors);
+        let settings = &shared.settings;
+        let listeners = listener::bind_all(settings)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-        let hub = start_hub(&settings, &metrics);
-        let shared = Shared::new(settings.clone(), hub.clone(), metrics, descriptors, &addresses);
+        let hub = start_hub(&shared);
+        let context = ServerContext::new(shared.clone(), hub.clone(), &addresses);
         let readiness = Readiness::default();
-        let admin = Admin::start(&settings, shared.clone(), readiness.clone())?;
-        let workers = Workers::start(listeners, &shared).map_err(StartError::Workers)?;
+        let admin = Admin::start(context.clone(), readiness.clone())?;
+        let workers = Workers::start(listeners, &context).map_err(StartError::Workers)?;
         readiness.set(true);
         let (drain, close_within) = (settings.shutdown.drain, settings.session.close_within);
         let stop = Stop { workers, hub, readiness, drain, close_within };
@@ -147,8 +148,8 @@ fn warn_of_danger(settings: &Settings) {
 }
 
 /// The hub has a thread of its own: no session delays it.
-fn start_hub(settings: &Settings, metrics: &Arc<Metrics>) -> Addr<Hub> {
-    let hub = Hub::new(settings, metrics.clone());
+fn start_hub(shared: &Arc<Shared>) -> Addr<Hub> {
+    let hub = Hub::new(&shared.settings, shared.metrics.clone());
     Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
 }
 

@@ -1,9 +1,10 @@
 //! A thread that serves connections, from the first request of each to its end: as the others see it, and the actor on it.
 
-use super::{acceptor::Acceptor, connection::ConnectionFactory, shared::Shared};
+use super::{acceptor::Acceptor, connection::ConnectionFactory, context::ServerContext};
 use crate::{
     hub::Barrier,
     logging::{PanicGuard, REPEATING},
+    relay::WorkerContext,
 };
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
@@ -31,7 +32,8 @@ pub struct WorkerHandle {
 }
 
 struct Worker {
-    shared: Shared,
+    context: ServerContext,
+    worker: Rc<WorkerContext>,
     listeners: Vec<SocketAddr>,
     /// One for each listener.
     factories: Vec<Rc<ConnectionFactory>>,
@@ -68,15 +70,15 @@ struct FlushToHub;
 impl WorkerHandle {
     /// Starts the one of this `number`; so many files can be read at once.
     pub fn start(
-        shared: &Shared,
+        context: &ServerContext,
         number: usize,
         listeners: &[SocketAddr],
         readers: usize,
     ) -> io::Result<Self> {
         let arbiter = Arbiter::try_with_tokio_rt(move || runtime(readers))?.handle();
-        let (shared, listeners) = (shared.clone(), listeners.to_vec());
-        let connections = shared.descriptors.connections_of(number).clone();
-        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(shared, listeners));
+        let (context, listeners) = (context.clone(), listeners.to_vec());
+        let connections = context.shared.limits.descriptors.connections_of(number).clone();
+        let worker = Worker::start_in_arbiter(&arbiter, |_| Worker::new(context, listeners));
         Ok(Self { arbiter, worker, connections })
     }
 
@@ -129,8 +131,14 @@ impl WorkerHandle {
 }
 
 impl Worker {
-    fn new(shared: Shared, listeners: Vec<SocketAddr>) -> Self {
-        Self { shared, listeners, factories: Vec::new(), _guard: PanicGuard("worker") }
+    fn new(context: ServerContext, listeners: Vec<SocketAddr>) -> Self {
+        Self {
+            worker: context.start_relay(),
+            context,
+            listeners,
+            factories: Vec::new(),
+            _guard: PanicGuard("worker"),
+        }
     }
 }
 
@@ -138,7 +146,7 @@ impl Actor for Worker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let factories = factories(self.shared.clone(), self.listeners.clone());
+        let factories = factories(self.context.clone(), self.worker.clone(), self.listeners.clone());
         ctx.wait(factories.into_actor(self).map(|factories, worker, _| worker.factories = factories));
     }
 }
@@ -174,15 +182,21 @@ impl Handler<FlushToHub> for Worker {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: FlushToHub, _: &mut Self::Context) -> Self::Result {
-        self.shared.worker().hub.flush();
-        let answered = self.shared.hub.send(Barrier);
+        self.worker.hub.flush();
+        let answered = self.context.hub.send(Barrier);
         Box::pin(answered.map(|_| ())) // a hub that has ended has nothing to settle
     }
 }
 
-async fn factories(shared: Shared, listeners: Vec<SocketAddr>) -> Vec<Rc<ConnectionFactory>> {
-    let factories =
-        join_all(listeners.into_iter().map(|listener| ConnectionFactory::new(&shared, listener))).await;
+async fn factories(
+    context: ServerContext,
+    worker: Rc<WorkerContext>,
+    listeners: Vec<SocketAddr>,
+) -> Vec<Rc<ConnectionFactory>> {
+    let factories = join_all(
+        listeners.into_iter().map(|listener| ConnectionFactory::new(&context, worker.clone(), listener)),
+    )
+    .await;
     factories
         .into_iter()
         .map(|factory| Rc::new(factory.expect("an App that needs nothing to start")))

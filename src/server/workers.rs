@@ -1,6 +1,6 @@
 //! All worker threads: how they start, who accepts for them, and how they end.
 
-use super::{acceptor::Acceptor, listener::Bound, shared::Shared, worker::WorkerHandle};
+use super::{acceptor::Acceptor, context::ServerContext, listener::Bound, worker::WorkerHandle};
 use crate::logging::TARGET;
 use log::debug;
 use std::{io, num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
@@ -23,30 +23,23 @@ pub struct Workers {
 
 impl Workers {
     /// Serves all listeners on the configured number of threads.
-    pub fn start(listeners: Vec<Bound>, shared: &Shared) -> io::Result<Self> {
+    pub fn start(listeners: Vec<Bound>, context: &ServerContext) -> io::Result<Self> {
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-        let number = number(shared.settings.workers);
+        let number = number(context.shared.settings.workers);
         let threads = (0..number)
-            .map(|worker| WorkerHandle::start(shared, worker, &addresses, READERS.div_ceil(number)));
+            .map(|worker| WorkerHandle::start(context, worker, &addresses, READERS.div_ceil(number)));
         let threads = threads.collect::<io::Result<_>>()?;
         debug!(target: TARGET, "{number} worker threads");
-        let workers = Self { threads, acceptors: TaskTracker::new(), closing: shared.closing.clone() };
+        let workers = Self { threads, acceptors: TaskTracker::new(), closing: context.closing.clone() };
         for (listener, bound) in listeners.into_iter().enumerate() {
-            workers.accept(listener, bound, shared);
+            workers.accept(listener, bound, context);
         }
         Ok(workers)
     }
 
-    fn accept(&self, listener: usize, (socket, address): Bound, shared: &Shared) {
+    fn accept(&self, listener: usize, (socket, address): Bound, context: &ServerContext) {
         let (threads, home) = (self.threads.clone(), listener % self.threads.len());
-        let acceptor = Acceptor {
-            listener,
-            address,
-            threads,
-            home,
-            metrics: shared.metrics.clone(),
-            descriptors: shared.descriptors.clone(),
-        };
+        let acceptor = Acceptor { listener, address, threads, home, shared: context.shared.clone() };
         self.threads[home].accept(acceptor, socket, self.closing.clone(), self.acceptors.token());
     }
 

@@ -86,7 +86,7 @@ impl Session {
         unread: BytesMut,
     ) -> SessionTask {
         let encoding = handshake.options.encoding;
-        let connection = Rc::new(Connection::new(socket, encoding, worker.backlog.clone()));
+        let connection = Rc::new(Connection::new(socket, encoding, worker.shared.limits.backlog.clone()));
         let mut ctx = Context::new();
         if let Protocol::Events(_) = encoding.protocol {
             ctx.add_stream(EventStreamInput::new(connection.clone()));
@@ -98,10 +98,11 @@ impl Session {
         };
         let decoder = Decoder::new(max_frame, encoding.window.is_some());
         let rate_limit =
-            RateLimit::of(handshake.messages_per_second, &worker.settings.session, Instant::now());
+            RateLimit::of(handshake.messages_per_second, &worker.shared.settings.session, Instant::now());
         let session = Self::new(worker, handshake, connection);
         let Self { connection, permits, worker, .. } = &session;
-        let (connection, permits, metrics) = (connection.clone(), permits.clone(), worker.metrics.clone());
+        let (connection, permits, metrics) =
+            (connection.clone(), permits.clone(), worker.shared.metrics.clone());
         ctx.add_stream(SocketDriver::new(connection, permits, metrics, decoder, rate_limit, unread));
         ctx.into_future(session)
     }
@@ -145,8 +146,8 @@ impl Session {
             return self.finish(CloseReason::Wire(WireError::MessageTooBig)); // JSON may be larger than its message
         }
         self.received.count(1, bytes);
-        self.worker.metrics.messages_received.inc();
-        self.worker.metrics.bytes_received.inc_by(bytes as u64);
+        self.worker.shared.metrics.messages_received.inc();
+        self.worker.shared.metrics.bytes_received.inc_by(bytes as u64);
         self.worker.hub.send(Command::Publish(Publish {
             room,
             speaker: Speaker { connection: self.id, reference },
@@ -199,8 +200,8 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        let WorkerContext { relay, hub, local_sessions, metrics, .. } = &*self.worker;
-        metrics.sessions_begun.inc();
+        let WorkerContext { relay, hub, local_sessions, shared } = &*self.worker;
+        shared.metrics.sessions_begun.inc();
         local_sessions.borrow_mut().enter(self.id, self.connection.clone());
         let room = self.options.room.clone();
         let history = self.history.take().map(|history| *history).unwrap_or_default();
@@ -244,9 +245,9 @@ impl StreamHandler<Result<Message, WireError>> for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::ConnectionLimits;
     use crate::{
         hub::Describe,
+        limits::ConnectionLimits,
         metrics::CloseLabels,
         relay::{Relay, tests::worker},
     };
@@ -265,7 +266,8 @@ mod tests {
     }
 
     fn handshake(worker: &WorkerContext) -> Handshake {
-        let limits = ConnectionLimits::new(worker.settings.limits.clone(), worker.metrics.clone());
+        let limits =
+            ConnectionLimits::new(worker.shared.settings.limits.clone(), worker.shared.metrics.clone());
         Handshake {
             options: SessionOptions {
                 slot: limits.enter(None, Instant::now()).unwrap(),
@@ -277,7 +279,7 @@ mod tests {
             },
             history: HistoryRequest::default(),
             resumes: None,
-            max_message: worker.settings.session.max_message,
+            max_message: worker.shared.settings.session.max_message,
             messages_per_second: 0,
         }
     }
@@ -305,6 +307,6 @@ mod tests {
         assert_eq!(facts.clients, 1, "the other stays");
         assert!(sessions[0].0.connected());
         let failed = CloseLabels { code: 1011, reason: "failed" };
-        assert_eq!(worker.metrics.closes.get_or_create(&failed).get(), 1);
+        assert_eq!(worker.shared.metrics.closes.get_or_create(&failed).get(), 1);
     }
 }

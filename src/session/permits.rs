@@ -35,7 +35,7 @@ impl Permits {
     pub fn new(worker: Rc<WorkerContext>, session: ConnectionId) -> Self {
         Self {
             session,
-            server: RefCell::new(PollSemaphore::new(worker.in_flight.clone())),
+            server: RefCell::new(PollSemaphore::new(worker.shared.limits.in_flight.clone())),
             room: RefCell::new(None),
             credit: Cell::new(None),
             reserved: Cell::new(None),
@@ -50,7 +50,7 @@ impl Permits {
             None => Some(self.poll_credit(cx, bytes)?),
             taken => taken,
         };
-        let all = self.worker.settings.limits.in_flight_bytes.bytes(); // a request in JSON may be larger
+        let all = self.worker.shared.settings.limits.in_flight_bytes.bytes(); // a request in JSON may be larger
         match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes.min(all))) {
             Poll::Ready(permit) => {
                 self.reserved.set(permit.map(|server| Permit::new(server, credit)));
@@ -75,7 +75,7 @@ impl Permits {
 
     /// Nobody waits any more: what was taken or asked for is for others.
     pub fn cancel(&self) {
-        let server = PollSemaphore::new(self.worker.in_flight.clone());
+        let server = PollSemaphore::new(self.worker.shared.limits.in_flight.clone());
         self.server.replace(server);
         self.room.take();
         self.credit.take();

@@ -12,7 +12,7 @@ impl Session {
             None if reason.can_be_told() => 1005,
             None => 1006,
         };
-        self.worker.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();
+        self.worker.shared.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();
     }
 
     pub(super) fn log_close(&self, reason: &CloseReason) {

@@ -3,7 +3,6 @@
 use crate::support::within;
 use actix::{Actor, Addr, Arbiter};
 use std::{
-    cell::RefCell,
     env,
     future::pending,
     process::{Command, Stdio},
@@ -15,11 +14,11 @@ use worldcast::{
     config::Settings,
     hub::{Drain, Event, Hub, Turn},
     ids::RelayId,
-    limits::{Backlog, in_flight},
+    limits::Descriptors,
     logging::EXIT_PANIC,
     metrics::Metrics,
-    protocol::SessionTokens,
-    relay::{HubSender, LocalSessions, Relay, WorkerContext},
+    relay::{Relay, WorkerContext},
+    shared::Shared,
 };
 
 /// Set in the process that is to fail.
@@ -61,16 +60,8 @@ fn hub() -> Addr<Hub> {
 }
 
 fn relay() -> Addr<Relay> {
-    let (settings, metrics) = (Settings::default(), Arc::new(Metrics::new()));
-    let worker = WorkerContext {
-        relay: RelayId(0),
-        hub: HubSender::new(hub()),
-        in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
-        backlog: Arc::new(Backlog::new(&settings, metrics.clone())),
-        tokens: SessionTokens::default(),
-        local_sessions: RefCell::new(LocalSessions::new(&settings)),
-        settings: Arc::new(settings),
-        metrics,
-    };
+    let settings = Settings::default();
+    let descriptors = Descriptors::raise_limit(&settings, 1);
+    let worker = WorkerContext::new(Shared::new(settings, descriptors), RelayId(0), hub());
     Relay::new(Rc::new(worker)).start()
 }

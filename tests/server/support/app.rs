@@ -12,15 +12,7 @@ use actix_web::{
     web,
 };
 use serde_json::Value;
-use std::sync::Arc;
-use worldcast::{
-    config::Settings,
-    http,
-    hub::Hub,
-    limits::{Descriptors, in_flight},
-    metrics::Metrics,
-    protocol::SessionTokens,
-};
+use worldcast::{config::Settings, http, hub::Hub, limits::Descriptors, shared::Shared};
 
 /// A whole answer.
 pub struct Answer {
@@ -48,19 +40,12 @@ pub async fn answer(request: TestRequest) -> Answer {
 pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestRequest) -> Answer {
     let mut settings = Settings::default();
     adjust(&mut settings);
-    let metrics = Arc::new(Metrics::new());
-    let (hub, thread) = (Hub::new(&settings, metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
+    let descriptors = Descriptors::raise_limit(&settings, 1);
+    let shared = Shared::new(settings, descriptors);
+    let (hub, thread) = (Hub::new(&shared.settings, shared.metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
     let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
-    let listener = settings.listen[0];
-    let context = http::AppState::new(
-        Arc::new(settings),
-        hub,
-        metrics,
-        SessionTokens::default(),
-        in_flight(1 << 20),
-        Arc::new(Descriptors::raise_limit(&Settings::default(), 1)),
-        &[listener],
-    );
+    let listener = shared.settings.listen[0];
+    let context = http::AppState::new(shared, hub, &[listener]);
     let app = init_service(http::app(web::Data::new(context), listener)).await;
     let mut request = request.to_request();
     let headers = &mut request.head_mut().headers;

@@ -1,0 +1,47 @@
+//! What the worker threads of a server start with.
+
+use crate::{
+    http::AppState,
+    hub::Hub,
+    ids::RelayId,
+    relay::{Relay, WorkerContext},
+    shared::Shared,
+};
+use actix::{Actor, Addr};
+use actix_web::web;
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+/// Handed to each worker thread, and to the admin listener; cheap to clone.
+#[derive(Clone)]
+pub struct ServerContext {
+    pub shared: Arc<Shared>,
+    pub hub: Addr<Hub>,
+    pub state: web::Data<AppState>,
+    /// Cancelled when the server stops: listeners close, and no connection waits for another request.
+    pub closing: CancellationToken,
+    relays: Arc<AtomicU32>,
+}
+
+impl ServerContext {
+    /// `listeners` are the addresses that are really listened to.
+    pub fn new(shared: Arc<Shared>, hub: Addr<Hub>, listeners: &[SocketAddr]) -> Self {
+        let state = web::Data::new(AppState::new(shared.clone(), hub.clone(), listeners));
+        Self { shared, hub, state, closing: CancellationToken::new(), relays: Arc::default() }
+    }
+
+    /// Starts the relay of the calling thread; returns what its sessions share with it.
+    pub fn start_relay(&self) -> Rc<WorkerContext> {
+        let relay = RelayId(self.relays.fetch_add(1, Ordering::Relaxed));
+        let worker = Rc::new(WorkerContext::new(self.shared.clone(), relay, self.hub.clone()));
+        Relay::new(worker.clone()).start();
+        worker
+    }
+}
