@@ -1,14 +1,19 @@
 //! The command line.
 
 use crate::client::{Address, Failure, ServerAddress};
-use clap::{Args, Parser, Subcommand};
-use std::{fs, path::PathBuf, time::Duration};
+use anyhow::anyhow;
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use std::{env, fs, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use worldcast::config::{ByteSize, RoomName};
+use worldcast::{
+    config::{ADDRESS_SYNTAX, ByteSize, RoomName, Settings},
+    server::StartError,
+};
 
 const EXIT_CODES: &str = "\
-Settings come from FILE, or else from config/default.toml if there is one, or else from the defaults.
+Settings come from FILE, or else from worldcast.toml in the working directory, or else they are the defaults.
 A variable wins over the file: WORLDCAST_SESSION__MAX_MESSAGE=128KiB sets max_message in [session].
+--listen wins over both.
 
 Exit codes:
     0  stopped cleanly; pipe: everything has arrived; listen: nobody reads any more
@@ -26,17 +31,33 @@ pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// The configuration to read [default: config/default.toml, if there is one]
+    /// The configuration to read [default: worldcast.toml, if it exists]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    listeners: Listeners,
+}
+
+#[derive(Args, Clone, Default)]
+pub struct Listeners {
+    /// An address to listen on, instead of those of `listen`; may be repeated
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = listener)]
+    listen: Vec<SocketAddr>,
 }
 
 #[derive(Clone, Subcommand)]
 pub enum Command {
     /// Run the server; what happens when no command is given
-    Serve,
+    Serve {
+        #[command(flatten)]
+        listeners: Listeners,
+    },
     /// Print the settings that the server would run with, and where each comes from
-    Check,
+    Check {
+        #[command(flatten)]
+        listeners: Listeners,
+    },
     /// Print every setting with its default and its meaning, ready to become a FILE
     Defaults,
     /// Say every line of standard input in a room of a running server
@@ -84,6 +105,10 @@ pub struct Room {
     silence: Duration,
 }
 
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| format!("expected {ADDRESS_SYNTAX}"))
+}
+
 /// Shorter, it would be the network that is judged.
 const MIN_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -97,7 +122,45 @@ fn silence(text: &str) -> Result<Duration, String> {
 
 impl Cli {
     pub fn command(&self) -> Command {
-        self.command.clone().unwrap_or(Command::Serve)
+        self.command.clone().unwrap_or(Command::Serve { listeners: Listeners::default() })
+    }
+
+    /// The addresses of every `--listen`, before the command and behind it.
+    ///
+    /// Ends the process when the command is none that listens.
+    pub fn listen(&self) -> Vec<SocketAddr> {
+        let Listeners { listen } = &self.listeners;
+        match &self.command {
+            None => listen.clone(),
+            Some(Command::Serve { listeners } | Command::Check { listeners }) => {
+                [&listen[..], &listeners.listen].concat()
+            }
+            Some(_) if listen.is_empty() => Vec::new(),
+            Some(_) => {
+                let told = "--listen is for `worldcast serve` and `worldcast check`";
+                Self::command_for_errors().error(ErrorKind::ArgumentConflict, told).exit()
+            }
+        }
+    }
+
+    /// `error`, and the command line that would start the server in spite of it, if there is one.
+    pub fn explain(&self, error: StartError, settings: &Settings) -> anyhow::Error {
+        let Some((listen, admin)) = error.free_addresses(settings) else { return error.into() };
+        let mut words = Vec::new();
+        if admin != settings.admin.listen {
+            let admin: Vec<_> = admin.iter().map(SocketAddr::to_string).collect();
+            words.push(format!("WORLDCAST_ADMIN__LISTEN={}", quoted(&admin.join(","))));
+        }
+        words.push(quoted(&env::args().next().unwrap_or_else(|| "worldcast".to_owned())));
+        if listen != settings.listen || !self.listen().is_empty() {
+            words.extend(listen.iter().map(|address| format!("--listen {}", quoted(&address.to_string()))));
+        }
+        words.extend(self.config.iter().map(|file| format!("--config {}", quoted(&file.to_string_lossy()))));
+        anyhow!("{error}: `{}`", words.join(" "))
+    }
+
+    fn command_for_errors() -> clap::Command {
+        <Self as CommandFactory>::command()
     }
 }
 
@@ -121,6 +184,15 @@ impl Room {
         };
         let key = key_file.map(read_key).transpose()?;
         Ok(Address { server, room, key, patience, silence, last })
+    }
+}
+
+/// `word` as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=@%+".contains(&byte);
+    match word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

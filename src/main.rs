@@ -7,13 +7,14 @@ use anyhow::Context;
 use clap::Parser;
 use cli::{Cli, Command};
 use client::Failure;
+use log::info;
 use std::{
     io::{self, Write},
     process::ExitCode,
 };
 use worldcast::{
-    config::{DEFAULTS, Settings},
-    logging,
+    config::{DEFAULTS, Loaded, Settings},
+    logging::{self, Escaped, TARGET},
     server::{Server, Signals},
 };
 
@@ -31,10 +32,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
-    let config = cli.config.as_deref();
+    let (config, listen) = (cli.config.as_deref(), cli.listen());
     match cli.command() {
-        Command::Serve => serve(Settings::load(config)?.settings)?,
-        Command::Check => print(&Settings::load(config)?.to_string())?,
+        Command::Serve { .. } => serve(cli, Settings::load(config, &listen)?)?,
+        Command::Check { .. } => print(&Settings::load(config, &listen)?.to_string())?,
         Command::Defaults => print(DEFAULTS)?,
         Command::Pipe { room, max_line } => as_client(client::pipe(room.address(0)?, max_line))?,
         Command::Listen { room, last } => as_client(client::listen(room.address(last)?))?,
@@ -59,11 +60,14 @@ fn as_client(command: impl Future<Output = Result<(), Failure>>) -> anyhow::Resu
     Ok(ended?)
 }
 
-fn serve(settings: Settings) -> anyhow::Result<()> {
-    logging::start(&settings.log);
+fn serve(cli: &Cli, loaded: Loaded) -> anyhow::Result<()> {
+    logging::start(&loaded.settings.log);
+    info!(target: TARGET, "{}", Escaped(&loaded.summary()));
+    let settings = loaded.settings;
     let stopped = actix_rt::System::new().block_on(async {
         let signals = Signals::listen()?; // before the first client can come
-        Server::start(settings)?.run_until_stopped(signals).await;
+        let started = Server::start(settings.clone()).map_err(|error| cli.explain(error, &settings));
+        started?.run_until_stopped(signals).await;
         Ok(())
     });
     logging::finish();

@@ -11,6 +11,7 @@ pub use load::{ConfigError, Loaded};
 pub use room_policy::{EffectiveRoom, HistoryOverride, Pattern, RoomOverride};
 pub use settings::*;
 pub use values::{
+    address::ADDRESS_SYNTAX,
     byte_size::ByteSize,
     room_name::{RoomName, RoomNameError},
     web_origin::{Host, HostPattern, OriginPattern, PatternError, WebOrigin, default_port},

@@ -47,17 +47,11 @@ impl Default for Settings {
 }
 
 /// `[page]`: the files that a browser gets.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PageSettings {
-    /// Directory of the page; where it does not exist, the copy inside the binary is served.
+    /// Directory of the page; empty, or where it does not exist, the page in the program is served.
     pub directory: PathBuf,
-}
-
-impl Default for PageSettings {
-    fn default() -> Self {
-        Self { directory: "static".into() }
-    }
 }
 
 /// `[rooms]`: what every room does.

@@ -1,4 +1,4 @@
-//! The page: files of a directory, or the copy inside the binary where there is none.
+//! The page: files of `page.directory`, or those in the program where it is empty or missing.
 
 use super::{AppState, held_body::hold_until_sent, refusal::Refusal};
 use crate::{
@@ -15,7 +15,7 @@ use actix_web::{
     mime::{self, Mime},
     web,
 };
-use log::{error, warn};
+use log::{error, info, warn};
 use rust_embed::{Embed, Metadata};
 use rustix::io::Errno;
 use std::{
@@ -23,7 +23,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// The copy.
+/// The files in the program.
 #[derive(Embed)]
 #[folder = "static/"]
 struct BuiltIn;
@@ -55,8 +55,20 @@ pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
     }
 }
 
-/// The directory of the page if there is one, with all links in its own path resolved.
+/// `page.directory` if it exists, with all links in its own path resolved. Logs what is served.
 pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
+    let directory = Some(settings).filter(|settings| !settings.directory.as_os_str().is_empty());
+    let directory = directory.and_then(configured_directory);
+    match &directory {
+        Some(directory) => {
+            info!(target: TARGET, "page: the files of {}", Escaped(&directory.to_string_lossy()))
+        }
+        None => info!(target: TARGET, "page: the page in the program"),
+    }
+    directory
+}
+
+fn configured_directory(settings: &PageSettings) -> Option<PathBuf> {
     let configured = &settings.directory;
     let found = configured.canonicalize().and_then(|path| Ok(path.metadata()?.is_dir().then_some(path)));
     let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
@@ -67,7 +79,7 @@ pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
         return None;
     }
     let found = found.ok().flatten();
-    if found.is_none() && *settings != PageSettings::default() {
+    if found.is_none() {
         warn!(
             target: TARGET,
             "page.directory {configured:?} is no directory, so the page inside the program is served; \

@@ -1,8 +1,11 @@
 //! File descriptors: one for each client, and some that clients never get, so that operators are answered and files are
 //! read when all places are taken.
 
-use crate::{config::Settings, logging::TARGET};
-use log::{debug, warn};
+use crate::{
+    config::{LimitSettings, Settings},
+    logging::TARGET,
+};
+use log::{debug, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
@@ -26,8 +29,8 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
-    /// Raises the soft limit to the hard one, and warns when that is too little for `limits.connections`.
-    pub fn raise_limit(settings: &Settings, workers: usize) -> Self {
+    /// Raises the soft limit to the hard one.
+    pub fn raise_limit(_: &Settings, workers: usize) -> Self {
         let limit = getrlimit(Resource::Nofile);
         if limit.current != limit.maximum
             && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
@@ -36,18 +39,27 @@ impl Descriptors {
         }
         let descriptors = getrlimit(Resource::Nofile).current;
         let descriptors = descriptors.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-        let clients = clients(descriptors, workers);
-        if clients < settings.limits.connections {
-            warn!(
-                target: TARGET,
-                "only {clients} clients can connect, not the {} of limits.connections: raise the hard limit of file \
-                 descriptors (`ulimit -Hn`, LimitNOFILE= in systemd), or lower limits.connections",
-                settings.limits.connections
-            );
-        } else {
-            debug!(target: TARGET, "{descriptors} file descriptors");
+        debug!(target: TARGET, "{descriptors} file descriptors");
+        Self::new(clients(descriptors, workers), workers)
+    }
+
+    /// Logs that `limits.connections` is more than there can be: a warning where an operator has chosen that number.
+    pub fn report(&self, settings: &Settings) {
+        let (clients, connections) = (self.clients, settings.limits.connections);
+        if clients >= connections {
+            return;
         }
-        Self::new(clients, workers)
+        if connections == LimitSettings::default().connections {
+            return info!(
+                target: TARGET,
+                "{clients} clients can connect, as many as file descriptors allow; limits.connections is {connections}"
+            );
+        }
+        warn!(
+            target: TARGET,
+            "only {clients} clients can connect, not the {connections} of limits.connections: raise the hard limit of \
+             file descriptors (`ulimit -Hn`, LimitNOFILE= in systemd), or lower limits.connections"
+        );
     }
 
     fn new(clients: usize, workers: usize) -> Self {

@@ -16,6 +16,9 @@ const BACKLOG: i32 = 4096;
 /// A listener, and where it really listens when the configuration leaves the port open.
 pub type Bound = (TcpListener, SocketAddr);
 
+/// Ports above a taken one that are tried before the kernel chooses.
+const NEXT_PORTS: u16 = 100;
+
 /// The listeners of `listen`.
 pub fn bind_all(settings: &Settings) -> Result<Vec<Bound>, StartError> {
     bind_each("listen", &settings.listen, settings)
@@ -46,6 +49,28 @@ fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
     let listener = TcpListener::from(socket);
     let bound = listener.local_addr()?;
     Ok((listener, bound))
+}
+
+/// The addresses of `listen` and `admin.listen`, each that cannot be bound now with another port that can.
+///
+/// `None` when there is no such port. Another program may still take one of them.
+pub fn free_addresses(settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<SocketAddr>)> {
+    let configured = settings.listen.iter().chain(&settings.admin.listen);
+    let held = configured.map(|address| (*address, bind(*address, settings).ok())).collect::<Vec<_>>();
+    let mut others = Vec::new(); // bound until the end, so that no address is found twice
+    let mut free = Vec::new();
+    for (address, listener) in &held {
+        if listener.is_some() {
+            free.push(*address);
+            continue;
+        }
+        let next = (1..=NEXT_PORTS).filter_map(|step| address.port().checked_add(step)).chain([0]);
+        let bound = next.filter_map(|port| bind((address.ip(), port).into(), settings).ok()).next()?;
+        free.push(bound.1);
+        others.push(bound);
+    }
+    let admin = free.split_off(settings.listen.len());
+    Some((free, admin))
 }
 
 /// Linux copies these to every accepted socket, which saves three calls a client.

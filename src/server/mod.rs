@@ -25,7 +25,12 @@ use actix::prelude::*;
 use admin::{Admin, Readiness};
 use context::ServerContext;
 use log::{info, warn};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 use workers::Workers;
 
 /// Why the server could not start.
@@ -35,6 +40,18 @@ pub enum StartError {
     Listen { address: SocketAddr, key: &'static str, cause: io::Error },
     #[error("cannot start the worker threads")]
     Workers(#[source] io::Error),
+}
+
+impl StartError {
+    /// Addresses for `listen` and `admin.listen` that are free, when one of those in `settings` is taken.
+    pub fn free_addresses(&self, settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<SocketAddr>)> {
+        match self {
+            Self::Listen { cause, .. } if cause.kind() == io::ErrorKind::AddrInUse => {
+                listener::free_addresses(settings)
+            }
+            Self::Listen { .. } | Self::Workers(_) => None,
+        }
+    }
 }
 
 /// A server that accepts clients. Needs a running actix `System`.
@@ -68,6 +85,7 @@ impl Server {
         let readiness = Readiness::default();
         let admin = Admin::start(context.clone(), readiness.clone())?;
         let workers = Workers::start(listeners, &context).map_err(StartError::Workers)?;
+        shared.limits.descriptors.report(settings);
         readiness.set(true);
         let (drain, close_within) = (settings.shutdown.drain, settings.session.close_within);
         let stop = Stop { workers, hub, readiness, drain, close_within };
@@ -97,7 +115,10 @@ impl Server {
     /// Serves until one of `signals` asks to stop; a second one ends the process at once.
     pub async fn run_until_stopped(self, mut signals: Signals) {
         for address in self.admin_addresses() {
-            info!(target: TARGET, "admin at http://{address}/metrics");
+            info!(target: TARGET, "admin at http://{}/metrics", reachable(*address));
+        }
+        for address in self.addresses.iter().filter_map(|address| on_network(*address)) {
+            info!(target: TARGET, "other machines of the network reach http://{address}/");
         }
         info!(target: TARGET, "{}", where_to_click(&self.addresses));
         let stop = self.stop_handle();
@@ -155,7 +176,35 @@ fn start_hub(shared: &Arc<Shared>) -> Addr<Hub> {
 
 /// The first listener is for people, the last for programs; all serve both.
 fn where_to_click(addresses: &[SocketAddr]) -> String {
-    let page = addresses.first().map(|address| format!("page at http://{address}/"));
-    let websocket = addresses.last().map(|address| format!("WebSocket at ws://{address}/websocket"));
+    let page = addresses.first().map(|address| format!("page at http://{}/", reachable(*address)));
+    let websocket =
+        addresses.last().map(|address| format!("WebSocket at ws://{}/websocket", reachable(*address)));
     page.into_iter().chain(websocket).collect::<Vec<_>>().join(" · ")
+}
+
+fn is_wildcard(listener: SocketAddr) -> bool {
+    listener.ip().to_canonical().is_unspecified()
+}
+
+/// An address at which this machine reaches `listener`: 0.0.0.0 and [::] are none to connect to.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    match is_wildcard(listener) {
+        true => (Ipv4Addr::LOCALHOST, listener.port()).into(),
+        false => listener,
+    }
+}
+
+/// An address at which other machines of the network reach `listener`, if it is a wildcard.
+fn on_network(listener: SocketAddr) -> Option<SocketAddr> {
+    let ip = is_wildcard(listener).then(network_address)??;
+    Some((ip, listener.port()).into())
+}
+
+/// The address of this machine on its way to others, which the kernel knows without sending a packet (RFC 5737: nobody
+/// has the address of the other end).
+fn network_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
 }

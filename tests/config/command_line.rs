@@ -9,10 +9,101 @@ fn check_reads_the_named_file_or_the_usual_one_or_none() {
     let printed = Operator::new().runs(&["check"]).printed;
     assert_eq!(shown(&printed, "workers"), ("workers = 0", "default"));
 
-    let operator = Operator::with_file("workers = 1").writes("config/default.toml", "workers = 2");
+    let operator = Operator::with_file("workers = 1").writes("other.toml", "workers = 2");
     let printed = operator.runs(&["check"]).printed;
-    assert_eq!(shown(&printed, "workers"), ("workers = 2", "config/default.toml:1"));
-    assert_eq!(shown(&operator.checks(), "workers"), ("workers = 1", "worldcast.toml:1"));
+    assert_eq!(shown(&printed, "workers"), ("workers = 1", "worldcast.toml:1"));
+    let printed = operator.runs(&["check", "--config", "other.toml"]).printed;
+    assert_eq!(shown(&printed, "workers"), ("workers = 2", "other.toml:1"));
+}
+
+#[test]
+fn files_of_another_project_are_not_obeyed() {
+    let operator = Operator::new()
+        .writes("config/default.toml", "workers = 2")
+        .writes("config.toml", "workers = 3")
+        .writes("static/index.html", "another page");
+    let answer = operator.runs(&["check"]);
+    assert_eq!(answer.code, Some(0), "{}", answer.said);
+    assert_eq!(shown(&answer.printed, "workers"), ("workers = 0", "default"));
+    assert_eq!(shown(&answer.printed, "page.directory"), ("directory = \"\"", "default"));
+}
+
+#[test]
+fn the_usual_file_is_refused_where_it_exists_and_cannot_be_read() {
+    let answer = Operator::new().writes("worldcast.toml/x", "").runs(&["check"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(
+        answer.said.starts_with("worldcast: cannot read worldcast.toml: it is a directory"),
+        "{}",
+        answer.said
+    );
+}
+
+#[test]
+fn listen_of_the_command_line_wins_over_file_and_variable() {
+    let operator = Operator::with_file("listen = [\"127.0.0.1:1\"]").sets("WORLDCAST_LISTEN", "127.0.0.1:2");
+    let one = "listen = [\"127.0.0.1:3\"]";
+    let two = "listen = [\"127.0.0.1:3\", \"[::1]:4\"]";
+    for (arguments, setting) in [
+        (&["check", "--listen", "127.0.0.1:3"][..], one),
+        (&["--listen", "127.0.0.1:3", "check"], one),
+        (&["check", "--listen=127.0.0.1:3", "--listen", "[::1]:4"], two),
+        (&["--listen", "127.0.0.1:3", "check", "--listen", "[::1]:4"], two),
+        (&["check", "--listen", "127.0.0.1:3,[::1]:4"], two),
+        (
+            &["check", "--listen", "0.0.0.0:0", "--listen", "0.0.0.0:0"],
+            "listen = [\"0.0.0.0:0\", \"0.0.0.0:0\"]",
+        ),
+    ] {
+        let answer = operator.runs(arguments);
+        assert_eq!(answer.code, Some(0), "{}", answer.said);
+        assert_eq!(shown(&answer.printed, "listen"), (setting, "--listen"), "{arguments:?}");
+    }
+    assert_eq!(shown(&operator.runs(&["check"]).printed, "listen").1, "WORLDCAST_LISTEN");
+}
+
+#[test]
+fn an_address_of_the_command_line_that_is_none_ends_with_2() {
+    for wrong in
+        ["localhost:3000", "127.0.0.1", "8080", ":8080", "::1:8080", "127.0.0.1:99999", "", "127.0.0.1:1,x"]
+    {
+        for command in [&[][..], &["serve"], &["check"]] {
+            let answer = Operator::new().runs(&[command, &["--listen", wrong]].concat());
+            assert_eq!((answer.code, answer.printed.as_str()), (Some(2), ""), "{wrong}");
+            let told = answer.said;
+            assert!(
+                told.contains("--listen") && told.contains("expected an IP address and a port"),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_address_of_the_command_line_that_breaks_a_rule_is_told_by_the_name_of_the_option() {
+    for (arguments, told) in [
+        (
+            ["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:1"],
+            "--listen: listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"] must name each address once\n",
+        ),
+        (
+            ["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:8081"],
+            "--listen: admin.listen = [\"127.0.0.1:8081\"] (default) must name no address of listen, but listen = \
+             [\"127.0.0.1:1\", \"127.0.0.1:8081\"] (--listen): choose another port for one of them\n",
+        ),
+    ] {
+        let answer = Operator::new().runs(&arguments);
+        assert_eq!((answer.code, answer.said), (Some(1), format!("worldcast: {told}")));
+    }
+}
+
+#[test]
+fn listen_is_refused_for_commands_that_do_not() {
+    for command in [&["pipe", "news"][..], &["listen", "news"], &["defaults"]] {
+        let answer = Operator::new().runs(&[&["--listen", "127.0.0.1:1"], command].concat());
+        assert_eq!((answer.code, answer.printed.as_str()), (Some(2), ""), "{command:?}");
+        assert!(answer.said.contains("--listen"), "{}", answer.said);
+    }
 }
 
 #[test]

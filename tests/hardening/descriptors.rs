@@ -42,6 +42,24 @@ async fn come_in(server: &Server, number: usize) -> Vec<TcpStream> {
 }
 
 #[tokio::test]
+async fn too_few_descriptors_are_a_warning_only_for_a_limit_that_somebody_chose() {
+    let told = |server: &Server| {
+        let text = server.log.text();
+        let line = text.lines().find(|line| line.contains("limits.connections")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{text}"))
+    };
+    let usual = Launch::with(&[("workers", "1")]).descriptors(DESCRIPTORS).start();
+    assert!(told(&usual).contains(" INFO "), "{}", told(&usual));
+    assert_eq!(usual.log.count(" WARN "), 0, "{}", usual.log.text());
+    assert!(usual.log.text().lines().next().is_some_and(|first| first.contains("] settings: ")));
+
+    let chosen = Launch::with(&[("limits.connections", "5000")]).descriptors(DESCRIPTORS).start();
+    assert!(told(&chosen).contains(" WARN "), "{}", told(&chosen));
+    let enough = Launch::with(&[("limits.connections", "10")]).descriptors(DESCRIPTORS).start();
+    assert_eq!(enough.log.count("limits.connections"), 0, "{}", enough.log.text());
+}
+
+#[tokio::test]
 async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
     let server = start("static");
     let complaints = || server.log.count("Too many open files");

@@ -59,7 +59,9 @@ async fn answer_from_the_copy(request: TestRequest) -> Answer {
 async fn the_copy_inside_the_binary_is_served_alike_where_there_is_no_directory() {
     let files = fs::read_dir("static").unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     for path in files.map(|name| format!("/{name}")).chain(["/".to_owned()]) {
-        let (copy, file) = (answer_from_the_copy(TestRequest::get().uri(&path)).await, get(&path).await);
+        let from_directory = |settings: &mut Settings| settings.page.directory = "static".into();
+        let file = answer_with(from_directory, TestRequest::get().uri(&path)).await;
+        let copy = answer_from_the_copy(TestRequest::get().uri(&path)).await;
         assert!(copy.status == 200 && copy.body == file.body, "{path}");
         assert_eq!(head(&copy), head(&file), "{path}");
     }

@@ -4,7 +4,7 @@ use crate::support::{Binary, End, Host, TestServer, frame, output_of, text};
 use rustix::process::Signal;
 use std::{
     io::Write,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     time::{Duration, Instant},
 };
 use tokio::{net::TcpStream, process::Command};
@@ -25,6 +25,78 @@ async fn one_line_says_what_runs_and_where_to_click() {
     for address in [page, websocket] {
         TcpStream::connect(address).await.unwrap();
     }
+}
+
+#[actix_web::test]
+async fn the_log_says_which_file_and_which_page_and_files_of_another_project_are_neither() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("static/index.html", "another page");
+    write("config/default.toml", "this is no configuration of ours");
+    let says = async |arguments: &[&str], settings: &str, page: &str| {
+        let mut program = Binary::spawn_in(home.path(), arguments);
+        let lines = program.writes_until_it_listens().await;
+        for line in [settings, page] {
+            assert!(lines.iter().any(|written| written.ends_with(line)), "{line} in {lines:#?}");
+        }
+        let address = listens_at(&lines);
+        output_of("curl", &["-s", &format!("http://{address}/")]).await
+    };
+    let variables = "WORLDCAST_ADMIN__LISTEN, WORLDCAST_LISTEN, WORLDCAST_SHUTDOWN__DRAIN, WORLDCAST_WORKERS";
+    let none = format!("] settings: no configuration file; defaults, {variables}");
+    let built_in = "] page: the page in the program";
+    let page = says(&[], &none, built_in).await;
+    assert!(page.is_none_or(|page| page.contains("<!doctype html>")), "not the page of another project");
+
+    write("worldcast.toml", "[page]\ndirectory = \"static\"");
+    let path = home.path().canonicalize().unwrap().join("static");
+    let file = format!("] settings: worldcast.toml, {variables}");
+    let page = says(&[], &file, &format!("] page: the files of {}", path.display())).await;
+    assert!(page.is_none_or(|page| page == "another page"));
+
+    write("other.toml", "");
+    let variables = variables.replace("WORLDCAST_LISTEN, ", "");
+    let file = format!("] settings: other.toml, {variables}, --listen");
+    says(&["--config", "other.toml", "--listen", "127.0.0.1:0"], &file, built_in).await;
+}
+
+#[actix_web::test]
+async fn a_wildcard_is_no_address_to_click() {
+    let [v4, v6] = [("0.0.0.0:0", "0.0.0.0:0"), ("[::]:0", "[::]:0")];
+    let has_v6 = TcpListener::bind("[::]:0").is_ok();
+    for (listen, admin) in [v4, v6].into_iter().take(if has_v6 { 2 } else { 1 }) {
+        let mut program = Binary::spawn(&[("WORLDCAST_LISTEN", listen), ("WORLDCAST_ADMIN__LISTEN", admin)]);
+        let lines = program.writes_until_it_listens().await;
+        let text = lines.join("\n");
+        let wildcards = ["://0.0.0.0", "://[::]"];
+        assert!(!wildcards.iter().any(|wildcard| text.contains(wildcard)), "{text}");
+        assert!(text.contains("admin at http://127.0.0.1:"), "{text}");
+        let address = listens_at(&lines);
+        assert!(
+            lines
+                .last()
+                .unwrap()
+                .ends_with(&format!("] page at http://{address}/ · WebSocket at ws://{address}/websocket"))
+        );
+        assert_eq!(address.ip().to_string(), "127.0.0.1");
+        TcpStream::connect(address).await.unwrap();
+        for line in
+            lines.iter().filter_map(|line| line.split_once("other machines of the network reach http://"))
+        {
+            TcpStream::connect(line.1.trim_end_matches('/')).await.unwrap();
+        }
+    }
+}
+
+/// The address in the line `page at http://127.0.0.1:3000/ · …`, the last.
+fn listens_at(lines: &[String]) -> SocketAddr {
+    let line = lines.last().unwrap();
+    let (_, rest) = line.split_once("page at http://").expect(line);
+    rest.split('/').next().and_then(|address| address.parse().ok()).expect(line)
 }
 
 #[actix_web::test]
@@ -212,9 +284,36 @@ async fn an_address_in_use_is_told_and_ends_with_1() {
     assert_eq!(code, Some(1), "{log:#?}");
     let told = format!(
         "worldcast: cannot listen on {address}: address in use; \
-         stop the program that listens there, or choose another address with `listen`"
+         stop the program that listens there, or choose another address with `listen`: `"
     );
-    assert_eq!(log.last(), Some(&told));
+    assert!(log.last().is_some_and(|line| line.starts_with(&told)), "{log:#?}");
+}
+
+#[actix_web::test]
+async fn the_message_about_a_taken_port_has_a_line_that_starts_the_program() {
+    let taken: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let [page, websocket, admin] = [0, 1, 2].map(|at: usize| taken[at].local_addr().unwrap().to_string());
+    let cases: [(&[&str], &str); 4] = [
+        (&["--listen", &page], "127.0.0.1:0"),
+        (&["--listen", "127.0.0.1:0", "--listen", &websocket], "127.0.0.1:0"),
+        (&["--listen", &page, "--listen", &websocket, "--config", "a file.toml"], &admin),
+        (&[], &admin),
+    ];
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("a file.toml"), "").unwrap();
+    for (arguments, admin) in cases {
+        let arguments = [&["serve"], arguments].concat();
+        let (log, code) =
+            Binary::spawn_in_with(home.path(), &arguments, &[("WORLDCAST_ADMIN__LISTEN", admin)])
+                .ends()
+                .await;
+        assert_eq!(code, Some(1), "{log:#?}");
+        let last = log.last().unwrap();
+        let (_, line) = last.strip_suffix('`').and_then(|told| told.rsplit_once(": `")).expect(last);
+        assert!(arguments.len() == 1 || line.contains("worldcast --listen 127.0.0.1:"), "{line}");
+        let line = format!("WORLDCAST_ADMIN__LISTEN={admin} {line}");
+        Binary::spawn_line(home.path(), &line).writes_until_it_listens().await;
+    }
 }
 
 #[actix_web::test]

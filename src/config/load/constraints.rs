@@ -7,7 +7,7 @@ use super::{
 };
 use crate::config::{ByteSize, Settings};
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 /// The longest header of a frame (RFC 6455, section 5.2): 2 bytes, 8 of length, 4 of mask.
 const FRAME_HEADER: usize = 14;
@@ -42,6 +42,7 @@ pub struct Constraint {
     key: &'static str,
     sentence: &'static str,
     other: Option<&'static str>,
+    remedy: &'static str,
 }
 
 /// The rules that the settings break.
@@ -66,22 +67,35 @@ impl Constraint {
         };
         let (other, others_origin) = loaded.setting(&other.into());
         let problem = Problem::Constraint(format!(
-            "{setting} ({provenance}) {}, but {other} ({others_origin}): raise the one or reduce the other",
-            self.sentence
+            "{setting} ({provenance}) {}, but {other} ({others_origin}): {}",
+            self.sentence, self.remedy
         ));
         Diagnostic { provenance: provenance.max(others_origin), problem }
     }
 }
 
-fn top(Settings { listen, workers, page, .. }: &Settings) -> Vec<Constraint> {
-    // Port 0 is a new port each time.
-    let twice = |at: usize| listen[at].port() != 0 && listen[..at].contains(&listen[at]);
+fn top(Settings { listen, workers, admin, .. }: &Settings) -> Vec<Constraint> {
     vec![
         bound(!listen.is_empty(), "listen", "must name an address"),
-        bound(!(0..listen.len()).any(twice), "listen", "must name each address once"),
+        bound(are_apart(listen), "listen", "must name each address once"),
+        bound(are_apart(&admin.listen), "admin.listen", "must name each address once"),
         bound(*workers <= MAX_WORKERS, "workers", "must be at most 512"),
-        bound(!page.directory.as_os_str().is_empty(), "page.directory", "must name a directory"),
+        Constraint {
+            remedy: "choose another port for one of them",
+            ..pair(
+                admin.listen.iter().all(|address| !listen.contains(address) || address.port() == 0),
+                "admin.listen",
+                "must name no address of listen",
+                "listen",
+            )
+        },
     ]
+}
+
+/// No address is in the list twice; port 0 is a new port each time.
+fn are_apart(addresses: &[SocketAddr]) -> bool {
+    let is_new = |at: usize| addresses[at].port() == 0 || !addresses[..at].contains(&addresses[at]);
+    (0..addresses.len()).all(is_new)
 }
 
 fn session(Settings { session, rooms, .. }: &Settings) -> Vec<Constraint> {
@@ -195,11 +209,11 @@ fn combinations(Settings { session, limits, rooms, history, .. }: &Settings) -> 
 }
 
 fn bound(holds: bool, key: &'static str, sentence: &'static str) -> Constraint {
-    Constraint { holds, key, sentence, other: None }
+    Constraint { holds, key, sentence, other: None, remedy: "" }
 }
 
 fn pair(holds: bool, key: &'static str, sentence: &'static str, other: &'static str) -> Constraint {
-    Constraint { holds, key, sentence, other: Some(other) }
+    Constraint { holds, key, sentence, other: Some(other), remedy: "raise the one or reduce the other" }
 }
 
 #[cfg(test)]

@@ -8,7 +8,11 @@ use super::{
     tree::{self, leaves},
 };
 use crate::config::Settings;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+};
 
 /// The settings to run with, and where each of them comes from.
 ///
@@ -16,6 +20,8 @@ use std::{collections::BTreeMap, fmt};
 #[derive(Debug)]
 pub struct Loaded {
     pub settings: Settings,
+    /// The file that was read.
+    pub(super) file: Option<PathBuf>,
     pub(super) provenance: BTreeMap<SettingPath, Provenance>,
 }
 
@@ -24,6 +30,18 @@ impl Loaded {
     pub(super) fn setting(&self, key: &SettingPath) -> (String, Provenance) {
         let value = redact::redact(key, tree::value(&tree::tree(&self.settings), key));
         (format!("{key} = {}", excerpt(&value.to_string())), self.provenance(key))
+    }
+
+    /// A sentence for the log: the file, and all that wins over it by name.
+    pub fn summary(&self) -> String {
+        let file = self.file.as_ref().map(|file| file.display().to_string());
+        let file = file.unwrap_or_else(|| "no configuration file; defaults".to_owned());
+        let named = |provenance: &&Provenance| {
+            matches!(provenance, Provenance::Variable(_) | Provenance::Argument(_))
+        };
+        let named: BTreeSet<_> = self.provenance.values().filter(named).collect();
+        let names: Vec<_> = named.into_iter().map(|provenance| format!(", {provenance}")).collect();
+        format!("settings: {file}{}", names.concat())
     }
 
     fn provenance(&self, key: &SettingPath) -> Provenance {

@@ -41,7 +41,7 @@ impl Merge {
     /// The settings, or everything that is wrong with them.
     pub fn finish(mut self) -> Result<Loaded, Diagnostics> {
         let settings = Settings::deserialize(self.values).expect("each value was accepted alone");
-        let loaded = Loaded { settings, provenance: self.provenance };
+        let loaded = Loaded { settings, file: None, provenance: self.provenance };
         let broken = constraints::broken(&loaded.settings).into_iter();
         let reported = broken
             .filter(|constraint| !is_in_doubt(constraint, &self.diagnostics))

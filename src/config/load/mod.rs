@@ -22,35 +22,62 @@ use super::Settings;
 use environment::Environment;
 use error::Diagnostics;
 use merge::Merge;
-use std::{fs, io, path::Path};
+use parsed::{Assignment, Parsed};
+use source::Source;
+use std::{fs, io, net::SocketAddr, path::Path};
+use toml::{Spanned, de::DeValue};
 
-/// The file that is read when none is named, if it is there.
-const DEFAULT_FILE: &str = "config/default.toml";
+/// The file of the working directory that is read when none is named, if it exists.
+const DEFAULT_FILE: &str = "worldcast.toml";
 
 impl Settings {
-    /// Reads `file`, or else `config/default.toml` if there is one; then the environment, which wins.
+    /// Reads `file`, or else `worldcast.toml` if it exists; then the environment, which wins; then `listen` of the
+    /// command line, which wins over both unless it is empty.
     ///
-    /// Fails when the file cannot be read, and otherwise with everything that is wrong in both at once.
-    pub fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
-        load(file, &Environment::new(std::env::vars_os()))
+    /// # Errors
+    ///
+    /// When the file cannot be read, and otherwise with everything that is wrong in all of them at once.
+    pub fn load(file: Option<&Path>, listen: &[SocketAddr]) -> Result<Loaded, ConfigError> {
+        load(file, &Environment::new(std::env::vars_os()), listen)
     }
 }
 
-fn load(file: Option<&Path>, environment: &Environment) -> Result<Loaded, ConfigError> {
+fn load(
+    file: Option<&Path>,
+    environment: &Environment,
+    listen: &[SocketAddr],
+) -> Result<Loaded, ConfigError> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
     let text = match fs::read_to_string(path) {
-        Err(cause) if file.is_none() && cause.kind() == io::ErrorKind::NotFound => String::new(),
-        text => text.map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?,
+        Err(cause) if file.is_none() && cause.kind() == io::ErrorKind::NotFound => None,
+        text => Some(text.map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?),
     };
-    Ok(judge(path, &text, environment)?)
+    let loaded = judge(path, text.as_deref().unwrap_or_default(), environment, listen)?;
+    Ok(Loaded { file: text.map(|_| path.to_owned()), ..loaded })
 }
 
-fn judge(path: &Path, text: &str, environment: &Environment) -> Result<Loaded, Diagnostics> {
+fn judge(
+    path: &Path,
+    text: &str,
+    environment: &Environment,
+    listen: &[SocketAddr],
+) -> Result<Loaded, Diagnostics> {
     let defaults = tree::tree(&Settings::default());
     let mut merge = Merge::new(defaults.clone());
     merge.take(file::read(path, text, &defaults));
     merge.take(environment.read(&defaults));
+    merge.take(arguments(listen));
     merge.finish()
+}
+
+/// The setting that `--listen` of the command line makes.
+fn arguments(listen: &[SocketAddr]) -> Parsed<'static> {
+    let text = |text: String| Spanned::new(0..0, DeValue::String(text.into()));
+    let addresses = listen.iter().map(|address| text(address.to_string())).collect();
+    let value = Spanned::new(0..0, DeValue::Array(addresses));
+    let assignment = Assignment { key: "listen".into(), value, source: Source::Argument("--listen") };
+    let assignments = if listen.is_empty() { Vec::new() } else { vec![assignment] };
+    Parsed { assignments, diagnostics: Vec::new() }
 }
 
 #[cfg(test)]
@@ -66,7 +93,7 @@ mod tests {
         fn exactly_what_serde_reads_is_accepted(edits in prop::collection::vec(edit(), 1..6)) {
             let text = edits.iter().fold(DEFAULTS.to_owned(), |text, edit| edited(&text, edit));
             let sound = toml::from_str::<Settings>(&text).ok().filter(|sound| constraints::broken(sound).is_empty());
-            let accepted = judge(Path::new("x"), &text, &Environment::new([])).ok();
+            let accepted = judge(Path::new("x"), &text, &Environment::new([]), &[]).ok();
             prop_assert_eq!(accepted.map(|loaded| loaded.settings), sound, "{}", text);
         }
     }

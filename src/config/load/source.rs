@@ -12,6 +12,7 @@ pub enum Provenance {
     Default,
     File { path: PathBuf, line: usize },
     Variable(String),
+    Argument(&'static str),
 }
 
 impl fmt::Display for Provenance {
@@ -20,6 +21,7 @@ impl fmt::Display for Provenance {
             Self::Default => f.write_str("default"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Variable(name) => f.write_str(name),
+            Self::Argument(name) => f.write_str(name),
         }
     }
 }
@@ -27,8 +29,16 @@ impl fmt::Display for Provenance {
 /// A text that sets keys, and who wrote it.
 #[derive(Clone, Copy)]
 pub enum Source<'i> {
-    File { path: &'i Path, text: &'i str },
-    Variable { name: &'i str, text: &'i str },
+    File {
+        path: &'i Path,
+        text: &'i str,
+    },
+    Variable {
+        name: &'i str,
+        text: &'i str,
+    },
+    /// An option of the command line, whose values are checked before.
+    Argument(&'static str),
 }
 
 impl<'i> Source<'i> {
@@ -40,12 +50,16 @@ impl<'i> Source<'i> {
                 Provenance::File { path: path.to_owned(), line }
             }
             Self::Variable { name, .. } => Provenance::Variable(name.to_owned()),
+            Self::Argument(name) => Provenance::Argument(name),
         }
     }
 
     /// A part of the text, and its origin.
     pub fn part(self, part: Range<usize>) -> (Provenance, &'i str) {
-        let (Self::File { text, .. } | Self::Variable { text, .. }) = self;
+        let text = match self {
+            Self::File { text, .. } | Self::Variable { text, .. } => text,
+            Self::Argument(_) => "",
+        };
         (self.provenance(part.start), text.get(part).unwrap_or_default())
     }
 }

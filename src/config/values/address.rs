@@ -4,12 +4,16 @@ use super::text::FromText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::SocketAddr;
 
+/// What an address of a listener is, behind "expected".
+pub const ADDRESS_SYNTAX: &str =
+    "an IP address and a port such as \"127.0.0.1:8080\", \"0.0.0.0:80\" or \"[::1]:8080\"";
+
 struct Address(SocketAddr);
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(FromText {
-            expected: "an IP address and a port such as \"127.0.0.1:8080\", \"0.0.0.0:80\" or \"[::1]:8080\"",
+            expected: ADDRESS_SYNTAX,
             parse: |text| text.parse().ok().map(Address),
         })
     }

@@ -2,7 +2,13 @@
 
 use super::{Host, within};
 use rustix::process::{Pid, Signal, kill_process};
-use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf, process::Stdio};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStderr, Command},
@@ -34,10 +40,33 @@ impl Binary {
 
     /// The program, whatever becomes of it.
     pub fn spawn(variables: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_worldcast"))
-            .env_clear()
-            .envs(VARIABLES)
-            .envs(variables.iter().copied())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_worldcast"));
+        command.env_clear().envs(VARIABLES).envs(variables.iter().copied());
+        Self::spawn_command(command)
+    }
+
+    /// The program in a working directory of somebody else's, with a command line.
+    pub fn spawn_in(directory: &Path, arguments: &[&str]) -> Self {
+        Self::spawn_in_with(directory, arguments, &[])
+    }
+
+    /// The same with these variables.
+    pub fn spawn_in_with(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_worldcast"));
+        command.args(arguments).current_dir(directory).env_clear().envs(VARIABLES);
+        command.envs(variables.iter().copied());
+        Self::spawn_command(command)
+    }
+
+    /// A command line that starts the program, as a shell reads it in this directory.
+    pub fn spawn_line(directory: &Path, line: &str) -> Self {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("exec env {line}")]).current_dir(directory).env_clear().envs(VARIABLES);
+        Self::spawn_command(command)
+    }
+
+    fn spawn_command(mut command: Command) -> Self {
+        let mut process = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
