@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use std::{
     fmt,
+    num::NonZeroU64,
     str::FromStr,
     sync::{
         LazyLock,
@@ -12,13 +13,13 @@ use std::{
 
 /// One connection of this process; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnectionId(u64);
+pub struct ConnectionId(NonZeroU64);
 
 impl ConnectionId {
     /// The next unused id, from 1.
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self(NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).expect("no process lives so long"))
     }
 }
 

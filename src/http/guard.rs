@@ -3,11 +3,12 @@
 use super::{
     AppState,
     access::cors::{allow_origin, preflight},
-    handshake::join_upgrades,
+    handshake::{asks_for_upgrade, join_upgrades},
     refusal::Refusal,
 };
 use crate::{
-    logging::{Escaped, log_client},
+    config::RoomName,
+    logging::{Escaped, Subject, log_client},
     metrics::RefusalLabels,
 };
 use actix_web::{
@@ -22,6 +23,7 @@ use actix_web::{
     web,
 };
 use log::Level;
+use percent_encoding::percent_decode_str;
 use std::{borrow::Cow, net::SocketAddr};
 
 /// The address of the listener that a request came through, or of this end of its connection.
@@ -40,8 +42,8 @@ pub async fn guard<B: MessageBody + 'static>(
         (Ok(()), Some(answer)) => request.into_response(answer),
         (Ok(()), None) => next.call(request).await.map(ServiceResponse::map_into_boxed_body)?,
     };
-    if let Some(refusal) = answer.response().error().and_then(|error| error.as_error::<Refusal>()) {
-        note(state(answer.request()), answer.request().peer_addr(), refusal);
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        note_response(answer.request(), answer.response());
     }
     let (request, mut answer) = answer.into_parts();
     allow_origin(&request, &mut answer);
@@ -92,9 +94,33 @@ pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
     }
 }
 
+/// What a refused request asked for, for the log.
+pub struct Asked<'a> {
+    pub peer: Option<SocketAddr>,
+    pub method: &'a str,
+    /// Without a query, which may hold the token of a session.
+    pub path: &'a str,
+    /// It is an attempt at a handshake, good or bad.
+    pub is_handshake: bool,
+}
+
+impl Asked<'_> {
+    /// Logs the refusal: at level info where the client wanted to become a session, or where a setting would let it in.
+    fn log_refusal(&self, state: &AppState, is_minor: bool, why: &str) {
+        let level = if is_minor && !self.is_handshake { Level::Debug } else { Level::Info };
+        let room = room_at(self.path, &state.shared.settings.rooms.default);
+        let about = match self.is_handshake {
+            true => Subject::handshake(self.peer, room.as_ref()),
+            false => Subject::request(self.peer, room.as_ref()),
+        };
+        let (method, path) = (Escaped(self.method), Escaped(self.path));
+        log_client!(level, "refused {method} {path}: {}\t{about}", Escaped(why));
+    }
+}
+
 /// The response to a request that no `App` could judge, counted and logged like every refusal.
-pub fn refuse(state: &AppState, peer: Option<SocketAddr>, refusal: &Refusal) -> HttpResponse {
-    note(state, peer, refusal);
+pub fn refuse(state: &AppState, asked: &Asked, refusal: &Refusal) -> HttpResponse {
+    note(state, asked, refusal);
     let mut response = refusal.error_response();
     forbid_sniffing(&mut response);
     response
@@ -105,22 +131,39 @@ fn forbid_sniffing(response: &mut HttpResponse) {
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-fn note(state: &AppState, peer: Option<SocketAddr>, refusal: &Refusal) {
-    state.shared.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
-    let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
-    match refusal {
-        Refusal::Origin(origin) => log_client!(
-            Level::Info,
-            "refused {peer}: a page of {} may not connect; origins.allowed would let it",
-            Escaped(origin)
-        ),
-        Refusal::Host(host) => log_client!(
-            Level::Info,
-            "refused {peer}: the server does not answer to the name {}; origins.hosts would add it",
-            Escaped(host)
-        ),
-        refusal => log_client!(Level::Debug, "refused {peer}: {}", Escaped(&refusal.to_string())),
+/// Counts and logs the response to `request` if it is a refusal, or anything but the session that was asked for.
+fn note_response(request: &HttpRequest, response: &HttpResponse) {
+    let refusal = response.error().and_then(|error| error.as_error::<Refusal>());
+    let is_handshake = asks_for_upgrade(request);
+    if refusal.is_none() && !is_handshake {
+        return;
     }
+    let (peer, method, path) = (request.peer_addr(), request.method().as_str(), request.uri().path());
+    let asked = Asked { peer, method, path, is_handshake };
+    match refusal {
+        Some(refusal) => note(state(request), &asked, refusal),
+        None => {
+            let why = format!("there is no WebSocket at this address ({})", response.status().as_u16());
+            asked.log_refusal(state(request), false, &why);
+        }
+    }
+}
+
+fn note(state: &AppState, asked: &Asked, refusal: &Refusal) {
+    state.shared.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
+    let is_minor = !matches!(refusal, Refusal::Origin(_) | Refusal::Host(_) | Refusal::LimitReached(_));
+    asked.log_refusal(state, is_minor, &refusal.to_string());
+}
+
+/// The room that an address names, if any.
+fn room_at(path: &str, default: &RoomName) -> Option<RoomName> {
+    let name = match path {
+        "/" | "/websocket" | "/websocket/" | "/rooms/" => return Some(default.clone()),
+        path => {
+            path.strip_prefix("/websocket/").or_else(|| path.strip_prefix("/rooms/")?.split('/').next())?
+        }
+    };
+    percent_decode_str(name).decode_utf8_lossy().parse().ok()
 }
 
 fn state(request: &HttpRequest) -> &AppState {

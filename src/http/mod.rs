@@ -14,7 +14,7 @@ mod history; // what was said in one, piece by piece
 mod handshake; // the opening handshake
 mod query; // what a client asks for in its address
 
-pub use guard::{LocalAddress, guard, refuse};
+pub use guard::{Asked, LocalAddress, guard, refuse};
 pub use handshake::list_has;
 pub use refusal::Refusal;
 

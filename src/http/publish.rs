@@ -111,7 +111,7 @@ async fn post(
     drop(reservation); // from here on the permit counts them
     state.shared.metrics.messages_received.inc_by(bytes.len() as u64);
     state.shared.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
-    let post = Post { room, payloads, key, source: state.source(request), permit };
+    let post = Post { room, payloads, key, source: state.source(request), permit, peer: request.peer_addr() };
     let posted = state.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(posted))
 }

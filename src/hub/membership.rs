@@ -4,7 +4,7 @@ use super::{Admission, Event, Hub, Join, Leave};
 use crate::{
     config::RoomName,
     ids::RoomSlot,
-    logging::log_client,
+    logging::{Subject, log_client},
     protocol::CloseReason,
     room::{Change, Room, TooManyRooms},
 };
@@ -14,7 +14,8 @@ use std::time::Instant;
 
 impl Hub {
     pub(super) fn join(&mut self, join: Join, ctx: &mut Context<Self>) {
-        log_client!(Level::Info, "server: receive connection.");
+        let about = Subject::session(join.connection, join.peer, Some(&join.room));
+        log_client!(Level::Info, "server: receive connection.\t{about}");
         let relay = join.relay;
         let event = self.admit(join, ctx);
         self.turns.add(relay, event); // behind everything that was said before
@@ -37,7 +38,7 @@ impl Hub {
     }
 
     fn admit(&mut self, join: Join, ctx: &mut Context<Self>) -> Event {
-        let Join { connection, who, resumed, relay, room, history } = join;
+        let Join { connection, who, resumed, relay, room, history, peer: _ } = join;
         let slot = match self.open_for_one_more(&room) {
             Ok(slot) => slot,
             Err(reason) => {

@@ -15,7 +15,7 @@ use crate::{
 };
 use actix::prelude::*;
 use bytes::Bytes;
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Worker thread → hub: what its relay and its sessions report, in the order in which it happened there.
 #[derive(Message)]
@@ -52,6 +52,8 @@ pub struct Join {
     pub relay: RelayId,
     pub room: RoomName,
     pub history: HistoryRequest,
+    /// The client's address, for the log.
+    pub peer: Option<SocketAddr>,
 }
 
 /// Session → hub: this client said something in its room.
@@ -61,6 +63,8 @@ pub struct Publish {
     pub speaker: Speaker,
     pub message: NewMessage,
     pub permit: Option<Permit>,
+    /// The client's address, for the log.
+    pub peer: Option<SocketAddr>,
 }
 
 /// HTTP → hub: say this in the room, in this order and with nothing between.
@@ -73,6 +77,8 @@ pub struct Post {
     /// Whose share of the keys it takes.
     pub source: Source,
     pub permit: Permit,
+    /// The client's address, for the log.
+    pub peer: Option<SocketAddr>,
 }
 
 /// The answer to [`Post`]: what became of it.

@@ -312,6 +312,7 @@ mod tests {
             key: None,
             source: Source::new(None, false),
             permit,
+            peer: None,
         })
         .await
         .unwrap()

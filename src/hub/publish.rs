@@ -5,22 +5,23 @@ use crate::{
     config::RoomName,
     delivery::{Broadcast, Speaker},
     history::{Audience, NewMessage, Offset},
-    ids::RoomSlot,
+    ids::{ConnectionId, RoomSlot},
     limits::{Flow, Permit, Source},
-    logging::{Escaped, log_client},
-    room::TooManyRooms,
+    logging::{Escaped, Subject, log_client},
+    room::{Room, TooManyRooms},
     wire::Payload,
 };
 use actix::prelude::*;
 use log::Level;
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
 impl Hub {
-    pub(super) fn publish(&mut self, Publish { room, speaker, message, permit }: Publish) {
+    pub(super) fn publish(&mut self, Publish { room, speaker, message, permit, peer }: Publish) {
         if self.rooms.get(room).is_some() {
             if let Some(who) = message.who.filter(|_| !self.notices.is_empty()) {
                 self.announce(room, who);
             }
+            self.log_message(room, Some(speaker.connection), peer, &message.payload);
             self.submit(room, message, Some(speaker), permit);
         }
     }
@@ -33,9 +34,6 @@ impl Hub {
         speaker: Option<Speaker>,
         permit: Option<Permit>,
     ) -> Offset {
-        if self.log_messages {
-            log_message(&message.payload);
-        }
         self.reserve_in_turn(1, message.payload.as_bytes().len());
         let message = self.rooms.append(slot, message, Instant::now());
         let offset = message.position.offset;
@@ -50,6 +48,7 @@ impl Hub {
         payloads: Vec<Payload>,
         key: Option<IdempotencyKey>,
         source: Source,
+        peer: Option<SocketAddr>,
         permit: Permit,
     ) -> Result<Posted, NotPosted> {
         match key.as_ref().map_or(Lookup::New, |key| self.idempotency.find(&room, key)) {
@@ -62,7 +61,7 @@ impl Hub {
             return Err(NotPosted::TooManyKeys);
         }
         let slot = self.open(&room).map_err(|TooManyRooms| NotPosted::TooManyRooms)?;
-        let posted = self.post_all(slot, payloads, permit).expect("the room was opened");
+        let posted = self.post_all(slot, payloads, peer, permit).expect("the room was opened");
         self.rooms.end_if_over(slot);
         self.count_rooms();
         if let Some(key) = key {
@@ -73,15 +72,48 @@ impl Hub {
     }
 
     /// Says everything in a row; the permit comes back with the last.
-    fn post_all(&mut self, slot: RoomSlot, payloads: Vec<Payload>, permit: Permit) -> Option<Posted> {
+    fn post_all(
+        &mut self,
+        slot: RoomSlot,
+        payloads: Vec<Payload>,
+        peer: Option<SocketAddr>,
+        permit: Permit,
+    ) -> Option<Posted> {
         let room = self.rooms.get(slot)?;
         let (name, epoch, received) = (room.name().clone(), room.position().epoch, room.members.count());
         let (messages, mut offset, mut permit) = (payloads.len(), room.position().offset, Some(permit));
         for (payload, left) in payloads.into_iter().zip((0..messages).rev()) {
+            self.log_message(slot, None, peer, &payload);
             let message = NewMessage { payload, who: None, audience: Audience::Everyone };
             offset = self.submit(slot, message, None, permit.take_if(|_| left == 0));
         }
         Some(Posted { room: name, epoch, offset, messages, received })
+    }
+
+    /// Logs what the client says; a client without a session says it over HTTP.
+    fn log_message(
+        &self,
+        slot: RoomSlot,
+        session: Option<ConnectionId>,
+        peer: Option<SocketAddr>,
+        payload: &Payload,
+    ) {
+        if !self.log_messages {
+            return;
+        }
+        let room = self.rooms.get(slot).map(Room::name);
+        let about = match session {
+            Some(session) => Subject::session(session, peer, room),
+            None => Subject::request(peer, room),
+        };
+        match payload {
+            Payload::Text(text) => {
+                log_client!(Level::Info, "server: received: {}\t{about}", Escaped(text))
+            }
+            Payload::Binary(bytes) => {
+                log_client!(Level::Info, "server: received: {} bytes (binary)\t{about}", bytes.len())
+            }
+        }
     }
 }
 
@@ -90,11 +122,11 @@ impl Handler<Post> for Hub {
 
     fn handle(
         &mut self,
-        Post { room, payloads, key, source, permit }: Post,
+        Post { room, payloads, key, source, permit, peer }: Post,
         ctx: &mut Self::Context,
     ) -> Self::Result {
         let stint_is_over = self.begin_entry();
-        let posted = self.post(room, payloads, key, source, permit);
+        let posted = self.post(room, payloads, key, source, peer, permit);
         self.end_entry(stint_is_over, ctx);
         posted
     }
@@ -108,14 +140,5 @@ impl Handler<GetCredit> for Hub {
         let flow = self.rooms.find(&room).map(|room| room.flow.clone());
         self.end_entry(stint_is_over, ctx);
         flow
-    }
-}
-
-fn log_message(payload: &Payload) {
-    match payload {
-        Payload::Text(text) => log_client!(Level::Info, "server: received: {}", Escaped(text)),
-        Payload::Binary(bytes) => {
-            log_client!(Level::Info, "server: received: {} bytes (binary)", bytes.len())
-        }
     }
 }

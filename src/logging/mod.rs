@@ -2,10 +2,12 @@
 
 mod budget; // how much clients may cause
 mod escape; // what clients say, made safe
+mod subject; // the client that a line is about
 mod throttle; // what is said again and again
 mod writer; // the thread that writes
 
 pub use escape::Escaped;
+pub use subject::Subject;
 pub use writer::{dropped, finish};
 
 use crate::config::LogSettings;

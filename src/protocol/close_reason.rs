@@ -70,11 +70,6 @@ impl CloseReason {
     pub fn can_be_told(&self) -> bool {
         !matches!(self, Self::ConnectionLost | Self::WriteStalled)
     }
-
-    /// Whether an operator should see it: something went wrong on one side or between them.
-    pub fn is_fault(&self) -> bool {
-        !matches!(self, Self::ClosedByClient(_) | Self::ConnectionLost | Self::Restart)
-    }
 }
 
 /// True if a client that was sent away with `code` may come back, after a pause. After five codes it would break the same

@@ -6,10 +6,11 @@
 use super::{
     context::ServerContext,
     exchange::{Exchange, Received, to_io_error},
+    head,
 };
 use crate::{
     http,
-    logging::log_client,
+    logging::{Subject, log_client},
     relay::WorkerContext,
     session::{Handshake, Session},
     shared::Shared,
@@ -17,6 +18,7 @@ use crate::{
 use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, map_config};
 use actix_web::{
+    HttpResponse,
     dev::{AppConfig, ServiceResponse},
     web,
 };
@@ -119,9 +121,21 @@ impl ConnectionFactory {
         let responded = exchange.respond(response, may_persist, &settings.session).await;
         if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             metrics.responses_cut.inc();
-            log_client!(Level::Debug, "cut off {peer}: it took a response too slowly");
+            log_client!(
+                Level::Debug,
+                "cut off: it took a response too slowly\t{}",
+                Subject::request(Some(peer), None)
+            );
         }
         responded
+    }
+
+    /// The response to a head that no request could be made of.
+    fn refuse(&self, head: &[u8], peer: SocketAddr, refusal: &http::Refusal) -> HttpResponse<BoxBody> {
+        let (method, path) = head::request_line(head);
+        let is_handshake = head::asks_for_websocket(head);
+        let asked = http::Asked { peer: Some(peer), method, path, is_handshake };
+        http::refuse(&self.state, &asked, refusal).map_into_boxed_body()
     }
 
     /// The next request that can be understood. What cannot is refused here, and ends the connection.
@@ -143,7 +157,7 @@ impl ConnectionFactory {
                 Ok(Some(request))
             }
             Received::Refused(refusal) => {
-                let response = http::refuse(&self.state, Some(peer), &refusal).map_into_boxed_body();
+                let response = self.refuse(&exchange.received(), peer, &refusal);
                 self.respond(exchange, response.into(), false, peer).await?;
                 Ok(None)
             }

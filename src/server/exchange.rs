@@ -91,6 +91,11 @@ impl Exchange {
         }
     }
 
+    /// A copy of the bytes that are received and not decoded: of a refused head, as much as there is.
+    pub fn received(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.input.received.borrow())
+    }
+
     async fn read_head(&mut self, most: usize) -> io::Result<Received> {
         let mut search = Search::default();
         loop {

@@ -99,6 +99,23 @@ impl Head {
     }
 }
 
+/// The method and the path of a head that is refused, as far as they can be read; `-` otherwise.
+pub fn request_line(head: &[u8]) -> (&str, &str) {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ').map(|word| str::from_utf8(word).unwrap_or("-"));
+    match (words.next(), words.next(), words.next()) {
+        (Some(method), Some(target), Some(_)) => (method, target.split('?').next().unwrap_or_default()),
+        _ => ("-", "-"),
+    }
+}
+
+/// The head, complete or not, is one of a GET with `websocket` in its `Upgrade` list.
+pub fn asks_for_websocket(head: &[u8]) -> bool {
+    let mut lines = head.split(|byte| *byte == b'\n').filter_map(header);
+    let is_upgrade = |name: &[u8]| name.eq_ignore_ascii_case(b"upgrade");
+    head.starts_with(b"GET ") && lines.any(|(name, list)| is_upgrade(name) && list_has(list, "websocket"))
+}
+
 /// One `Host` in every request of HTTP/1.1, and never two (RFC 9112 §3.2).
 fn check_hosts(hosts: usize, request_line: &[u8]) -> Result<(), Refusal> {
     match hosts {

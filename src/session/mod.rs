@@ -153,6 +153,7 @@ impl Session {
             speaker: Speaker { connection: self.id, reference },
             message: NewMessage { payload, who: Some(self.who), audience: self.audience() },
             permit: self.permits.take(), // bounds what waits for the hub
+            peer: self.options.peer,
         }));
     }
 
@@ -205,8 +206,15 @@ impl Actor for Session {
         local_sessions.borrow_mut().enter(self.id, self.connection.clone());
         let room = self.options.room.clone();
         let history = self.history.take().map(|history| *history).unwrap_or_default();
-        let join =
-            Join { connection: self.id, who: self.who, resumed: self.resumed, relay: *relay, room, history };
+        let join = Join {
+            connection: self.id,
+            who: self.who,
+            resumed: self.resumed,
+            relay: *relay,
+            room,
+            history,
+            peer: self.options.peer,
+        };
         hub.send(Command::Join(join)); // once
     }
 

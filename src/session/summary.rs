@@ -1,7 +1,11 @@
 //! What is kept of a session that has ended: a count and a line.
 
 use super::Session;
-use crate::{logging::log_client, metrics::CloseLabels, protocol::CloseReason};
+use crate::{
+    logging::{Subject, log_client},
+    metrics::CloseLabels,
+    protocol::CloseReason,
+};
 
 impl Session {
     pub(super) fn count_close(&self, reason: &CloseReason) {
@@ -16,24 +20,17 @@ impl Session {
     }
 
     pub(super) fn log_close(&self, reason: &CloseReason) {
-        let level = if reason.is_fault() { log::Level::Info } else { log::Level::Debug };
+        let about = Subject::session(self.id, self.options.peer, Some(&self.options.room));
         let sent = self.connection.sent();
         log_client!(
-            level,
-            "session {} from {} in {} ended after {:.1?}: {} ({reason}); received {} messages, {} bytes; sent {} messages, {} bytes",
-            self.id,
-            or_dash(self.options.peer),
-            self.options.room,
+            log::Level::Info,
+            "{about} ended after {:.1?}: {} ({reason}); received {} messages, {} bytes; sent {} messages, {} bytes",
             self.began.elapsed(),
-            or_dash(reason.code().map(u16::from)),
+            reason.code().map_or_else(|| "-".to_owned(), |code| u16::from(code).to_string()),
             self.received.messages,
             self.received.bytes,
             sent.messages,
             sent.bytes,
         );
     }
-}
-
-fn or_dash(known: Option<impl ToString>) -> String {
-    known.map_or_else(|| "-".to_owned(), |known| known.to_string())
 }

@@ -1,11 +1,12 @@
 //! A log that nobody reads stops nobody, and nobody fills one that is read.
 
 use crate::{
-    process::Launch,
-    support::{Client, comes_to, eventually, within},
+    process::{Launch, handshake},
+    support::{Client, comes_to, eventually, head, within},
 };
 use rustix::process::Signal;
 use std::time::Instant;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 #[tokio::test]
 async fn a_reader_of_the_log_who_stalls_stops_nobody() {
@@ -37,10 +38,21 @@ async fn clients_cause_no_more_lines_than_the_log_is_to_have() {
         Client::joins(&server, "/").await; // comes and goes
     }
     comes_to(&server, "sessions", 1).await;
+    for _ in 0..30 {
+        let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+        socket.write_all(handshake("/nowhere", "").as_bytes()).await.expect("a connection");
+        assert_eq!(&head(&mut socket).await[9..12], "404");
+    }
 
-    let all = MESSAGES + 31;
+    let all = MESSAGES + 31 + 30 + 30;
     let written = || {
-        (server.log.count("server: received: hello") + server.log.count("server: receive connection.")) as u64
+        let kinds = [
+            "server: received: hello",
+            "server: receive connection.",
+            " ended after ",
+            "refused GET /nowhere: there is nothing at this address",
+        ];
+        kinds.into_iter().map(|kind| server.log.count(kind) as u64).sum::<u64>()
     };
     let counted = async || server.metrics().await.value("log_lines_suppressed_total");
     let complete = async { while written() + counted().await < all {} };

@@ -22,6 +22,7 @@ mod patience; // how long the server waits, how much it keeps
 mod flow; // how fast anybody may speak
 mod closing; // how a session ends
 mod leaving; // what a vanished client leaves behind
+mod log_lines; // what is written about clients
 mod crowds; // many rooms and large rooms
 mod stopping; // how the server ends
 mod program; // what an operator sees

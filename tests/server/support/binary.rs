@@ -88,11 +88,18 @@ impl Binary {
         }
     }
 
-    /// What the next line of the log says, at level info.
+    /// What the next line of the log says, at level info, without the client that it is about.
     pub async fn logs(&mut self) -> String {
+        self.logs_about().await.0
+    }
+
+    /// What the next line of the log says, at level info, and the client that it is about.
+    pub async fn logs_about(&mut self) -> (String, String) {
         let line = self.writes().await;
         let (_, message) = line.split_once(" INFO  worldcast] ").unwrap_or_else(|| panic!("{line}"));
-        message.to_owned()
+        let (words, about) = message.split_once('\t').unwrap_or((message, ""));
+        assert!(!about.contains('\t'), "{line}");
+        (words.to_owned(), about.to_owned())
     }
 
     /// The next line of the log, whole.

@@ -24,6 +24,10 @@ impl Raw {
         Self { socket: BufReader::with_capacity(BUFFER, socket) }
     }
 
+    pub fn local_address(&self) -> SocketAddr {
+        self.socket.get_ref().local_addr().expect("it is connected")
+    }
+
     /// The opening handshake, and the greeting behind it.
     pub async fn joins(&mut self, room: &str) {
         self.sends(handshake(&format!("/websocket/{room}"))).await;
