@@ -37,6 +37,11 @@ fn the_usual_file_is_refused_where_it_exists_and_cannot_be_read() {
         "{}",
         answer.said
     );
+    let operator = Operator::new();
+    operator.links("worldcast.toml", "/no/such/file");
+    let answer = operator.runs(&["check"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.said.starts_with("worldcast: cannot read worldcast.toml: there is no such file"));
 }
 
 #[test]

@@ -30,6 +30,11 @@ impl Operator {
         self
     }
 
+    /// Makes a link at `path` that leads to `target`.
+    pub fn links(&self, path: &str, target: &str) {
+        std::os::unix::fs::symlink(target, self.home.path().join(path)).unwrap();
+    }
+
     pub fn sets(mut self, variable: &str, value: &str) -> Self {
         self.variables.push((variable.to_owned(), value.to_owned()));
         self

@@ -48,8 +48,9 @@ fn load(
     listen: &[SocketAddr],
 ) -> Result<Loaded, ConfigError> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let may_be_missing = file.is_none() && !path.is_symlink(); // a link that leads nowhere is no choice of defaults
     let text = match fs::read_to_string(path) {
-        Err(cause) if file.is_none() && cause.kind() == io::ErrorKind::NotFound => None,
+        Err(cause) if may_be_missing && cause.kind() == io::ErrorKind::NotFound => None,
         text => Some(text.map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?),
     };
     let loaded = judge(path, text.as_deref().unwrap_or_default(), environment, listen)?;
