@@ -24,7 +24,7 @@ use actix_web::{
 };
 use log::Level;
 use percent_encoding::percent_decode_str;
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, fmt::Display, net::SocketAddr};
 
 /// The address of the listener that a request came through, or of this end of its connection.
 #[derive(Clone, Copy)]
@@ -106,15 +106,23 @@ pub struct Asked<'a> {
 
 impl Asked<'_> {
     /// Logs the refusal: at level info where the client wanted to become a session, or where a setting would let it in.
-    fn log_refusal(&self, state: &AppState, is_minor: bool, why: &str) {
+    fn log_refusal(&self, state: &AppState, is_minor: bool, why: impl Display) {
         let level = if is_minor && !self.is_handshake { Level::Debug } else { Level::Info };
-        let room = room_at(self.path, &state.shared.settings.rooms.default);
-        let about = match self.is_handshake {
-            true => Subject::handshake(self.peer, room.as_ref()),
-            false => Subject::request(self.peer, room.as_ref()),
-        };
         let (method, path) = (Escaped(self.method), Escaped(self.path));
-        log_client!(level, "refused {method} {path}: {}\t{about}", Escaped(why));
+        log_client!(
+            level,
+            "refused {method} {path}: {}\t{}",
+            Escaped(&why.to_string()),
+            self.subject(&state.shared.settings.rooms.default)
+        );
+    }
+
+    fn subject(&self, default_room: &RoomName) -> String {
+        let room = room_at(self.path, default_room);
+        match self.is_handshake {
+            true => Subject::handshake(self.peer, room.as_ref()).to_string(),
+            false => Subject::request(self.peer, room.as_ref()).to_string(),
+        }
     }
 }
 
@@ -143,8 +151,9 @@ fn note_response(request: &HttpRequest, response: &HttpResponse) {
     match refusal {
         Some(refusal) => note(state(request), &asked, refusal),
         None => {
-            let why = format!("there is no WebSocket at this address ({})", response.status().as_u16());
-            asked.log_refusal(state(request), false, &why);
+            let status = response.status().as_u16();
+            let why = format_args!("there is no WebSocket at this address ({status})");
+            asked.log_refusal(state(request), false, why);
         }
     }
 }
@@ -152,7 +161,7 @@ fn note_response(request: &HttpRequest, response: &HttpResponse) {
 fn note(state: &AppState, asked: &Asked, refusal: &Refusal) {
     state.shared.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
     let is_minor = !matches!(refusal, Refusal::Origin(_) | Refusal::Host(_) | Refusal::LimitReached(_));
-    asked.log_refusal(state, is_minor, &refusal.to_string());
+    asked.log_refusal(state, is_minor, refusal);
 }
 
 /// The room that an address names, if any.
