@@ -230,7 +230,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
             Ok(Message::Close(frame)) => {
                 self.finish(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
             }
-            Ok(Message::Pong(_) | Message::Continuation(_) | Message::Nop) => {} // that it came is all it says
+            Ok(Message::Pong(_)) => {} // its arrival is recorded where the socket is read
             Err(error) => self.finish(CloseReason::Wire(error)),
         }
     }
