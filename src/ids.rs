@@ -1,4 +1,4 @@
-//! The identities that cross module borders.
+//! The identifiers that several modules use.
 
 use serde::Serialize;
 use std::{
@@ -8,11 +8,12 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// One session, for as long as the process lives: ids are never used again.
+/// The identifier of a session, unique in the process: an id is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct SessionId(u64);
 
 impl SessionId {
+    /// Returns an id that no session has had; the first is 1.
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
@@ -33,15 +34,17 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// The relay of one worker thread.
+/// The identifier of the relay of one worker thread, counted from 0 in the order of their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RelayId(pub u32);
 
-/// The index of a room in the lists of the hub and of the relays: dense, and reused after the room has ended.
+/// The index of a room in the lists of the hub and of the relays: dense, and reused after the room
+/// has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomSlot(pub u32);
 
 impl RoomSlot {
+    /// Returns the index in the lists of the hub and of the relays.
     pub fn index(self) -> usize {
         self.0 as usize
     }

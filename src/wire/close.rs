@@ -73,8 +73,8 @@ impl From<u16> for CloseCode {
 /// Reads the payload of a close frame; returns `None` if it is empty.
 ///
 /// # Errors
-/// [`WireError::HalfCloseCode`] for a single byte, [`WireError::CloseCode`] for a code that must not be sent,
-/// [`WireError::NotUtf8`] for a reason that is not UTF-8.
+/// [`WireError::HalfCloseCode`] for a single byte, [`WireError::CloseCode`] for a code that must
+/// not be sent, [`WireError::NotUtf8`] for a reason that is not UTF-8.
 pub fn read(payload: &[u8]) -> Result<Option<CloseFrame>, WireError> {
     let (code, reason) = match payload {
         [] => return Ok(None),
@@ -88,8 +88,9 @@ pub fn read(payload: &[u8]) -> Result<Option<CloseFrame>, WireError> {
     Ok(Some(CloseFrame { code: code.into(), reason: reason.to_owned() }))
 }
 
-/// Returns true if a peer may send this code. 1012 to 1014 are registered by IANA; 1004 is reserved; 1005, 1006 and 1015 are
-/// never on the wire; 3000 to 4999 are left to libraries and applications (RFC 6455 §7.4.2).
+/// Returns true if a peer may send this code. 1012 to 1014 are registered by IANA; 1004 is
+/// reserved; 1005, 1006 and 1015 are never on the wire; 3000 to 4999 are left to libraries and
+/// applications (RFC 6455 §7.4.2).
 fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }

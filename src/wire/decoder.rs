@@ -11,7 +11,8 @@ use std::mem;
 /// Fragments that every message may have, inclusive.
 const MIN_FRAGMENTS: usize = 1024;
 
-/// Bytes of the largest message for each of which one fragment is allowed, if that makes more than [`MIN_FRAGMENTS`].
+/// Bytes of the largest message for each of which one fragment is allowed, if that makes more than
+/// [`MIN_FRAGMENTS`].
 const BYTES_PER_FRAGMENT: usize = 64;
 
 /// The decoder of one client's frames. It holds no heap memory between messages.
@@ -41,18 +42,21 @@ struct Frame {
 }
 
 impl Decoder {
-    /// Creates a decoder that accepts messages of at most `max_message` bytes, on the wire as well as inflated, in at most
-    /// 1024 fragments or one for every 64 bytes of `max_message`, whichever is more. Beyond a bound,
-    /// [`Decoder::decode`] returns an error. `compression` is true if permessage-deflate was negotiated.
+    /// Creates a decoder that accepts messages of at most `max_message` bytes, on the wire as well
+    /// as inflated, in at most 1024 fragments or one for every 64 bytes of `max_message`, whichever
+    /// is more. Beyond a bound, [`Decoder::decode`] returns an error. `compression` is true if
+    /// permessage-deflate was negotiated.
     pub fn new(max_message: usize, compression: bool) -> Self {
         let header = PartialHeader::default();
         Self { max_message, compression, header, frame: None, message: None, control: Vec::new() }
     }
 
-    /// Consumes `input` up to the end of the next message; returns `None` if `input` ends before that.
+    /// Consumes `input` up to the end of the next message; returns `None` if `input` ends before
+    /// that.
     ///
     /// # Errors
-    /// Returns the rule that the peer broke, at the first byte that breaks it. The decoder must not be used after that.
+    /// Returns the rule that the peer broke, at the first byte that breaks it. The decoder must not
+    /// be used after that.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
         while !input.is_empty() {
             let read = match self.frame {
@@ -66,8 +70,8 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Returns the bytes of heap memory that partial messages occupy: at most `max_message`, the 125 bytes of a control
-    /// frame between two fragments, and less than 100 bytes of bookkeeping.
+    /// Returns the bytes of heap memory that partial messages occupy: at most `max_message`, the
+    /// 125 bytes of a control frame between two fragments, and less than 100 bytes of bookkeeping.
     pub fn held_bytes(&self) -> usize {
         let message = self.message.as_ref();
         let message = message.map_or(0, |message| message.capacity() + size_of::<PartialMessage>());
@@ -95,7 +99,8 @@ impl Decoder {
         Ok(Some(frame))
     }
 
-    /// Validates the bytes of a header that have arrived; returns the frame and the header's size once it is complete.
+    /// Validates the bytes of a header that have arrived; returns the frame and the header's size
+    /// once it is complete.
     fn check_header(&self, bytes: &[u8]) -> Result<Option<(Frame, usize)>, WireError> {
         let [first, rest @ ..] = bytes else { return Ok(None) };
         let kind = Kind::read(*first)?;
@@ -158,12 +163,13 @@ impl Decoder {
         }))
     }
 
-    /// Appends payload to the message. Only a message that is still partial afterwards is put into a box.
+    /// Appends payload to the message. Only a message that is still partial afterwards is put into
+    /// a box.
     fn read_data(&mut self, frame: Frame, masked: &[u8]) -> Result<Option<Message>, WireError> {
         let partial = self.message.take();
         let mut message = partial.map_or_else(|| PartialMessage::new(frame.kind), |partial| *partial);
-        let may_come = if frame.kind.fin { frame.missing } else { self.max_message - message.len() };
-        message.push(masked, frame.mask, may_come)?;
+        let may_arrive = if frame.kind.fin { frame.missing } else { self.max_message - message.len() };
+        message.push(masked, frame.mask, may_arrive)?;
         let frame_ends = masked.len() == frame.missing;
         if frame_ends && frame.kind.fin {
             return message.finish(self.max_message).map(Some);

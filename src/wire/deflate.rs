@@ -12,8 +12,9 @@ pub struct Compression {
     pub threshold: usize,
 }
 
-/// The size of the LZ77 window in which a client resolves references, as a power of two: 9 to 15 bits, that is 512 bytes
-/// to 32 KiB (RFC 7692 §7.1.2.1). The RFC also allows 8 bits, for which zlib cannot produce a raw stream.
+/// The size of the LZ77 window in which a client resolves references, as a power of two: 9 to 15
+/// bits, that is 512 bytes to 32 KiB (RFC 7692 §7.1.2.1). The RFC also allows 8 bits, for which
+/// zlib cannot produce a raw stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowBits(u8);
 
@@ -40,7 +41,8 @@ impl WindowBits {
     }
 }
 
-/// The end of a flushed stream, which the sender removes and the receiver appends again (RFC 7692 §7.2.1).
+/// The end of a flushed stream, which the sender removes and the receiver appends again (RFC 7692
+/// §7.2.1).
 const FLUSHED: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 thread_local! {
@@ -84,8 +86,8 @@ impl Deflater {
     }
 }
 
-/// Returns an upper bound of the bytes that `length` bytes become: level 1 spends 9 bits on a byte that it finds nowhere
-/// else, and every level spends a few bytes on each block.
+/// Returns an upper bound of the bytes that `length` bytes become: level 1 spends 9 bits on a byte
+/// that it finds nowhere else, and every level spends a few bytes on each block.
 fn max_deflated(length: usize) -> usize {
     length + length / 8 + length / 1024 + 64
 }
@@ -104,7 +106,8 @@ mod tests {
         std::iter::successors(Some(0x9e37_79b9), next).map(|state| state as u8).take(length).collect()
     }
 
-    /// Returns true if noise that repeats after `distance` bytes is compressed, which takes a reference that far back.
+    /// Returns true if noise that repeats after `distance` bytes is compressed, which takes a
+    /// reference that far back.
     fn finds(distance: usize, window: WindowBits, level: u32) -> bool {
         deflate(&noise(distance).repeat(2), window, level).is_some()
     }

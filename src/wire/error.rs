@@ -56,9 +56,9 @@ pub enum WireError {
 impl WireError {
     /// Returns the code of the close frame that answers this error (RFC 6455 §7.4.1).
     ///
-    /// Data that cannot be inflated is 1007, "not consistent with the type of the message": the frame
-    /// itself is valid. Too many fragments are 1008: they break no rule of the protocol and the message
-    /// may be small, so only the server's policy forbids them.
+    /// Data that cannot be inflated is 1007, "not consistent with the type of the message": the
+    /// frame itself is valid. Too many fragments are 1008: they break no rule of the protocol and
+    /// the message may be small, so only the server's policy forbids them.
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::NotUtf8 | Self::NotDeflate => CloseCode::Invalid,

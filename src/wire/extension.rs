@@ -11,16 +11,19 @@ pub struct Agreement {
     pub response: String,
 }
 
-/// The windows that the server agrees to, in bits; a message is compressed once for each window of its subscribers.
+/// The windows that the server agrees to, in bits; a message is compressed once for each window of
+/// its subscribers.
 const WINDOWS: [u8; 3] = [15, 12, 9];
 
-/// Accepts the first acceptable offer of permessage-deflate in the values of all `Sec-WebSocket-Extensions` headers of
-/// a request; returns `None` if there is none. An offer with a malformed, unknown or repeated parameter is declined
-/// (RFC 7692 §7.1), and the next offer is considered.
+/// Accepts the first acceptable offer of permessage-deflate in the values of all
+/// `Sec-WebSocket-Extensions` headers of a request; returns `None` if there is none. An offer with
+/// a malformed, unknown or repeated parameter is declined (RFC 7692 §7.1), and the next offer is
+/// considered.
 ///
-/// Both sides give up context takeover: one message is compressed once for all clients, and an idle session needs no
-/// memory for compression. The server may demand that of the client even if the client did not offer it
-/// (RFC 7692 §7.1.1.2). The server accepts any window of the client, so the response demands none.
+/// Both sides give up context takeover: one message is compressed once for all clients, and an idle
+/// session needs no memory for compression. The server may demand that of the client even if the
+/// client did not offer it (RFC 7692 §7.1.1.2). The server accepts any window of the client, so the
+/// response demands none.
 pub fn negotiate<'a>(offers: impl Iterator<Item = &'a str>) -> Option<Agreement> {
     offers.flat_map(|header| split(header, ',')).find_map(accept)
 }
@@ -59,8 +62,8 @@ fn accept(offer: &str) -> Option<Agreement> {
     Some(Agreement::new(window))
 }
 
-/// Returns the largest window of [`WINDOWS`] that is at most `bits`: the server may answer with a smaller window than the
-/// client asked for (RFC 7692 §7.1.2.1).
+/// Returns the largest window of [`WINDOWS`] that is at most `bits`: the server may answer with a
+/// smaller window than the client asked for (RFC 7692 §7.1.2.1).
 fn at_most(bits: u8) -> Option<WindowBits> {
     WINDOWS.into_iter().find(|window| *window <= bits).and_then(WindowBits::new)
 }

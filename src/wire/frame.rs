@@ -11,13 +11,14 @@ pub fn ping(payload: &[u8]) -> Bytes {
     control(Opcode::Ping, payload)
 }
 
-/// Encodes a pong with at most the first 125 bytes of `payload`, the payload of the ping that it answers
-/// (RFC 6455 §5.5.3).
+/// Encodes a pong with at most the first 125 bytes of `payload`, the payload of the ping that it
+/// answers (RFC 6455 §5.5.3).
 pub fn pong(payload: &[u8]) -> Bytes {
     control(Opcode::Pong, payload)
 }
 
-/// Encodes a close frame (RFC 6455 §5.5.1) with as many characters of `reason` as fit into 123 bytes.
+/// Encodes a close frame (RFC 6455 §5.5.1) with as many characters of `reason` as fit into 123
+/// bytes.
 pub fn close(code: CloseCode, reason: &str) -> Bytes {
     let fits = |end: &usize| *end <= MAX_CONTROL - 2 && reason.is_char_boundary(*end);
     let end = (0..=reason.len()).rev().find(fits).unwrap_or_default();

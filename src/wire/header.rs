@@ -68,8 +68,8 @@ impl Kind {
     /// Parses the first byte of a frame, without regard to earlier frames.
     ///
     /// # Errors
-    /// [`WireError::ReservedOpcode`]; [`WireError::ReservedBit`] for RSV2, RSV3, or RSV1 on a frame that begins no message;
-    /// [`WireError::FragmentedControl`] for a control frame without FIN.
+    /// [`WireError::ReservedOpcode`]; [`WireError::ReservedBit`] for RSV2, RSV3, or RSV1 on a frame
+    /// that begins no message; [`WireError::FragmentedControl`] for a control frame without FIN.
     pub fn read(byte: u8) -> Result<Self, WireError> {
         let kind = Self { fin: byte & FIN != 0, rsv1: byte & RSV1 != 0, opcode: (byte & 0x0f).try_into()? };
         let begins_message = matches!(kind.opcode, Opcode::Text | Opcode::Binary);
@@ -88,12 +88,13 @@ impl Kind {
     }
 }
 
-/// Reads the length of the payload from `bytes`, which follow the first byte of the header. Returns the length and the
-/// number of bytes that encode it; `None` if not all of them have arrived.
+/// Reads the length of the payload from `bytes`, which follow the first byte of the header. Returns
+/// the length and the number of bytes that encode it; `None` if not all of them have arrived.
 ///
 /// # Errors
-/// [`WireError::NotMasked`], [`WireError::LongControl`] above 125 bytes in a control frame, [`WireError::LongForm`] for a
-/// length that fits a shorter form, [`WireError::LengthTopBit`] for 2^63 or more.
+/// [`WireError::NotMasked`], [`WireError::LongControl`] above 125 bytes in a control frame,
+/// [`WireError::LongForm`] for a length that fits a shorter form, [`WireError::LengthTopBit`] for
+/// 2^63 or more.
 pub fn read_length(bytes: &[u8], opcode: Opcode) -> Result<Option<(u64, usize)>, WireError> {
     let [second, rest @ ..] = bytes else { return Ok(None) };
     if second & MASKED == 0 {

@@ -26,15 +26,17 @@ struct Inflater {
     piece: Box<[u8]>,
 }
 
-/// Inflates the message in `deflated` and passes it to `keep` in pieces of at most 16 KiB, `limit` bytes in all, inclusive.
+/// Inflates the message in `deflated` and passes it to `keep` in pieces of at most 16 KiB, `limit`
+/// bytes in all, inclusive.
 ///
-/// Besides the form that RFC 7692 demands, three forms are accepted that other servers accept too: no bytes at all, a stream
-/// that ends with its own final block, and a stream whose tail was not removed. The last byte of a stream without its tail
-/// is never 0xff, because it holds the header of an empty block.
+/// Besides the form that RFC 7692 demands, three forms are accepted that other servers accept too:
+/// no bytes at all, a stream that ends with its own final block, and a stream whose tail was not
+/// removed. The last byte of a stream without its tail is never 0xff, because it holds the header
+/// of an empty block.
 ///
 /// # Errors
-/// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`] if more than `limit` bytes come
-/// out, and any error of `keep`.
+/// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`] if
+/// more than `limit` bytes come out, and any error of `keep`.
 pub fn inflate(
     deflated: &[u8],
     limit: usize,
@@ -61,8 +63,9 @@ pub fn inflate(
 }
 
 impl Inflater {
-    /// Consumes `input`; returns [`Status::StreamEnd`] if a stream ends with its last byte. A stream may end earlier, and
-    /// another one begin (RFC 7692 §7.2.3.4). Output that is still pending comes out with the next input.
+    /// Consumes `input`; returns [`Status::StreamEnd`] if a stream ends with its last byte. A
+    /// stream may end earlier, and another one begin (RFC 7692 §7.2.3.4). Output that is still
+    /// pending comes out with the next input.
     fn feed(
         &mut self,
         mut input: &[u8],

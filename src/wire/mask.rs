@@ -1,4 +1,5 @@
-//! The client's masking key (RFC 6455 §5.3), which keeps proxies from mistaking payload for another protocol.
+//! The client's masking key (RFC 6455 §5.3), which keeps proxies from mistaking payload for another
+//! protocol.
 
 use super::WireError;
 
@@ -9,7 +10,8 @@ pub struct Mask(u64);
 /// Bytes that are unmasked at once; they stay in the L1 cache until they are validated and copied.
 const PIECE: usize = 4096;
 
-/// The size of a piece for frames of at most so many bytes: zeroing a larger buffer would take longer than using it.
+/// The size of a piece for frames of at most so many bytes: zeroing a larger buffer would take
+/// longer than using it.
 const SHORT_PIECE: usize = 256;
 
 impl Mask {

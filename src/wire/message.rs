@@ -27,7 +27,8 @@ pub enum Message {
 
 /// A message of which not all bytes have arrived.
 ///
-/// It holds the unmasked payload, and grows with the bytes that arrive, not with the length that was announced.
+/// It holds the unmasked payload, and grows with the bytes that arrive, not with the length that
+/// was announced.
 #[derive(Debug)]
 pub struct PartialMessage {
     kind: Kind,
@@ -43,13 +44,14 @@ impl PartialMessage {
         Self { kind, body, fragments: 0 }
     }
 
-    /// Unmasks bytes that arrived and appends them. At most `may_come` bytes of the message, these included, can
-    /// still arrive.
+    /// Unmasks bytes that arrived and appends them. At most `may_arrive` bytes of the message, these
+    /// included, can still arrive.
     ///
     /// # Errors
-    /// [`WireError::NotUtf8`] if the bytes belong to an uncompressed text message and cannot be UTF-8.
-    pub fn push(&mut self, masked: &[u8], mask: Mask, may_come: usize) -> Result<(), WireError> {
-        self.body.reserve(masked.len(), may_come);
+    /// [`WireError::NotUtf8`] if the bytes belong to an uncompressed text message and cannot be
+    /// UTF-8.
+    pub fn push(&mut self, masked: &[u8], mask: Mask, may_arrive: usize) -> Result<(), WireError> {
+        self.body.reserve(masked.len(), may_arrive);
         match &mut self.body {
             Body::Text(text) => mask.unmask(masked, |plain| text.push(plain))?,
             Body::Binary(bytes) => mask.unmask_onto(masked, bytes),
@@ -57,12 +59,13 @@ impl PartialMessage {
         Ok(())
     }
 
-    /// Returns the whole message, inflated to at most `max_message` bytes. A compressed message is held twice, compressed
-    /// and inflated, until this returns.
+    /// Returns the whole message, inflated to at most `max_message` bytes. A compressed message is
+    /// held twice, compressed and inflated, until this returns.
     ///
     /// # Errors
-    /// [`WireError::NotDeflate`] if it cannot be inflated, [`WireError::MessageTooBig`] if it inflates to more than
-    /// `max_message` bytes, [`WireError::NotUtf8`] if it is text and is not UTF-8.
+    /// [`WireError::NotDeflate`] if it cannot be inflated, [`WireError::MessageTooBig`] if it
+    /// inflates to more than `max_message` bytes, [`WireError::NotUtf8`] if it is text and is not
+    /// UTF-8.
     pub fn finish(self, max_message: usize) -> Result<Message, WireError> {
         match self.body {
             Body::Binary(deflated) if self.kind.rsv1 => {
@@ -88,7 +91,8 @@ impl PartialMessage {
     }
 }
 
-/// The payload, in a buffer of its own: a slice of the read buffer would keep the whole read buffer alive.
+/// The payload, in a buffer of its own: a slice of the read buffer would keep the whole read buffer
+/// alive.
 #[derive(Debug)]
 enum Body {
     Text(Text),
@@ -114,14 +118,14 @@ impl Body {
         }
     }
 
-    /// Reserves space for `arrived` bytes. The capacity doubles, so that many small steps cost little, but never exceeds
-    /// the current length plus `may_come`.
-    fn reserve(&mut self, arrived: usize, may_come: usize) {
+    /// Reserves space for `arrived` bytes. The capacity doubles, so that many small steps cost
+    /// little, but never exceeds the current length plus `may_arrive`.
+    fn reserve(&mut self, arrived: usize, may_arrive: usize) {
         let (length, capacity) = (self.len(), self.capacity());
         if length + arrived <= capacity {
             return;
         }
-        let additional = (2 * capacity).clamp(length + arrived, length + may_come) - length;
+        let additional = (2 * capacity).clamp(length + arrived, length + may_arrive) - length;
         match self {
             Self::Text(text) => text.reserve_exact(additional),
             Self::Binary(bytes) => bytes.reserve_exact(additional),
@@ -149,11 +153,11 @@ impl Body {
 mod tests {
     use super::*;
 
-    /// Returns the capacity after each of these steps, of a message of `may_come` bytes.
-    fn capacities(steps: &[usize], may_come: usize) -> Vec<usize> {
+    /// Returns the capacity after each of these steps, of a message of `may_arrive` bytes.
+    fn capacities(steps: &[usize], may_arrive: usize) -> Vec<usize> {
         let mut body = Body::new(Opcode::Binary);
         let capacity = |arrived: &usize| {
-            body.reserve(*arrived, may_come - body.len());
+            body.reserve(*arrived, may_arrive - body.len());
             body.push(&vec![0; *arrived]).unwrap();
             body.capacity()
         };

@@ -1,7 +1,7 @@
 //! WebSocket on the wire: bytes in, whole messages out; messages in, shared bytes out.
 //!
-//! The module consists of functions over bytes (RFC 6455, and RFC 7692 for compression). It knows neither sockets nor
-//! actors, so it is tested, fuzzed and measured without them.
+//! The module consists of functions over bytes (RFC 6455, and RFC 7692 for compression). It knows
+//! neither sockets nor actors, so it is tested, fuzzed and measured without them.
 
 mod close; // codes and reasons of close frames
 mod decoder; // bytes in, messages out

@@ -35,13 +35,14 @@ impl Payload {
     }
 }
 
-/// A payload and its frames: each frame is encoded at most once, when it is first needed, and then shared by all
-/// threads.
+/// A payload and its frames: each frame is encoded at most once, when it is first needed, and then
+/// shared by all threads.
 #[derive(Debug)]
 pub struct Prepared {
     payload: Payload,
     plain: OnceLock<Bytes>,
-    /// Compressed frames, by the window of their receivers; boxed because most messages are below the threshold.
+    /// Compressed frames, by the window of their receivers; boxed because most messages are below
+    /// the threshold.
     compressed: OnceLock<Box<[OnceLock<Bytes>; WindowBits::COUNT]>>,
 }
 
@@ -61,8 +62,9 @@ impl Prepared {
         self.plain.get_or_init(|| plain(&self.payload))
     }
 
-    /// Returns the frame for a client that negotiated compression with this `window`. It is the plain frame if there is no
-    /// window, if the payload is smaller than the threshold, and if compression would not make it smaller.
+    /// Returns the frame for a client that negotiated compression with this `window`. It is the
+    /// plain frame if there is no window, if the payload is smaller than the threshold, and if
+    /// compression would not make it smaller.
     pub fn encoded(&self, window: Option<WindowBits>, compression: &Compression) -> &Bytes {
         match window {
             Some(window) if self.payload.as_bytes().len() >= compression.threshold => {
