@@ -1,4 +1,4 @@
-//! Where a value comes from.
+//! The provenance of values.
 
 use std::{
     fmt,
@@ -6,11 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where a value comes from; later ones win over earlier ones.
+/// The provenance of a value; later variants override earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Provenance {
+    /// The default.
     Default,
+    /// A line of a file, counted from 1.
     File { path: PathBuf, line: usize },
+    /// An environment variable.
     Variable(String),
 }
 
@@ -24,15 +27,17 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// A text that sets keys, and who wrote it.
+/// A text that sets keys.
 #[derive(Clone, Copy)]
 pub enum Source<'i> {
+    /// The text of a file.
     File { path: &'i Path, text: &'i str },
+    /// The value of an environment variable.
     Variable { name: &'i str, text: &'i str },
 }
 
 impl<'i> Source<'i> {
-    /// The origin of what stands at a byte of the text.
+    /// Returns the provenance of the byte at this index of the text.
     pub fn provenance(self, at: usize) -> Provenance {
         match self {
             Self::File { path, text } => {
@@ -43,7 +48,7 @@ impl<'i> Source<'i> {
         }
     }
 
-    /// A part of the text, and its origin.
+    /// Returns a part of the text and its provenance.
     pub fn part(self, part: Range<usize>) -> (Provenance, &'i str) {
         let (Self::File { text, .. } | Self::Variable { text, .. }) = self;
         (self.provenance(part.start), text.get(part).unwrap_or_default())

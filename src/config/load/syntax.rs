@@ -1,4 +1,4 @@
-//! What is said about a text that is not TOML.
+//! Diagnostics of a text that is no TOML.
 
 use super::{
     diagnostic::{Diagnostic, Problem},
@@ -21,8 +21,8 @@ const WORDS: [(&str, &str); 6] = [
     ("missing escaped", "\\ in double quotes begins an escape: use single quotes"),
 ];
 
-/// Makes texts of the values that lack quotes, the commonest slip, whatever the parser takes them for
-/// (`info` for `inf`, a number); and says where they are.
+/// Turns values without quotes into text, whatever type the parser gave them (`info` begins like
+/// the number `inf`); returns their places. Missing quotes are the commonest mistake.
 pub fn unquoted<'i>(file: &mut DeTable<'i>, errors: &[Error], text: &'i str) -> Vec<Range<usize>> {
     file.iter_mut().flat_map(|(_, value)| unquoted_in(value, errors, text)).collect()
 }
@@ -41,7 +41,8 @@ fn unquoted_in<'i>(value: &mut Spanned<DeValue<'i>>, errors: &[Error], text: &'i
     }
 }
 
-/// The mistake behind the parser's `error`, given what could be read in spite of it.
+/// Creates the diagnostic of a parser's `error`; `unquoted` and `parsed` are the parts that could
+/// still be read.
 pub fn diagnostic(error: &Error, source: Source, unquoted: &[Range<usize>], parsed: &Parsed) -> Diagnostic {
     if let Some(value) = unquoted.iter().find(|value| value.contains(&start(error))) {
         let (provenance, found) = source.part(value.clone());
