@@ -11,14 +11,11 @@ use toml::{
     de::{DeTable, DeValue, Error},
 };
 
-/// How the parser's messages begin, and what helps an operator more.
-const WORDS: [(&str, &str); 6] = [
-    ("string values must be quoted", "a value is missing"), // where there is none to be quoted
-    ("key with no value", "expected key = value"),
+/// The beginnings of two parser messages that mislead, and their replacements. The parser demands
+/// quotes for a value that is missing, and blames the line after a list without an end.
+const REPLACEMENTS: [(&str, &str); 2] = [
+    ("string values must be quoted", "a value is missing"),
     ("unexpected `=` in array", "the list above has no ] at its end"),
-    ("invalid basic string", "the closing quote is missing"),
-    ("too few unicode", "\\ in double quotes begins an escape: use single quotes"),
-    ("missing escaped", "\\ in double quotes begins an escape: use single quotes"),
 ];
 
 /// Turns values without quotes into text, whatever type the parser gave them (`info` begins like
@@ -52,7 +49,7 @@ pub fn diagnostic(error: &Error, source: Source, unquoted: &[Range<usize>], pars
     let problem = match error.message() {
         // Only names are shown: a value may be a secret.
         message @ "duplicate key" => Problem::Syntax(format!("{message}: {found}")),
-        message => Problem::Syntax(in_our_words(message).to_owned()),
+        message => Problem::Syntax(replaced(message).to_owned()),
     };
     Diagnostic { provenance, problem }
 }
@@ -61,7 +58,7 @@ fn start(error: &Error) -> usize {
     error.span().unwrap_or_default().start
 }
 
-fn in_our_words(message: &str) -> &str {
-    let ours = WORDS.iter().find(|(start, _)| message.starts_with(start)).map(|(_, ours)| *ours);
-    ours.unwrap_or_else(|| message.trim_end_matches(", expected nothing"))
+fn replaced(message: &str) -> &str {
+    let replacement = REPLACEMENTS.iter().find(|(start, _)| message.starts_with(start));
+    replacement.map_or_else(|| message.trim_end_matches(", expected nothing"), |(_, text)| text)
 }
