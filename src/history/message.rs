@@ -15,7 +15,7 @@ pub enum Audience {
 
 impl Audience {
     /// Returns the member that does not receive the message.
-    pub fn left_out(self) -> Option<SessionId> {
+    pub fn excluded(self) -> Option<SessionId> {
         match self {
             Self::Everyone => None,
             Self::Except(session) => Some(session),
@@ -46,16 +46,16 @@ pub struct Message {
     /// The position after this message.
     pub position: Position,
     /// Monotonic time at which the hub received the message.
-    pub taken: Instant,
+    pub received: Instant,
     /// Wall-clock time at which the hub received the message.
     pub time: SystemTime,
 }
 
 impl Message {
     /// Gives `message` its position.
-    pub fn new(message: NewMessage, position: Position, taken: Instant) -> Self {
+    pub fn new(message: NewMessage, position: Position, received: Instant) -> Self {
         let NewMessage { payload, who, audience } = message;
-        Self { payload, who, audience, position, taken, time: SystemTime::now() }
+        Self { payload, who, audience, position, received, time: SystemTime::now() }
     }
 
     /// Returns the bytes that the message counts for in a history: its payload and 224 bytes of
@@ -67,6 +67,6 @@ impl Message {
 
     /// Returns true if `subscriber` receives the message.
     pub fn is_for(&self, subscriber: SessionId) -> bool {
-        self.audience.left_out() != Some(subscriber)
+        self.audience.excluded() != Some(subscriber)
     }
 }

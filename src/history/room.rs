@@ -62,7 +62,7 @@ pub struct HistorySlice {
 
 impl HistorySlice {
     /// Removes all messages, and marks the slice as incomplete if there was a `since`.
-    pub fn give_up(&mut self) {
+    pub fn discard(&mut self) {
         self.messages.clear();
         self.from = self.until;
         self.complete = self.complete.map(|_| false);
@@ -148,7 +148,7 @@ impl History {
 
     /// Returns the time at which the oldest message expires; `None` if there is no message.
     pub fn expires(&self) -> Option<Instant> {
-        self.messages.front().map(|oldest| oldest.taken + self.limits.age)
+        self.messages.front().map(|oldest| oldest.received + self.limits.age)
     }
 
     /// Returns the number of messages.
@@ -230,7 +230,7 @@ mod tests {
                 everything.push(history.append(message(bytes), now));
                 prop_assert!(history.messages() <= LIMITS.messages && history.bytes() <= LIMITS.bytes);
                 prop_assert_eq!(history.bytes(), history.newest(99).iter().map(|message| message.cost()).sum::<usize>());
-                prop_assert!(history.newest(99).iter().all(|message| message.taken + LIMITS.age > now));
+                prop_assert!(history.newest(99).iter().all(|message| message.received + LIMITS.age > now));
             }
             let mut since = beginning;
             (0..asked).for_each(|_| since.offset = since.offset.next());

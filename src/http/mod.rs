@@ -86,7 +86,7 @@ impl AppState {
     /// A place for the client of `request`.
     fn connection_slot(&self, request: &HttpRequest) -> Result<ConnectionSlot, Refusal> {
         let ip = request.peer_addr().map(|peer| peer.ip());
-        self.limits.enter(ip, Instant::now()).map_err(Refusal::LimitReached)
+        self.limits.acquire(ip, Instant::now()).map_err(Refusal::LimitReached)
     }
 
     /// The share of shared bounds that `request` takes from.

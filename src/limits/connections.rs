@@ -60,9 +60,13 @@ impl ConnectionLimits {
     ///
     /// # Errors
     /// Returns the first limit that is reached.
-    pub fn enter(self: &Arc<Self>, ip: Option<IpAddr>, now: Instant) -> Result<ConnectionSlot, LimitReached> {
+    pub fn acquire(
+        self: &Arc<Self>,
+        ip: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<ConnectionSlot, LimitReached> {
         let ip = ip.filter(|_| self.limits.connections_per_ip > 0).map(network_of);
-        self.counts().enter(ip, now, &self.limits)?;
+        self.counts().acquire(ip, now, &self.limits)?;
         self.metrics.sessions.inc();
         Ok(ConnectionSlot { limits: self.clone(), ip })
     }
@@ -73,7 +77,7 @@ impl ConnectionLimits {
 }
 
 impl Counts {
-    fn enter(
+    fn acquire(
         &mut self,
         ip: Option<IpAddr>,
         now: Instant,
@@ -142,12 +146,12 @@ mod tests {
     fn a_slot_is_free_again_when_its_session_has_ended() {
         let limits = limits(LimitSettings { connections: 2, ..Default::default() });
         let now = Instant::now();
-        let first = limits.enter(IP, now).unwrap();
-        let _second = limits.enter(None, now).unwrap();
-        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::Connections));
+        let first = limits.acquire(IP, now).unwrap();
+        let _second = limits.acquire(None, now).unwrap();
+        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::Connections));
         assert_eq!(limits.metrics.sessions.get(), 2);
         drop(first);
-        assert!(limits.enter(IP, now).is_ok());
+        assert!(limits.acquire(IP, now).is_ok());
         assert_eq!(limits.metrics.sessions.get(), 1);
     }
 
@@ -155,12 +159,12 @@ mod tests {
     fn one_address_has_no_more_sessions_than_its_limit() {
         let limits = limits(LimitSettings { connections_per_ip: 1, ..Default::default() });
         let now = Instant::now();
-        let slot = limits.enter(IP, now).unwrap();
-        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::ConnectionsPerIp));
-        assert!(limits.enter(Some([10, 0, 0, 1].into()), now).is_ok());
+        let slot = limits.acquire(IP, now).unwrap();
+        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::ConnectionsPerIp));
+        assert!(limits.acquire(Some([10, 0, 0, 1].into()), now).is_ok());
         drop(slot);
         assert!(limits.counts().by_ip.is_empty(), "an address without sessions is not kept");
-        assert!(limits.enter(IP, now).is_ok());
+        assert!(limits.acquire(IP, now).is_ok());
     }
 
     #[test]
@@ -174,20 +178,20 @@ mod tests {
             assert_eq!(client(ip), "192.0.2.7");
         }
         let limits = limits(LimitSettings { connections_per_ip: 1, ..Default::default() });
-        let enter = |ip: &str| limits.enter(Some(ip.parse().unwrap()), Instant::now());
-        let _one = enter("2001:db8::1").unwrap();
-        assert_eq!(enter("2001:db8::2").err(), Some(LimitReached::ConnectionsPerIp));
-        let _other = enter("::ffff:192.0.2.7").unwrap();
-        assert_eq!(enter("192.0.2.7").err(), Some(LimitReached::ConnectionsPerIp));
+        let acquire = |ip: &str| limits.acquire(Some(ip.parse().unwrap()), Instant::now());
+        let _one = acquire("2001:db8::1").unwrap();
+        assert_eq!(acquire("2001:db8::2").err(), Some(LimitReached::ConnectionsPerIp));
+        let _other = acquire("::ffff:192.0.2.7").unwrap();
+        assert_eq!(acquire("192.0.2.7").err(), Some(LimitReached::ConnectionsPerIp));
     }
 
     #[test]
     fn sessions_beyond_the_limit_of_a_second_begin_in_the_next_one() {
         let limits = limits(LimitSettings { connections_per_second: 2, ..Default::default() });
         let now = Instant::now();
-        let slots: Vec<_> = (0..2).map(|_| limits.enter(IP, now)).collect();
+        let slots: Vec<_> = (0..2).map(|_| limits.acquire(IP, now)).collect();
         assert!(slots.iter().all(Result::is_ok));
-        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::ConnectionsPerSecond));
-        assert!(limits.enter(IP, now + Duration::from_secs(1)).is_ok());
+        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::ConnectionsPerSecond));
+        assert!(limits.acquire(IP, now + Duration::from_secs(1)).is_ok());
     }
 }

@@ -310,7 +310,7 @@ pub(crate) mod tests {
     /// Something said, as a relay gets it.
     pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
         let message = NewMessage { payload: Payload::Text(text.into()), who: None, audience };
-        let speaker = audience.left_out().map(|session| Speaker { session, reference: None });
+        let speaker = audience.excluded().map(|session| Speaker { session, reference: None });
         let (mut rooms, room) = room();
         Broadcast::message(rooms.append(room, message, Instant::now()), speaker, None)
     }

@@ -263,7 +263,7 @@ mod tests {
         let limits = ConnectionLimits::new(worker.settings.limits.clone(), worker.metrics.clone());
         Handshake {
             options: SessionOptions {
-                slot: limits.enter(None, Instant::now()).unwrap(),
+                slot: limits.acquire(None, Instant::now()).unwrap(),
                 room: "news".parse().unwrap(),
                 echo: true,
                 may_publish: true,
