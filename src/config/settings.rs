@@ -189,14 +189,14 @@ pub struct SessionSettings {
     /// The longest time of the closing handshake; after it the connection is reset.
     #[serde(with = "super::values::duration")]
     pub close_within: Duration,
-    /// The longest time in which the head of a request, also of the opening handshake, must arrive;
-    /// after it 408.
+    /// The longest time for the head of a request to arrive, also of the opening handshake. After
+    /// it an incomplete head is refused with 408, and an idle connection is closed.
     #[serde(with = "super::values::duration")]
     pub handshake_within: Duration,
     /// The largest head of a request, in bytes, inclusive; a larger one is refused with 431.
     pub max_head: ByteSize,
     /// Bytes per second at which a client must receive the response to a plain request, on average
-    /// once `stalled_write` has passed; a slower connection is reset. 0 is no limit.
+    /// once `stalled_write` has passed; a slower client is cut off. 0 is no limit.
     pub min_response_rate: ByteSize,
     /// Messages per second that are read from one client; above it, reading pauses. 0 is no limit.
     pub messages_per_second: u32,

@@ -44,8 +44,8 @@ impl PartialMessage {
         Self { kind, body, fragments: 0 }
     }
 
-    /// Unmasks bytes that arrived and appends them. At most `may_arrive` bytes of the message, these
-    /// included, can still arrive.
+    /// Unmasks bytes that arrived and appends them. At most `may_arrive` bytes of the message,
+    /// these included, can still arrive.
     ///
     /// # Errors
     /// [`WireError::NotUtf8`] if the bytes belong to an uncompressed text message and cannot be
