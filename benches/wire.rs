@@ -104,7 +104,7 @@ fn decode(criterion: &mut Criterion) {
     }
 }
 
-fn worldcast_reader(mut socket: Socket) -> impl FnMut() -> Message {
+fn worldcast_reader(mut socket: Socket) -> impl FnMut() -> worldcast::wire::Message {
     let (mut decoder, mut buffer) = (Decoder::new(MAX_MESSAGE, true), vec![0; READ_BUFFER]);
     let (mut start, mut end) = (0, 0);
     move || loop {

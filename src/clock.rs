@@ -1,8 +1,9 @@
-//! The clock that deadlines count by: it stands still while its thread does.
+//! The clock of all deadlines. It stands still while its thread does.
 //!
-//! A process that is stopped (SIGSTOP, `docker pause`, a virtual machine that moves) hears nobody. By any other clock all
-//! clients were silent for that time, and all of them late. Each thread has its own clock, and it alone can tell: whoever
-//! has a deadline reads the clock at least once per tick, so a longer gap between two readings is time that nobody lived.
+//! A process that is stopped (SIGSTOP, `docker pause`, a virtual machine that moves) receives
+//! nothing. By any other clock every client would have been silent for that time, and every
+//! deadline missed. Each thread has a clock of its own. Code with a deadline reads it at least once
+//! per tick, so a longer gap between two readings is a standstill of the thread.
 
 use futures_util::FutureExt;
 use std::{
@@ -17,34 +18,37 @@ struct Clock {
     last_reading: Cell<Option<Instant>>,
     /// The length of a tick.
     tick: Cell<Duration>,
-    /// How far the clock is behind that of the system.
+    /// The lag of this clock behind that of the system: the sum of all standstills.
     behind: Cell<Duration>,
-    /// What of it nobody has asked for yet.
+    /// The part of `behind` that [`take_standstill`] has not returned yet.
     unreported: Cell<Duration>,
 }
 
 thread_local!(static CLOCK: Clock = const { Clock::new() });
 
-/// The moment it is on this thread; moments of different threads cannot be compared.
+/// Returns the current time of this thread's clock. Times of different threads cannot be compared.
 pub fn now() -> Instant {
     CLOCK.with(|clock| clock.read(Instant::now()))
 }
 
-/// Promises that this thread reads the clock at least once in `tick`.
+/// Sets the longest time between two readings of this thread's clock; code with a deadline keeps to
+/// it.
 pub fn ticks_every(tick: Duration) {
     CLOCK.with(|clock| clock.tick.set(tick));
 }
 
-/// How long the thread stood still since this was asked before; `None` when it did not.
+/// Returns how long the thread stood still since the last call; `None` if it did not.
 pub fn take_standstill() -> Option<Duration> {
     now();
     CLOCK.with(|clock| Some(clock.unreported.take()).filter(|standstill| !standstill.is_zero()))
 }
 
-/// Waits for `future`, as `tokio::time::timeout` does, for no more than `within` on the clock of this thread.
+/// Awaits `future`, as `tokio::time::timeout` does, for no longer than `within` on the clock of
+/// this thread.
 ///
-/// A process that goes on after SIGSTOP sees its timers before its sockets, since the signal that wakes it interrupts the
-/// wait for both. So the sockets are looked at once more before a deadline counts.
+/// A process that continues after SIGSTOP sees its timers before its sockets, because the signal
+/// that wakes it interrupts the wait for both. The sockets are therefore polled once more before
+/// the deadline counts.
 ///
 /// # Errors
 /// [`Elapsed`] if `future` did not resolve in time.
@@ -57,7 +61,7 @@ pub async fn timeout<F: Future>(within: Duration, future: F) -> Result<F::Output
             Ok(resolved) => return Ok(resolved),
             Err(_) if left > tick || now().saturating_duration_since(began) < within => {}
             Err(elapsed) => {
-                yield_now().await; // resumes after the sockets were looked at
+                yield_now().await; // resumes after the sockets were polled
                 return future.as_mut().now_or_never().ok_or(elapsed);
             }
         }
@@ -74,7 +78,8 @@ impl Clock {
         }
     }
 
-    /// A gap of more than two ticks counts as one: so a deadline comes on a thread that is only ever late, too.
+    /// Returns the time of this clock when the system's clock shows `now`. A gap of more than two
+    /// ticks counts as one tick, so that deadlines also expire on a thread that is always late.
     fn read(&self, now: Instant) -> Instant {
         let gap = self.last_reading.replace(Some(now)).map(|last| now.saturating_duration_since(last));
         if let Some(gap) = gap.filter(|gap| *gap > self.tick.get() * 2) {
@@ -95,7 +100,7 @@ mod tests {
     const TICK: Duration = Duration::from_secs(1);
 
     #[test]
-    fn the_clock_stands_still_while_nobody_reads_it_and_goes_on_from_there() {
+    fn the_clock_stands_still_while_it_is_not_read_and_continues_from_there() {
         let (clock, start) = (Clock::new(), Instant::now());
         let mut real = start;
         let mut after = |wait| {
@@ -108,18 +113,18 @@ mod tests {
         assert_eq!(after(TICK * 3600), TICK * 4);
         assert_eq!(after(TICK), TICK * 5);
         assert_eq!(clock.unreported.take(), TICK * 3599);
-        assert_eq!(clock.unreported.take(), Duration::ZERO, "it was asked for");
+        assert_eq!(clock.unreported.take(), Duration::ZERO, "it was reported");
     }
 
     #[test]
-    fn deadlines_come_on_a_thread_that_is_always_late() {
+    fn deadlines_expire_on_a_thread_that_is_always_late() {
         let (clock, start) = (Clock::new(), Instant::now());
         let moments = (0..100).map(|reading| clock.read(start + TICK * 10 * reading) - start);
         assert_eq!(moments.last(), Some(TICK * 99));
     }
 
     #[tokio::test]
-    async fn a_wait_ends_when_its_time_has_passed_on_this_clock() {
+    async fn a_timeout_expires_by_this_clock() {
         ticks_every(Duration::from_millis(5));
         let within = Duration::from_millis(50);
         let began = Instant::now();
@@ -130,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_that_happened_in_a_standstill_is_seen() {
+    async fn an_event_during_a_standstill_is_not_missed() {
         let (mut one, other) = UnixStream::pair().unwrap();
         let mut byte = [0];
         let stands_still = async {
@@ -142,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_goes_on_after_a_standstill() {
+    async fn a_timeout_does_not_count_a_standstill() {
         ticks_every(Duration::from_millis(5));
         let within = Duration::from_millis(50);
         let (began, mut polls) = (now(), 0);

@@ -1,4 +1,4 @@
-//! The identities that cross module borders.
+//! The identifiers that several modules use.
 
 use serde::{Serialize, Serializer};
 use std::{
@@ -16,7 +16,7 @@ use std::{
 pub struct ConnectionId(NonZeroU64);
 
 impl ConnectionId {
-    /// The next unused id, from 1.
+    /// Returns the next unused id; the first is 1.
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).expect("no process lives so long"))
@@ -84,16 +84,17 @@ impl Serialize for SpeakerId {
     }
 }
 
-/// The relay of one worker thread.
+/// The identifier of the relay of one worker thread, counted from 0 in the order of their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RelayId(pub u32);
 
-/// The index of a room in the lists of the hub and of the relays: dense, and reused after the room has ended.
+/// The index of a room in the lists of the hub and of the relays: dense, and reused after the room
+/// has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomSlot(pub u32);
 
 impl RoomSlot {
-    /// The slot as an index of a list.
+    /// Returns the index in the lists of the hub and of the relays.
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -1,6 +1,7 @@
-//! What the server counts, for Prometheus. docs/operations.md says what each means and when to worry.
+//! The metrics of the server, for Prometheus. docs/operations.md explains each metric and its
+//! alarming values.
 //!
-//! Imported by every module; imports none of them.
+//! Every module imports this one, which imports none of them.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -15,76 +16,91 @@ use prometheus_client::{
 };
 use std::fmt;
 
-/// All counters of one server. Adding to them takes no lock, but for the histograms, which are
-/// touched once for many messages.
+/// All metrics of one server. An update takes no lock, except for histograms, which are updated
+/// once for many messages.
 pub struct Metrics {
     registry: Registry,
-    /// Sessions that are open.
+    /// Open sessions.
     pub sessions: Gauge,
     /// Sessions that began.
     pub sessions_begun: Counter,
-    /// Sessions that ended, by the code of the close frame.
+    /// Sessions that ended, by close code and reason.
     pub closes: Family<CloseLabels, Counter>,
-    /// Requests that were refused, by the code in the answer.
+    /// Requests that were refused, by the code in the response.
     pub refusals: Family<RefusalLabels, Counter>,
-    /// Responses to plain requests that were cut off, for their client took them too slowly.
+    /// Responses to plain requests that were cut off because the client received them too slowly.
     pub responses_cut: Counter,
-    /// Attempts to accept that failed, for want of descriptors or memory.
+    /// Attempts to accept a connection that failed, for lack of descriptors or memory.
     pub accept_errors: Counter,
+    /// Messages that clients published.
     pub messages_received: Counter,
+    /// Bytes of the messages that clients published.
     pub bytes_received: Counter,
-    /// One message to one client each.
+    /// Deliveries: each message counts once for each client that receives it.
     pub messages_sent: Counter,
+    /// Bytes of frames to clients.
     pub bytes_sent: Counter,
-    /// Bytes that the kernel did not take yet.
+    /// Bytes that wait in outboxes because the kernel has not accepted them.
     pub outbox_bytes: Gauge,
-    /// Bytes of messages between speakers and hearers.
+    /// Bytes of messages in flight from publishers to subscribers.
     pub in_flight_bytes: Gauge,
-    /// Idempotency keys that are remembered.
+    /// Idempotency keys in memory.
     pub idempotency_keys: Gauge,
     /// Bytes of request bodies that are being read.
     pub body_bytes: Gauge,
-    /// Bytes that answers about histories hold.
+    /// Bytes of responses about histories that are not sent yet.
     pub answer_bytes: Gauge,
+    /// Rooms that have members or a history.
     pub rooms: Gauge,
-    /// Messages that rooms remember.
+    /// Messages in the histories of all rooms.
     pub history_messages: Gauge,
+    /// Bytes of the messages in the histories of all rooms.
     pub history_bytes: Gauge,
-    /// Bytes of histories that are kept encoded for newcomers.
+    /// Bytes of encoded histories in the caches of all worker threads.
     pub recall_cache_bytes: Gauge,
-    /// From the moment when the hub took a message to the moment when the relay had written the last copy.
+    /// Seconds from the arrival of a message at the hub to the write of its last copy by a relay.
     pub delivery_seconds: Histogram,
-    /// Messages that travelled as one.
+    /// Messages in one turn of the hub.
     pub turn_messages: Histogram,
-    /// Times that a session was not read for a while.
+    /// Pauses in which a session was not read (backpressure), by reason.
     pub pauses: Family<PauseLabels, Counter>,
-    /// Times that a worker thread stood still for longer than two sweeps.
+    /// Standstills of worker threads of more than two sweeps.
     pub standstills: Counter,
-    /// Comings and goings that rooms have not been told yet.
+    /// Changes of presence that rooms have not received yet.
     pub presence_pending: Gauge,
     /// Times that a room stopped waiting for a client.
     pub patience_exhausted: Counter,
+    /// Log lines that were dropped because the log was not read in time.
     pub log_lines_dropped: Counter,
+    /// Log lines about clients beyond `log.lines_per_second`.
     pub log_lines_suppressed: Counter,
 }
 
+/// The labels of [`Metrics::closes`].
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CloseLabels {
+    /// The close code.
     pub code: u16,
+    /// The stable name of the reason, such as `too_slow`.
     pub reason: &'static str,
 }
 
+/// The labels of [`Metrics::refusals`].
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct RefusalLabels {
+    /// The stable code of the refusal, such as `origin`.
     pub reason: &'static str,
 }
 
+/// The labels of [`Metrics::pauses`].
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct PauseLabels {
+    /// The stable name of the reason: `server`, `room`, `pace` or `admission`.
     pub reason: &'static str,
 }
 
 impl Metrics {
+    /// Creates and registers all metrics, at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("worldcast");
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
@@ -95,53 +111,60 @@ impl Metrics {
             sessions_begun: register(r, "sessions_begun", "Sessions that began"),
             closes: register(r, "closes", "Sessions that ended, by code and reason"),
             refusals: register(r, "refusals", "Requests that were refused, by reason"),
-            responses_cut: register(r, "responses_cut", "Responses that a client took too slowly"),
-            accept_errors: register(r, "accept_errors", "Attempts to accept a client that failed"),
-            messages_received: register(r, "messages_received", "Messages that clients said"),
-            bytes_received: register(r, "received_bytes", "Bytes of the messages that clients said"),
-            messages_sent: register(r, "messages_sent", "Messages to clients, each client counted"),
+            responses_cut: register(r, "responses_cut", "Responses cut off because the client was too slow"),
+            accept_errors: register(r, "accept_errors", "Attempts to accept a connection that failed"),
+            messages_received: register(r, "messages_received", "Messages that clients published"),
+            bytes_received: register(r, "received_bytes", "Bytes of the messages that clients published"),
+            messages_sent: register(r, "messages_sent", "Deliveries: messages, once for each client"),
             bytes_sent: register(r, "sent_bytes", "Bytes of frames to clients"),
-            outbox_bytes: register(r, "outbox_bytes", "Bytes that wait for clients"),
-            in_flight_bytes: register(r, "in_flight_bytes", "Bytes between speakers and hearers"),
-            idempotency_keys: register(r, "idempotency_keys", "Idempotency keys that are remembered"),
+            outbox_bytes: register(r, "outbox_bytes", "Bytes that wait in outboxes"),
+            in_flight_bytes: register(r, "in_flight_bytes", "Bytes of messages in flight"),
+            idempotency_keys: register(r, "idempotency_keys", "Idempotency keys in memory"),
             body_bytes: register(r, "body_bytes", "Bytes of request bodies that are being read"),
-            answer_bytes: register(r, "answer_bytes", "Bytes that answers about histories hold"),
+            answer_bytes: register(r, "answer_bytes", "Bytes of responses about histories"),
             rooms: register(r, "rooms", "Rooms that have members or a history"),
-            history_messages: register(r, "history_messages", "Messages that rooms remember"),
-            history_bytes: register(r, "history_bytes", "Bytes that rooms remember"),
-            recall_cache_bytes: register(r, "recall_cache_bytes", "Bytes of histories encoded for newcomers"),
+            history_messages: register(r, "history_messages", "Messages in the histories of rooms"),
+            history_bytes: register(r, "history_bytes", "Bytes in the histories of rooms"),
+            recall_cache_bytes: register(r, "recall_cache_bytes", "Bytes of encoded histories in caches"),
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
-            pauses: register(r, "pauses", "Times that a session was not read for a while, by reason"),
-            standstills: register(r, "standstills", "Times that a worker thread stood still"),
-            presence_pending: register(r, "presence_pending", "Comings and goings that rooms are told soon"),
+            pauses: register(r, "pauses", "Pauses in which a session was not read, by reason"),
+            standstills: register(r, "standstills", "Standstills of worker threads"),
+            presence_pending: register(r, "presence_pending", "Changes of presence not delivered yet"),
             patience_exhausted: register(
                 r,
                 "patience_exhausted",
-                "Times that a room waited for a client no more",
+                "Times that a room stopped waiting for a client",
             ),
-            log_lines_dropped: register(r, "log_lines_dropped", "Log lines that the reader was too slow for"),
+            log_lines_dropped: register(
+                r,
+                "log_lines_dropped",
+                "Log lines dropped because the log was not read",
+            ),
             log_lines_suppressed: register(
                 r,
                 "log_lines_suppressed",
-                "Log lines about clients that were too many",
+                "Log lines about clients beyond the limit",
             ),
             registry: Registry::default(),
         };
-        let help = "From hub to the last write of a message";
+        let help = "Time from the hub to the last write of a message";
         r.register_with_unit("delivery", help, Unit::Seconds, metrics.delivery_seconds.clone());
-        r.register("turn_messages", "Messages that travelled as one", metrics.turn_messages.clone());
+        r.register("turn_messages", "Messages in one turn of the hub", metrics.turn_messages.clone());
         Self { registry, ..metrics }
     }
 
-    /// The OpenMetrics text that Prometheus reads.
+    /// Encodes all metrics as OpenMetrics text, the format of Prometheus.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory never fails.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
 
-    /// The same in the classic text format (version 0.0.4), which older programs read.
+    /// Encodes all metrics in the classic text format (version 0.0.4), for older programs.
     ///
     /// # Errors
     /// None in practice: writing to memory never fails.
@@ -150,8 +173,8 @@ impl Metrics {
     }
 }
 
-/// Rewrites the comments of OpenMetrics: a counter is named as its samples are, an info is a gauge, units and the end have
-/// no line.
+/// Rewrites the comments of OpenMetrics: a counter has the name of its samples, an info is a gauge,
+/// and the lines of units and of the end are removed.
 fn classic(open_metrics: &str) -> String {
     let mut classic = String::with_capacity(open_metrics.len());
     let mut help = "";
@@ -223,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_is_shown_under_its_name() {
+    fn every_count_is_shown_under_its_name() {
         let metrics = Metrics::new();
         metrics.sessions.inc();
         metrics.closes.get_or_create(&CloseLabels { code: 1013, reason: "too_slow" }).inc();

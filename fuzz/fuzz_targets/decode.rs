@@ -1,15 +1,16 @@
-//! Any bytes from a client: no panic, no more memory than a message, the same wherever they are cut.
+//! Decodes any bytes: no panic, no more memory than one message, and the same messages however the
+//! bytes are cut.
 //!
-//! The first byte of the input says how large a message may be and whether it may be compressed, the
-//! second how the rest is cut.
+//! The first byte of the input chooses the largest message and compression, the second byte the
+//! size of the pieces.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use worldcast::wire::{Decoder, Message, WireError};
 
-/// What a decoder may hold above the bytes of a message: a control frame and bookkeeping.
-const BESIDES: usize = 125 + 96;
+/// Bytes that a decoder may hold in addition to a message: a control frame and bookkeeping.
+const OVERHEAD: usize = 125 + 96;
 
 fuzz_target!(|input: &[u8]| {
     let [options, cut, bytes @ ..] = input else { return };
@@ -30,7 +31,7 @@ fn decoded<'a>(
                 Ok(message) => messages.extend(message),
                 Err(error) => return (messages, Some(error)),
             }
-            assert!(decoder.held_bytes() <= max_message + BESIDES);
+            assert!(decoder.held_bytes() <= max_message + OVERHEAD);
         }
     }
     assert!(messages.iter().all(|message| size(message) <= max_message.max(125)));
@@ -41,6 +42,6 @@ fn size(message: &Message) -> usize {
     match message {
         Message::Text(text) => text.len(),
         Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
-        _ => 0,
+        Message::Close(_) => 0,
     }
 }

@@ -1,6 +1,6 @@
-//! Any payload, compressed in any way: a client reads what was said.
+//! Encodes any payload with any window and level: a client decodes the same payload.
 //!
-//! The first byte of the input chooses window and level; zlib-rs is fuzzed along with us.
+//! The first byte of the input chooses window and level. zlib-rs is fuzzed with the encoder.
 
 #![no_main]
 
@@ -16,11 +16,11 @@ fuzz_target!(|input: &[u8]| {
 
     let encoded = prepared.encoded(window, &compression);
     assert!(encoded.len() <= prepared.plain().len());
-    assert_eq!(heard(encoded), Message::Binary(bytes.into()));
+    assert_eq!(decoded(encoded), Message::Binary(bytes.into()));
 });
 
-/// Reads a frame of the server as if a client had sent it.
-fn heard(frame: &[u8]) -> Message {
+/// Decodes a frame of the server as if a client had sent it.
+fn decoded(frame: &[u8]) -> Message {
     let (header, payload) = frame.split_at(match frame[1] {
         126 => 4,
         127 => 10,

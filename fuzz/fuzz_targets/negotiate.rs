@@ -1,4 +1,4 @@
-//! Any header that offers extensions: no panic, and only what was offered is agreed on.
+//! Negotiates any header that offers extensions: no panic, and no agreement without an offer.
 
 #![no_main]
 

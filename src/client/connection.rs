@@ -1,4 +1,4 @@
-//! A connection to one room that is opened again when it is lost, and resumes where it was.
+//! A connection to one room that reconnects after a loss and resumes at its last position.
 
 use super::{
     Failure, ServerAddress,
@@ -24,40 +24,46 @@ use tokio_tungstenite::{
 };
 use worldcast::{config::RoomName, protocol::may_come_back_after};
 
-/// A room of a server, the key to show, and the patience to have.
+/// The server, the room, and the options of a connection.
 pub struct Address {
+    /// The server.
     pub server: ServerAddress,
+    /// The room.
     pub room: RoomName,
+    /// The value of the header `Authorization`.
     pub key: Option<HeaderValue>,
-    /// The longest time without reaching the server.
+    /// The longest time without reaching the server; after it the command fails.
     pub patience: Duration,
     /// The longest silence of the server; it is pinged after half of it.
     pub silence: Duration,
-    /// Number of the last messages to begin with.
+    /// The number of messages of the history to begin with.
     pub last: usize,
 }
 
+/// A connection to one room that reconnects by itself.
 pub struct Connection {
     address: Address,
     live: Option<Live>,
-    /// The session and the position to resume from; nothing before the first welcome.
+    /// The session and the position to resume from; `None` before the first welcome.
     resume: Option<Welcome>,
     outage: Outage,
 }
 
-/// A session whose welcome has come.
+/// A session whose welcome has arrived.
 struct Live {
     socket: Socket,
     opened: Instant,
-    last_heard: Instant,
-    /// When the server was asked whether it is still there; nothing once it says anything.
-    asked: Option<Instant>,
-    /// A message has come.
+    /// The time at which the last frame arrived.
+    last_received: Instant,
+    /// The time of a ping after which no frame has arrived.
+    pinged: Option<Instant>,
+    /// True once a message has arrived.
     useful: bool,
 }
 
 /// An event of a connection.
 pub enum Event {
+    /// A message of the server.
     Message(ServerMessage),
     /// The connection is lost; the next event is a welcome.
     Lost,
@@ -65,87 +71,95 @@ pub enum Event {
 
 /// The failure of one attempt.
 enum Attempt {
-    /// The next one would end the same way.
-    ForGood(Failure),
-    Failed(String),
+    /// A failure that the next attempt would repeat.
+    Permanent(Failure),
+    /// A failure that may pass, with its reason.
+    Temporary(String),
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// From the first packet of an attempt to the welcome.
+/// The longest time from the start of an attempt to the welcome.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
 
-/// The least that the first attempt has, however little patience there is.
+/// The time that the first attempt has, even if the patience is shorter.
 const MIN_ATTEMPT: Duration = Duration::from_secs(1);
 
-/// After so long without an answer people are told what is being tried.
-const TELL_AFTER: Duration = Duration::from_secs(1);
+/// The time without an answer after which the attempt is reported to the user.
+const REPORT_AFTER: Duration = Duration::from_secs(1);
 
-/// A connection that held for so long had reached the server.
+/// The shortest life of a connection that counts as having reached the server.
 const REACHED_AFTER: Duration = Duration::from_secs(1);
 
-/// The loss of a connection that held for so long is a new one.
+/// The shortest life of a connection whose loss begins a new outage.
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 
-/// For our close frame to leave.
+/// The longest time for sending the close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Connection {
+    /// Creates a connection, which connects at the first [`Connection::next`].
     pub fn new(address: Address) -> Self {
         Self { address, live: None, resume: None, outage: Outage::new() }
     }
 
-    /// True while a session is open, as far as is known.
+    /// Returns true while a session is open, unless its loss has not been noticed yet.
     pub fn is_open(&self) -> bool {
         self.live.is_some()
     }
 
-    /// The next event; connects first if no session is open, which brings a welcome. Cancel-safe while `is_open`.
+    /// Returns the next event. If no session is open, it connects first and returns the welcome.
+    /// Cancel-safe only while `is_open`.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] if the server refuses the client, [`Failure::Unreachable`] once
+    /// patience ends, and [`Failure::Usage`] for an address that cannot be used.
     pub async fn next(&mut self) -> Result<Event, Failure> {
         if self.live.is_none() {
             let welcome = self.connect().await?;
             return Ok(Event::Message(ServerMessage::Welcome(welcome)));
         }
-        self.hear().await
+        self.receive().await
     }
 
-    /// Queues a request, which `next` writes; its answer, or an echo, tells that it arrived.
-    pub fn say(&mut self, request: &str) {
+    /// Queues a request, which `next` writes; its answer, or an echo, confirms it.
+    pub fn send(&mut self, request: &str) {
         let Some(live) = &mut self.live else { return };
         if live.socket.start_send_unpin(Message::text(request)).is_err() {
             self.lose(false);
         }
     }
 
-    /// True for our own messages.
+    /// Returns true if `who` is this client.
     pub fn is_ours(&self, who: Option<&str>) -> bool {
         self.resume.as_ref().is_some_and(|resume| Some(resume.who.as_str()) == who)
     }
 
+    /// Closes the connection; waits no longer than 2 s for the close frame to be sent.
     pub async fn close(mut self) {
         if let Some(live) = &mut self.live {
-            let _ = timeout(CLOSE_WITHIN, live.socket.close(None)).await; // whatever was said has been heard
+            let _ = timeout(CLOSE_WITHIN, live.socket.close(None)).await; // every message is confirmed already
         }
     }
 
-    async fn hear(&mut self) -> Result<Event, Failure> {
+    async fn receive(&mut self) -> Result<Event, Failure> {
         loop {
             let Some(live) = &mut self.live else { return Ok(Event::Lost) };
             let half = self.address.silence / 2;
-            let deadline = live.asked.unwrap_or(live.last_heard) + half;
-            let heard = timeout_at(deadline, next_frame(&mut live.socket)).await;
-            if heard.is_ok() {
-                live.last_heard = Instant::now();
-                live.asked = None;
+            let deadline = live.pinged.unwrap_or(live.last_received) + half;
+            let received = timeout_at(deadline, next_frame(&mut live.socket)).await;
+            if received.is_ok() {
+                live.last_received = Instant::now();
+                live.pinged = None;
             }
-            match heard {
+            match received {
                 Ok(Some(Ok(Message::Text(text)))) => {
                     let message = ServerMessage::parse(&text);
-                    self.note(&message);
+                    self.remember(&message);
                     return Ok(Event::Message(message));
                 }
                 Ok(Some(Ok(Message::Close(frame)))) => {
-                    let _ = live.socket.flush().now_or_never(); // the answer to it
+                    let _ = live.socket.flush().now_or_never(); // sends the close frame that answers
                     if let Some(failure) = frame.as_ref().and_then(refusal_of) {
                         return Err(failure);
                     }
@@ -153,8 +167,8 @@ impl Connection {
                 }
                 Ok(Some(Ok(_))) => {}
                 Ok(Some(Err(_)) | None) => self.lose(false),
-                Err(_) if live.asked.is_none() => {
-                    live.asked = Some(Instant::now()); // the deadline counts from the question
+                Err(_) if live.pinged.is_none() => {
+                    live.pinged = Some(Instant::now()); // the deadline counts from the ping
                     if live.socket.start_send_unpin(Message::Ping("still there?".into())).is_err() {
                         self.lose(false);
                     }
@@ -164,8 +178,8 @@ impl Connection {
         }
     }
 
-    /// Remembers the position.
-    fn note(&mut self, message: &ServerMessage) {
+    /// Stores the session and the position to resume from.
+    fn remember(&mut self, message: &ServerMessage) {
         match (message, &mut self.resume) {
             (ServerMessage::Welcome(welcome), resume) => *resume = Some(welcome.clone()),
             (ServerMessage::Message(message), Some(resume)) => {
@@ -178,17 +192,17 @@ impl Connection {
         }
     }
 
-    /// `closed`: the server sent a close frame.
+    /// Gives up the session; `closed` is true if the server sent a close frame.
     fn lose(&mut self, closed: bool) {
         let Some(live) = self.live.take() else { return };
-        let held = live.opened.elapsed();
-        let (steady, useful) = (held >= STEADY_AFTER, live.useful || held >= REACHED_AFTER);
+        let lasted = live.opened.elapsed();
+        let (steady, useful) = (lasted >= STEADY_AFTER, live.useful || lasted >= REACHED_AFTER);
         self.outage.goes_on(Achievement { steady, useful, closed });
     }
 
-    /// Tries until it is welcome or patience ends.
+    /// Connects; repeats failed attempts until patience ends.
     async fn connect(&mut self) -> Result<Welcome, Failure> {
-        let mut reason = "no answer".to_owned(); // of the server, in the time that there was
+        let mut reason = "no answer".to_owned(); // the reason if there is no time for an attempt
         let mut is_first = true;
         loop {
             let pause = self.outage.pause();
@@ -199,47 +213,47 @@ impl Connection {
             }
             sleep(pause).await;
             let rest = self.outage.rest_of(self.address.patience);
-            let least = if is_first { MIN_ATTEMPT } else { Duration::ZERO };
+            let min = if is_first { MIN_ATTEMPT } else { Duration::ZERO };
             is_first = false;
-            let limit = rest.clamp(least, ATTEMPT_WITHIN);
+            let limit = rest.clamp(min, ATTEMPT_WITHIN);
             reason = match timeout(limit, self.attempt()).await {
                 Ok(Ok(live_and_welcome)) => return Ok(self.resume_with(live_and_welcome)),
-                Ok(Err(Attempt::ForGood(failure))) => return Err(failure),
-                Ok(Err(Attempt::Failed(reason))) => reason,
+                Ok(Err(Attempt::Permanent(failure))) => return Err(failure),
+                Ok(Err(Attempt::Temporary(reason))) => reason,
                 Err(_) => format!("no answer within {}", humantime::format_duration(limit)),
             };
-            self.tell(&reason);
+            self.report(&reason);
             self.outage.goes_on(Achievement::default());
         }
     }
 
     fn resume_with(&mut self, (socket, welcome): (Socket, Welcome)) -> Welcome {
         let now = Instant::now();
-        self.live = Some(Live { socket, opened: now, last_heard: now, asked: None, useful: false });
+        self.live = Some(Live { socket, opened: now, last_received: now, pinged: None, useful: false });
         self.resume = Some(welcome.clone());
         welcome
     }
 
-    /// Connects and waits for the welcome; says so when that takes time.
+    /// Makes one attempt; reports it to the user if it takes more than a second.
     async fn attempt(&mut self) -> Result<(Socket, Welcome), Attempt> {
         let request = self.request()?;
         let mut attempt = Box::pin(attempt(request));
-        match timeout(TELL_AFTER, &mut attempt).await {
+        match timeout(REPORT_AFTER, &mut attempt).await {
             Ok(ended) => ended,
             Err(_) => {
-                self.tell("no answer yet");
+                self.report("no answer yet");
                 attempt.await
             }
         }
     }
 
-    /// Tells people once for each outage what is tried, and for how long.
-    fn tell(&mut self, reason: &str) {
+    /// Reports to the user, once for each outage, what is tried and for how long.
+    fn report(&mut self, reason: &str) {
         let rest = self.outage.rest_of(self.address.patience);
-        if self.outage.told || rest.is_zero() {
+        if self.outage.is_reported || rest.is_zero() {
             return;
         }
-        self.outage.told = true;
+        self.outage.is_reported = true;
         let rest = humantime::format_duration(Duration::from_secs(rest.as_secs_f64().ceil() as u64));
         eprintln!("worldcast: cannot reach {}: {reason}; trying for {rest}", self.address.server);
     }
@@ -255,7 +269,7 @@ impl Connection {
         let url = format!("{}?echo=true&{position}", server.room_url(room));
         let mut request = url
             .into_client_request()
-            .map_err(|error| Attempt::ForGood(Failure::Usage(format!("--server: {error}"))))?;
+            .map_err(|error| Attempt::Permanent(Failure::Usage(format!("--server: {error}"))))?;
         let headers = request.headers_mut();
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("worldcast.v1"));
         if let Some(key) = key {
@@ -265,16 +279,18 @@ impl Connection {
     }
 }
 
-/// One connection, up to the welcome.
+/// Connects and waits for the welcome.
 async fn attempt(request: Request) -> Result<(Socket, Welcome), Attempt> {
     let mut socket = match connect_async(request).await {
         Ok((socket, _)) => socket,
-        Err(Error::Http(answer)) if !is_temporary(&answer) => return Err(Attempt::ForGood(refusal(&answer))),
-        Err(Error::Http(answer)) => return Err(Attempt::Failed(sentence_of(&answer))),
-        Err(error @ Error::Url(_)) => {
-            return Err(Attempt::ForGood(Failure::Usage(format!("--server: {error}"))));
+        Err(Error::Http(answer)) if !is_temporary(&answer) => {
+            return Err(Attempt::Permanent(refusal(&answer)));
         }
-        Err(error) => return Err(Attempt::Failed(escaped(&error.to_string(), &[]))),
+        Err(Error::Http(answer)) => return Err(Attempt::Temporary(sentence_of(&answer))),
+        Err(error @ Error::Url(_)) => {
+            return Err(Attempt::Permanent(Failure::Usage(format!("--server: {error}"))));
+        }
+        Err(error) => return Err(Attempt::Temporary(escaped(&error.to_string(), &[]))),
     };
     loop {
         match next_frame(&mut socket).await {
@@ -284,23 +300,24 @@ async fn attempt(request: Request) -> Result<(Socket, Welcome), Attempt> {
                 }
             }
             Some(Ok(Message::Close(frame))) => {
-                let _ = socket.flush().now_or_never(); // the answer to it
+                let _ = socket.flush().now_or_never(); // sends the close frame that answers
                 let Some(frame) = frame else {
-                    return Err(Attempt::Failed("closed without a code".to_owned()));
+                    return Err(Attempt::Temporary("closed without a code".to_owned()));
                 };
                 return Err(match refusal_of(&frame) {
-                    Some(failure) => Attempt::ForGood(failure),
-                    None => Attempt::Failed(sentence_of_close(&frame)),
+                    Some(failure) => Attempt::Permanent(failure),
+                    None => Attempt::Temporary(sentence_of_close(&frame)),
                 });
             }
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(Attempt::Failed(escaped(&error.to_string(), &[]))),
-            None => return Err(Attempt::Failed("the connection ended".to_owned())),
+            Some(Err(error)) => return Err(Attempt::Temporary(escaped(&error.to_string(), &[]))),
+            None => return Err(Attempt::Temporary("the connection ended".to_owned())),
         }
     }
 }
 
-/// The next frame; meanwhile queued requests are written as far as the kernel takes them. Cancel-safe.
+/// Returns the next frame, and writes queued requests as far as the kernel accepts them.
+/// Cancel-safe.
 async fn next_frame(socket: &mut Socket) -> Option<Result<Message, Error>> {
     poll_fn(|context| {
         if let Poll::Ready(Err(error)) = socket.poll_flush_unpin(context) {
@@ -311,10 +328,10 @@ async fn next_frame(socket: &mut Socket) -> Option<Result<Message, Error>> {
     .await
 }
 
-/// The failure that a close frame means, if another attempt would end the same way.
+/// Returns the failure of a close frame whose code means that another attempt would be refused too.
 fn refusal_of(frame: &CloseFrame) -> Option<Failure> {
-    let for_good = !may_come_back_after(frame.code.into());
-    for_good.then(|| match frame.reason.as_str() {
+    let is_permanent = !may_come_back_after(frame.code.into());
+    is_permanent.then(|| match frame.reason.as_str() {
         "" => Failure::Refused(format!("code {}", u16::from(frame.code))),
         reason => Failure::refused(reason),
     })
@@ -332,7 +349,7 @@ fn refusal(answer: &Response<Option<Vec<u8>>>) -> Failure {
     Failure::Refused(sentence_of(answer))
 }
 
-/// The sentence of the answer, or its status.
+/// Returns the sentence in the body of a response, or its status.
 fn sentence_of(answer: &tungstenite::http::Response<Option<Vec<u8>>>) -> String {
     let body = answer.body().as_deref().unwrap_or_default();
     let message = serde_json::from_slice::<serde_json::Value>(body).ok();

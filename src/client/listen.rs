@@ -1,4 +1,5 @@
-//! A room to standard output: every message and a line feed.
+//! The command `listen`: writes every message of a room to standard output, each followed by a line
+//! feed.
 
 use super::{
     Address, Failure,
@@ -7,7 +8,11 @@ use super::{
     server_message::ServerMessage,
 };
 
-/// Ends when nobody reads standard output any more, even if nothing is said.
+/// Prints the messages of a room until the reader of standard output is gone, even if no message
+/// arrives.
+///
+/// # Errors
+/// Returns the [`Failure`] that ended the command.
 pub async fn listen(address: Address) -> Result<(), Failure> {
     tokio::select! {
         ended = print_messages(Connection::new(address)) => ended,

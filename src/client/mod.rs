@@ -1,13 +1,13 @@
-//! The program as a client of a running server: lines go into a room, or come out of it.
+//! The commands `pipe` and `listen`, which connect to a running server as a client.
 
 mod connection; // reconnects, resumes, notices silence
-mod escape; // text of other people on a terminal
+mod escape; // text of other clients on a terminal
 mod listen; // a room to standard output
-mod outage; // how long to wait between attempts, and when to give up
+mod outage; // pauses between attempts, and the end of patience
 mod output; // standard output and its reader
 mod pipe; // standard input to a room
-mod server_address; // what people write
-mod server_message; // worldcast.v1
+mod server_address; // the option --server
+mod server_message; // messages of worldcast.v1
 
 pub use connection::Address;
 pub use listen::listen;
@@ -18,30 +18,41 @@ use escape::escaped;
 use std::io;
 use worldcast::config::ByteSize;
 
-/// Why a command ends before its time.
+/// The error that ends a command.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// The command line is wrong.
     #[error("{0}")]
     Usage(String),
+    /// The server refuses the connection or a message; contains its reason.
     #[error("the server refuses: {0}")]
     Refused(String),
+    /// The server was not reached within `--patience`; contains its address and the last error.
     #[error("cannot reach {0}: {1}")]
     Unreachable(String, String),
-    #[error("cannot read what is to be said: {0}")]
+    /// Standard input cannot be read.
+    #[error("cannot read standard input: {0}")]
     Input(io::Error),
-    #[error("line {number} is longer than {max}, and was not said; --max-line takes longer ones")]
-    LineTooLong { number: u64, max: ByteSize },
+    /// A line of standard input is longer than `--max-line`.
+    #[error("line {number} is longer than {max}, and was not published; --max-line allows longer ones")]
+    LineTooLong {
+        /// The number of the line, from 1.
+        number: u64,
+        /// The longest line that is allowed.
+        max: ByteSize,
+    },
+    /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }
 
 impl Failure {
-    /// A refusal in the server's words.
+    /// Creates a refusal with the server's reason, escaped for a terminal.
     fn refused(reason: &str) -> Self {
         Self::Refused(escaped(reason, &[]))
     }
 
-    /// The exit code of the program.
+    /// Returns the exit code of the program.
     pub fn code(&self) -> u8 {
         match self {
             Self::Refused(_) | Self::Input(_) | Self::LineTooLong { .. } | Self::Output(_) => 1,

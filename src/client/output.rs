@@ -1,4 +1,4 @@
-//! Standard output: messages go there while somebody reads it.
+//! Standard output, and the end of its reader.
 
 use super::{Failure, escape::escaped, server_message::Message};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -14,23 +14,25 @@ use std::{
 };
 use tokio::sync::oneshot;
 
+/// Standard output, as text for a terminal or as bytes for another reader.
 pub struct Output {
     is_terminal: bool,
 }
 
-/// Nobody reads standard output any more.
+/// The signal that the reader of standard output is gone.
 pub struct ReaderGone;
 
 impl Output {
+    /// Detects if standard output is a terminal.
     pub fn new() -> Self {
         Self { is_terminal: stdout().is_terminal() }
     }
 
-    /// Writes the message and a line feed.
+    /// Writes the message and a line feed; returns [`ReaderGone`] if the reader of standard output
+    /// is gone.
     ///
     /// # Errors
-    ///
-    /// When standard output takes no more for another reason than a reader that is gone.
+    /// [`Failure::Output`] if standard output cannot be written for another reason.
     pub fn write(&self, message: &Message) -> Result<Result<(), ReaderGone>, Failure> {
         let content = content(message);
         let content = match self.is_terminal {
@@ -54,16 +56,16 @@ fn content(Message { text, base64, .. }: &Message) -> Cow<'_, [u8]> {
     }
 }
 
-/// Resolves when the reader of standard output is gone, even if there is nothing to write. A thread waits for that: it
-/// may wait for ever, and ends with the process.
+/// Resolves when the reader of standard output is gone, even if there is nothing to write. A thread
+/// waits for that; it may wait until the process ends.
 pub async fn reader_gone() {
     let (gone, when_gone) = oneshot::channel();
     let watch = move || {
         let output = stdout();
-        let mut descriptors = [PollFd::new(&output, PollFlags::empty())]; // errors and hang-ups are always told
+        let mut descriptors = [PollFd::new(&output, PollFlags::empty())]; // poll always reports errors and hang-ups
         while poll(&mut descriptors, None) == Err(Errno::INTR) {}
         if !descriptors[0].revents().is_empty() {
-            let _ = gone.send(()); // listened to while the command runs
+            let _ = gone.send(()); // it fails only after the command has ended
         }
     };
     let watches = thread::Builder::new().name("stdout".to_owned()).spawn(watch).is_ok();

@@ -1,7 +1,7 @@
-//! Standard input to a room, each line a message.
+//! The command `pipe`: publishes each line of standard input as a message in a room.
 //!
-//! We hear ourselves: a line has arrived when it comes back, and after a lost connection what did not come back is
-//! said again, in order.
+//! The connection asks for its own messages (echo). A line is confirmed when it comes back; after a
+//! lost connection, lines that did not come back are published again, in order.
 
 use super::{
     Address, Failure,
@@ -14,17 +14,21 @@ use std::{collections::VecDeque, io};
 use tokio::io::{AsyncBufReadExt, BufReader, Stdin, stdin};
 use worldcast::config::ByteSize;
 
-/// Lines under way; standard input is not read beyond them.
-const MAX_UNHEARD: usize = 64;
+/// Lines that may be unconfirmed, inclusive; at the bound standard input is not read.
+const MAX_UNCONFIRMED: usize = 64;
 
-/// Asked to know that everything that was said before has been heard.
-const QUESTION: &str = r#"{"type":"presence"}"#;
+/// A request whose answer shows that all earlier messages of the room have been received.
+const BARRIER: &str = r#"{"type":"presence"}"#;
 
-/// Ends when every line of standard input has arrived, or those before the first that is longer than `max_line`.
+/// Publishes standard input in a room; returns when every line is confirmed.
+///
+/// # Errors
+/// [`Failure::LineTooLong`] once all lines before the first one of more than `max_line` bytes are
+/// confirmed, or the [`Failure`] that ended the connection or the input.
 pub async fn pipe(address: Address, max_line: ByteSize) -> Result<(), Failure> {
     let mut pipe = Pipe {
         connection: Connection::new(address),
-        unheard: VecDeque::new(),
+        unconfirmed: VecDeque::new(),
         caught_up: false,
         input: BufReader::new(stdin()),
         line: Vec::new(),
@@ -33,7 +37,7 @@ pub async fn pipe(address: Address, max_line: ByteSize) -> Result<(), Failure> {
         too_long: false,
         ended: false,
     };
-    while !pipe.ended || !pipe.unheard.is_empty() {
+    while !pipe.ended || !pipe.unconfirmed.is_empty() {
         pipe.step().await?;
     }
     pipe.connection.close().await;
@@ -46,8 +50,8 @@ pub async fn pipe(address: Address, max_line: ByteSize) -> Result<(), Failure> {
 struct Pipe {
     connection: Connection,
     /// Requests that have not come back as messages.
-    unheard: VecDeque<String>,
-    /// Whether what came back before the connection was lost has been heard.
+    unconfirmed: VecDeque<String>,
+    /// True once all messages that came back before the connection was lost have been received.
     caught_up: bool,
     input: BufReader<Stdin>,
     /// The beginning of the next line.
@@ -55,8 +59,9 @@ struct Pipe {
     /// Lines that have been read.
     number: u64,
     max_line: ByteSize,
-    /// True once a line was too long; nothing behind it is read.
+    /// True once a line was too long; nothing after it is read.
     too_long: bool,
+    /// True once no more input is read.
     ended: bool,
 }
 
@@ -69,22 +74,24 @@ enum Read {
 
 impl Pipe {
     async fn step(&mut self) -> Result<(), Failure> {
-        // While it connects nothing else may win, which would cut the attempt short.
-        let may_read =
-            self.connection.is_open() && self.caught_up && !self.ended && self.unheard.len() < MAX_UNHEARD;
+        // `next` is not cancel-safe while it connects, so nothing else is awaited then.
+        let may_read = self.connection.is_open()
+            && self.caught_up
+            && !self.ended
+            && self.unconfirmed.len() < MAX_UNCONFIRMED;
         tokio::select! {
             event = self.connection.next() => match event? {
-                Event::Message(message) => self.hear(message)?,
+                Event::Message(message) => self.on_message(message)?,
                 Event::Lost => {}
             },
             read = read_line(&mut self.input, &mut self.line, self.max_line), if may_read => {
                 match read.map_err(Failure::Input)? {
-                    Read::Line => self.say(),
+                    Read::Line => self.publish(),
                     Read::TooLong => (self.ended, self.too_long) = (true, true),
                     Read::End => {
                         self.ended = true;
                         if !self.line.is_empty() {
-                            self.say();
+                            self.publish();
                         }
                     }
                 }
@@ -93,24 +100,24 @@ impl Pipe {
         Ok(())
     }
 
-    fn hear(&mut self, message: ServerMessage) -> Result<(), Failure> {
+    fn on_message(&mut self, message: ServerMessage) -> Result<(), Failure> {
         match message {
             ServerMessage::Welcome(welcome) => {
-                if !welcome.recovered && !self.unheard.is_empty() {
+                if !welcome.recovered && !self.unconfirmed.is_empty() {
                     eprintln!(
-                        "worldcast: the connection was lost for too long: some lines may be said twice"
+                        "worldcast: the connection was lost for too long: some lines may be published twice"
                     );
                 }
                 self.caught_up = false;
-                self.connection.say(QUESTION);
+                self.connection.send(BARRIER);
             }
             ServerMessage::Message(message) if self.connection.is_ours(message.who.as_deref()) => {
-                drop(self.unheard.pop_front());
+                drop(self.unconfirmed.pop_front());
             }
             ServerMessage::Presence {} if !self.caught_up => {
                 self.caught_up = true;
-                for request in &self.unheard {
-                    self.connection.say(request);
+                for request in &self.unconfirmed {
+                    self.connection.send(request);
                 }
             }
             ServerMessage::Error { message } => return Err(Failure::refused(&message)),
@@ -119,7 +126,8 @@ impl Pipe {
         Ok(())
     }
 
-    fn say(&mut self) {
+    /// Publishes the line that has been read.
+    fn publish(&mut self) {
         self.number += 1;
         let mut line = std::mem::take(&mut self.line);
         if line.ends_with(b"\n") {
@@ -130,12 +138,12 @@ impl Pipe {
             Err(error) => json!({"type": "publish", "base64": BASE64.encode(error.as_bytes())}),
         };
         let request = request.to_string();
-        self.connection.say(&request);
-        self.unheard.push_back(request);
+        self.connection.send(&request);
+        self.unconfirmed.push_back(request);
     }
 }
 
-/// Reads up to the next line feed, and no more than `max` bytes in front of it. Cancel-safe.
+/// Reads up to the next line feed, and at most `max` bytes before it. Cancel-safe.
 async fn read_line(input: &mut BufReader<Stdin>, line: &mut Vec<u8>, max: ByteSize) -> io::Result<Read> {
     loop {
         let buffer = input.fill_buf().await?;

@@ -1,19 +1,23 @@
-//! The address of a server as people write it: that of its page, of its WebSocket, or just host and port.
+//! The address of a server in any form that users have: of its page, of its WebSocket, or host and
+//! port alone.
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 use worldcast::config::{RoomName, RoomNameError};
 
-/// The address of a server, which may name a room too.
+/// The address of a server, which may contain the name of a room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerAddress {
-    /// `127.0.0.1:8080`
+    /// Host and port, such as `127.0.0.1:8080`.
     authority: String,
-    /// Begins and ends with `/`; longer than that below the path of a proxy.
+    /// The path of the server, which begins and ends with `/`; it is longer than `/` behind a proxy
+    /// with a path.
     directory: String,
-    /// `news` of `ws://127.0.0.1:8080/websocket/news` or `http://127.0.0.1:3000/#news`.
+    /// The room, such as `news` in `ws://127.0.0.1:8080/websocket/news` or
+    /// `http://127.0.0.1:3000/#news`.
     pub room: Option<RoomName>,
 }
 
+/// The error for a text that is no address of a server.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum ServerAddressError {
     #[error("an address begins with ws:// or http://, not with {0:?}")]
@@ -32,7 +36,7 @@ pub enum ServerAddressError {
     PortRange(String),
     #[error("{0:?} is no port: ports go from 1 to 65535")]
     Port(String),
-    #[error("an address of a server has nothing behind a question mark")]
+    #[error("an address of a server has no query after a question mark")]
     Query,
     #[error("{0:?} is no path: a path has visible ASCII characters only")]
     Path(String),
@@ -41,7 +45,7 @@ pub enum ServerAddressError {
 }
 
 impl ServerAddress {
-    /// The address for the handshake in `room`, up to the query.
+    /// Returns the URL of the handshake for `room`, without a query.
     pub fn room_url(&self, room: &RoomName) -> String {
         format!("ws://{}{}websocket/{}", self.authority, self.directory, room.as_str())
     }
@@ -76,7 +80,11 @@ impl FromStr for ServerAddress {
     }
 }
 
-/// The path of the server, and the room behind `/websocket/`, which may be empty.
+/// Splits a path into the path of the server and the room after `/websocket/`, which may be empty.
+///
+/// # Errors
+/// [`ServerAddressError::Query`], or [`ServerAddressError::Path`] for a character that is not
+/// visible ASCII.
 fn split_path(path: &str) -> Result<(&str, &str), ServerAddressError> {
     match path.bytes().find(|byte| !byte.is_ascii_graphic() || *byte == b'?') {
         Some(b'?') => return Err(ServerAddressError::Query),
@@ -137,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_address_that_the_log_prints_or_a_browser_shows_leads_to_the_server() {
+    fn every_address_that_the_log_or_a_browser_shows_is_accepted() {
         for (written, room) in [
             ("127.0.0.1:8080", ""),
             ("ws://127.0.0.1:8080", ""),
@@ -172,8 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_explained() {
-        for (written, told) in [
+    fn a_text_that_is_no_address_is_refused_with_the_reason() {
+        for (written, expected) in [
             ("", "the address has no host"),
             ("ws://", "the address has no host"),
             ("ws://:8080", "the address has no host"),
@@ -193,12 +201,12 @@ mod tests {
             ("ws://[::g]:1", "\"[::g]:1\" is no IPv6 address"),
             ("ws://a b", "\"a b\" is no name of a host"),
             ("ws://user:word@host", "an address has no user name"),
-            ("ws://host/?last=1", "an address of a server has nothing behind a question mark"),
+            ("ws://host/?last=1", "an address of a server has no query after a question mark"),
             ("ws://host/a b", "\"/a b\" is no path"),
             ("ws://host/websocket/a/b", "the room in the address: the name of a room"),
         ] {
             let error = written.parse::<ServerAddress>().unwrap_err().to_string();
-            assert!(error.starts_with(told), "{written}: {error}");
+            assert!(error.starts_with(expected), "{written}: {error}");
         }
     }
 }

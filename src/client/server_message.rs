@@ -1,46 +1,62 @@
-//! Messages of the server in worldcast.v1.
+//! The messages of the server in the subprotocol worldcast.v1.
 
 use serde::Deserialize;
 
+/// A message of the server.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ServerMessage {
+    /// The first message of a session.
     Welcome(Welcome),
+    /// A message of the room.
     Message(Message),
-    /// The answer to a request that was sent to know that everything before it has been received.
+    /// The answer to a request for presence; all earlier messages of the room have been received.
     Presence {},
+    /// The refusal of a request.
     Error {
+        /// The reason, as a sentence.
         message: String,
     },
+    /// A type that this program does not use.
     #[serde(other)]
     Other,
 }
 
+/// The session and its position in the room.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Welcome {
+    /// The session token, which resumes the session.
     pub session: String,
+    /// The identifier of this client in messages.
     pub who: String,
+    /// The epoch of the room's history.
     pub epoch: String,
+    /// The offset of the last message before those that follow.
     pub offset: u64,
-    /// Absent when nothing was to be recovered.
-    #[serde(default = "whole")]
+    /// False if missed messages cannot be recovered; absent if none were requested.
+    #[serde(default = "is_recovered")]
     pub recovered: bool,
 }
 
-fn whole() -> bool {
+fn is_recovered() -> bool {
     true
 }
 
+/// A message of the room; it has either `text` or `base64`.
 #[derive(Debug, Deserialize)]
 pub struct Message {
+    /// The offset in the room's history.
     pub offset: u64,
+    /// The publisher; absent for messages over HTTP.
     pub who: Option<String>,
+    /// The text of a text message.
     pub text: Option<String>,
+    /// The bytes of a binary message, encoded as Base64.
     pub base64: Option<String>,
 }
 
 impl ServerMessage {
-    /// Reads a text frame; what this program does not know is `Other`.
+    /// Parses a text frame; a message that this program does not know is `Other`.
     pub fn parse(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or(Self::Other)
     }

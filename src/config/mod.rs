@@ -1,11 +1,11 @@
-//! What an operator may set, and how it is read.
+//! The configuration: the settings of an operator, and how they are loaded.
 //!
-//! Every module imports it; it imports none of them.
+//! Every module imports this one, which imports none of them.
 
-mod settings; // every key: its meaning, its default, its type
+mod settings; // every key: meaning, default and type
 mod room_policy; // the settings of one room, overrides applied
 mod values; // the types of values
-mod load; // from a file and the environment to settings
+mod load; // reads a file and the environment
 
 pub use load::{ConfigError, Loaded};
 pub use room_policy::{EffectiveRoom, HistoryOverride, Pattern, RoomOverride};
@@ -17,5 +17,5 @@ pub use values::{
     web_origin::{Host, HostPattern, OriginPattern, PatternError, WebOrigin, default_port},
 };
 
-/// The text of `config/default.toml`: every key with its default and its meaning.
+/// The text of `config/default.toml`: every key with its default and a comment.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");

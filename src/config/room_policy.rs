@@ -1,4 +1,4 @@
-//! What holds in one room: the settings for every room, and what is said otherwise for some.
+//! The policy of one room: the settings for every room, with the overrides for some.
 
 use super::{
     ByteSize, HistorySettings, RoomName, Settings,
@@ -7,42 +7,52 @@ use super::{
 use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 
-/// `[[rooms.override]]`: what holds in the rooms whose names match; what is left out stays as it is elsewhere.
+/// `[[rooms.override]]`: settings for the rooms whose names match. A key that is `None` keeps the
+/// value that holds in every room.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomOverride {
+    /// The names of the rooms.
     #[serde(rename = "match")]
     pub pattern: Pattern,
-    /// Instead of `publish.anyone`.
+    /// Replaces `publish.anyone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anyone: Option<bool>,
+    /// Replaces `rooms.greeting`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub greeting: Option<String>,
+    /// Replaces `rooms.echo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub echo: Option<bool>,
+    /// Replaces `rooms.presence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<bool>,
+    /// Replaces keys of `[history]`.
     #[serde(default, skip_serializing_if = "HistoryOverride::is_empty")]
     pub history: HistoryOverride,
-    /// Clients that may be in the room at once; more are sent away with 1013. 0 is no limit.
+    /// Clients that may be in the room at once, inclusive; further ones are closed with 1013
+    /// `room_full`. 0 is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<usize>,
-    /// Instead of `session.max_message`, and at most that.
+    /// Replaces `session.max_message`, which it must not exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_message: Option<ByteSize>,
-    /// Instead of `session.messages_per_second`.
+    /// Replaces `session.messages_per_second`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages_per_second: Option<u32>,
 }
 
-/// What is said otherwise about `[history]`.
+/// The keys of `[history]` that an override replaces.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HistoryOverride {
+    /// Replaces `history.messages`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<usize>,
+    /// Replaces `history.age`.
     #[serde(skip_serializing_if = "Option::is_none", with = "duration::optional")]
     pub age: Option<Duration>,
+    /// Replaces `history.bytes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<ByteSize>,
 }
@@ -53,12 +63,13 @@ impl HistoryOverride {
     }
 }
 
-/// The name of a room in which `*` stands for anything, also for nothing.
+/// A room name in which one `*` matches any text, also an empty one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Pattern(String);
 
 impl Pattern {
+    /// Returns true if the room `name` matches.
     pub fn matches(&self, name: &RoomName) -> bool {
         matches(self.0.as_bytes(), name.as_str().as_bytes())
     }
@@ -66,7 +77,7 @@ impl Pattern {
 
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
-        ([b'*', rest @ ..], _) => (0..=name.len()).any(|taken| matches(rest, &name[taken..])),
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|matched| matches(rest, &name[matched..])),
         ([expected, pattern @ ..], [found, name @ ..]) => expected == found && matches(pattern, name),
         (pattern, name) => pattern.is_empty() && name.is_empty(),
     }
@@ -84,29 +95,36 @@ impl<'de> Deserialize<'de> for Pattern {
     }
 }
 
-/// What holds in one room.
+/// The settings that hold in one room, overrides applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EffectiveRoom {
-    /// Whether everybody may publish, or only who has a key.
+    /// True if everyone may publish, false if only clients with a key may.
     pub anyone: bool,
+    /// The text frame that a client receives first; empty for none.
     pub greeting: String,
+    /// True if publishers receive their own messages by default.
     pub echo: bool,
+    /// True if clients of worldcast.v1 receive joins, leaves and the list of members.
     pub presence: bool,
+    /// The bounds of the history.
     pub history: HistorySettings,
-    /// Clients that may be in the room at once; 0 is no limit.
+    /// Clients that may be in the room at once, inclusive; 0 is no limit.
     pub clients: usize,
+    /// The largest message, inclusive.
     pub max_message: ByteSize,
+    /// Messages per second that are read from one client; 0 is no limit.
     pub messages_per_second: u32,
 }
 
 impl Settings {
-    /// What holds in `room`: of several overrides that match, each goes over those before it.
+    /// Returns the settings that hold in `room`. Of several overrides that match, later ones
+    /// replace earlier ones.
     pub fn room(&self, room: &RoomName) -> EffectiveRoom {
         let matching = self.rooms.overrides.iter().filter(|other| other.pattern.matches(room));
         matching.fold(self.effective(), EffectiveRoom::overridden)
     }
 
-    /// What holds where nothing else is said.
+    /// Returns the settings of a room without overrides.
     fn effective(&self) -> EffectiveRoom {
         EffectiveRoom {
             anyone: self.publish.anyone,
@@ -120,7 +138,7 @@ impl Settings {
         }
     }
 
-    /// What holds in at least one room.
+    /// Returns the settings without overrides, and those with each override alone.
     pub fn all_rooms(&self) -> impl Iterator<Item = EffectiveRoom> + '_ {
         let overridden = self.rooms.overrides.iter().map(|other| self.effective().overridden(other));
         overridden.chain([self.effective()])
@@ -156,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_anything() {
+    fn a_star_matches_any_text() {
         for (pattern, name, expected) in [
             ("news", "news", true),
             ("news", "news.sport", false),
@@ -174,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_override_leaves_out_stays_as_it_is() {
+    fn a_key_that_an_override_omits_keeps_its_value() {
         let overrides = r#"
             [history]
             age = "1m"
@@ -195,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_must_say_for_which_rooms_it_is() {
+    fn an_override_must_name_its_rooms_and_known_keys() {
         for refused in
             ["echo = true", "match = \"a/b\"", "match = \"\"", "match = \"**\"", "match = \"a\"\nexho = true"]
         {

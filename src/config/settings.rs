@@ -1,28 +1,39 @@
-//! Every key, its meaning, its unit and its one default.
+//! The settings: every key with its meaning, its unit and its default.
 
 use super::{ByteSize, HostPattern, OriginPattern, RoomName, RoomOverride};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-/// Everything that can be configured. `config/default.toml` shows the same, for people.
+/// All settings. `config/default.toml` documents the same keys for operators.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Addresses to listen on; every one serves the page and WebSocket alike.
+    /// Addresses to listen on; each serves both the page and WebSocket.
     #[serde(with = "super::values::address")]
     pub listen: Vec<SocketAddr>,
-    /// Threads that hold sessions; 0 means one per core.
+    /// Worker threads, 512 at most; 0 means one per core.
     pub workers: usize,
+    /// `[page]`
     pub page: PageSettings,
+    /// `[rooms]`
     pub rooms: RoomSettings,
+    /// `[history]`
     pub history: HistorySettings,
+    /// `[publish]`
     pub publish: PublishSettings,
+    /// `[session]`
     pub session: SessionSettings,
+    /// `[limits]`
     pub limits: LimitSettings,
+    /// `[origins]`
     pub origins: OriginSettings,
+    /// `[compression]`
     pub compression: CompressionSettings,
+    /// `[shutdown]`
     pub shutdown: ShutdownSettings,
+    /// `[log]`
     pub log: LogSettings,
+    /// `[admin]`
     pub admin: AdminSettings,
 }
 
@@ -46,33 +57,36 @@ impl Default for Settings {
     }
 }
 
-/// `[page]`: the files that a browser gets.
+/// `[page]`: the files that the server serves to browsers.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PageSettings {
-    /// Directory of the page; empty, or where it does not exist, the page in the program is served.
+    /// The directory of the page; if it is empty or does not exist, the page in the program is served.
     pub directory: PathBuf,
 }
 
-/// `[rooms]`: what every room does.
+/// `[rooms]`: the behavior of every room.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomSettings {
-    /// The room of an address that names none: `/` and `/websocket`.
+    /// The room of the addresses without a room name, `/` and `/websocket`.
     pub default: RoomName,
-    /// What a client hears first, as a text frame; empty for nothing.
+    /// The text frame that a client receives first; empty for none.
     pub greeting: String,
-    /// Whether the speaker hears itself; a client overrides it with `?echo=true` or `?echo=false`.
+    /// True if publishers receive their own messages; a client overrides it with `?echo=true` or
+    /// `?echo=false`.
     pub echo: bool,
-    /// Whether clients of worldcast.v1 are told who comes, goes and is there.
+    /// True if clients of worldcast.v1 receive joins, leaves and the list of members.
     pub presence: bool,
-    /// How long comings and goings are gathered before a room is told; zero: not at all.
+    /// The time over which joins and leaves are collected before a room receives them; 0 sends each
+    /// at once. At most 1 s.
     #[serde(with = "super::values::duration")]
     pub gather_presence: Duration,
-    /// In which an eighth of an outbox may be said in a room while somebody there is behind; zero for no such bound.
+    /// While a subscriber lags, a room accepts an eighth of an outbox (`session.outbox_bytes` and
+    /// `session.outbox_messages`) in this time. 0 is no limit.
     #[serde(with = "super::values::duration")]
     pub patience: Duration,
-    /// What holds in some rooms only.
+    /// Settings for some rooms only.
     #[serde(rename = "override")]
     pub overrides: Vec<RoomOverride>,
 }
@@ -91,21 +105,24 @@ impl Default for RoomSettings {
     }
 }
 
-/// `[history]`: what every room remembers; whichever ends first. Nothing if one of them is zero.
+/// `[history]`: the messages that every room keeps. The first bound that is reached counts; if one
+/// is zero, nothing is kept.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HistorySettings {
-    /// The last messages of a room that are remembered.
+    /// Messages in the history of a room, inclusive.
     pub messages: usize,
-    /// How long a message is remembered.
+    /// The age at which a message is forgotten.
     #[serde(with = "super::values::duration")]
     pub age: Duration,
-    /// Bytes of messages that a room remembers, with 224 bytes more for each.
+    /// Bytes in the history of a room, inclusive; each message counts with its payload and 224
+    /// bytes.
     pub bytes: ByteSize,
 }
 
 impl HistorySettings {
-    /// How often it is looked for what to forget: a quarter of the age, at most once a second.
+    /// Returns the interval in which expired messages are removed: a quarter of the age, but from 5
+    /// ms to 1 s.
     pub fn expiry_interval(&self) -> Duration {
         (self.age / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
@@ -117,17 +134,19 @@ impl Default for HistorySettings {
     }
 }
 
-/// `[publish]`: who may say something.
+/// `[publish]`: the clients that may publish.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PublishSettings {
-    /// Whether everybody may publish, or only who shows a key.
+    /// True if everyone may publish, false if only clients with one of `keys` may.
     pub anyone: bool,
-    /// What a publisher shows, as `Authorization: Bearer`.
+    /// The keys that a publisher sends as `Authorization: Bearer`; 16 bytes or more each.
     pub keys: Vec<String>,
-    /// Idempotency keys that are remembered, over all rooms.
+    /// Idempotency keys in memory, over all rooms; beyond it the oldest are forgotten, or a request
+    /// is refused with 503.
     pub retries: usize,
-    /// How long each is held, whatever comes; then the oldest are forgotten first.
+    /// The time for which each idempotency key is certainly kept; after it the oldest are forgotten
+    /// first.
     #[serde(with = "super::values::duration")]
     pub idempotency_window: Duration,
 }
@@ -138,43 +157,46 @@ impl Default for PublishSettings {
     }
 }
 
-/// `[session]`: what one client may do, and how long the server waits for it.
+/// `[session]`: the limits and deadlines of one client.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionSettings {
-    /// Largest message a client may send, inflated; a larger one ends the session with 1009.
+    /// The largest message that a client may send, inflated, inclusive; a larger one is answered
+    /// with 1009.
     pub max_message: ByteSize,
-    /// Bytes that may wait for one client; more ends its session.
+    /// Bytes that may wait for one client, inclusive; more closes it with 1013 `too_slow`.
     pub outbox_bytes: ByteSize,
-    /// Messages that may wait for one client; more ends its session.
+    /// Messages that may wait for one client, inclusive; more closes it with 1013 `too_slow`.
     pub outbox_messages: usize,
-    /// The kernel's send buffer for one client (SO_SNDBUF; Linux doubles it); 0 leaves it to the kernel.
+    /// The kernel's send buffer for one client, in bytes (SO_SNDBUF; Linux doubles it); 0 leaves it
+    /// to the kernel.
     pub send_buffer: ByteSize,
-    /// Silence after which a client is pinged.
+    /// The silence after which a client is pinged.
     #[serde(with = "super::values::duration")]
     pub ping_after: Duration,
-    /// Silence after the ping that ends the session.
+    /// The silence after the ping that closes the session with 1001 `silent`.
     #[serde(with = "super::values::duration")]
     pub pong_within: Duration,
-    /// How long a write may make no progress before the connection is cut.
+    /// The longest time without progress of a write; after it the connection is reset.
     #[serde(with = "super::values::duration")]
     pub stalled_write: Duration,
-    /// How long the closing handshake may take.
+    /// The longest time of the closing handshake; after it the connection is reset.
     #[serde(with = "super::values::duration")]
     pub close_within: Duration,
-    /// How long a client may take over the head of a request, the opening handshake included.
+    /// The longest time for the head of a request to arrive, also of the opening handshake. After
+    /// it an incomplete head is refused with 408, and an idle connection is closed.
     #[serde(with = "super::values::duration")]
     pub handshake_within: Duration,
-    /// Bytes of the head of a request; a larger one is refused with 431.
+    /// The largest head of a request, in bytes, inclusive; a larger one is refused with 431.
     pub max_head: ByteSize,
-    /// Bytes a second at which a client must take the response to a plain request, on average after
-    /// `stalled_write`; a slower one is cut off. 0 is no limit.
+    /// Bytes per second at which a client must receive the response to a plain request, on average
+    /// once `stalled_write` has passed; a slower client is cut off. 0 is no limit.
     pub min_response_rate: ByteSize,
-    /// Messages a second that are read from one client; above it, reading pauses. 0 is no limit.
+    /// Messages per second that are read from one client; above it, reading pauses. 0 is no limit.
     pub messages_per_second: u32,
-    /// Bytes a second, likewise.
+    /// Bytes per second that are read from one client; above it, reading pauses. 0 is no limit.
     pub bytes_per_second: ByteSize,
-    /// How much of both may be saved up while the client says less.
+    /// The size of both token buckets: the messages and bytes of so much time may be read at once.
     #[serde(with = "super::values::duration")]
     pub burst: Duration,
     /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or empty for a random one
@@ -183,7 +205,8 @@ pub struct SessionSettings {
 }
 
 impl SessionSettings {
-    /// How often sessions are looked at: a quarter of the shortest deadline, at most once a second.
+    /// Returns the interval in which the deadlines of sessions are checked: a quarter of the
+    /// shortest one, but from 5 ms to 1 s.
     pub fn sweep_interval(&self) -> Duration {
         let deadlines = [self.ping_after, self.pong_within, self.stalled_write, self.close_within];
         let shortest = deadlines.into_iter().min().unwrap_or_default();
@@ -213,32 +236,40 @@ impl Default for SessionSettings {
     }
 }
 
-/// `[limits]`: what all clients together may use.
+/// `[limits]`: the bounds of all clients together.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
-    /// Sessions that may be open at once, over all listeners; more are refused with 503.
+    /// Sessions that may be open at once, over all listeners, inclusive; further ones are refused
+    /// with 503.
     pub connections: usize,
-    /// Sessions that may be open at once from one IP address, or one /64 network of IPv6; more are refused with 429. 0 is no limit.
+    /// Sessions that may be open at once from one IP address, or one /64 network of IPv6,
+    /// inclusive; further ones are refused with 429. 0 is no limit.
     pub connections_per_ip: usize,
-    /// Sessions that may begin in one second; more are refused with 503. 0 is no limit.
+    /// Sessions that may begin in one second, inclusive; further ones are refused with 503. 0 is no
+    /// limit.
     pub connections_per_second: u32,
-    /// Rooms that may exist at once; past it, a room that only remembers is forgotten, and if there is
-    /// none, whoever would begin one more is sent away with 1013.
+    /// Rooms that may exist at once, inclusive. Beyond it a room without members ends; if every
+    /// room has members, a client that would open another room is closed with 1013
+    /// `too_many_rooms`.
     pub rooms: usize,
-    /// Bytes of messages between the sockets of their speakers and those of their hearers; at the
-    /// limit, speakers are no longer read until there is room.
+    /// Bytes of messages in flight from publishers to subscribers; at the bound publishers are not
+    /// read until bytes are free (backpressure).
     pub in_flight_bytes: ByteSize,
-    /// Bytes of request bodies that are read at once; a quarter of them is for requests with a key.
+    /// Bytes of request bodies in memory; a quarter of them is reserved for requests with a key. A
+    /// request that waits too long for its share is refused with 503.
     pub body_bytes: ByteSize,
-    /// Bytes that answers about histories hold until their clients have taken them; likewise.
+    /// Bytes of responses about histories that are not sent yet, in the same shares and with the
+    /// same refusal.
     pub answer_bytes: ByteSize,
-    /// Bytes that may wait in all outboxes together; past it, whoever needs more and holds more than
-    /// its fair share is too slow.
+    /// Bytes that may wait in all outboxes together, inclusive. Beyond it a client that needs more
+    /// and holds more than its fair share is closed with 1013 `too_slow`.
     pub outbox_bytes_total: ByteSize,
-    /// Bytes that all rooms together may remember; past it, the room that holds most forgets its oldest messages.
+    /// Bytes in the histories of all rooms together, inclusive; beyond it the room with the largest
+    /// history forgets its oldest messages.
     pub history_bytes_total: ByteSize,
-    /// Bytes of histories that each worker thread keeps encoded for newcomers; 0 keeps none.
+    /// Bytes of encoded histories that each worker thread caches for clients that join; 0 caches
+    /// none.
     pub recall_cache_bytes: ByteSize,
 }
 
@@ -259,13 +290,15 @@ impl Default for LimitSettings {
     }
 }
 
-/// `[origins]`: the web pages that may connect, and the names that the server answers to.
+/// `[origins]`: the web pages that may connect, and the host names that the server accepts.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OriginSettings {
-    /// Origins beside our own, such as `https://example.org`; `*` allows every page.
+    /// Origins that may connect in addition to the server's own, such as `https://example.org`; `*`
+    /// allows every page.
     pub allowed: Vec<OriginPattern>,
-    /// Names of the server, beside those of this machine, of the local network and of listed origins.
+    /// Host names that the server accepts in addition to those of this machine, of the local
+    /// network and of listed origins.
     pub hosts: Vec<HostPattern>,
 }
 
@@ -273,11 +306,11 @@ pub struct OriginSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CompressionSettings {
-    /// Whether compression is negotiated with clients that offer it.
+    /// True if compression is negotiated with clients that offer it.
     pub enabled: bool,
-    /// 1 (fast) to 9 (small).
+    /// The level of compression, 1 (fast) to 9 (small).
     pub level: u32,
-    /// Messages below this size go out plain.
+    /// The smallest message that is compressed; a smaller one is sent plain.
     pub threshold: ByteSize,
 }
 
@@ -287,11 +320,11 @@ impl Default for CompressionSettings {
     }
 }
 
-/// `[shutdown]`: how the server stops.
+/// `[shutdown]`: the end of the server.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShutdownSettings {
-    /// Time over which the sessions are closed, each at a random moment of it.
+    /// The time over which the sessions are closed, each at a random moment; 0 closes all at once.
     #[serde(with = "super::values::duration")]
     pub drain: Duration,
 }
@@ -302,16 +335,17 @@ impl Default for ShutdownSettings {
     }
 }
 
-/// `[log]`: what is written to standard error.
+/// `[log]`: the log on standard error.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
-    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    /// The least severe level that is written: `off`, `error`, `warn`, `info`, `debug` or `trace`.
     #[serde(with = "super::values::level")]
     pub level: log::LevelFilter,
-    /// Whether what clients say is logged.
+    /// True if the messages of clients are logged.
     pub messages: bool,
-    /// Lines that clients cause, in a second; more are counted instead. 0 is no limit.
+    /// Lines per second that clients may cause; further lines are counted instead of written. 0 is
+    /// no limit.
     pub lines_per_second: u32,
 }
 
@@ -325,7 +359,7 @@ impl Default for LogSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {
-    /// Addresses that serve `/health`, `/ready` and `/metrics`; none switches them off.
+    /// Addresses that serve `/health`, `/ready` and `/metrics`; an empty list turns them off.
     #[serde(with = "super::values::address")]
     pub listen: Vec<SocketAddr>,
 }

@@ -54,7 +54,7 @@ static NOTHING: Bytes = Bytes::new();
 
 impl Broadcast {
     pub fn message(message: Arc<Message>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
-        let (taken, raw) = (message.taken, Prepared::new(message.payload.clone()));
+        let (taken, raw) = (message.received, Prepared::new(message.payload.clone()));
         let content = Content::Message { message, raw, v1: OnceLock::new(), event: OnceLock::new() };
         Arc::new(Self { taken, content, speaker, permit })
     }
@@ -96,7 +96,7 @@ impl Broadcast {
     /// Who does not hear it.
     pub fn left_out(&self) -> Option<SpeakerId> {
         match &self.content {
-            Content::Message { message, .. } => message.audience.left_out(),
+            Content::Message { message, .. } => message.audience.excluded(),
             Content::Notice(notice) => notice.newcomer.map(|(_, who)| who),
         }
     }

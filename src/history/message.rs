@@ -1,61 +1,72 @@
-//! What somebody said in a room, and its place there.
+//! A message of a room, before and after it has a position in the order of the room.
 
 use super::Position;
 use crate::{ids::SpeakerId, wire::Payload};
 use std::time::{Instant, SystemTime};
 
-/// Which members of the room hear what was said.
+/// The members of the room that receive a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Audience {
+    /// All members.
     Everyone,
+    /// All members but one, usually the publisher.
     Except(SpeakerId),
 }
 
 impl Audience {
-    pub fn left_out(self) -> Option<SpeakerId> {
+    /// Returns the member that does not receive the message.
+    pub fn excluded(self) -> Option<SpeakerId> {
         match self {
             Self::Everyone => None,
-            Self::Except(session) => Some(session),
+            Self::Except(speaker) => Some(speaker),
         }
     }
 }
 
-/// Something said that has no place in the order of its room yet.
+/// A message that has no position in the order of its room yet.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
+    /// The published text or bytes.
     pub payload: Payload,
-    /// Nobody, when it came over HTTP.
+    /// The publisher; `None` if the message was published over HTTP.
     pub who: Option<SpeakerId>,
+    /// The members that receive the message.
     pub audience: Audience,
 }
 
-/// Something said, as a room remembers it.
+/// A message with its position, as the history of its room keeps it.
 #[derive(Debug)]
 pub struct Message {
+    /// The published text or bytes.
     pub payload: Payload,
+    /// The publisher; `None` if the message was published over HTTP.
     pub who: Option<SpeakerId>,
+    /// The members that receive the message.
     pub audience: Audience,
-    /// Behind it.
+    /// The position after this message.
     pub position: Position,
-    /// When the hub took it.
-    pub taken: Instant,
-    /// The same, for people.
+    /// Monotonic time at which the hub received the message.
+    pub received: Instant,
+    /// Wall-clock time at which the hub received the message.
     pub time: SystemTime,
 }
 
 impl Message {
-    pub fn new(message: NewMessage, position: Position, taken: Instant) -> Self {
+    /// Gives `message` its position.
+    pub fn new(message: NewMessage, position: Position, received: Instant) -> Self {
         let NewMessage { payload, who, audience } = message;
-        Self { payload, who, audience, position, taken, time: SystemTime::now() }
+        Self { payload, who, audience, position, received, time: SystemTime::now() }
     }
 
-    /// What it costs to remember: its bytes, and what surrounds them.
+    /// Returns the bytes that the message counts for in a history: its payload and 224 bytes of
+    /// overhead.
     pub fn cost(&self) -> usize {
         const OVERHEAD: usize = 224; // measured: 212 with the shortest text
         self.payload.as_bytes().len() + OVERHEAD
     }
 
+    /// Returns true if `subscriber` receives the message.
     pub fn is_for(&self, subscriber: SpeakerId) -> bool {
-        self.audience.left_out() != Some(subscriber)
+        self.audience.excluded() != Some(subscriber)
     }
 }

@@ -1,9 +1,9 @@
-//! What a room remembers: its messages, numbered and in order, as plain data.
+//! The histories of rooms: numbered messages in order, as plain data.
 
 mod message; // one message
 mod position; // epoch and offset
-mod room; // the messages of one room
-mod totals; // the usage of all rooms
+mod room; // the history of one room
+mod totals; // the histories of all rooms together
 
 pub use message::{Audience, Message, NewMessage};
 pub use position::{Epoch, Offset, Position, PositionError};

@@ -1,4 +1,4 @@
-//! What one room remembers: its last messages, without a gap between them.
+//! The history of one room: its last messages, without a gap between them.
 
 use super::{Epoch, Message, NewMessage, Offset, Position};
 use crate::config::HistorySettings;
@@ -8,59 +8,68 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How much one room may remember; nothing if any of them is zero.
+/// The bounds of the history of one room, inclusive. Beyond a bound the oldest messages are
+/// forgotten; if one bound is zero, the room keeps no message.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryLimits {
+    /// Messages in the history.
     pub messages: usize,
+    /// The age at which a message is forgotten.
     pub age: Duration,
-    /// Each message counts with its [`Message::cost`].
+    /// Bytes in the history; each message counts with its [`Message::cost`].
     pub bytes: usize,
 }
 
 impl HistoryLimits {
+    /// Reads the bounds from the settings.
     pub fn of(settings: &HistorySettings) -> Self {
         Self { messages: settings.messages, age: settings.age, bytes: settings.bytes.bytes() }
     }
 }
 
-/// What a newcomer wants to hear of what was said before it came.
+/// The part of a history that a client requests when it joins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HistoryRequest {
-    /// Everything behind this position.
+    /// All messages after this position.
     pub since: Option<Position>,
-    /// So many messages, if there is no such position or not all behind it is remembered.
+    /// The number of latest messages, if there is no `since` or not every message after it is in
+    /// the history.
     pub last: usize,
 }
 
 impl HistoryRequest {
+    /// Returns true if messages are requested.
     pub fn wants_anything(self) -> bool {
         self.since.is_some() || self.last > 0
     }
 }
 
-/// What it hears.
+/// The answer to a [`HistoryRequest`].
 #[derive(Debug)]
 pub struct HistorySlice {
+    /// The messages, oldest first, for every member of the room.
     pub messages: Vec<Arc<Message>>,
-    /// Behind this position, `messages` and then what is said live have no gap.
+    /// The position before `messages`; after it, `messages` and the live messages have no gap.
     pub from: Position,
-    /// Behind `messages`.
+    /// The position after `messages`, at which live messages begin.
     pub until: Position,
-    /// Behind the last message that the room has forgotten.
+    /// The offset of the last message that the room has forgotten.
     pub forgotten: Offset,
-    /// Whether a position that was asked for could be gone back to.
+    /// True if `messages` holds every message after the requested `since`; `None` if there was no
+    /// `since`.
     pub complete: Option<bool>,
 }
 
 impl HistorySlice {
-    /// Nothing of it is heard, and that is said.
-    pub fn give_up(&mut self) {
+    /// Removes all messages, and marks the slice as incomplete if there was a `since`.
+    pub fn discard(&mut self) {
         self.messages.clear();
         self.from = self.until;
         self.complete = self.complete.map(|_| false);
     }
 }
 
+/// The history of one room.
 #[derive(Debug)]
 pub struct History {
     limits: HistoryLimits,
@@ -71,16 +80,17 @@ pub struct History {
 }
 
 impl History {
+    /// Creates an empty history with a new epoch.
     pub fn new(limits: HistoryLimits) -> Self {
         Self { limits, epoch: Epoch::begin(), last: Offset::default(), messages: VecDeque::new(), bytes: 0 }
     }
 
-    /// Behind the last message.
+    /// Returns the position after the last message.
     pub fn position(&self) -> Position {
         Position { epoch: self.epoch, offset: self.last }
     }
 
-    /// Numbers the next message, remembers it, and forgets what is too much then.
+    /// Numbers `message`, keeps it, and forgets the messages that are beyond the bounds now.
     pub fn append(&mut self, message: NewMessage, now: Instant) -> Arc<Message> {
         self.last = self.last.next();
         let message = Arc::new(Message::new(message, self.position(), now));
@@ -96,7 +106,7 @@ impl History {
         message
     }
 
-    /// What was missed, for whomever it was.
+    /// Returns the requested messages, for every audience.
     pub fn slice(&self, HistoryRequest { since, last }: HistoryRequest) -> HistorySlice {
         let missed = since.map(|since| self.after(since));
         let complete = missed.as_ref().map(Option::is_some);
@@ -106,44 +116,47 @@ impl History {
         HistorySlice { messages, from, until, forgotten: until.offset.back(self.messages.len()), complete }
     }
 
-    /// Everything that was said after `since`; `None` if that is not all remembered any more.
+    /// Returns all messages after `since`; `None` if some of them are forgotten, or if `since` is
+    /// of another epoch or of the future.
     pub fn after(&self, since: Position) -> Option<Vec<Arc<Message>>> {
         let missed = self.last.since(since.offset)?;
         (since.epoch == self.epoch && missed <= self.messages.len()).then(|| self.newest(missed))
     }
 
-    /// The last `count` messages, or as many as are remembered.
+    /// Returns the last `count` messages, or fewer if the history is shorter.
     pub fn newest(&self, count: usize) -> Vec<Arc<Message>> {
         let from = self.messages.len().saturating_sub(count);
         self.messages.range(from..).cloned().collect()
     }
 
+    /// Forgets the oldest message, if there is one.
     pub fn forget_oldest(&mut self) {
         if let Some(oldest) = self.messages.pop_front() {
             self.bytes -= oldest.cost();
         }
         if self.messages.is_empty() {
-            self.messages = VecDeque::new(); // gives its memory back
+            self.messages = VecDeque::new(); // releases the memory of the list
         }
     }
 
-    /// Forgets what is as old as a message may become.
+    /// Forgets the messages that have reached the bound of age at `now`.
     pub fn forget_expired(&mut self, now: Instant) {
         while self.expires().is_some_and(|expires| expires <= now) {
             self.forget_oldest();
         }
     }
 
-    /// When the oldest message will be forgotten.
+    /// Returns the time at which the oldest message expires; `None` if there is no message.
     pub fn expires(&self) -> Option<Instant> {
-        self.messages.front().map(|oldest| oldest.taken + self.limits.age)
+        self.messages.front().map(|oldest| oldest.received + self.limits.age)
     }
 
-    /// How many messages are remembered.
+    /// Returns the number of messages.
     pub fn messages(&self) -> usize {
         self.messages.len()
     }
 
+    /// Returns the sum of the messages' [`Message::cost`], in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -170,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_numbered_from_1_and_found_again() {
+    fn messages_are_numbered_from_1_and_found_by_position() {
         let (mut history, now) = (History::new(LIMITS), Instant::now());
         let beginning = history.position();
         (0..3).for_each(|_| drop(history.append(message(1), now)));
@@ -181,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_of_another_epoch_or_of_the_future_are_not_known() {
+    fn positions_of_another_epoch_or_of_the_future_are_unknown() {
         let (mut history, now) = (History::new(LIMITS), Instant::now());
         let mut other = History::new(LIMITS);
         other.append(message(1), now);
@@ -193,19 +206,19 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_too_large_leaves_no_gap_behind_it() {
+    fn a_message_that_is_too_large_for_the_history_is_reported_missing() {
         let (mut history, now) = (History::new(LIMITS), Instant::now());
         history.append(message(1), now);
         let before = history.position();
         history.append(message(1001), now);
-        assert!(history.after(before).is_none(), "it is not remembered, and so it is missing");
+        assert!(history.after(before).is_none(), "the history does not hold it, and so it is missing");
         assert_eq!((history.messages(), history.bytes()), (0, 0));
     }
 
     proptest! {
-        /// Against a list that forgets nothing.
+        /// The model is a list that forgets nothing.
         #[test]
-        fn what_is_given_back_is_everything_after_a_position_or_nothing(
+        fn a_position_returns_all_later_messages_or_none(
             steps in prop::collection::vec((0..400_usize, 0..4000_u64), 1..60),
             asked in 0..70_usize,
         ) {
@@ -217,7 +230,7 @@ mod tests {
                 everything.push(history.append(message(bytes), now));
                 prop_assert!(history.messages() <= LIMITS.messages && history.bytes() <= LIMITS.bytes);
                 prop_assert_eq!(history.bytes(), history.newest(99).iter().map(|message| message.cost()).sum::<usize>());
-                prop_assert!(history.newest(99).iter().all(|message| message.taken + LIMITS.age > now));
+                prop_assert!(history.newest(99).iter().all(|message| message.received + LIMITS.age > now));
             }
             let mut since = beginning;
             (0..asked).for_each(|_| since.offset = since.offset.next());

@@ -1,21 +1,24 @@
-//! What all rooms together remember, and which of them forgets next.
+//! The histories of all rooms together, and the room that forgets next.
 
 use crate::ids::RoomSlot;
 use std::{collections::BTreeSet, time::Instant};
 
-/// How much is remembered.
+/// The size of one or several histories.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
+    /// The number of messages.
     pub messages: usize,
+    /// The sum of their [`Message::cost`](super::Message::cost), in bytes.
     pub bytes: usize,
 }
 
-/// The size of a history in bytes, to within an eighth: a message seldom changes it.
+/// The size of a history in bytes, rounded down to an eighth of a power of two, so that a message
+/// seldom changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SizeClass(u32);
 
 impl SizeClass {
-    /// Eight classes for each power of two; `None` for nothing.
+    /// Returns the class of `bytes`; `None` for 0. There are eight classes for each power of two.
     pub fn of(bytes: usize) -> Option<Self> {
         let exponent = bytes.max(8).ilog2();
         let eighth = (bytes.max(8) >> (exponent - 3)) as u32 & 7;
@@ -23,46 +26,52 @@ impl SizeClass {
     }
 }
 
-/// The rooms that remember something, by the time when they will have something to forget, and by how much it is.
+/// The rooms that have a history, ordered by the time at which a message expires and by size.
 #[derive(Debug)]
 pub struct HistoryTotals {
-    most_bytes: usize,
+    /// The bound of all histories together, in bytes, inclusive (`limits.history_bytes_total`).
+    max_bytes: usize,
     usage: Usage,
-    /// Each room once, not later than its oldest message expires: what expired or was crowded out since
-    /// has made it later, which is noticed when its turn comes.
+    /// One entry per room, at or before the time at which its oldest message expires; a stale entry
+    /// is corrected when it comes up.
     due: BTreeSet<(Instant, RoomSlot)>,
-    /// Each room once, not below its class: a room that became smaller is put right when its turn comes.
+    /// One entry per room, at or above its class; a stale entry is corrected when it comes up.
     pub(crate) sizes: BTreeSet<(SizeClass, RoomSlot)>,
 }
 
 impl HistoryTotals {
-    pub fn new(most_bytes: usize) -> Self {
-        Self { most_bytes, usage: Usage::default(), due: BTreeSet::new(), sizes: BTreeSet::new() }
+    /// Creates totals without a room; `max_bytes` bounds all histories together.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, usage: Usage::default(), due: BTreeSet::new(), sizes: BTreeSet::new() }
     }
 
+    /// Returns the size of all histories together.
     pub fn usage(&self) -> Usage {
         self.usage
     }
 
+    /// Returns true if the histories exceed the bound, so that the largest must forget messages.
     pub fn is_overfull(&self) -> bool {
-        self.usage.bytes > self.most_bytes
+        self.usage.bytes > self.max_bytes
     }
 
-    /// A room that held `before` holds `after`.
+    /// Counts a history that changed from `before` to `after`.
     pub fn change(&mut self, before: Usage, after: Usage) {
         self.usage.messages = self.usage.messages + after.messages - before.messages;
         self.usage.bytes = self.usage.bytes + after.bytes - before.bytes;
     }
 
+    /// Adds an entry for `room`, whose oldest message expires at `at`.
     pub fn schedule(&mut self, room: RoomSlot, at: Instant) {
         self.due.insert((at, room));
     }
 
+    /// Removes the entry of `room` at `at`.
     pub fn unschedule(&mut self, room: RoomSlot, at: Instant) {
         self.due.remove(&(at, room));
     }
 
-    /// Moves a room from one class to another; `None` is none.
+    /// Moves `room` from one class to another; `None` means no entry.
     pub fn resize(&mut self, room: RoomSlot, from: Option<SizeClass>, to: Option<SizeClass>) {
         if let Some(from) = from {
             self.sizes.remove(&(from, room));
@@ -72,12 +81,12 @@ impl HistoryTotals {
         }
     }
 
-    /// The room that was put into the highest class.
+    /// Returns the room of the highest entry by size, and the class of that entry.
     pub fn largest(&self) -> Option<(SizeClass, RoomSlot)> {
         self.sizes.last().copied()
     }
 
-    /// The room whose turn comes first.
+    /// Returns the room of the earliest entry by time, and that time.
     pub fn first(&self) -> Option<(Instant, RoomSlot)> {
         self.due.first().copied()
     }

@@ -59,7 +59,7 @@ impl AppState {
     /// A place for the client of `request`.
     fn connection_slot(&self, request: &HttpRequest) -> Result<ConnectionSlot, Refusal> {
         let ip = request.peer_addr().map(|peer| peer.ip());
-        self.shared.limits.connections.enter(ip, Instant::now()).map_err(Refusal::LimitReached)
+        self.shared.limits.connections.acquire(ip, Instant::now()).map_err(Refusal::LimitReached)
     }
 
     /// The share of shared bounds that `request` takes from.

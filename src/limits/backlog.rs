@@ -1,42 +1,53 @@
-//! What all outboxes of the server hold together, and may hold.
+//! Bounds the bytes and messages that wait in outboxes.
+//!
+//! At the bound of one outbox its connection is closed with 1013 `too_slow`. At the bound of all
+//! outboxes together, that happens to a connection that needs more and holds more than its fair
+//! share. Keys: `session.outbox_bytes`, `session.outbox_messages` and `limits.outbox_bytes_total`.
+//! Metrics: `worldcast_outbox_bytes` and `worldcast_closes_total{reason="too_slow"}`.
 
 use crate::{config::Settings, metrics::Metrics};
 use std::sync::Arc;
 
-/// Counts the bytes that wait for clients, in the gauge that operators see.
+/// The bytes that wait in all outboxes, counted in the gauge `worldcast_outbox_bytes`.
 pub struct Backlog {
-    /// Bytes of all together.
-    most: usize,
-    /// The bounds of one outbox, the same for all, so that none carries them.
+    /// The bound of all outboxes together, in bytes, inclusive.
+    max_bytes: usize,
+    /// The bounds of one outbox; they are the same for all, so no outbox stores them.
     pub(crate) each: QueueLimits,
     metrics: Arc<Metrics>,
 }
 
-/// How much may wait for one client.
+/// The bounds of one outbox, inclusive.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueLimits {
+    /// Bytes that may wait for one client.
     pub bytes: usize,
+    /// Messages that may wait for one client.
     pub messages: usize,
 }
 
 impl Backlog {
+    /// Creates an empty backlog with the bounds of `settings`.
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         let session = &settings.session;
         let each = QueueLimits { bytes: session.outbox_bytes.bytes(), messages: session.outbox_messages };
-        Self { most: settings.limits.outbox_bytes_total.bytes(), each, metrics }
+        Self { max_bytes: settings.limits.outbox_bytes_total.bytes(), each, metrics }
     }
 
-    /// Whether an outbox that holds `held` may take `more`: as long as all together stay within the
-    /// bound, and beyond it as long as this one stays within its fair share.
+    /// Returns true if an outbox that holds `held` bytes may queue `more`: while all outboxes
+    /// together stay within the bound, and beyond it while this outbox stays within its fair share,
+    /// the bound divided by the open sessions.
     pub fn fits(&self, held: usize, more: usize) -> bool {
         let all = self.held() + more;
-        all <= self.most || held + more <= self.most / self.outboxes()
+        all <= self.max_bytes || held + more <= self.max_bytes / self.outboxes()
     }
 
+    /// Counts `bytes` that were queued.
     pub fn add(&self, bytes: usize) {
         self.metrics.outbox_bytes.inc_by(bytes as i64);
     }
 
+    /// Counts `bytes` that left an outbox.
     pub fn remove(&self, bytes: usize) {
         self.metrics.outbox_bytes.dec_by(bytes as i64);
     }
@@ -55,14 +66,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn past_the_bound_only_who_holds_little_may_have_more() {
+    fn past_the_bound_an_outbox_may_grow_only_within_its_fair_share() {
         let metrics = Arc::new(Metrics::new());
         metrics.sessions.inc_by(10);
-        let backlog = Backlog { most: 1000, ..Backlog::new(&Settings::default(), metrics) };
+        let backlog = Backlog { max_bytes: 1000, ..Backlog::new(&Settings::default(), metrics) };
         backlog.add(900);
-        assert!(backlog.fits(900, 100), "all together may hold 1000");
+        assert!(backlog.fits(900, 100), "the bound of all together is 1000, inclusive");
         assert!(!backlog.fits(101, 200));
-        assert!(backlog.fits(0, 100), "a tenth is everybody's");
+        assert!(backlog.fits(0, 100), "the fair share of ten sessions is a tenth, inclusive");
         backlog.remove(200);
         assert!(backlog.fits(101, 200));
     }

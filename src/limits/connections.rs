@@ -1,4 +1,9 @@
-//! How many sessions there are and may be; each holds a place that is free again when it is dropped.
+//! Bounds the sessions that are open: in all, from one address, and begun in one second.
+//!
+//! At a bound the opening handshake is refused: with 503 for all sessions and for one second, with
+//! 429 for one address; 0 turns off the latter two. Keys: `limits.connections`,
+//! `limits.connections_per_ip` and `limits.connections_per_second`. Metrics: `worldcast_sessions`
+//! and `worldcast_refusals_total`, whose reasons have the names of the keys.
 
 use super::network_of;
 use crate::{config::LimitSettings, metrics::Metrics};
@@ -9,6 +14,7 @@ use std::{
     time::Instant,
 };
 
+/// The counts of open sessions and their bounds.
 pub struct ConnectionLimits {
     limits: LimitSettings,
     metrics: Arc<Metrics>,
@@ -19,34 +25,48 @@ pub struct ConnectionLimits {
 struct Counts {
     all: usize,
     by_ip: HashMap<IpAddr, usize>,
-    /// The second that `begun` counts, and how many began in it.
-    second: Option<Instant>,
-    begun: u32,
+    /// The beginning of the second in which sessions are counted.
+    second_began: Option<Instant>,
+    /// Sessions that began in that second.
+    in_second: u32,
 }
 
-/// Why there is no place.
+/// The limit that refuses a session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LimitReached {
+    /// `limits.connections`
     Connections,
+    /// `limits.connections_per_ip`
     ConnectionsPerIp,
+    /// `limits.connections_per_second`
     ConnectionsPerSecond,
 }
 
-/// One session's place. Dropping it is the only way to give it back, so none is ever lost.
+/// The slot of one session; its drop frees the slot, and nothing else does, so that none is lost or
+/// freed twice.
 pub struct ConnectionSlot {
     limits: Arc<ConnectionLimits>,
     ip: Option<IpAddr>,
 }
 
 impl ConnectionLimits {
+    /// Creates the limits of `limits`, with no session open.
     pub fn new(limits: LimitSettings, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self { limits, metrics, counts: Mutex::default() })
     }
 
-    /// A place for a client from `ip`.
-    pub fn enter(self: &Arc<Self>, ip: Option<IpAddr>, now: Instant) -> Result<ConnectionSlot, LimitReached> {
+    /// Acquires a slot for a session from `ip`; without an address, `connections_per_ip` does not
+    /// apply.
+    ///
+    /// # Errors
+    /// Returns the first limit that is reached.
+    pub fn acquire(
+        self: &Arc<Self>,
+        ip: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<ConnectionSlot, LimitReached> {
         let ip = ip.filter(|_| self.limits.connections_per_ip > 0).map(network_of);
-        self.counts().enter(ip, now, &self.limits)?;
+        self.counts().acquire(ip, now, &self.limits)?;
         self.metrics.sessions.inc();
         Ok(ConnectionSlot { limits: self.clone(), ip })
     }
@@ -57,7 +77,7 @@ impl ConnectionLimits {
 }
 
 impl Counts {
-    fn enter(
+    fn acquire(
         &mut self,
         ip: Option<IpAddr>,
         now: Instant,
@@ -69,7 +89,7 @@ impl Counts {
         if ip.is_some_and(|ip| self.by_ip.get(&ip).is_some_and(|count| *count >= limits.connections_per_ip)) {
             return Err(LimitReached::ConnectionsPerIp);
         }
-        self.begin(now, limits.connections_per_second)?;
+        self.count_second(now, limits.connections_per_second)?;
         self.all += 1;
         if let Some(ip) = ip {
             *self.by_ip.entry(ip).or_default() += 1;
@@ -77,18 +97,18 @@ impl Counts {
         Ok(())
     }
 
-    fn begin(&mut self, now: Instant, most: u32) -> Result<(), LimitReached> {
-        if most == 0 {
+    fn count_second(&mut self, now: Instant, max: u32) -> Result<(), LimitReached> {
+        if max == 0 {
             return Ok(());
         }
-        if self.second.is_none_or(|second| now.saturating_duration_since(second).as_secs() >= 1) {
-            self.second = Some(now);
-            self.begun = 0;
+        if self.second_began.is_none_or(|began| now.saturating_duration_since(began).as_secs() >= 1) {
+            self.second_began = Some(now);
+            self.in_second = 0;
         }
-        if self.begun >= most {
+        if self.in_second >= max {
             return Err(LimitReached::ConnectionsPerSecond);
         }
-        self.begun += 1;
+        self.in_second += 1;
         Ok(())
     }
 
@@ -123,32 +143,32 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_free_again_when_its_session_is_gone() {
+    fn a_slot_is_free_again_when_its_session_has_ended() {
         let limits = limits(LimitSettings { connections: 2, ..Default::default() });
         let now = Instant::now();
-        let first = limits.enter(IP, now).unwrap();
-        let _second = limits.enter(None, now).unwrap();
-        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::Connections));
+        let first = limits.acquire(IP, now).unwrap();
+        let _second = limits.acquire(None, now).unwrap();
+        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::Connections));
         assert_eq!(limits.metrics.sessions.get(), 2);
         drop(first);
-        assert!(limits.enter(IP, now).is_ok());
+        assert!(limits.acquire(IP, now).is_ok());
         assert_eq!(limits.metrics.sessions.get(), 1);
     }
 
     #[test]
-    fn one_address_takes_no_more_than_its_share() {
+    fn one_address_has_no_more_sessions_than_its_limit() {
         let limits = limits(LimitSettings { connections_per_ip: 1, ..Default::default() });
         let now = Instant::now();
-        let slot = limits.enter(IP, now).unwrap();
-        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::ConnectionsPerIp));
-        assert!(limits.enter(Some([10, 0, 0, 1].into()), now).is_ok());
+        let slot = limits.acquire(IP, now).unwrap();
+        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::ConnectionsPerIp));
+        assert!(limits.acquire(Some([10, 0, 0, 1].into()), now).is_ok());
         drop(slot);
-        assert!(limits.counts().by_ip.is_empty(), "an address that left is forgotten");
-        assert!(limits.enter(IP, now).is_ok());
+        assert!(limits.counts().by_ip.is_empty(), "an address without sessions is not kept");
+        assert!(limits.acquire(IP, now).is_ok());
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_client_and_an_address_of_ipv4_is_the_same_however_it_is_written() {
+    fn an_ipv6_network_is_one_client_and_an_ipv4_address_is_one_client_in_every_notation() {
         let client = |ip: &str| network_of(ip.parse().unwrap()).to_string();
         for ip in ["2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"] {
             assert_eq!(client(ip), "2001:db8:1:2::");
@@ -158,20 +178,20 @@ mod tests {
             assert_eq!(client(ip), "192.0.2.7");
         }
         let limits = limits(LimitSettings { connections_per_ip: 1, ..Default::default() });
-        let enter = |ip: &str| limits.enter(Some(ip.parse().unwrap()), Instant::now());
-        let _one = enter("2001:db8::1").unwrap();
-        assert_eq!(enter("2001:db8::2").err(), Some(LimitReached::ConnectionsPerIp));
-        let _other = enter("::ffff:192.0.2.7").unwrap();
-        assert_eq!(enter("192.0.2.7").err(), Some(LimitReached::ConnectionsPerIp));
+        let acquire = |ip: &str| limits.acquire(Some(ip.parse().unwrap()), Instant::now());
+        let _one = acquire("2001:db8::1").unwrap();
+        assert_eq!(acquire("2001:db8::2").err(), Some(LimitReached::ConnectionsPerIp));
+        let _other = acquire("::ffff:192.0.2.7").unwrap();
+        assert_eq!(acquire("192.0.2.7").err(), Some(LimitReached::ConnectionsPerIp));
     }
 
     #[test]
-    fn a_crowd_comes_in_one_second_after_the_other() {
+    fn sessions_beyond_the_limit_of_a_second_begin_in_the_next_one() {
         let limits = limits(LimitSettings { connections_per_second: 2, ..Default::default() });
         let now = Instant::now();
-        let slots: Vec<_> = (0..2).map(|_| limits.enter(IP, now)).collect();
+        let slots: Vec<_> = (0..2).map(|_| limits.acquire(IP, now)).collect();
         assert!(slots.iter().all(Result::is_ok));
-        assert_eq!(limits.enter(IP, now).err(), Some(LimitReached::ConnectionsPerSecond));
-        assert!(limits.enter(IP, now + Duration::from_secs(1)).is_ok());
+        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::ConnectionsPerSecond));
+        assert!(limits.acquire(IP, now + Duration::from_secs(1)).is_ok());
     }
 }

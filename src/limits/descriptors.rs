@@ -1,5 +1,12 @@
-//! File descriptors: one for each client, and some that clients never get, so that operators are answered and files are
-//! read when all places are taken.
+//! Bounds the file descriptors that clients use: one for each connection, and one for each file of
+//! the page being read.
+//!
+//! 96 descriptors and 4 per worker thread are kept from connections, so that operators are answered
+//! and the page is read while clients use all others; 32 of the 96 are for files. At the bound,
+//! connections wait to be accepted, idle kept-alive connections are closed, and a file that is
+//! asked for is refused with 503 `busy`. There is no key: the bound is the hard limit of the
+//! process. Metrics: `worldcast_accept_errors_total`, and `worldcast_refusals_total{reason="busy"}`
+//! for files.
 
 use crate::{
     config::{LimitSettings, Settings},
@@ -10,17 +17,18 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-/// What the server needs beside its clients: listeners, its own threads, operators.
+/// Descriptors for listeners, for the server's own threads and for operators.
 const OWN: usize = 64;
 
-/// Files of the page that can be open when all clients have come.
+/// Files of the page that can be open while clients use all other descriptors.
 const FILES: usize = 32;
 
-/// What a worker thread needs to wait.
+/// Descriptors of the event loop of a worker thread.
 const EACH_WORKER: usize = 4;
 
-/// How many clients there can be, and what is open for them.
+/// The descriptors that clients may use, and those in use.
 pub struct Descriptors {
+    /// Descriptors that clients may use.
     clients: usize,
     /// The connections of each worker thread.
     connections: Box<[TaskTracker]>,
@@ -29,7 +37,7 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
-    /// Raises the soft limit to the hard one.
+    /// Raises the soft limit of the process to its hard limit.
     pub fn raise_limit(_: &Settings, workers: usize) -> Self {
         let limit = getrlimit(Resource::Nofile);
         if limit.current != limit.maximum
@@ -38,7 +46,8 @@ impl Descriptors {
             warn!(target: TARGET, "cannot raise the limit of file descriptors: {error}");
         }
         let descriptors = getrlimit(Resource::Nofile).current;
-        let descriptors = descriptors.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        let descriptors =
+            descriptors.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         debug!(target: TARGET, "{descriptors} file descriptors");
         Self::new(clients(descriptors, workers), workers)
     }
@@ -67,17 +76,22 @@ impl Descriptors {
         Self { clients, connections, files: TaskTracker::new(), shortage: Notify::new() }
     }
 
-    /// The connections of a worker thread: every one in it counts.
+    /// Returns the tracker of the connections of a worker thread; each token of it counts as one
+    /// descriptor.
+    ///
+    /// # Panics
+    /// Panics if there is no such worker.
     pub fn connections_of(&self, worker: usize) -> &TaskTracker {
         &self.connections[worker]
     }
 
-    /// Whether there is a descriptor for one client more.
+    /// Returns true if one more connection may be accepted.
     pub fn suffice_for_client(&self) -> bool {
         self.open() < self.clients
     }
 
-    /// Ends the connections that wait idly for another request, in favor of clients that wait to be accepted.
+    /// Closes the connections that idle between requests, in favor of connections that wait to be
+    /// accepted.
     pub fn report_shortage(&self) {
         self.shortage.notify_waiters();
     }
@@ -87,7 +101,8 @@ impl Descriptors {
         self.shortage.notified().await;
     }
 
-    /// The right to open a file for a client, until it is dropped; `None` when too many are open.
+    /// Acquires a permit to open a file for a client, held until the token is dropped; `None` if
+    /// too many descriptors are in use.
     pub fn file(&self) -> Option<TaskTrackerToken> {
         (self.open() < self.clients.saturating_add(FILES)).then(|| self.files.token())
     }
@@ -97,7 +112,8 @@ impl Descriptors {
     }
 }
 
-/// How many clients a process with so many `descriptors` can have; a quarter of them where there are few.
+/// Returns how many of `descriptors` clients may use: all that the server does not need, but at
+/// least a quarter.
 fn clients(descriptors: usize, workers: usize) -> usize {
     descriptors.saturating_sub(OWN + FILES + EACH_WORKER * workers).max(descriptors / 4)
 }
@@ -107,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_never_get_what_operators_and_files_need() {
+    fn clients_never_use_the_descriptors_of_operators_and_files() {
         assert_eq!(clients(1024, 2), 1024 - 104);
         assert_eq!(clients(100, 1), 25);
         let descriptors = Descriptors::new(2, 2);
@@ -120,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_file_takes_the_place_of_a_client() {
+    fn an_open_file_counts_as_a_client() {
         let descriptors = Descriptors::new(1, 1);
         let file = descriptors.file();
         assert!(!descriptors.suffice_for_client());

@@ -1,35 +1,39 @@
-//! Bounds the bytes of messages on their way from socket to socket.
+//! Bounds the bytes of messages in flight, from the publisher's socket to the last subscriber's
+//! socket or outbox.
 //!
-//! At the bound a session is not read and a request waits, for `session.stalled_write` at most. Key: `limits.in_flight_bytes`.
-//! Metric: `in_flight_bytes`.
+//! At the bound sessions are not read and requests wait (backpressure), for `session.stalled_write`
+//! at most; after that a session is closed with 1013 `overloaded`, and a request is refused with
+//! 503 `busy`. Key: `limits.in_flight_bytes`. Metrics: `worldcast_in_flight_bytes` and
+//! `worldcast_pauses_total{reason="server"}`.
 
 use super::Credit;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes that a message costs beside its payload: its broadcast and its entries in lists.
+/// Bytes that a message costs in addition to its payload: its broadcast and its entries in lists.
 const OVERHEAD: usize = 256;
 
-/// The right to hold a number of bytes on the way from socket to socket; returns them when dropped.
+/// A permit to hold a number of bytes in flight; its drop returns them.
 pub struct Permit {
     _server: OwnedSemaphorePermit,
-    /// The part of what may be in flight in one room; `None` before the speaker's admission to it.
+    /// The credit of the room; `None` before the publisher's admission to it.
     pub room: Option<Credit>,
 }
 
 impl Permit {
-    /// A permit of the server's bytes and of the room's credit.
+    /// Combines a permit of the server's bytes with the credit of the room.
     pub fn new(server: OwnedSemaphorePermit, room: Option<Credit>) -> Self {
         Self { _server: server, room }
     }
 }
 
-/// All permits of a server that allows `bytes` in flight.
+/// Creates the semaphore of a server that allows `bytes` in flight: one permit per byte, and the
+/// overhead of one message, so that a message of `bytes` fits.
 pub fn in_flight(bytes: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new((bytes + OVERHEAD).min(Semaphore::MAX_PERMITS).min(u32::MAX as usize)))
 }
 
-/// What a message of `bytes` takes of them.
+/// Returns the permits that a message of `bytes` needs.
 pub fn cost(bytes: usize) -> u32 {
     u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
 }
@@ -39,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_message_fits_when_nothing_else_is_under_way() {
+    fn the_largest_message_fits_when_nothing_else_is_in_flight() {
         assert_eq!(in_flight(1000).available_permits(), cost(1000) as usize);
     }
 }

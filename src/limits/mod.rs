@@ -1,13 +1,14 @@
-//! Everything that is bounded: each file begins with what it bounds, what happens at the bound, the key and the metric.
+//! The limits of the server. Each file names the bounded resource, the effect at the bound, the key
+//! and the metric.
 
-mod connections; // clients: all, of one address, of one second
-mod rate; // messages and bytes a second of one client
-mod in_flight; // bytes of messages on their way
-mod credit; // bytes on their way in one room
-mod backlog; // bytes that wait in all outboxes
-mod source; // whose share is counted
+mod connections; // sessions: in all, per address, per second
+mod rate; // messages and bytes per second of one client
+mod in_flight; // bytes of messages in flight
+mod credit; // bytes in flight in one room
+mod backlog; // bytes queued in all outboxes
+mod source; // the client to which a share is charged
 mod ledger; // shares of a bound, by source
-mod pool; // shares of bytes, with waiting
+mod pool; // shares of bytes, with a queue of waiters
 mod descriptors; // file descriptors of the process
 
 pub use backlog::{Backlog, QueueLimits};

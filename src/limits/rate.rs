@@ -1,24 +1,32 @@
-//! How fast one client is read, as plain data.
+//! Bounds the messages and bytes per second that are read from one client, as plain data.
+//!
+//! At the bound reading pauses until the debt is paid (backpressure); nothing is lost. Keys:
+//! `session.messages_per_second`, `session.bytes_per_second` and `session.burst`; 0 turns a rate
+//! off. Metric: `worldcast_pauses_total{reason="pace"}`.
 
 use crate::config::SessionSettings;
 use std::time::{Duration, Instant};
 
-/// Two token buckets that may go into debt: what a message costs is paid for afterwards, so that one
-/// larger than a bucket passes too.
+/// Two token buckets, for messages and bytes. A bucket may go into debt: a message passes first and
+/// is paid for afterwards, so that a message larger than the bucket passes too.
 pub struct RateLimit {
     messages: Bucket,
     bytes: Bucket,
 }
 
 struct Bucket {
+    /// Tokens per second; 0 is no limit.
     per_second: f64,
-    most: f64,
+    capacity: f64,
+    /// Negative while there is a debt.
     tokens: f64,
     filled: Instant,
 }
 
 impl RateLimit {
-    /// `messages_per_second` is that of the client's room, the rest everybody's; `None` when there is nothing to limit.
+    /// Creates full buckets; `None` if neither messages nor bytes are limited.
+    /// `messages_per_second` is the limit of the client's room, which may differ from that of
+    /// `settings`.
     pub fn of(messages_per_second: u32, settings: &SessionSettings, now: Instant) -> Option<Self> {
         let bytes = settings.bytes_per_second.bytes();
         (messages_per_second > 0 || bytes > 0).then(|| Self {
@@ -27,7 +35,7 @@ impl RateLimit {
         })
     }
 
-    /// Counts a message of `bytes`, and says how long the client must rest now.
+    /// Counts a message of `bytes`; returns how long the client must not be read from now on.
     pub fn spend(&mut self, bytes: usize, now: Instant) -> Duration {
         self.messages.spend(1.0, now).max(self.bytes.spend(bytes as f64, now))
     }
@@ -35,17 +43,17 @@ impl RateLimit {
 
 impl Bucket {
     fn new(per_second: f64, burst: Duration, now: Instant) -> Self {
-        let most = per_second * burst.as_secs_f64();
-        Self { per_second, most, tokens: most, filled: now }
+        let capacity = per_second * burst.as_secs_f64();
+        Self { per_second, capacity, tokens: capacity, filled: now }
     }
 
-    /// How long until nothing is owed any more.
+    /// Removes `cost` tokens; returns the time until the debt is paid.
     fn spend(&mut self, cost: f64, now: Instant) -> Duration {
         if self.per_second == 0.0 {
             return Duration::ZERO;
         }
         let since = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + since * self.per_second).min(self.most) - cost;
+        self.tokens = (self.tokens + since * self.per_second).min(self.capacity) - cost;
         self.filled = now;
         Duration::from_secs_f64((-self.tokens / self.per_second).max(0.0))
     }
@@ -64,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn without_limits_there_is_no_pace() {
+    fn without_limits_there_is_no_bucket() {
         let settings = SessionSettings::default();
         assert!(RateLimit::of(settings.messages_per_second, &settings, Instant::now()).is_none());
     }
@@ -80,17 +88,17 @@ mod tests {
         assert_eq!(
             at_once(&mut rate_limit, start + Duration::from_millis(1100)),
             10,
-            "what is owed is paid first"
+            "the debt is paid first"
         );
         assert_eq!(
             at_once(&mut rate_limit, start + Duration::from_secs(60)),
             20,
-            "no more than the burst is saved up"
+            "a bucket holds no more than the burst"
         );
     }
 
     #[test]
-    fn a_message_larger_than_a_burst_passes_and_is_paid_for() {
+    fn a_message_larger_than_the_bucket_passes_and_is_paid_for() {
         let start = Instant::now();
         let mut rate_limit = rate_limit(0, 1000, start);
         assert_eq!(rate_limit.spend(12_000, start), Duration::from_secs(10));

@@ -1,12 +1,12 @@
-//! What clients say, made safe for a log.
+//! Text of clients, made safe for a log.
 
 use std::fmt::{self, Write};
 
-/// How much of a message is logged, in bytes.
+/// The longest part of a text that is logged, in bytes, inclusive.
 const MAX_LOGGED: usize = 512;
 
-/// What a client said, so that it can neither forge a line nor steer a terminal: control and
-/// formatting characters are escaped, and what is too long is cut.
+/// A text of a client that can neither forge a line nor control a terminal: control and formatting
+/// characters are escaped, and a text of more than 512 bytes is cut after the last whole character.
 pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -22,8 +22,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Neither a control character nor one that breaks lines, is invisible or changes the direction of
-/// reading (Unicode TR 36).
+/// Returns true for a character that is no control character, does not break lines, is visible, and
+/// does not change the direction of writing (Unicode TR 36).
 fn is_plain(c: char) -> bool {
     !c.is_control()
         && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
@@ -34,14 +34,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_is_logged_as_it_is() {
+    fn ordinary_text_is_logged_unchanged() {
         for text in ["hello", "from client: hello", r#"a "quoted" \ text"#, "grüß dich 🌍", ""] {
             assert_eq!(Escaped(text).to_string(), text);
         }
     }
 
     #[test]
-    fn no_text_can_forge_a_line_or_steer_a_terminal() {
+    fn no_text_can_forge_a_line_or_control_a_terminal() {
         assert_eq!(Escaped("a\nserver: receive connection.").to_string(), "a\\nserver: receive connection.");
         assert_eq!(Escaped("\x1b[2J\r\0").to_string(), "\\u{1b}[2J\\r\\u{0}");
         assert_eq!(Escaped("a\u{202e}b\u{2028}\u{85}").to_string(), "a\\u{202e}b\\u{2028}\\u{85}");

@@ -1,9 +1,9 @@
-//! The log on standard error, and what may be written into it.
+//! The log on standard error, and the lines that may be written to it.
 
-mod budget; // how much clients may cause
-mod escape; // what clients say, made safe
+mod budget; // lines per second that clients may cause
+mod escape; // text of clients, made safe
 mod subject; // the client that a line is about
-mod throttle; // what is said again and again
+mod throttle; // one line per call site and minute
 mod writer; // the thread that writes
 
 pub use escape::Escaped;
@@ -17,26 +17,27 @@ use log::LevelFilter;
 use std::{io::IsTerminal, panic::PanicHookInfo};
 use throttle::Throttle;
 
-/// The target of every line of ours.
+/// The target of the program's own log lines.
 pub const TARGET: &str = "worldcast";
 
-/// The target of a line of ours that would come again and again: it is written once a minute.
-pub const REPEATING: &str = "worldcast::complaint";
+/// The target of log lines that may repeat: each call site writes one line per minute.
+pub const REPEATING: &str = "worldcast::repeating";
 
-/// What clients may still cause.
+/// The log lines that clients may still cause in this second.
 static CLIENT_LINES: Budget = Budget::new();
 
-/// Whether a line of this level that a client causes is to be written; asked before the line is made.
+/// Returns true if a line of this level that a client causes is to be written, and counts it. It is
+/// called before the line is formatted.
 pub fn admits(level: log::Level) -> bool {
     log::log_enabled!(target: TARGET, level) && CLIENT_LINES.take()
 }
 
-/// Lines that clients caused and that were left out, since the start.
+/// Returns the number of lines caused by clients that were suppressed since the start.
 pub fn suppressed() -> u64 {
     CLIENT_LINES.suppressed()
 }
 
-/// Logs what a client causes, within `log.lines_per_second`.
+/// Logs a line that a client causes, within `log.lines_per_second`.
 macro_rules! log_client {
     ($level:expr, $($line:tt)+) => {
         if $crate::logging::admits($level) {
@@ -46,7 +47,10 @@ macro_rules! log_client {
 }
 pub(crate) use log_client;
 
-/// Starts the log; the environment variable `RUST_LOG` has the last word on levels.
+/// Starts the log. The environment variable `RUST_LOG` overrides `log.level`.
+///
+/// # Panics
+/// Panics if the process has a logger already.
 pub fn start(settings: &LogSettings) {
     let log = env_logger::Builder::new()
         .filter_level(LevelFilter::Warn) // the libraries' own lines
@@ -61,23 +65,24 @@ pub fn start(settings: &LogSettings) {
     std::panic::set_hook(Box::new(log_panic));
 }
 
-/// The standard hook would wait for whoever reads standard error.
+/// Logs a panic. The standard hook would block while the reader of standard error stalls.
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    log::error!(target: TARGET, "panicked at {place}: {}", Escaped(panic.payload_as_str().unwrap_or("?")));
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    log::error!(target: TARGET, "panicked at {location}: {}", Escaped(panic.payload_as_str().unwrap_or("?")));
 }
 
-/// Colours are for people: only on a terminal, and not where they are unwanted (no-color.org).
+/// Returns the style: colors on a terminal only, and not if `NO_COLOR` is set (no-color.org).
 fn style() -> WriteStyle {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never }
+    let is_colored = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if is_colored && std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never }
 }
 
-/// Ends the process when an actor that everything depends on panics: tokio would swallow it, and
-/// messages to the dead are lost in silence.
+/// A guard that ends the process if the actor that holds it panics; it contains the actor's name.
+///
+/// tokio would catch the panic, and messages to a stopped actor are lost without an error.
 pub struct PanicGuard(pub &'static str);
 
-/// The exit code after such a panic (EX_SOFTWARE of sysexits.h).
+/// The exit code after a panic of an actor that holds a [`PanicGuard`] (EX_SOFTWARE of sysexits.h).
 pub const EXIT_PANIC: i32 = 70;
 
 impl Drop for PanicGuard {

@@ -1,6 +1,6 @@
-//! What is said again and again: the same complaint is written once a minute.
+//! Suppresses repeated warnings and errors: each call site writes one line per minute.
 //!
-//! Without a descriptor left, each listener has one ten times a second.
+//! For example, each listener fails to accept ten times per second while no descriptor is left.
 
 use super::TARGET;
 use log::{Level, Log, Metadata, Record};
@@ -10,29 +10,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a complaint silences the same one.
+/// The shortest time between two lines of one call site.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// A log in front of `log`.
+/// A logger that passes lines to `log`, without the repeated ones.
 pub struct Throttle<L> {
     log: L,
     last_written: Mutex<LastWritten>,
 }
 
-/// When each place in the code complained last; there are as many as it has such lines.
+/// The time of the last line of each call site. There are no more entries than such call sites in
+/// the code.
 #[derive(Default)]
 struct LastWritten(HashMap<CallSite, Instant>);
 
+/// The target and the line in the source file.
 type CallSite = (String, Option<u32>);
 
 impl<L> Throttle<L> {
+    /// Puts the throttle in front of `log`.
     pub fn new(log: L) -> Self {
         Self { log, last_written: Mutex::default() }
     }
 
     fn lets_pass(&self, record: &Record<'_>) -> bool {
-        let is_complaint = record.level() <= Level::Warn && record.target() != TARGET;
-        !is_complaint
+        let may_repeat = record.level() <= Level::Warn && record.target() != TARGET;
+        !may_repeat
             || self.last_written().lets_pass((record.target().to_owned(), record.line()), Instant::now())
     }
 
@@ -74,7 +77,7 @@ mod tests {
     use crate::logging::REPEATING;
 
     #[test]
-    fn the_same_complaint_is_written_once_a_minute() {
+    fn a_call_site_writes_one_line_per_minute() {
         let mut last_written = LastWritten::default();
         let start = Instant::now();
         let mut passes = |line, seconds| {
@@ -82,13 +85,13 @@ mod tests {
         };
         assert!(passes(7, 0));
         assert!(!passes(7, 59));
-        assert!(passes(8, 59), "another complaint");
+        assert!(passes(8, 59), "another call site");
         assert!(passes(7, 60));
         assert!(!passes(7, 119));
     }
 
     #[test]
-    fn our_other_lines_and_what_is_no_complaint_always_pass() {
+    fn lines_of_the_program_and_lines_below_warn_always_pass() {
         let throttle = Throttle::new(env_logger::Logger::from_env("NO_VARIABLE"));
         let passes = |target, level| {
             let record = Record::builder().target(target).level(level).line(Some(7)).build();
@@ -98,9 +101,9 @@ mod tests {
             assert!(passes(TARGET, Level::Error));
             assert!(passes("actix_http", Level::Info));
         }
-        for complains in ["actix_http", REPEATING] {
-            assert!(passes(complains, Level::Error));
-            assert!(!passes(complains, Level::Error));
+        for target in ["actix_http", REPEATING] {
+            assert!(passes(target, Level::Error));
+            assert!(!passes(target, Level::Error));
         }
     }
 }

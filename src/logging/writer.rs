@@ -1,4 +1,4 @@
-//! The thread that writes the log, so that a reader who stalls stops nobody but the log.
+//! The thread that writes the log, so that a stalled reader of standard error blocks nothing else.
 
 use super::{CLIENT_LINES, budget::Budget};
 use std::{
@@ -12,13 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Lines that may wait to be written; what comes on top is dropped, counted, and said.
+/// Lines that may wait to be written, inclusive. Further lines are dropped, and the log reports
+/// their number.
 const MAX_LINES: usize = 4096;
 
-/// How long the budget for what clients cause lasts.
+/// The period of the budget for lines that clients cause.
 const BUDGET_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long the end of the process waits for the log.
+/// The longest time that the end of the process waits for the log.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 
 static LINES: OnceLock<SyncSender<Line>> = OnceLock::new();
@@ -26,15 +27,15 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 enum Line {
     Text(Vec<u8>),
-    /// Everything before is written: tell so.
+    /// A request to confirm that all earlier lines are written.
     Finish(SyncSender<()>),
 }
 
-/// Takes lines without ever waiting.
+/// The queue to the thread; it never blocks.
 pub struct Writer(SyncSender<Line>);
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread that writes to standard error.
     pub fn start() -> Self {
         let (lines, waiting) = sync_channel(MAX_LINES);
         let _ = LINES.set(lines.clone());
@@ -44,7 +45,7 @@ impl Writer {
 }
 
 impl Write for Writer {
-    /// Takes a whole line at once, as env_logger writes it.
+    /// Queues a whole line, as env_logger writes it; drops and counts it if the queue is full.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.0.try_send(Line::Text(line.to_vec())).is_err() {
             DROPPED.fetch_add(1, Ordering::Relaxed);
@@ -57,12 +58,13 @@ impl Write for Writer {
     }
 }
 
-/// Lines that were dropped since the start because nobody read the log in time.
+/// Returns the number of lines that were dropped since the start because the log was not read in
+/// time.
 pub fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// Waits, a second at most, until what was logged is written.
+/// Waits until all logged lines are written, but no longer than a second.
 pub fn finish() {
     let (done, written) = sync_channel(1);
     if LINES.get().is_some_and(|lines| lines.try_send(Line::Finish(done)).is_ok()) {
@@ -70,9 +72,10 @@ pub fn finish() {
     }
 }
 
-/// A log that cannot be written has nobody who could be told.
+/// Writes lines to `log` until every [`Writer`] is dropped. Errors are ignored: there is no other
+/// place to report them.
 fn write_all(waiting: &Receiver<Line>, mut log: impl Write, budget: &Budget) {
-    let (mut told_dropped, mut told_suppressed) = (0, 0);
+    let (mut reported_dropped, mut reported_suppressed) = (0, 0);
     let mut period_ends = None;
     loop {
         let line = match period_ends {
@@ -83,11 +86,11 @@ fn write_all(waiting: &Receiver<Line>, mut log: impl Write, budget: &Budget) {
         if let Ok(Line::Text(text)) = &line {
             let _ = log.write_all(text);
         }
-        tell(&mut log, dropped(), &mut told_dropped, "were dropped here: nobody read them in time");
+        report(&mut log, dropped(), &mut reported_dropped, "were dropped here: the log was not read in time");
         if is_over || period_ends.is_some_and(|end| Instant::now() >= end) {
             let why = "about clients were left out here (log.lines_per_second)";
-            tell(&mut log, budget.suppressed(), &mut told_suppressed, why);
-            period_ends = None; // without clients, nobody has to wake up for them
+            report(&mut log, budget.suppressed(), &mut reported_suppressed, why);
+            period_ends = None; // an idle log wakes no thread
         }
         match line {
             Ok(Line::Finish(done)) => drop(done.send(())),
@@ -100,11 +103,11 @@ fn write_all(waiting: &Receiver<Line>, mut log: impl Write, budget: &Budget) {
     }
 }
 
-/// Says how many lines are not there of which nobody was told.
-fn tell(log: &mut impl Write, all: u64, told: &mut u64, why: &str) {
-    let news = all - std::mem::replace(told, all);
-    if news > 0 {
-        let _ = writeln!(log, "{news} log lines {why}");
+/// Writes how many of `all` missing lines were not `reported` yet.
+fn report(log: &mut impl Write, all: u64, reported: &mut u64, why: &str) {
+    let new = all - std::mem::replace(reported, all);
+    if new > 0 {
+        let _ = writeln!(log, "{new} log lines {why}");
     }
 }
 
@@ -112,7 +115,7 @@ fn tell(log: &mut impl Write, all: u64, told: &mut u64, why: &str) {
 mod tests {
     use super::*;
 
-    /// A log whose reader looks away until the writer has dropped something.
+    /// A log whose reader stalls until a line was dropped.
     struct Stalled(Vec<u8>);
 
     impl Write for Stalled {
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stalls_costs_lines_and_nothing_else() {
+    fn a_stalled_reader_loses_lines_and_blocks_nothing() {
         let (lines, waiting) = sync_channel(2);
         let mut writer = Writer(lines);
         let reader = thread::spawn(move || {
@@ -139,12 +142,12 @@ mod tests {
             String::from_utf8(log.0).unwrap()
         });
         for _ in 0..10 {
-            writer.write_all(b"line\n").unwrap(); // nobody reads, and nothing waits
+            writer.write_all(b"line\n").unwrap(); // it does not block although the log is stalled
         }
         drop(writer);
 
         let dropped = dropped();
-        assert!((7..=8).contains(&dropped), "two wait, one may be in the reader's hand: {dropped}");
+        assert!((7..=8).contains(&dropped), "two are queued, one may be in the writing thread: {dropped}");
         let log = reader.join().unwrap();
         assert!(log.contains(&format!("{dropped} log lines were dropped here")), "{log}");
         assert_eq!(log.matches("line\n").count() as u64, 10 - dropped);

@@ -306,7 +306,7 @@ pub(crate) mod tests {
     pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
         let message = NewMessage { payload: Payload::Text(text.into()), who: None, audience };
         let speaker =
-            audience.left_out().map(|_| Speaker { connection: ConnectionId::next(), reference: None });
+            audience.excluded().map(|_| Speaker { connection: ConnectionId::next(), reference: None });
         let (mut rooms, room) = room();
         Broadcast::message(rooms.append(room, message, Instant::now()), speaker, None)
     }

@@ -21,7 +21,7 @@ pub fn greet(
     let (missed, messages) = cache.slice(room, connection.encoding, &admission.history, admission.who);
     let fits = connection.history_fits(missed.len());
     if !fits {
-        admission.history.give_up();
+        admission.history.discard();
     }
     let first = match connection.encoding.protocol {
         Protocol::Raw => admission.greeting,

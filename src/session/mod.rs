@@ -244,7 +244,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
             Ok(Message::Close(frame)) => {
                 self.finish(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
             }
-            Ok(Message::Pong(_) | Message::Continuation(_) | Message::Nop) => {} // that it came is all it says
+            Ok(Message::Pong(_)) => {} // its arrival is recorded where the socket is read
             Err(error) => self.finish(CloseReason::Wire(error)),
         }
     }
@@ -278,7 +278,7 @@ mod tests {
             ConnectionLimits::new(worker.shared.settings.limits.clone(), worker.shared.metrics.clone());
         Handshake {
             options: SessionOptions {
-                slot: limits.enter(None, Instant::now()).unwrap(),
+                slot: limits.acquire(None, Instant::now()).unwrap(),
                 room: "news".parse().unwrap(),
                 echo: true,
                 may_publish: true,

@@ -1,4 +1,4 @@
-//! The socket of one connection: reading, writing, half-close and reset.
+//! The socket of one connection: read, write, half-close and reset.
 
 mod reading;
 
@@ -13,43 +13,64 @@ use std::{
 };
 use tokio::net::TcpStream;
 
+/// The socket of one connection.
 pub struct Transport(TcpStream);
 
 impl Transport {
+    /// Wraps `socket`.
     pub fn new(socket: TcpStream) -> Self {
         Self(socket)
     }
 
+    /// Returns the socket, for [`poll_read`].
     pub fn socket(&self) -> &TcpStream {
         &self.0
     }
 
-    /// Does not look whether tokio takes the socket for writable, which lies elsewhere in memory: the bytes that the
-    /// kernel does not take are queued, and [`Transport::try_write_vectored`] lets tokio know.
+    /// Writes as many of `bytes` as the kernel accepts; returns their number.
+    ///
+    /// This does not check tokio's readiness of the socket, which is elsewhere in memory: the
+    /// caller queues the rest, and [`Transport::try_write_vectored`] updates the readiness.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if the kernel accepts nothing now, and any other error of
+    /// `send`.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
     }
 
+    /// Writes as much of `slices` as the kernel accepts; returns the number of bytes.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if the socket is not writable, and any other error of
+    /// `writev`.
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.0.try_write_vectored(slices)
     }
 
+    /// Registers the waker of `cx` until the socket is writable.
+    ///
+    /// # Errors
+    /// Fails if the runtime shuts down.
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_write_ready(cx)
     }
 
-    /// Sends FIN: the peer may go on sending, this side does not.
+    /// Half-closes the connection: sends FIN, after which the peer may still send. It fails if the
+    /// peer has reset the connection, which then needs no FIN.
     pub fn half_close(&self) {
-        let _ = socket2::SockRef::from(&self.0).shutdown(Shutdown::Write); // a peer that is gone needs none
+        let _ = socket2::SockRef::from(&self.0).shutdown(Shutdown::Write);
     }
 
-    /// Lets the drop of the socket reset the connection: everything still under way is thrown away.
+    /// Makes the drop of the socket reset the connection, which discards all bytes that are not
+    /// delivered.
     pub fn reset_on_drop(&self) {
         reset_on_drop(&self.0);
     }
 }
 
-/// Lets the drop of `socket` reset its connection, instead of leaving what was written to the kernel.
+/// Makes the drop of `socket` reset its connection (linger 0); otherwise the kernel would still
+/// deliver the written bytes. It fails on a closed socket, which needs no reset.
 pub fn reset_on_drop(socket: &TcpStream) {
-    let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO)); // a socket that is closed needs none
+    let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }

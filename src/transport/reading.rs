@@ -1,4 +1,4 @@
-//! Reading from a client's socket.
+//! Reads from the socket of a client.
 
 use rustix::net::{RecvFlags, recv};
 use std::{
@@ -8,8 +8,11 @@ use std::{
 };
 use tokio::{io::Interest, net::TcpStream};
 
-/// Reads when there is something, into a buffer that all sessions of a thread share, and hands over what came; ready
-/// with 0 at the end of the stream.
+/// Reads up to 16 KiB into a buffer that all sessions of a thread share, and passes the bytes to
+/// `take`. Resolves to the number of bytes, 0 at the end of the stream, where `take` is not called.
+///
+/// # Errors
+/// Resolves to the error of the socket, such as a reset by the peer.
 pub fn poll_read(
     socket: &TcpStream,
     cx: &mut Context<'_>,
@@ -20,7 +23,7 @@ pub fn poll_read(
 
     BUFFER.with_borrow_mut(|buffer| {
         loop {
-            ready!(socket.poll_read_ready(cx))?; // yields by itself when a peer floods
+            ready!(socket.poll_read_ready(cx))?; // tokio's budget makes it yield when a peer floods
             match read_once(socket, buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 read => {
@@ -34,8 +37,9 @@ pub fn poll_read(
     })
 }
 
-/// A short read has emptied the socket (epoll(7)), so its readiness ends here, as in tokio's own `poll_read`; the end
-/// of the stream stays ready. Only urgent data, which WebSocket does not know, would wait for what comes next.
+/// Reads once. A read that fills only a part of `buffer` has emptied the socket (epoll(7)), so it
+/// clears the readiness, as tokio's own `poll_read` does; the end of the stream stays ready. Only
+/// urgent data, which WebSocket does not use, would be delayed until the next bytes arrive.
 fn read_once(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut short = None;
     let read = socket.try_io(Interest::READABLE, || {

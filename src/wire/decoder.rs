@@ -1,4 +1,4 @@
-//! Bytes in, whole messages out, whatever the cuts between the bytes.
+//! The decoder of one client's frames: bytes in, whole messages out, however the bytes are cut.
 
 use super::{
     Message, WireError, close,
@@ -8,13 +8,14 @@ use super::{
 };
 use std::mem;
 
-/// Fragments that every message may have.
+/// Fragments that every message may have, inclusive.
 const MIN_FRAGMENTS: usize = 1024;
 
-/// Where [`Decoder::new`] allows larger messages, one fragment for this many bytes.
+/// Bytes of the largest message for each of which one fragment is allowed, if that makes more than
+/// [`MIN_FRAGMENTS`].
 const BYTES_PER_FRAGMENT: usize = 64;
 
-/// Reads what one client sends. Small and without heap memory while nothing is half read.
+/// The decoder of one client's frames. It holds no heap memory between messages.
 #[derive(Debug)]
 pub struct Decoder {
     max_message: usize,
@@ -25,7 +26,7 @@ pub struct Decoder {
     control: Vec<u8>,
 }
 
-/// The first bytes of a header whose last have not come.
+/// The first bytes of a header of which not all bytes have arrived.
 #[derive(Clone, Copy, Debug, Default)]
 struct PartialHeader {
     bytes: [u8; MAX_HEADER],
@@ -41,19 +42,21 @@ struct Frame {
 }
 
 impl Decoder {
-    /// Accepts messages of at most `max_message` bytes, on the wire as well as inflated, in at most 1024
-    /// fragments or one for every 64 bytes of `max_message`, whichever is more; `compression` says
-    /// whether permessage-deflate was agreed on.
+    /// Creates a decoder that accepts messages of at most `max_message` bytes, on the wire as well
+    /// as inflated, in at most 1024 fragments or one for every 64 bytes of `max_message`, whichever
+    /// is more. Beyond a bound, [`Decoder::decode`] returns an error. `compression` is true if
+    /// permessage-deflate was negotiated.
     pub fn new(max_message: usize, compression: bool) -> Self {
         let header = PartialHeader::default();
         Self { max_message, compression, header, frame: None, message: None, control: Vec::new() }
     }
 
-    /// Takes from the front of `input` up to the end of the next message; `None` when `input` is used up
-    /// before that.
+    /// Consumes `input` up to the end of the next message; returns `None` if `input` ends before
+    /// that.
     ///
     /// # Errors
-    /// The rule that the peer broke, as soon as it is certain. Nothing can be decoded after that.
+    /// Returns the rule that the peer broke, at the first byte that breaks it. The decoder must not
+    /// be used after that.
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
         while !input.is_empty() {
             let read = match self.frame {
@@ -67,8 +70,8 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Bytes of heap memory held for what is half read: at most `max_message`, the 125 bytes of a control
-    /// frame that came in between, and less than 100 bytes of bookkeeping.
+    /// Returns the bytes of heap memory that partial messages occupy: at most `max_message`, the
+    /// 125 bytes of a control frame between two fragments, and less than 100 bytes of bookkeeping.
     pub fn held_bytes(&self) -> usize {
         let message = self.message.as_ref();
         let message = message.map_or(0, |message| message.capacity() + size_of::<PartialMessage>());
@@ -82,11 +85,11 @@ impl Decoder {
         }
     }
 
-    /// A header that comes at once is judged where it lies.
+    /// Reads a header. A header that arrived in one piece is validated in `input`, without a copy.
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, WireError> {
         let joined = (self.header.length > 0).then(|| self.header.followed_by(input));
         let bytes = joined.as_ref().map_or(*input, PartialHeader::bytes);
-        let Some((frame, size)) = self.judge_header(bytes)? else {
+        let Some((frame, size)) = self.check_header(bytes)? else {
             self.header = PartialHeader::default().followed_by(bytes);
             *input = &[];
             return Ok(None);
@@ -96,20 +99,21 @@ impl Decoder {
         Ok(Some(frame))
     }
 
-    /// Judges as much of a header as there is; when it is whole, what it says and its size.
-    fn judge_header(&self, bytes: &[u8]) -> Result<Option<(Frame, usize)>, WireError> {
+    /// Validates the bytes of a header that have arrived; returns the frame and the header's size
+    /// once it is complete.
+    fn check_header(&self, bytes: &[u8]) -> Result<Option<(Frame, usize)>, WireError> {
         let [first, rest @ ..] = bytes else { return Ok(None) };
         let kind = Kind::read(*first)?;
-        self.judge_kind(kind)?;
+        self.check_kind(kind)?;
         let Some((length, size)) = read_length(rest, kind.opcode)? else { return Ok(None) };
-        let missing = self.judge_length(kind, length)?;
+        let missing = self.check_length(kind, length)?;
         let Some(mask) = rest[size..].first_chunk() else { return Ok(None) };
         let frame = Frame { kind, mask: Mask::new(*mask), missing };
         Ok(Some((frame, 1 + size + mask.len())))
     }
 
-    /// Whether a frame of this kind may come now (RFC 6455 §5.4).
-    fn judge_kind(&self, kind: Kind) -> Result<(), WireError> {
+    /// Rejects a frame of a kind that is not allowed now (RFC 6455 §5.4).
+    fn check_kind(&self, kind: Kind) -> Result<(), WireError> {
         if kind.rsv1 && !self.compression {
             return Err(WireError::ReservedBit);
         }
@@ -123,7 +127,7 @@ impl Decoder {
         }
     }
 
-    fn judge_length(&self, kind: Kind, length: u64) -> Result<usize, WireError> {
+    fn check_length(&self, kind: Kind, length: u64) -> Result<usize, WireError> {
         let held = self.message.as_ref().map_or(0, |message| message.len());
         match usize::try_from(length) {
             Ok(length) if kind.opcode.is_control() || length <= self.max_message - held => Ok(length),
@@ -159,12 +163,13 @@ impl Decoder {
         }))
     }
 
-    /// The box around a message exists only between two calls; a message that comes at once needs none.
+    /// Appends payload to the message. Only a message that is still partial afterwards is put into
+    /// a box.
     fn read_data(&mut self, frame: Frame, masked: &[u8]) -> Result<Option<Message>, WireError> {
-        let begun = self.message.take();
-        let mut message = begun.map_or_else(|| PartialMessage::new(frame.kind), |begun| *begun);
-        let may_come = if frame.kind.fin { frame.missing } else { self.max_message - message.len() };
-        message.push(masked, frame.mask, may_come)?;
+        let partial = self.message.take();
+        let mut message = partial.map_or_else(|| PartialMessage::new(frame.kind), |partial| *partial);
+        let may_arrive = if frame.kind.fin { frame.missing } else { self.max_message - message.len() };
+        message.push(masked, frame.mask, may_arrive)?;
         let frame_ends = masked.len() == frame.missing;
         if frame_ends && frame.kind.fin {
             return message.finish(self.max_message).map(Some);
@@ -176,7 +181,7 @@ impl Decoder {
 }
 
 impl Frame {
-    /// What remains of it after `bytes` of its payload.
+    /// Returns the rest of the frame after `bytes` of its payload; `None` at its end.
     fn after(self, bytes: usize) -> Option<Self> {
         let missing = self.missing - bytes;
         (missing > 0).then(|| Self { missing, mask: self.mask.after(bytes), ..self })
@@ -184,11 +189,12 @@ impl Frame {
 }
 
 impl PartialHeader {
+    /// Appends as many bytes of `input` as a header can still need.
     fn followed_by(mut self, input: &[u8]) -> Self {
         let free = &mut self.bytes[usize::from(self.length)..];
-        let taken = input.len().min(free.len());
-        free[..taken].copy_from_slice(&input[..taken]);
-        self.length += taken as u8;
+        let copied = input.len().min(free.len());
+        free[..copied].copy_from_slice(&input[..copied]);
+        self.length += copied as u8;
         self
     }
 

@@ -1,49 +1,52 @@
-//! Making a message small (RFC 7692 §7.2.1), for a given window.
+//! Compression of a message (RFC 7692 §7.2.1), for a given window.
 
 use flate2::{Compress, FlushCompress};
 use std::cell::RefCell;
 
-/// How outgoing messages are compressed.
+/// The settings for compressing outgoing messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
-    /// 1 (fast) to 9 (small); what is higher counts as 9.
+    /// The level of zlib, 1 (fast) to 9 (small); a higher value counts as 9.
     pub level: u32,
-    /// Messages of fewer bytes go out plain.
+    /// The smallest message that is compressed, in bytes; a smaller one is sent plain.
     pub threshold: usize,
 }
 
-/// The LZ77 window that a client can look back into: 2^9 to 2^15 bytes (RFC 7692 §7.1.2.1). With 8,
-/// which the RFC knows too, zlib cannot make what a client could read.
+/// The size of the LZ77 window in which a client resolves references, as a power of two: 9 to 15
+/// bits, that is 512 bytes to 32 KiB (RFC 7692 §7.1.2.1). The RFC also allows 8 bits, for which
+/// zlib cannot produce a raw stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowBits(u8);
 
 impl WindowBits {
-    /// What a client has that names no size.
+    /// The window of a client that names no size.
     pub const MAX: Self = Self(15);
 
-    /// How many sizes there are.
+    /// The number of sizes.
     pub(super) const COUNT: usize = 7;
 
-    /// `None` unless `bits` is 9 to 15.
+    /// Returns the window of `bits`; `None` unless `bits` is 9 to 15, inclusive.
     pub fn new(bits: u8) -> Option<Self> {
         matches!(bits, 9..=15).then_some(Self(bits))
     }
 
+    /// Returns the size in bits, 9 to 15.
     pub fn bits(self) -> u8 {
         self.0
     }
 
-    /// The place of this size among all of them, from 0.
+    /// Returns the index of this size among all sizes, from 0.
     pub(super) fn index(self) -> usize {
         usize::from(self.0) - 9
     }
 }
 
-/// What a flush leaves at the end, and the receiver adds again.
+/// The end of a flushed stream, which the sender removes and the receiver appends again (RFC 7692
+/// §7.2.1).
 const FLUSHED: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 thread_local! {
-    /// One for all sessions of a thread that have the same window: no message refers to the one before it.
+    /// One deflater per window for all sessions of a thread: no message refers to an earlier one.
     static DEFLATERS: RefCell<[Option<Deflater>; WindowBits::COUNT]> = const { RefCell::new([const { None }; _]) };
 }
 
@@ -52,12 +55,12 @@ struct Deflater {
     stream: Compress,
 }
 
-/// The compressed form of `plain`; `None` when it would not be smaller.
+/// Compresses `plain`; returns `None` if the result would not be smaller.
 pub fn deflate(plain: &[u8], window: WindowBits, level: u32) -> Option<Vec<u8>> {
     DEFLATERS.with_borrow_mut(|deflaters| {
         let slot = &mut deflaters[window.index()];
-        let known = slot.take().filter(|deflater| deflater.level == level);
-        let mut deflater = known.unwrap_or_else(|| Deflater::new(level, window));
+        let kept = slot.take().filter(|deflater| deflater.level == level);
+        let mut deflater = kept.unwrap_or_else(|| Deflater::new(level, window));
         let deflated = deflater.deflate(plain)?;
         *slot = Some(deflater); // only now: zlib-rs panics on a stream that was reset before all of it was out
         (deflated.len() < plain.len()).then_some(deflated)
@@ -70,9 +73,9 @@ impl Deflater {
         Self { level, stream: Compress::new_with_window_bits(compression, false, window.bits()) }
     }
 
-    /// `None` when not all of it has come out.
+    /// Compresses `plain`; returns `None` if the output does not fit the reserved capacity.
     fn deflate(&mut self, plain: &[u8]) -> Option<Vec<u8>> {
-        let mut deflated = Vec::with_capacity(most(plain.len()));
+        let mut deflated = Vec::with_capacity(max_deflated(plain.len()));
         self.stream.reset();
         self.stream.compress_vec(plain, &mut deflated, FlushCompress::Sync).ok()?;
         if self.stream.total_in() < plain.len() as u64 || deflated.len() == deflated.capacity() {
@@ -83,9 +86,9 @@ impl Deflater {
     }
 }
 
-/// Bytes that `length` bytes may become at most: level 1 spends 9 bits on a byte that it finds nowhere
-/// else, and all spend a few on blocks.
-fn most(length: usize) -> usize {
+/// Returns an upper bound of the bytes that `length` bytes become: level 1 spends 9 bits on a byte
+/// that it finds nowhere else, and every level spends a few bytes on each block.
+fn max_deflated(length: usize) -> usize {
     length + length / 8 + length / 1024 + 64
 }
 
@@ -93,7 +96,7 @@ fn most(length: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Bytes that nobody can compress (xorshift).
+    /// Returns random bytes (xorshift), which cannot be compressed.
     fn noise(length: usize) -> Vec<u8> {
         let next = |state: &u32| {
             let state = state ^ (state << 13);
@@ -103,8 +106,8 @@ mod tests {
         std::iter::successors(Some(0x9e37_79b9), next).map(|state| state as u8).take(length).collect()
     }
 
-    /// Whether noise that comes again after `distance` bytes is found: only a reference that far back can
-    /// make it smaller.
+    /// Returns true if noise that repeats after `distance` bytes is compressed, which takes a
+    /// reference that far back.
     fn finds(distance: usize, window: WindowBits, level: u32) -> bool {
         deflate(&noise(distance).repeat(2), window, level).is_some()
     }
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_become_smaller_stays_as_it_is() {
+    fn a_message_that_would_not_become_smaller_is_not_compressed() {
         for length in [0, 1, 5, 300, 20_000] {
             assert_eq!(deflate(&noise(length), WindowBits::MAX, 9), None);
         }

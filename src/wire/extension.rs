@@ -1,26 +1,29 @@
-//! What is agreed on in the handshake about compression (RFC 7692 §5 and §7.1).
+//! The negotiation of compression in the opening handshake (RFC 7692 §5 and §7.1).
 
 use super::WindowBits;
 
-/// Compression as a client will read and write it.
+/// The parameters of permessage-deflate that server and client agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
-    /// How far back what the client reads may refer, one of 9, 12 and 15.
+    /// The window of the frames that the server sends: 9, 12 or 15 bits.
     pub window: WindowBits,
-    /// The value of the response's `Sec-WebSocket-Extensions`.
+    /// The value of `Sec-WebSocket-Extensions` in the response.
     pub response: String,
 }
 
-/// The windows that are agreed on: a message is compressed once for each that its hearers have.
+/// The windows that the server agrees to, in bits; a message is compressed once for each window of
+/// its subscribers.
 const WINDOWS: [u8; 3] = [15, 12, 9];
 
-/// Accepts the first offer of permessage-deflate that can be kept, in the values of all
-/// `Sec-WebSocket-Extensions` headers of a request. An offer with a parameter that is malformed, unknown
-/// or there twice is declined (RFC 7692 §7.1), and the next one looked at.
+/// Accepts the first acceptable offer of permessage-deflate in the values of all
+/// `Sec-WebSocket-Extensions` headers of a request; returns `None` if there is none. An offer with
+/// a malformed, unknown or repeated parameter is declined (RFC 7692 §7.1), and the next offer is
+/// considered.
 ///
-/// No side remembers anything from message to message: one message is compressed once for all clients, and
-/// a session that does not talk costs nothing. The server may ask the client for that even if it was not
-/// offered (RFC 7692 §7.1.1.2). Any window of the client is fine, so that none is asked for.
+/// Both sides give up context takeover: one message is compressed once for all clients, and an idle
+/// session needs no memory for compression. The server may demand that of the client even if the
+/// client did not offer it (RFC 7692 §7.1.1.2). The server accepts any window of the client, so the
+/// response demands none.
 pub fn negotiate<'a>(offers: impl Iterator<Item = &'a str>) -> Option<Agreement> {
     offers.flat_map(|header| split(header, ',')).find_map(accept)
 }
@@ -59,17 +62,18 @@ fn accept(offer: &str) -> Option<Agreement> {
     Some(Agreement::new(window))
 }
 
-/// The largest of our windows that is no larger than the client wants: a smaller one is an answer too (RFC 7692 §7.1.2.1).
+/// Returns the largest window of [`WINDOWS`] that is at most `bits`: the server may answer with a
+/// smaller window than the client asked for (RFC 7692 §7.1.2.1).
 fn at_most(bits: u8) -> Option<WindowBits> {
-    WINDOWS.into_iter().find(|ours| *ours <= bits).and_then(WindowBits::new)
+    WINDOWS.into_iter().find(|window| *window <= bits).and_then(WindowBits::new)
 }
 
-/// 8 to 15, without leading zeros (RFC 7692 §7.1.2).
+/// Parses a number of bits: 8 to 15, without leading zeros (RFC 7692 §7.1.2).
 fn window_bits(value: &str) -> Option<u8> {
     (8..=15).find(|bits: &u8| bits.to_string() == value)
 }
 
-/// `name`, `name=value` or `name="value"` (RFC 6455 §9.1).
+/// Parses a parameter: `name`, `name=value` or `name="value"` (RFC 6455 §9.1).
 fn parameter(text: &str) -> Option<(&str, Option<String>)> {
     match text.split_once('=') {
         None => Some((text, None)),
@@ -87,7 +91,7 @@ fn unquoted(quoted: &str) -> Option<String> {
     Some(plain)
 }
 
-/// The parts between separators that are not inside quotes, without the space around them.
+/// Splits `text` at the separators outside of quotes, and trims the parts.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     let ends = move |character| {
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn compression_is_agreed_on_without_memory_between_messages() {
+    fn compression_is_negotiated_without_context_takeover() {
         let offers = [
             "permessage-deflate",
             "permessage-deflate; client_max_window_bits", // browsers
@@ -123,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn the_window_of_the_server_is_one_of_three_and_as_small_as_the_client_wants() {
-        for (bits, ours) in [(9, 9), (10, 9), (11, 9), (12, 12), (13, 12), (14, 12), (15, 15)] {
-            let agreement = Some((ours, format!("{PLAIN}; server_max_window_bits={ours}")));
+    fn the_window_of_the_server_is_one_of_three_and_no_larger_than_the_client_asks_for() {
+        for (bits, agreed_bits) in [(9, 9), (10, 9), (11, 9), (12, 12), (13, 12), (14, 12), (15, 15)] {
+            let agreement = Some((agreed_bits, format!("{PLAIN}; server_max_window_bits={agreed_bits}")));
             assert_eq!(agreed(&[&format!("permessage-deflate; server_max_window_bits={bits}")]), agreement);
             assert_eq!(agreed(&[&format!("permessage-deflate; server_max_window_bits = \"{bits}\"")]), None);
             assert_eq!(
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_offer_that_can_be_kept_is_accepted() {
+    fn the_first_acceptable_offer_is_accepted() {
         let offers = [
             "x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=8",
             "permessage-bzip2; a=\", permessage-deflate, \\\", permessage-deflate, \"",
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_that_is_malformed_unknown_or_doubled_is_declined() {
+    fn an_offer_with_a_malformed_unknown_or_repeated_parameter_is_declined() {
         let parameters = [
             "unknown",
             "",
@@ -174,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn other_extensions_are_not_agreed_on() {
+    fn other_extensions_are_declined() {
         for offer in ["", ",", "permessage-deflate-x", "permessage deflate", "Permessage-Deflate", "\"", "é"]
         {
             assert_eq!(agreed(&[offer]), None, "{offer}");

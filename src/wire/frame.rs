@@ -1,4 +1,4 @@
-//! What the server says: one unmasked frame each, never a fragment.
+//! The frames that the server sends: unmasked (RFC 6455 §5.1), and never fragmented.
 
 use super::{
     CloseCode,
@@ -6,29 +6,31 @@ use super::{
 };
 use bytes::Bytes;
 
-/// A ping with the first 125 bytes of `payload` (RFC 6455 §5.5.2).
+/// Encodes a ping with at most the first 125 bytes of `payload` (RFC 6455 §5.5.2).
 pub fn ping(payload: &[u8]) -> Bytes {
     control(Opcode::Ping, payload)
 }
 
-/// A pong with the first 125 bytes of `payload`, which are those of the ping it answers (RFC 6455 §5.5.3).
+/// Encodes a pong with at most the first 125 bytes of `payload`, the payload of the ping that it
+/// answers (RFC 6455 §5.5.3).
 pub fn pong(payload: &[u8]) -> Bytes {
     control(Opcode::Pong, payload)
 }
 
-/// A close frame (RFC 6455 §5.5.1); of `reason`, as many characters as fit into 123 bytes.
+/// Encodes a close frame (RFC 6455 §5.5.1) with as many characters of `reason` as fit into 123
+/// bytes.
 pub fn close(code: CloseCode, reason: &str) -> Bytes {
     let fits = |end: &usize| *end <= MAX_CONTROL - 2 && reason.is_char_boundary(*end);
     let end = (0..=reason.len()).rev().find(fits).unwrap_or_default();
     control(Opcode::Close, &[&u16::from(code).to_be_bytes(), &reason.as_bytes()[..end]].concat())
 }
 
-/// The answer to a close frame that gives no code.
+/// Encodes the answer to a close frame without a code (RFC 6455 §5.5.1).
 pub fn close_without_code() -> Bytes {
     control(Opcode::Close, &[])
 }
 
-/// A data frame, which may be compressed.
+/// Encodes a data frame; `compressed` sets RSV1 (RFC 7692 §6).
 pub fn data(opcode: Opcode, compressed: bool, payload: &[u8]) -> Bytes {
     frame(Kind { fin: true, rsv1: compressed, opcode }, payload)
 }
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_goodbye_fits_into_a_control_frame_and_ends_with_a_whole_character() {
+    fn a_close_frame_is_a_control_frame_and_ends_with_a_whole_character() {
         assert_eq!(close(CloseCode::Restart, "bye"), hex("88 05 03 f4 62 79 65"));
         assert_eq!(close_without_code(), hex("88 00"));
         let long = close(CloseCode::Restart, &"é".repeat(100));

@@ -2,10 +2,10 @@
 
 use super::WireError;
 
-/// The longest header: flags, a length of eight bytes, a mask.
+/// The longest header, in bytes: 2 of flags and short length, 8 of length, 4 of masking key.
 pub const MAX_HEADER: usize = 14;
 
-/// The most that a control frame carries, in bytes (RFC 6455 §5.5).
+/// The longest payload of a control frame, in bytes, inclusive (RFC 6455 §5.5).
 pub const MAX_CONTROL: usize = 125;
 
 const FIN: u8 = 0x80;
@@ -13,18 +13,25 @@ const RSV1: u8 = 0x40;
 const RSV2_AND_3: u8 = 0x30;
 const MASKED: u8 = 0x80;
 
-/// What a frame is (RFC 6455 §11.8).
+/// The opcode of a frame (RFC 6455 §5.2 and §11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
+    /// A further fragment of a message.
     Continuation = 0,
+    /// A text message, or its first fragment.
     Text = 1,
+    /// A binary message, or its first fragment.
     Binary = 2,
+    /// A close frame.
     Close = 8,
+    /// A ping.
     Ping = 9,
+    /// A pong.
     Pong = 10,
 }
 
 impl Opcode {
+    /// Returns true for close, ping and pong (RFC 6455 §5.5).
     pub fn is_control(self) -> bool {
         self as u8 >= 8
     }
@@ -46,17 +53,23 @@ impl TryFrom<u8> for Opcode {
     }
 }
 
-/// What the first byte of a frame says.
+/// The first byte of a frame (RFC 6455 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
+    /// True for the last fragment of a message.
     pub fin: bool,
-    /// Whether the message that begins here is compressed (RFC 7692 §6).
+    /// True if the message that begins with this frame is compressed (RFC 7692 §6).
     pub rsv1: bool,
+    /// The opcode.
     pub opcode: Opcode,
 }
 
 impl Kind {
-    /// Judges all that can be judged without knowing what came before.
+    /// Parses the first byte of a frame, without regard to earlier frames.
+    ///
+    /// # Errors
+    /// [`WireError::ReservedOpcode`]; [`WireError::ReservedBit`] for RSV2, RSV3, or RSV1 on a frame
+    /// that begins no message; [`WireError::FragmentedControl`] for a control frame without FIN.
     pub fn read(byte: u8) -> Result<Self, WireError> {
         let kind = Self { fin: byte & FIN != 0, rsv1: byte & RSV1 != 0, opcode: (byte & 0x0f).try_into()? };
         let begins_message = matches!(kind.opcode, Opcode::Text | Opcode::Binary);
@@ -75,8 +88,13 @@ impl Kind {
     }
 }
 
-/// Reads how many bytes a client announces, from all that follows the first byte: the announced
-/// length, and how many bytes said so. `None` when they have not all come.
+/// Reads the length of the payload from `bytes`, which follow the first byte of the header. Returns
+/// the length and the number of bytes that encode it; `None` if not all of them have arrived.
+///
+/// # Errors
+/// [`WireError::NotMasked`], [`WireError::LongControl`] above 125 bytes in a control frame,
+/// [`WireError::LongForm`] for a length that fits a shorter form, [`WireError::LengthTopBit`] for
+/// 2^63 or more.
 pub fn read_length(bytes: &[u8], opcode: Opcode) -> Result<Option<(u64, usize)>, WireError> {
     let [second, rest @ ..] = bytes else { return Ok(None) };
     if second & MASKED == 0 {
@@ -108,7 +126,7 @@ fn long_length(bytes: [u8; 8]) -> Result<(u64, usize), WireError> {
     }
 }
 
-/// Bytes of the header of an unmasked frame.
+/// Returns the size of the header of an unmasked frame, in bytes: 2, 4 or 10.
 pub fn size(length: usize) -> usize {
     match length {
         ..126 => 2,
@@ -117,7 +135,7 @@ pub fn size(length: usize) -> usize {
     }
 }
 
-/// Writes the header of an unmasked frame.
+/// Appends the header of an unmasked frame to `into`.
 pub fn write(kind: Kind, length: usize, into: &mut Vec<u8>) {
     into.push(kind.byte());
     match size(length) {
@@ -139,7 +157,7 @@ mod tests {
     use crate::wire::hex;
 
     #[test]
-    fn a_length_takes_as_few_bytes_as_it_can() {
+    fn a_length_is_accepted_in_its_shortest_form_only() {
         let length = |bytes| read_length(&hex(bytes), Opcode::Binary);
         assert_eq!(length("fd"), Ok(Some((125, 1))));
         assert_eq!(length("fe 00 7e"), Ok(Some((126, 3))));
@@ -150,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn a_length_is_read_when_all_of_it_has_come() {
-        for begun in ["", "fe", "fe 01", "ff", "ff 00 00 00 00 00 01 00"] {
-            assert_eq!(read_length(&hex(begun), Opcode::Binary), Ok(None), "{begun}");
+    fn a_length_is_read_when_all_its_bytes_have_arrived() {
+        for partial in ["", "fe", "fe 01", "ff", "ff 00 00 00 00 00 01 00"] {
+            assert_eq!(read_length(&hex(partial), Opcode::Binary), Ok(None), "{partial}");
         }
     }
 
     #[test]
-    fn what_is_written_is_what_is_read() {
+    fn a_written_header_is_read_back() {
         for length in [0, 1, 125, 126, 127, 65535, 65536, 1 << 40] {
             let (kind, mut header) = (Kind { fin: true, rsv1: true, opcode: Opcode::Text }, Vec::new());
             write(kind, length, &mut header);

@@ -1,20 +1,20 @@
-//! Inflating a message (RFC 7692 §7.2.2), within a limit.
+//! Decompression of a message (RFC 7692 §7.2.2), within a limit.
 
 use super::WireError;
 use flate2::{Decompress, FlushDecompress, Status};
 use std::cell::RefCell;
 
-/// The four bytes that a sender takes off the end of a message (RFC 7692 §7.2.1).
+/// The four bytes that a sender removes from the end of a message (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// An empty last block: only a stream that is complete can end with it.
+/// An empty final block: only a complete stream can end with it.
 const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
 
-/// Inflated bytes that are judged and kept at once.
+/// Bytes that are inflated at once.
 const PIECE: usize = 16 << 10;
 
 thread_local! {
-    /// One for all sessions of a thread: no message refers to the one before it.
+    /// One inflater for all sessions of a thread: no message refers to an earlier one.
     static INFLATER: RefCell<Inflater> = RefCell::new(Inflater {
         stream: Decompress::new(false),
         piece: vec![0; PIECE].into(),
@@ -26,22 +26,25 @@ struct Inflater {
     piece: Box<[u8]>,
 }
 
-/// Hands the message inside `deflated` to `keep`, piece by piece, and stops behind `limit` bytes.
+/// Inflates the message in `deflated` and passes it to `keep` in pieces of at most 16 KiB, `limit`
+/// bytes in all, inclusive.
 ///
-/// Beside the form that RFC 7692 demands, three are accepted that other servers accept too: no bytes at all, a stream that
-/// ends with its own last block, and one whose tail was not taken off. The last byte of a stream without its tail is never
-/// 0xff, since it holds the header of an empty block.
+/// Besides the form that RFC 7692 demands, three forms are accepted that other servers accept too:
+/// no bytes at all, a stream that ends with its own final block, and a stream whose tail was not
+/// removed. The last byte of a stream without its tail is never 0xff, because it holds the header
+/// of an empty block.
 ///
 /// # Errors
-/// [`WireError::NotDeflate`], [`WireError::MessageTooBig`], and what `keep` says.
+/// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`] if
+/// more than `limit` bytes come out, and any error of `keep`.
 pub fn inflate(
     deflated: &[u8],
     limit: usize,
     mut keep: impl FnMut(&[u8]) -> Result<(), WireError>,
 ) -> Result<(), WireError> {
-    let mut room = limit;
+    let mut left = limit;
     let mut keep_within = |plain: &[u8]| {
-        room = room.checked_sub(plain.len()).ok_or(WireError::MessageTooBig)?;
+        left = left.checked_sub(plain.len()).ok_or(WireError::MessageTooBig)?;
         keep(plain)
     };
     INFLATER.with_borrow_mut(|inflater| {
@@ -60,8 +63,9 @@ pub fn inflate(
 }
 
 impl Inflater {
-    /// Uses up `input`; says whether a stream ended with its last byte. One may end before that, and
-    /// another begin (RFC 7692 §7.2.3.4). What is not out yet comes out with the next input.
+    /// Consumes `input`; returns [`Status::StreamEnd`] if a stream ends with its last byte. A
+    /// stream may end earlier, and another one begin (RFC 7692 §7.2.3.4). Output that is still
+    /// pending comes out with the next input.
     fn feed(
         &mut self,
         mut input: &[u8],
@@ -110,7 +114,7 @@ mod tests {
         let examples = [
             "f2 48 cd c9 c9 07 00",                   // §7.2.3.1: one block
             "00 05 00 fa ff 48 65 6c 6c 6f 00",       // §7.2.3.3: a block without compression
-            "f3 48 cd c9 c9 07 00 00",                // §7.2.3.4: a last block within the message
+            "f3 48 cd c9 c9 07 00 00",                // §7.2.3.4: a final block within the message
             "f2 48 05 00 00 00 ff ff ca c9 c9 07 00", // §7.2.3.5: two blocks
         ];
         for deflated in examples {
@@ -122,9 +126,9 @@ mod tests {
     #[test]
     fn forms_that_other_servers_accept_are_inflated() {
         for deflated in [
-            "f3 48 cd c9 c9 07 00",             // a last block at the end
+            "f3 48 cd c9 c9 07 00",             // a final block at the end
             "f2 48 cd c9 c9 07 00 00 00 ff ff", // the tail is still there
-            "01 05 00 fa ff 48 65 6c 6c 6f",    // a last block without compression
+            "01 05 00 fa ff 48 65 6c 6c 6f",    // a final block without compression
         ] {
             assert_eq!(inflated(deflated, 5), Ok(b"Hello".to_vec()), "{deflated}");
             assert_eq!(inflated(deflated, 4), Err(WireError::MessageTooBig), "{deflated}");
@@ -134,13 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn no_message_refers_to_the_one_before_it() {
+    fn no_message_refers_to_an_earlier_one() {
         assert_eq!(inflated("f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
         assert_eq!(inflated("f2 00 11 00 00", 5), Err(WireError::NotDeflate)); // §7.2.3.2: "Hello" from the window
     }
 
     #[test]
-    fn a_refused_message_leaves_nothing_behind() {
+    fn a_refused_message_does_not_affect_the_next_one() {
         assert_eq!(inflated("f2 48 07", 5), Err(WireError::NotDeflate));
         assert_eq!(inflated("f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
     }
@@ -151,12 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_deflate_stream_is_refused() {
+    fn bytes_that_are_no_deflate_stream_are_refused() {
         let wrong = [
             "07",                // a block of the reserved type
             "00 05 00 00 00 48", // a length that contradicts itself
-            "f2 48 cd c9",       // breaks off within a block
-            "00 20 00 df ff 48", // breaks off within a block without compression
+            "f2 48 cd c9",       // ends within a block
+            "00 20 00 df ff 48", // ends within a block without compression
             "ff ff",             // half of a tail
             "62 00 00 04 00",    // refers to before the beginning
         ];

@@ -1,23 +1,29 @@
-//! What a client hides its bytes with (RFC 6455 §5.3), so that no proxy takes them for something else.
+//! The client's masking key (RFC 6455 §5.3), which keeps proxies from mistaking payload for another
+//! protocol.
 
 use super::WireError;
 
-/// Four bytes that are added to the payload, over and over; here twice, the first as the lowest.
+/// The masking key of a frame, XORed with the payload; repeated to eight bytes, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask(u64);
 
-/// Bytes that are unmasked at once: they stay in the nearest cache until they are judged and kept.
+/// Bytes that are unmasked at once; they stay in the L1 cache until they are validated and copied.
 const PIECE: usize = 4096;
 
-/// The same for short frames, for which clearing a large buffer would take longer than using it.
+/// The size of a piece for frames of at most so many bytes: zeroing a larger buffer would take
+/// longer than using it.
 const SHORT_PIECE: usize = 256;
 
 impl Mask {
+    /// Creates the mask from the masking key as it is on the wire.
     pub fn new(bytes: [u8; 4]) -> Self {
         Self(u64::from(u32::from_le_bytes(bytes)) * 0x1_0000_0001)
     }
 
-    /// Hands the plain bytes behind `masked` to `keep`, piece by piece.
+    /// Unmasks `masked` and passes the plain bytes to `keep`, in pieces of at most 4096 bytes.
+    ///
+    /// # Errors
+    /// Returns the first error of `keep`.
     pub fn unmask(
         self,
         masked: &[u8],
@@ -29,7 +35,7 @@ impl Mask {
         }
     }
 
-    /// Adds the plain bytes behind `masked` to `plain`.
+    /// Unmasks `masked` and appends the plain bytes to `plain`.
     pub fn unmask_onto(self, masked: &[u8], plain: &mut Vec<u8>) {
         for piece in masked.chunks(PIECE) {
             let start = plain.len();
@@ -38,7 +44,7 @@ impl Mask {
         }
     }
 
-    /// The mask that goes on after `bytes` of the payload.
+    /// Returns the mask for the payload after its first `bytes`.
     pub fn after(self, bytes: usize) -> Self {
         Self(self.0.rotate_right(bytes as u32 % 4 * 8))
     }
@@ -57,7 +63,7 @@ impl Mask {
         Ok(())
     }
 
-    /// Eight bytes at a time, of which the compiler makes as many as the processor can.
+    /// Unmasks eight bytes at a time, which the compiler vectorizes.
     fn unmask_into(self, masked: &[u8], plain: &mut [u8]) {
         let ((masked, masked_rest), (plain, plain_rest)) = (masked.as_chunks(), plain.as_chunks_mut());
         for (plain, masked) in plain.iter_mut().zip(masked) {
@@ -84,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_unmasked_with_its_own_byte_of_the_mask() {
+    fn every_byte_is_unmasked_with_its_byte_of_the_masking_key() {
         let bytes = [0x37, 0xfa, 0x21, 0x3d];
         for length in [0, 1, 3, 4, 15, 16, 17, 256, 257, 4095, 4096, 4097, 9000] {
             let masked: Vec<u8> = (0..length).map(|at| at as u8).collect();
@@ -94,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_goes_on_where_it_stopped() {
+    fn a_mask_continues_where_it_stopped() {
         let (mask, masked) = (Mask::new([1, 2, 4, 8]), [0x55; 40]);
         for cut in 0..=masked.len() {
             let (head, tail) = masked.split_at(cut);

@@ -1,33 +1,57 @@
-//! What has come of a message, unmasked; it grows with what comes, not with what was announced.
+//! A message of a client, and one that is still arriving.
 
 use super::{
-    Message, WireError,
+    CloseFrame, WireError,
     header::{Kind, Opcode},
     inflate::inflate,
     mask::Mask,
     text::Text,
 };
 use bytes::Bytes;
+use bytestring::ByteString;
 
-/// A message some of whose bytes have come.
+/// A whole message, or a control frame, that a client sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A text message (RFC 6455 §5.6), its fragments joined and inflated.
+    Text(ByteString),
+    /// A binary message (RFC 6455 §5.6), its fragments joined and inflated.
+    Binary(Bytes),
+    /// A ping (RFC 6455 §5.5.2), with up to 125 bytes that the pong repeats.
+    Ping(Bytes),
+    /// A pong (RFC 6455 §5.5.3), with the bytes of the ping that it answers.
+    Pong(Bytes),
+    /// A close frame (RFC 6455 §5.5.1); `None` if its payload is empty.
+    Close(Option<CloseFrame>),
+}
+
+/// A message of which not all bytes have arrived.
+///
+/// It holds the unmasked payload, and grows with the bytes that arrive, not with the length that
+/// was announced.
 #[derive(Debug)]
 pub struct PartialMessage {
     kind: Kind,
     body: Body,
-    /// Frames that have wholly come of it.
+    /// Frames of the message that have arrived completely.
     pub fragments: usize,
 }
 
 impl PartialMessage {
-    /// The message that begins with a frame of this kind.
+    /// Begins a message whose first frame is of this `kind`.
     pub fn new(kind: Kind) -> Self {
         let body = if kind.rsv1 { Body::Binary(Vec::new()) } else { Body::new(kind.opcode) };
         Self { kind, body, fragments: 0 }
     }
 
-    /// Takes what came, of `may_come` bytes at most.
-    pub fn push(&mut self, masked: &[u8], mask: Mask, may_come: usize) -> Result<(), WireError> {
-        self.body.reserve(masked.len(), may_come);
+    /// Unmasks bytes that arrived and appends them. At most `may_arrive` bytes of the message,
+    /// these included, can still arrive.
+    ///
+    /// # Errors
+    /// [`WireError::NotUtf8`] if the bytes belong to an uncompressed text message and cannot be
+    /// UTF-8.
+    pub fn push(&mut self, masked: &[u8], mask: Mask, may_arrive: usize) -> Result<(), WireError> {
+        self.body.reserve(masked.len(), may_arrive);
         match &mut self.body {
             Body::Text(text) => mask.unmask(masked, |plain| text.push(plain))?,
             Body::Binary(bytes) => mask.unmask_onto(masked, bytes),
@@ -35,7 +59,13 @@ impl PartialMessage {
         Ok(())
     }
 
-    /// The whole message, of at most `max_message` bytes. A compressed one is there twice for a moment.
+    /// Returns the whole message, inflated to at most `max_message` bytes. A compressed message is
+    /// held twice, compressed and inflated, until this returns.
+    ///
+    /// # Errors
+    /// [`WireError::NotDeflate`] if it cannot be inflated, [`WireError::MessageTooBig`] if it
+    /// inflates to more than `max_message` bytes, [`WireError::NotUtf8`] if it is text and is not
+    /// UTF-8.
     pub fn finish(self, max_message: usize) -> Result<Message, WireError> {
         match self.body {
             Body::Binary(deflated) if self.kind.rsv1 => {
@@ -50,18 +80,19 @@ impl PartialMessage {
         }
     }
 
-    /// Bytes of payload that came on the wire.
+    /// Returns the bytes of payload that arrived on the wire.
     pub fn len(&self) -> usize {
         self.body.len()
     }
 
-    /// Bytes of memory that the payload takes.
+    /// Returns the bytes of memory that the payload occupies.
     pub fn capacity(&self) -> usize {
         self.body.capacity()
     }
 }
 
-/// The payload itself, in a buffer of its own: a slice of the read buffer would keep all of that alive.
+/// The payload, in a buffer of its own: a slice of the read buffer would keep the whole read buffer
+/// alive.
 #[derive(Debug)]
 enum Body {
     Text(Text),
@@ -87,17 +118,17 @@ impl Body {
         }
     }
 
-    /// Makes room for what came; doubles it, so that many small steps cost little, but never for more
-    /// than may come.
-    fn reserve(&mut self, came: usize, may_come: usize) {
+    /// Reserves space for `arrived` bytes. The capacity doubles, so that many small steps cost
+    /// little, but never exceeds the current length plus `may_arrive`.
+    fn reserve(&mut self, arrived: usize, may_arrive: usize) {
         let (length, capacity) = (self.len(), self.capacity());
-        if length + came <= capacity {
+        if length + arrived <= capacity {
             return;
         }
-        let room = (2 * capacity).clamp(length + came, length + may_come) - length;
+        let additional = (2 * capacity).clamp(length + arrived, length + may_arrive) - length;
         match self {
-            Self::Text(text) => text.reserve_exact(room),
-            Self::Binary(bytes) => bytes.reserve_exact(room),
+            Self::Text(text) => text.reserve_exact(additional),
+            Self::Binary(bytes) => bytes.reserve_exact(additional),
         }
     }
 
@@ -109,7 +140,7 @@ impl Body {
         Ok(())
     }
 
-    /// The boxes give back the room that nothing came for.
+    /// Returns the message; the boxes release the capacity that was not used.
     fn finish(self) -> Result<Message, WireError> {
         Ok(match self {
             Self::Text(text) => Message::Text(text.finish()?.into_boxed_str().into()),
@@ -122,26 +153,26 @@ impl Body {
 mod tests {
     use super::*;
 
-    /// The room after each of these steps, of `may_come` bytes in all.
-    fn capacities(steps: &[usize], may_come: usize) -> Vec<usize> {
+    /// Returns the capacity after each of these steps, of a message of `may_arrive` bytes.
+    fn capacities(steps: &[usize], may_arrive: usize) -> Vec<usize> {
         let mut body = Body::new(Opcode::Binary);
-        let room = |came: &usize| {
-            body.reserve(*came, may_come - body.len());
-            body.push(&vec![0; *came]).unwrap();
+        let capacity = |arrived: &usize| {
+            body.reserve(*arrived, may_arrive - body.len());
+            body.push(&vec![0; *arrived]).unwrap();
             body.capacity()
         };
-        steps.iter().map(room).collect()
+        steps.iter().map(capacity).collect()
     }
 
     #[test]
-    fn room_is_doubled_but_never_beyond_what_may_come() {
+    fn capacity_doubles_but_never_exceeds_what_may_arrive() {
         assert_eq!(capacities(&[1000], 1000), [1000]);
         assert_eq!(capacities(&[100, 1, 99, 1, 700], 1000), [100, 200, 200, 400, 901]);
         assert_eq!(capacities(&[600, 1, 399], 1000), [600, 1000, 1000]);
     }
 
     #[test]
-    fn a_message_keeps_no_room_that_nothing_came_for() {
+    fn a_finished_message_holds_no_unused_capacity() {
         let mut body = Body::new(Opcode::Binary);
         body.reserve(5, 5);
         body.push(b"Hello").unwrap();

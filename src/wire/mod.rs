@@ -1,30 +1,31 @@
 //! WebSocket on the wire: bytes in, whole messages out; messages in, shared bytes out.
 //!
-//! Plain functions over bytes (RFC 6455, and RFC 7692 for compression). Nothing here knows of sockets or
-//! actors, so all of it is tested, fuzzed and measured without them.
+//! The module consists of functions over bytes (RFC 6455, and RFC 7692 for compression). It knows
+//! neither sockets nor actors, so it is tested, fuzzed and measured without them.
 
-mod close; // why a peer says goodbye
+mod close; // codes and reasons of close frames
 mod decoder; // bytes in, messages out
-mod deflate; // small, with a given window
-mod error; // which rule a peer broke
-mod extension; // what is agreed on in the handshake
-mod frame; // what the server says
+mod deflate; // compression, for a given window
+mod error; // the rules that a peer can break
+mod extension; // negotiation of compression
+mod frame; // frames that the server sends
 mod header; // the bytes in front of a payload
-mod inflate; // large again, within a limit
-mod mask; // what a client hides its bytes with
-mod message; // what has come of a message
-mod prepared; // encoded once, heard by many
-mod text; // UTF-8, judged as it comes
+mod inflate; // decompression, within a limit
+mod mask; // the client's masking key
+mod message; // whole and partial messages
+mod prepared; // a payload that is encoded once for many
+mod text; // UTF-8, validated as it arrives
 
-pub use actix_http::ws::{CloseCode, Message};
+pub use close::{CloseCode, CloseFrame};
 pub use decoder::Decoder;
 pub use deflate::{Compression, WindowBits};
 pub use error::WireError;
 pub use extension::{Agreement, negotiate};
 pub use frame::{close, close_without_code, ping, pong};
+pub use message::Message;
 pub use prepared::{Payload, Prepared, plain};
 
-/// The bytes that a fixture is written as: pairs of digits, with spaces between.
+/// Returns the bytes of a fixture: pairs of hexadecimal digits, separated by spaces.
 #[cfg(test)]
 fn hex(digits: &str) -> Vec<u8> {
     digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()

@@ -1,4 +1,4 @@
-//! A payload that is encoded once for all who hear it.
+//! A payload that is encoded at most once for all its receivers.
 
 use super::{
     deflate::{Compression, WindowBits, deflate},
@@ -9,14 +9,17 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use std::sync::OnceLock;
 
-/// What a client says and a room hears.
+/// The payload of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
+    /// UTF-8 text.
     Text(ByteString),
+    /// Any bytes.
     Binary(Bytes),
 }
 
 impl Payload {
+    /// Returns the bytes of the text, or the bytes.
     pub fn as_bytes(&self) -> &Bytes {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -32,37 +35,41 @@ impl Payload {
     }
 }
 
-/// A payload and its frames: each is made at most once, by the first who needs it, and then shared by
-/// all threads.
+/// A payload and its frames: each frame is encoded at most once, when it is first needed, and then
+/// shared by all threads.
 #[derive(Debug)]
 pub struct Prepared {
     payload: Payload,
     plain: OnceLock<Bytes>,
-    /// By the window of those who read them; most messages are below the threshold and need none.
+    /// Compressed frames, by the window of their receivers; boxed because most messages are below
+    /// the threshold.
     compressed: OnceLock<Box<[OnceLock<Bytes>; WindowBits::COUNT]>>,
 }
 
 impl Prepared {
+    /// Creates a payload with no frame encoded.
     pub fn new(payload: Payload) -> Self {
         Self { payload, plain: OnceLock::new(), compressed: OnceLock::new() }
     }
 
+    /// Returns the payload.
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
 
-    /// One frame without compression.
+    /// Returns the frame without compression.
     pub fn plain(&self) -> &Bytes {
         self.plain.get_or_init(|| plain(&self.payload))
     }
 
-    /// The frame for a client that agreed on compression with this window; the plain one for a client
-    /// that did not, below the threshold, and where compression would not make it smaller.
+    /// Returns the frame for a client that negotiated compression with this `window`. It is the
+    /// plain frame if there is no window, if the payload is smaller than the threshold, and if
+    /// compression would not make it smaller.
     pub fn encoded(&self, window: Option<WindowBits>, compression: &Compression) -> &Bytes {
         match window {
             Some(window) if self.payload.as_bytes().len() >= compression.threshold => {
-                let forms = self.compressed.get_or_init(Default::default);
-                forms[window.index()].get_or_init(|| self.compress(window, compression.level))
+                let frames = self.compressed.get_or_init(Default::default);
+                frames[window.index()].get_or_init(|| self.compress(window, compression.level))
             }
             _ => self.plain(),
         }
@@ -76,7 +83,7 @@ impl Prepared {
     }
 }
 
-/// A frame for one client, without compression.
+/// Encodes a frame for one client, without compression.
 pub fn plain(payload: &Payload) -> Bytes {
     frame::data(payload.opcode(), false, payload.as_bytes())
 }
@@ -94,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_without_compression_gets_the_plain_frame() {
+    fn a_client_without_compression_receives_the_plain_frame() {
         let prepared = text("Hello");
         assert_eq!(prepared.encoded(None, &COMPRESSION), &hex("81 05 48 65 6c 6c 6f"));
         let prepared = Prepared::new(Payload::Binary(hex("00 ff").into()));
@@ -102,34 +109,34 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_compressed_from_the_threshold_on() {
-        let form = |length| text(&"a".repeat(length)).encoded(Some(WindowBits::MAX), &COMPRESSION).clone();
-        assert_eq!(form(99)[0], 0x81);
-        assert_eq!(form(100)[0], 0xc1);
-        assert!(form(100).len() < 20);
+    fn a_message_of_at_least_the_threshold_is_compressed() {
+        let frame = |length| text(&"a".repeat(length)).encoded(Some(WindowBits::MAX), &COMPRESSION).clone();
+        assert_eq!(frame(99)[0], 0x81);
+        assert_eq!(frame(100)[0], 0xc1);
+        assert!(frame(100).len() < 20);
     }
 
     #[test]
-    fn what_compression_does_not_make_smaller_is_sent_plain() {
+    fn a_message_that_compression_does_not_make_smaller_is_sent_plain() {
         let prepared = text("Hello");
-        let eager = Compression { level: 9, threshold: 0 };
-        assert_eq!(prepared.encoded(Some(WindowBits::MAX), &eager), prepared.plain());
+        let compression = Compression { level: 9, threshold: 0 };
+        assert_eq!(prepared.encoded(Some(WindowBits::MAX), &compression), prepared.plain());
     }
 
     #[test]
-    fn every_form_is_made_once_and_shared_by_all_threads() {
+    fn every_frame_is_encoded_once_and_shared_by_all_threads() {
         let prepared = text(&"once for all ".repeat(100));
         let start = Barrier::new(4);
-        let made = |window| {
+        let encoded = |window| {
             start.wait();
             prepared.encoded(Some(window), &COMPRESSION).as_ptr() as usize
         };
         let small = WindowBits::new(9).unwrap();
-        let forms = thread::scope(|scope| {
+        let frames = thread::scope(|scope| {
             let windows = [small, WindowBits::MAX, WindowBits::MAX, small];
-            windows.map(|window| scope.spawn(move || made(window))).map(|thread| thread.join().unwrap())
+            windows.map(|window| scope.spawn(move || encoded(window))).map(|thread| thread.join().unwrap())
         });
-        assert_eq!((forms[0], forms[1]), (forms[3], forms[2]));
-        assert_ne!(forms[0], forms[1]);
+        assert_eq!((frames[0], frames[1]), (frames[3], frames[2]));
+        assert_ne!(frames[0], frames[1]);
     }
 }

@@ -266,7 +266,8 @@ async fn an_endless_line_is_refused_behind_all_that_came_before_it() {
         while input.write_all(&[b'x'; 65536]).await.is_ok() {}
     });
     let (code, told) = end_of(pipe).await;
-    let line = "worldcast: line 3 is longer than 1MiB, and was not said; --max-line takes longer ones\n";
+    let line =
+        "worldcast: line 3 is longer than 1MiB, and was not published; --max-line allows longer ones\n";
     assert_eq!((code, told.as_str()), (Some(1), line));
     assert_eq!(anna.hears_many(2).await, ["one", "two"]);
     within("the end of the pipe", pour).await.unwrap();

@@ -1,7 +1,7 @@
 //! Every rule of the protocol, with the bytes that keep or break it.
 
 use crate::client::hex;
-use worldcast::wire::{CloseCode, Decoder, Message, WireError};
+use worldcast::wire::{CloseCode, CloseFrame, Decoder, Message, WireError};
 
 /// What a decoder for messages of 100 bytes makes of these bytes.
 fn decoded(bytes: &str) -> Result<Vec<Message>, WireError> {
@@ -51,10 +51,10 @@ fn a_control_frame_may_come_between_fragments() {
 }
 
 #[test]
-fn a_goodbye_is_read() {
+fn a_close_frame_is_read() {
     assert_eq!(decoded("88 80 00 00 00 00"), Ok(vec![Message::Close(None)]));
-    let goodbye = Message::Close(Some((CloseCode::Away, "bye").into()));
-    assert_eq!(decoded("88 85 00 00 00 00 03 e9 62 79 65"), Ok(vec![goodbye]));
+    let close = Message::Close(Some(CloseFrame { code: CloseCode::Away, reason: "bye".to_owned() }));
+    assert_eq!(decoded("88 85 00 00 00 00 03 e9 62 79 65"), Ok(vec![close]));
 }
 
 #[test]

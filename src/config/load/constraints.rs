@@ -1,4 +1,5 @@
-//! What no type can say: values out of bounds, and values that cannot work together.
+//! The constraints that no type can express: bounds of values, and values that cannot work
+//! together.
 
 use super::{
     diagnostic::{Diagnostic, Problem},
@@ -9,34 +10,40 @@ use crate::config::{ByteSize, Settings};
 
 use std::{net::SocketAddr, time::Duration};
 
-/// The longest header of a frame (RFC 6455, section 5.2): 2 bytes, 8 of length, 4 of mask.
+/// The longest header of a frame, in bytes (RFC 6455 §5.2): 2 of flags, 8 of length, 4 of masking
+/// key.
 const FRAME_HEADER: usize = 14;
 
-/// Nobody has so many cores, and each thread takes descriptors from clients.
+/// The largest number of worker threads, inclusive: more than the cores of a machine, and each
+/// thread reduces the descriptors for clients.
 const MAX_WORKERS: usize = 512;
 
-/// A message's bytes are counted in 32 bits; a quarter of that still leaves room for sums.
+/// The largest message, inclusive: bytes are counted in 32 bits, and sums of a few messages must
+/// fit.
 const MAX_MESSAGE: ByteSize = ByteSize::from_mib(1024);
 
-/// The handshake of a browser with a cookie fits.
+/// The smallest bound for the head of a request, in bytes: the handshake of a browser with a cookie
+/// fits.
 const MIN_HEAD: usize = 1 << 10;
 
-/// actix-http takes no larger one.
+/// The largest head of a request, inclusive: actix-http accepts no larger one.
 const MAX_HEAD: ByteSize = ByteSize::from_kib(128);
 
-/// A key that is shorter can be guessed.
+/// The shortest key, in bytes: a shorter one can be guessed.
 const MIN_KEY: usize = 16;
 
-/// A secret of fewer characters can be guessed from the tokens that it issued.
+/// The fewest characters of `session.secret`: a shorter one can be guessed from the tokens that it
+/// issued.
 const MIN_SECRET: usize = 32;
 
-/// What is counted in permits of 32 bits, with room for what each message costs beside its bytes.
+/// The largest bound that is counted in permits of 32 bits, inclusive: the overhead of each message
+/// must fit in addition.
 const MAX_COUNTED: ByteSize = ByteSize::from_mib(2048);
 
 const AT_LEAST_ONE: &str = "must be at least 1";
 const LONGER_THAN_ZERO: &str = "must be longer than 0s";
 
-/// What must be true of the value of `key`, given that of `other`.
+/// A condition on the value of `key`, or on the values of `key` and `other` together.
 pub struct Constraint {
     holds: bool,
     key: &'static str,
@@ -45,18 +52,21 @@ pub struct Constraint {
     remedy: &'static str,
 }
 
-/// The rules that the settings break.
+/// Returns the constraints that `settings` violate.
 pub fn broken(settings: &Settings) -> Vec<Constraint> {
-    let rules = [top, session, rest, publish, combinations].into_iter().flat_map(|rules| rules(settings));
-    rules.filter(|constraint| !constraint.holds).collect()
+    let groups = [top, session, limits_and_compression, publish, combinations];
+    let constraints = groups.into_iter().flat_map(|group| group(settings));
+    constraints.filter(|constraint| !constraint.holds).collect()
 }
 
 impl Constraint {
+    /// Returns true if the constraint concerns the value of `key`.
     pub fn is_about(&self, key: &SettingPath) -> bool {
         *key == self.key.into() || self.other.is_some_and(|other| *key == other.into())
     }
 
-    /// Tells that the rule is broken, at the place that was written last, which probably broke it.
+    /// Returns the diagnostic of a violated constraint. Its place is that of the later of the two
+    /// values, which probably violates it.
     pub fn violation(&self, loaded: &Loaded) -> Diagnostic {
         let (setting, provenance) = loaded.setting(&self.key.into());
         let Some(other) = self.other else {
@@ -65,12 +75,12 @@ impl Constraint {
                 problem: Problem::Constraint(format!("{setting} {}", self.sentence)),
             };
         };
-        let (other, others_origin) = loaded.setting(&other.into());
+        let (other, other_provenance) = loaded.setting(&other.into());
         let problem = Problem::Constraint(format!(
-            "{setting} ({provenance}) {}, but {other} ({others_origin}): {}",
+            "{setting} ({provenance}) {}, but {other} ({other_provenance}): {}",
             self.sentence, self.remedy
         ));
-        Diagnostic { provenance: provenance.max(others_origin), problem }
+        Diagnostic { provenance: provenance.max(other_provenance), problem }
     }
 }
 
@@ -99,9 +109,9 @@ fn are_apart(addresses: &[SocketAddr]) -> bool {
 }
 
 fn session(Settings { session, rooms, .. }: &Settings) -> Vec<Constraint> {
-    let longest = Duration::from_secs(1);
+    let max_gathering = Duration::from_secs(1);
     vec![
-        bound(rooms.gather_presence <= longest, "rooms.gather_presence", "must be at most 1s"),
+        bound(rooms.gather_presence <= max_gathering, "rooms.gather_presence", "must be at most 1s"),
         bound(session.max_message.bytes() > 0, "session.max_message", AT_LEAST_ONE),
         bound(session.max_message <= MAX_MESSAGE, "session.max_message", "must be at most 1GiB"),
         bound(session.outbox_messages > 0, "session.outbox_messages", AT_LEAST_ONE),
@@ -122,7 +132,7 @@ fn session(Settings { session, rooms, .. }: &Settings) -> Vec<Constraint> {
     ]
 }
 
-fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Constraint> {
+fn limits_and_compression(Settings { limits, compression, .. }: &Settings) -> Vec<Constraint> {
     let level = 1..=9;
     vec![
         bound(limits.connections > 0, "limits.connections", AT_LEAST_ONE),
@@ -142,19 +152,19 @@ fn publish(settings: &Settings) -> Vec<Constraint> {
             "must have 16 characters or more each, without spaces",
         ),
         pair(
-            settings.all_rooms().all(|rules| rules.max_message <= settings.session.max_message),
+            settings.all_rooms().all(|room| room.max_message <= settings.session.max_message),
             "rooms.override",
             "may reduce max_message only",
             "session.max_message",
         ),
         pair(
-            settings.all_rooms().all(|rules| rules.history.bytes <= settings.limits.history_bytes_total),
+            settings.all_rooms().all(|room| room.history.bytes <= settings.limits.history_bytes_total),
             "limits.history_bytes_total",
             "must be enough for one room",
             "rooms.override",
         ),
         pair(
-            settings.all_rooms().all(|rules| rules.history.bytes <= settings.limits.answer_bytes),
+            settings.all_rooms().all(|room| room.history.bytes <= settings.limits.answer_bytes),
             "limits.answer_bytes",
             "must hold what one room remembers",
             "rooms.override",
@@ -162,7 +172,7 @@ fn publish(settings: &Settings) -> Vec<Constraint> {
         pair(
             settings
                 .all_rooms()
-                .all(|rules| settings.session.outbox_bytes.bytes() >= rules.greeting.len() + FRAME_HEADER),
+                .all(|room| settings.session.outbox_bytes.bytes() >= room.greeting.len() + FRAME_HEADER),
             "session.outbox_bytes",
             "must hold every greeting and 14 bytes of header",
             "rooms.override",
@@ -222,16 +232,17 @@ mod tests {
     use crate::config::load::tree;
 
     #[test]
-    fn the_defaults_break_no_rule() {
+    fn the_defaults_violate_no_constraint() {
         assert!(broken(&Settings::default()).is_empty());
     }
 
     #[test]
-    fn every_rule_is_about_keys_that_exist() {
+    fn every_constraint_names_existing_keys() {
         let settings = Settings::default();
         let keys = tree::keys(&tree::tree(&settings));
-        for constraint in
-            [top, session, rest, publish, combinations].into_iter().flat_map(|rules| rules(&settings))
+        for constraint in [top, session, limits_and_compression, publish, combinations]
+            .iter()
+            .flat_map(|group| group(&settings))
         {
             assert!(keys.contains(&constraint.key.into()), "{}", constraint.key);
             assert!(

@@ -1,4 +1,4 @@
-//! What can be wrong in a configuration, and how an operator is told.
+//! A mistake in a configuration, and its message to the operator.
 
 use super::{
     path::SettingPath,
@@ -7,35 +7,45 @@ use super::{
 };
 use toml::de::Error;
 
-/// The most letters of a value that a message shows.
+/// The longest part of a value that a message shows, in characters, inclusive.
 const EXCERPT: usize = 80;
 
-/// One thing that is wrong, and where.
+/// One mistake and its place.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("{provenance}: {problem}")]
 pub struct Diagnostic {
+    /// The place of the mistake.
     pub provenance: Provenance,
+    /// The mistake and, where there is one, its remedy.
     pub problem: Problem,
 }
 
+/// The kinds of mistakes.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Problem {
+    /// The text is no TOML; contains the error of the parser.
     #[error("not TOML: {0}")]
     Syntax(String),
+    /// A key, section or variable does not exist.
     #[error("unknown {what}; {remedy}")]
     Unknown { what: String, remedy: String },
+    /// A section is used as a key.
     #[error("{0} is a section: write [{0}] and its keys below it")]
     Section(SettingPath),
+    /// A value has the wrong type or form.
     #[error("{key} = {found}: {reason}")]
     Value { key: SettingPath, found: String, reason: String },
+    /// A value violates a constraint.
     #[error("{0}")]
     Constraint(String),
+    /// A text is not in quotes.
     #[error("{0}")]
     Quotes(String),
 }
 
 impl Diagnostic {
-    /// The value of `key` is not what it should be, or `error` says which part of it is not.
+    /// Creates the diagnostic of a value of `key` that was refused; the span of `error` is the
+    /// wrong part of the value.
     pub fn value(key: &SettingPath, error: &Error, source: Source) -> Self {
         let (provenance, found) = source.part(error.span().unwrap_or_default());
         Self { provenance, problem: Problem::value(key, found, expectation(error.message())) }
@@ -43,12 +53,14 @@ impl Diagnostic {
 }
 
 impl Problem {
+    /// Creates the problem of a value that was refused; secrets in `found` are masked.
     pub fn value(key: &SettingPath, found: &str, reason: &str) -> Self {
         let found = excerpt(&redact::redact_text(key, found));
         Self::Value { key: key.clone(), found, reason: reason.to_owned() }
     }
 
-    /// A text without quotes; where the key is unknown, so is whether the text is a secret.
+    /// Creates the problem of a text without quotes. Without a key the text is not shown, because
+    /// it may be a secret.
     pub fn quotes(key: Option<&SettingPath>, found: &str) -> Self {
         let Some(key) = key else { return Self::Quotes("text must stand in quotes".to_owned()) };
         let found = excerpt(&redact::redact_text(key, found));
@@ -56,24 +68,16 @@ impl Problem {
     }
 }
 
-/// The names that serde has for what it expects, and what an operator calls the same.
-const WORDS: [(&str, &str); 7] = [
-    ("expected usize", "expected a whole number, 0 or more"),
-    ("expected u32", "expected a whole number, 0 or more"),
-    ("expected a boolean", "expected true or false"),
-    ("expected a string", "expected text in quotes"),
-    ("expected path string", "expected a path in quotes"),
-    ("expected a sequence", "expected a list such as [\"one\", \"two\"]"),
-    ("integer number overflowed", "expected a whole number below 2^64"),
-];
-
-/// What was expected: serde says first what it found, which is shown already.
+/// Returns the expected type in serde's `message`, without the found value, which is shown already.
+/// The types of Rust's numbers are translated, because an operator need not know them.
 fn expectation(message: &str) -> &str {
-    let expected = message.rfind("expected ").map_or(message, |at| &message[at..]);
-    WORDS.iter().find(|(serde, _)| *serde == expected).map_or(expected, |(_, ours)| ours)
+    match message.rfind("expected ").map_or(message, |at| &message[at..]) {
+        "expected usize" | "expected u32" => "expected a whole number, 0 or more",
+        expected => expected,
+    }
 }
 
-/// So much of a value as fits into a line of a message.
+/// Returns the first line of `value`, without control characters and at most 80 characters long.
 pub fn excerpt(value: &str) -> String {
     let value = value.trim();
     let line = value.lines().next().unwrap_or_default();

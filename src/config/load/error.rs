@@ -1,4 +1,4 @@
-//! Why there is no configuration to run with.
+//! The error of loading a configuration.
 
 use super::diagnostic::{Diagnostic, Problem};
 use std::{
@@ -6,11 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why there is no configuration to run with, as an operator reads it.
+/// The error of loading a configuration, as the operator reads it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// The file cannot be read.
     #[error("cannot read {}: {}", path.display(), remedy(path, cause))]
-    Unreadable { path: PathBuf, cause: io::Error },
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        cause: io::Error,
+    },
+    /// The file or the environment contains mistakes.
     #[error(transparent)]
     Refused(#[from] Diagnostics),
 }
@@ -28,12 +35,12 @@ fn remedy(path: &Path, cause: &io::Error) -> String {
     }
 }
 
-/// Everything that is wrong with the file and the environment, in the order of the file.
+/// All mistakes in the file, in its order, and then those in the environment.
 #[derive(Debug, thiserror::Error)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
-    /// Sorts what was found, and drops what follows from something else on the same line.
+    /// Sorts the diagnostics, and drops those that follow from another one on the same line.
     pub fn new(mut diagnostics: Vec<Diagnostic>) -> Self {
         diagnostics
             .sort_by(|one, other| one.provenance.cmp(&other.provenance).then(rank(one).cmp(&rank(other))));
@@ -43,8 +50,8 @@ impl Diagnostics {
     }
 }
 
-/// Where something is not TOML, the rest of the line is misread; without quotes, a word may be a wrong value
-/// anyway (`echo = yes`).
+/// Returns true if `later` follows from `first`. The parser misreads the rest of a line that is no
+/// TOML; and a word without quotes is also a wrong value (`echo = yes`).
 fn follows(later: &Diagnostic, first: &Diagnostic) -> bool {
     use Problem::{Quotes, Syntax, Value};
     matches!((&first.problem, &later.problem), (Syntax(_), _) | (Value { .. }, Quotes(_)))

@@ -1,4 +1,4 @@
-//! A file's text, taken apart into the keys that it sets.
+//! Parses the text of a file into the keys that it sets.
 
 use super::{
     diagnostic::{Diagnostic, Problem},
@@ -14,7 +14,8 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-/// Reads `text`, whose keys must be among those of `defaults`; goes on after a mistake, to find them all.
+/// Parses `text`, whose keys must be among those of `defaults`. It continues after a mistake, to
+/// find all mistakes.
 pub fn read<'i>(path: &'i Path, text: &'i str, defaults: &Value) -> Parsed<'i> {
     let source = Source::File { path, text };
     let (mut file, errors) = DeTable::parse_recoverable(text);
@@ -63,7 +64,7 @@ impl<'i> Reader<'i, '_> {
         self.parsed.diagnostics.push(Diagnostic { provenance: self.source.provenance(at), problem });
     }
 
-    /// What was meant; or else what there is in the place where the unknown name stands.
+    /// Returns the key that was probably meant, or else the keys that exist beside the unknown one.
     fn remedy(&self, unknown: &SettingPath, known: &Table) -> String {
         let (keys, sections) = (tree::keys(self.defaults), tree::sections(self.defaults));
         if let Some(meant) = nearest(unknown, keys.into_iter().chain(sections.clone())) {
@@ -74,7 +75,7 @@ impl<'i> Reader<'i, '_> {
     }
 }
 
-/// The name of a section in brackets, as in a file.
+/// Writes a key as it is, and a section in brackets.
 fn written(key: &SettingPath, is_section: bool) -> String {
     if is_section { format!("[{key}]") } else { key.to_string() }
 }

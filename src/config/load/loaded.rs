@@ -1,4 +1,4 @@
-//! The settings to run with, and where each of them comes from.
+//! The loaded settings and the provenance of each value.
 
 use super::{
     diagnostic::excerpt,
@@ -14,11 +14,13 @@ use std::{
     path::PathBuf,
 };
 
-/// The settings to run with, and where each of them comes from.
+/// The loaded settings and the provenance of each value.
 ///
-/// Displays as TOML that loads to the same settings: every key, its origin as a comment, secrets masked.
+/// It displays as TOML that loads to the same settings, except that secrets are masked: every key,
+/// with its provenance as a comment.
 #[derive(Debug)]
 pub struct Loaded {
+    /// The settings.
     pub settings: Settings,
     /// The file that was read.
     pub(super) file: Option<PathBuf>,
@@ -26,7 +28,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// `key = value` as a message can show it, and where the value comes from.
+    /// Returns `key = value` as a message may show it, and the provenance of the value.
     pub(super) fn setting(&self, key: &SettingPath) -> (String, Provenance) {
         let value = redact::redact(key, tree::value(&tree::tree(&self.settings), key));
         (format!("{key} = {}", excerpt(&value.to_string())), self.provenance(key))

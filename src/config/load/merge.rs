@@ -1,4 +1,4 @@
-//! The configuration as it comes together: one value after the other, each tried alone.
+//! Merges the sources into settings: one value after the other, each validated by itself.
 
 use super::{
     constraints::{self, Constraint},
@@ -18,7 +18,7 @@ use toml::{
     de::{DeTable, DeValue, Error, ValueDeserializer},
 };
 
-/// The values so far, beginning with the defaults, and what is wrong with those that were refused.
+/// The values that were accepted so far, and the diagnostics of those that were refused.
 pub struct Merge {
     values: Value,
     provenance: BTreeMap<SettingPath, Provenance>,
@@ -26,11 +26,12 @@ pub struct Merge {
 }
 
 impl Merge {
+    /// Begins with the defaults.
     pub fn new(defaults: Value) -> Self {
         Self { values: defaults, provenance: BTreeMap::new(), diagnostics: Vec::new() }
     }
 
-    /// Takes what a source says over what was said before.
+    /// Merges a source, whose values replace those of earlier sources.
     pub fn take(&mut self, parsed: Parsed) {
         self.diagnostics.extend(parsed.diagnostics);
         for assignment in parsed.assignments {
@@ -38,7 +39,14 @@ impl Merge {
         }
     }
 
-    /// The settings, or everything that is wrong with them.
+    /// Returns the settings.
+    ///
+    /// # Errors
+    /// Returns all diagnostics: of the sources, of refused values, and of violated constraints.
+    ///
+    /// # Panics
+    /// Panics if values that were accepted one by one are no settings together, which cannot
+    /// happen.
     pub fn finish(mut self) -> Result<Loaded, Diagnostics> {
         let settings = Settings::deserialize(self.values).expect("each value was accepted alone");
         let loaded = Loaded { settings, file: None, provenance: self.provenance };
@@ -66,7 +74,7 @@ impl Merge {
     }
 }
 
-/// The settings with nothing but this value, as a tree; or why it cannot be.
+/// Deserializes the defaults with this value alone; returns them as a tree, or serde's error.
 fn try_value<'i>(key: &SettingPath, value: Spanned<DeValue<'i>>) -> Result<Value, Error> {
     let nested = key.names().rfold(value, |inner, name| {
         let span = inner.span();
@@ -76,7 +84,8 @@ fn try_value<'i>(key: &SettingPath, value: Spanned<DeValue<'i>>) -> Result<Value
     Settings::deserialize(ValueDeserializer::from(nested)).map(|settings| tree::tree(&settings))
 }
 
-/// The elements of a list, each as a list of its own, so that each can be judged; of anything else, none.
+/// Returns each element of a list as a list of its own, to validate it by itself; nothing for
+/// another value.
 fn elements<'i>(value: Spanned<DeValue<'i>>) -> impl Iterator<Item = Spanned<DeValue<'i>>> {
     let span = value.span();
     let elements = match value.into_inner() {
@@ -88,7 +97,7 @@ fn elements<'i>(value: Spanned<DeValue<'i>>) -> impl Iterator<Item = Spanned<DeV
         .map(move |element| Spanned::new(span.clone(), DeValue::Array(iter::once(element).collect())))
 }
 
-/// Whether the rule judges a default that stands in for a value that was refused.
+/// Returns true if a value in this constraint was refused, so that its default was checked instead.
 fn is_in_doubt(constraint: &Constraint, diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| match &diagnostic.problem {
         Problem::Value { key, .. } => constraint.is_about(key),

@@ -1,4 +1,4 @@
-//! The name of a setting: its path in a file, its variable in the environment.
+//! The path of a setting, and the environment variable for it.
 
 use std::fmt;
 
@@ -7,30 +7,32 @@ use std::fmt;
 pub struct SettingPath(String);
 
 impl SettingPath {
-    /// The path above every section.
+    /// Returns the empty path, the parent of every section.
     pub fn root() -> Self {
         Self(String::new())
     }
 
+    /// Returns the path of `name` below this path.
     pub fn child(&self, name: &str) -> Self {
         if self.0.is_empty() { Self(name.to_owned()) } else { Self(format!("{self}.{name}")) }
     }
 
+    /// Returns the path without its last name.
     pub fn parent(&self) -> Self {
         Self(self.0.rsplit_once('.').map_or("", |(parent, _)| parent).to_owned())
     }
 
-    /// The names on the path, outermost first.
+    /// Returns the names of the path, outermost first.
     pub fn names(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('.')
     }
 
-    /// The innermost name of the path.
+    /// Returns the last name of the path.
     pub fn name(&self) -> &str {
         self.names().next_back().unwrap_or_default()
     }
 
-    /// The environment variable that sets it.
+    /// Returns the name of the environment variable that sets the key.
     pub fn variable(&self) -> String {
         format!("WORLDCAST_{}", self.0.replace('.', "__").to_uppercase())
     }

@@ -1,4 +1,4 @@
-//! Values that nobody may read over an operator's shoulder.
+//! Masks secrets in values that are shown.
 
 use super::path::SettingPath;
 use toml::Value;
@@ -6,7 +6,7 @@ use toml::Value;
 const SECRETS: [&str; 5] = ["key", "keys", "secret", "token", "password"];
 const MASK: &str = "***";
 
-/// The value as it may be shown.
+/// Returns `value` with the secrets in it masked.
 pub fn redact(key: &SettingPath, value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(redact_text(key, text)),
@@ -19,7 +19,7 @@ pub fn redact(key: &SettingPath, value: &Value) -> Value {
     }
 }
 
-/// The text as it may be shown; nothing is hidden when there is nothing.
+/// Returns `text` with the secrets in it masked; an empty text stays empty.
 pub fn redact_text(key: &SettingPath, text: &str) -> String {
     let is_secret = |name: &str| name.split('_').any(|word| SECRETS.contains(&word));
     match text {
@@ -29,7 +29,8 @@ pub fn redact_text(key: &SettingPath, text: &str) -> String {
     }
 }
 
-/// `redis://user:password@host` with its password masked, up to the last `@`, which a password may contain.
+/// Masks the password of `redis://user:password@host`, up to the last `@`, because a password may
+/// contain `@`; returns `None` if there is none.
 fn without_password(url: &str) -> Option<String> {
     let user = url.find("://")? + "://".len();
     let host = url.rfind('@').filter(|at| *at > user)?;
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_shown_empty() {
+    fn an_empty_value_is_shown_empty() {
         assert_eq!(shown("publish.keys", "[]"), "[]");
         assert_eq!(shown("admin.password", r#""""#), r#""""#);
     }

@@ -1,4 +1,4 @@
-//! Where a value comes from.
+//! The provenance of values.
 
 use std::{
     fmt,
@@ -6,11 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where a value comes from; later ones win over earlier ones.
+/// The provenance of a value; later variants override earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Provenance {
+    /// The default.
     Default,
-    File { path: PathBuf, line: usize },
+    /// A line of a file, counted from 1.
+    File {
+        path: PathBuf,
+        line: usize,
+    },
+    /// An environment variable.
     Variable(String),
     Argument(&'static str),
 }
@@ -26,23 +32,19 @@ impl fmt::Display for Provenance {
     }
 }
 
-/// A text that sets keys, and who wrote it.
+/// A text that sets keys.
 #[derive(Clone, Copy)]
 pub enum Source<'i> {
-    File {
-        path: &'i Path,
-        text: &'i str,
-    },
-    Variable {
-        name: &'i str,
-        text: &'i str,
-    },
-    /// An option of the command line, whose values are checked before.
+    /// The text of a file.
+    File { path: &'i Path, text: &'i str },
+    /// The value of an environment variable.
+    Variable { name: &'i str, text: &'i str },
+    /// An option of the command line, whose values were checked before.
     Argument(&'static str),
 }
 
 impl<'i> Source<'i> {
-    /// The origin of what stands at a byte of the text.
+    /// Returns the provenance of the byte at this index of the text.
     pub fn provenance(self, at: usize) -> Provenance {
         match self {
             Self::File { path, text } => {
@@ -54,7 +56,7 @@ impl<'i> Source<'i> {
         }
     }
 
-    /// A part of the text, and its origin.
+    /// Returns a part of the text and its provenance.
     pub fn part(self, part: Range<usize>) -> (Provenance, &'i str) {
         let text = match self {
             Self::File { text, .. } | Self::Variable { text, .. } => text,

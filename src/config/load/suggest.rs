@@ -1,9 +1,10 @@
-//! Which key was meant.
+//! Suggests the key that was probably meant.
 
 use super::path::SettingPath;
 use strsim::damerau_levenshtein as distance;
 
-/// The candidate most like `wrong`: in its whole path, or in its name when only the section is wrong.
+/// Returns the candidate that is most similar to `wrong`, in its whole path, or in its name if only
+/// the section is wrong; `None` if none is similar enough.
 pub fn nearest(
     wrong: &SettingPath,
     candidates: impl IntoIterator<Item = SettingPath>,
@@ -16,13 +17,14 @@ pub fn nearest(
         .map(|(_, candidate)| candidate)
 }
 
-/// Changed letters, the fewer the better; the wrong section counts as one; the path decides between equals.
+/// Returns the distance in changed letters, where a wrong section counts as one, and the distance
+/// of the whole paths, which decides between equals.
 fn likeness(wrong: &SettingPath, candidate: &SettingPath) -> (usize, usize) {
     let path = distance(&wrong.to_string(), &candidate.to_string());
     (path.min(distance(wrong.name(), candidate.name()) + 1), path)
 }
 
-/// A third of a name may be wrong; with more, a suggestion would be a guess.
+/// Returns the largest distance of a suggestion, inclusive: a third of the name, rounded up.
 fn tolerated(wrong: &SettingPath) -> usize {
     wrong.name().len().div_ceil(3)
 }
@@ -37,14 +39,14 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_finger_is_recognised() {
+    fn a_typing_mistake_is_recognized() {
         assert_eq!(meant("session.max_mesage").unwrap(), "session.max_message");
         assert_eq!(meant("lisetn").unwrap(), "listen");
         assert_eq!(meant("admin.lisetn").unwrap(), "admin.listen");
     }
 
     #[test]
-    fn a_key_in_the_wrong_section_is_recognised() {
+    fn a_key_in_the_wrong_section_is_recognized() {
         assert_eq!(meant("max_message").unwrap(), "session.max_message");
         assert_eq!(meant("session.connections").unwrap(), "limits.connections");
         assert_eq!(meant("session_max_message").unwrap(), "session.max_message");
@@ -52,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_suggested_for_what_resembles_nothing() {
+    fn nothing_is_suggested_for_an_unlike_key() {
         assert_eq!(meant("colour"), None);
     }
 }

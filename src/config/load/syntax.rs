@@ -1,4 +1,4 @@
-//! What is said about a text that is not TOML.
+//! Diagnostics of a text that is no TOML.
 
 use super::{
     diagnostic::{Diagnostic, Problem},
@@ -11,18 +11,15 @@ use toml::{
     de::{DeTable, DeValue, Error},
 };
 
-/// How the parser's messages begin, and what helps an operator more.
-const WORDS: [(&str, &str); 6] = [
-    ("string values must be quoted", "a value is missing"), // where there is none to be quoted
-    ("key with no value", "expected key = value"),
+/// The beginnings of two parser messages that mislead, and their replacements. The parser demands
+/// quotes for a value that is missing, and blames the line after a list without an end.
+const REPLACEMENTS: [(&str, &str); 2] = [
+    ("string values must be quoted", "a value is missing"),
     ("unexpected `=` in array", "the list above has no ] at its end"),
-    ("invalid basic string", "the closing quote is missing"),
-    ("too few unicode", "\\ in double quotes begins an escape: use single quotes"),
-    ("missing escaped", "\\ in double quotes begins an escape: use single quotes"),
 ];
 
-/// Makes texts of the values that lack quotes, the commonest slip, whatever the parser takes them for
-/// (`info` for `inf`, a number); and says where they are.
+/// Turns values without quotes into text, whatever type the parser gave them (`info` begins like
+/// the number `inf`); returns their places. Missing quotes are the commonest mistake.
 pub fn unquoted<'i>(file: &mut DeTable<'i>, errors: &[Error], text: &'i str) -> Vec<Range<usize>> {
     file.iter_mut().flat_map(|(_, value)| unquoted_in(value, errors, text)).collect()
 }
@@ -41,7 +38,8 @@ fn unquoted_in<'i>(value: &mut Spanned<DeValue<'i>>, errors: &[Error], text: &'i
     }
 }
 
-/// The mistake behind the parser's `error`, given what could be read in spite of it.
+/// Creates the diagnostic of a parser's `error`; `unquoted` and `parsed` are the parts that could
+/// still be read.
 pub fn diagnostic(error: &Error, source: Source, unquoted: &[Range<usize>], parsed: &Parsed) -> Diagnostic {
     if let Some(value) = unquoted.iter().find(|value| value.contains(&start(error))) {
         let (provenance, found) = source.part(value.clone());
@@ -51,7 +49,7 @@ pub fn diagnostic(error: &Error, source: Source, unquoted: &[Range<usize>], pars
     let problem = match error.message() {
         // Only names are shown: a value may be a secret.
         message @ "duplicate key" => Problem::Syntax(format!("{message}: {found}")),
-        message => Problem::Syntax(in_our_words(message).to_owned()),
+        message => Problem::Syntax(replaced(message).to_owned()),
     };
     Diagnostic { provenance, problem }
 }
@@ -60,7 +58,7 @@ fn start(error: &Error) -> usize {
     error.span().unwrap_or_default().start
 }
 
-fn in_our_words(message: &str) -> &str {
-    let ours = WORDS.iter().find(|(start, _)| message.starts_with(start)).map(|(_, ours)| *ours);
-    ours.unwrap_or_else(|| message.trim_end_matches(", expected nothing"))
+fn replaced(message: &str) -> &str {
+    let replacement = REPLACEMENTS.iter().find(|(start, _)| message.starts_with(start));
+    replacement.map_or_else(|| message.trim_end_matches(", expected nothing"), |(_, text)| text)
 }

@@ -1,4 +1,5 @@
-//! The addresses of listeners: numbers only, since a name may stand for several.
+//! The addresses of listeners, as a list of IP address and port. Host names are refused: a name may
+//! have several addresses.
 
 use super::text::FromText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -19,10 +20,18 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
+/// Serializes a list of addresses as a list of text.
+///
+/// # Errors
+/// Returns the error of `serializer`.
 pub fn serialize<S: Serializer>(addresses: &[SocketAddr], serializer: S) -> Result<S::Ok, S::Error> {
     addresses.serialize(serializer)
 }
 
+/// Deserializes a list of addresses from a list of text.
+///
+/// # Errors
+/// Returns an error that names the expected form if an element is no address.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
     let addresses = Vec::<Address>::deserialize(deserializer)?;
     Ok(addresses.into_iter().map(|Address(address)| address).collect())

@@ -1,38 +1,44 @@
-//! A number of bytes that people read and write as `64KiB`.
+//! A number of bytes that operators write as `64KiB`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-/// A number of bytes; written `512`, `512B`, `64KiB`, `1MiB` or `2GiB` (powers of 1024).
+/// A number of bytes. It is written `512`, `512B`, `64KiB`, `1MiB` or `2GiB` (powers of 1024).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(usize);
 
-/// The units, largest first, so that a value is shown in the largest that divides it.
+/// The units and their bytes, largest first: a value is shown in the largest unit that divides it.
 const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// More than any machine has, and far from where sums of sizes overflow.
+/// The largest size, inclusive: more memory than a machine has, and small enough that sums of sizes
+/// do not overflow.
 const MAX: usize = usize::MAX >> 4;
 
 const EXPECTED: &str = "a number of bytes such as 512, \"64KiB\", \"1MiB\" or \"2GiB\"";
 
 impl ByteSize {
+    /// Creates a size of `bytes`.
     pub const fn from_bytes(bytes: usize) -> Self {
         Self(bytes)
     }
 
+    /// Creates a size of `kib` times 1024 bytes.
     pub const fn from_kib(kib: usize) -> Self {
         Self(kib << 10)
     }
 
+    /// Creates a size of `mib` times 1024² bytes.
     pub const fn from_mib(mib: usize) -> Self {
         Self(mib << 20)
     }
 
+    /// Returns the number of bytes.
     pub const fn bytes(self) -> usize {
         self.0
     }
 }
 
+/// The error for a text that is no size, or one of 2^60 bytes or more.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("expected {EXPECTED}")]
 pub struct ByteSizeError;
@@ -97,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_shown_as_it_was_written() {
+    fn a_size_is_shown_as_it_is_written() {
         for text in ["0B", "1B", "1000B", "64KiB", "1MiB", "2GiB"] {
             assert_eq!(text.parse::<ByteSize>().unwrap().to_string(), text);
         }
@@ -105,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_without_meaning_is_refused() {
+    fn a_text_that_is_no_size_is_refused() {
         for text in
             ["", "KiB", "-1", "1.5MiB", "64kb", "99999999999999999999", "99999999999GiB", "1073741824GiB"]
         {

@@ -1,31 +1,36 @@
-//! What a room may be called: checked once, at the edge.
+//! The name of a room, validated when it is parsed.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc};
 
-/// The longest name of a room, in bytes.
+/// The longest name of a room, in bytes, inclusive.
 pub const MAX_ROOM_NAME: usize = 128;
 
-/// The name of a room: 1 to 128 bytes of ASCII letters, digits and `._~:@-`, but not `.` or `..`, which a URL parser takes for
-/// steps of a path. Cheap to clone.
+/// The name of a room: 1 to 128 bytes of ASCII letters, digits and `._~:@-`, but neither `.` nor
+/// `..`, which URL parsers remove from a path. A clone shares the text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RoomName(Arc<str>);
 
-/// Which rule a name breaks.
+/// The rule that a name breaks.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RoomNameError {
+    /// The name is empty.
     #[error("the name of a room must not be empty")]
     Empty,
+    /// The name is `.` or `..`.
     #[error("the name of a room must not be . or .., which no URL keeps")]
     Dots,
+    /// The name has this many bytes.
     #[error("the name of a room has at most {MAX_ROOM_NAME} bytes, this one has {0}")]
     TooLong(usize),
+    /// The name contains this character.
     #[error("the name of a room consists of letters, digits and ._~:@- only, not {0:?}")]
     Character(char),
 }
 
 impl RoomName {
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -81,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_no_step_of_a_path() {
+    fn a_name_is_no_dot_segment_of_a_path() {
         assert_eq!(
             [".", ".."].map(str::parse::<RoomName>),
             [Err(RoomNameError::Dots), Err(RoomNameError::Dots)]

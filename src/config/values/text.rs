@@ -1,11 +1,13 @@
-//! A value that people write as text in quotes, and what to tell them when it cannot be read.
+//! A value that operators write as text in quotes, and the error if it cannot be parsed.
 
 use serde::de::{Error, Unexpected, Visitor};
 use std::fmt;
 
-/// Reads a `T` from text; `expected` completes the sentence "expected …".
+/// A serde visitor that parses a `T` from text.
 pub struct FromText<T> {
+    /// The expected form; completes the sentence "expected …".
     pub expected: &'static str,
+    /// The parser; it returns `None` for text of another form.
     pub parse: fn(&str) -> Option<T>,
 }
 

@@ -1,4 +1,4 @@
-//! Hosts and web origins: as clients name them, and as an operator lists them.
+//! Hosts and web origins, as clients send them, and patterns for them, as operators list them.
 
 use super::text::FromText;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -7,14 +7,15 @@ use std::{net::IpAddr, str::FromStr};
 /// The host of a URL.
 #[derive(Clone, Copy, Debug)]
 pub enum Host<'a> {
-    /// IPv4 addresses within IPv6 are IPv4 addresses.
+    /// An IP address; an IPv4 address that is mapped into IPv6 is an IPv4 address.
     Address(IpAddr),
-    /// ASCII, without the dot that may end it.
+    /// An ASCII name, without a trailing dot.
     Name(&'a str),
 }
 
 impl<'a> Host<'a> {
-    /// The host and the port of an authority (RFC 3986 §3.2), which has no user here.
+    /// Parses the host and the port of an authority without user information (RFC 3986 §3.2);
+    /// `None` if it is none.
     pub fn with_port(authority: &'a str) -> Option<(Self, Option<u16>)> {
         let (host, port) = match authority.strip_prefix('[') {
             Some(rest) => {
@@ -49,7 +50,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether it never leaves the machine: `localhost` and the names below it (RFC 6761 §6.3), 127/8 and ::1.
+    /// Returns true for hosts that never leave the machine: `localhost` and its subdomains (RFC
+    /// 6761 §6.3), 127/8 and ::1.
     pub fn is_loopback(self) -> bool {
         match self {
             Self::Address(address) => address.is_loopback(),
@@ -57,8 +59,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether nobody outside the local network can make it point here: an address, a name without a dot, and names
-    /// below those that no public DNS serves.
+    /// Returns true for hosts that no public DNS entry can direct to this server: addresses, names
+    /// without a dot, and subdomains of names that public DNS does not serve.
     pub fn is_local(self) -> bool {
         const DOMAINS: [&str; 5] = ["local", "internal", "home.arpa", "lan", "localdomain"];
         match self {
@@ -78,25 +80,31 @@ impl PartialEq for Host<'_> {
     }
 }
 
-/// Whether `name` is a subdomain of `domain`, at any depth.
+/// Returns true if `name` is a subdomain of `domain`, at any depth.
 fn is_below(name: &str, domain: &str) -> bool {
     let Some(at) = name.len().checked_sub(domain.len()).filter(|at| *at >= 2) else { return false };
     name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(domain) && name.as_bytes()[at - 1] == b'.'
 }
 
-/// What a browser sends as `Origin` (RFC 6454 §7).
+/// The value of the header `Origin` (RFC 6454 §7).
 #[derive(Clone, Copy, Debug)]
 pub enum WebOrigin<'a> {
-    /// `null` for files and sandboxes, `file://` of some browsers: any two may be different pages.
+    /// `null` for files and sandboxes, or `file://` of some browsers; two equal values may be
+    /// different pages.
     Opaque(&'a str),
+    /// The origin of a page.
     Page {
+        /// The scheme, such as `https`.
         scheme: &'a str,
+        /// The host.
         host: Host<'a>,
+        /// The port, or the default port of the scheme; `None` if the scheme has none.
         port: Option<u16>,
     },
 }
 
 impl<'a> WebOrigin<'a> {
+    /// Parses the header's value; `None` if it is no origin.
     pub fn parse(origin: &'a str) -> Option<Self> {
         if is_opaque(origin) {
             return Some(Self::Opaque(origin));
@@ -111,7 +119,8 @@ fn is_opaque(origin: &str) -> bool {
     ["null", "file://"].contains(&origin)
 }
 
-/// A scheme (RFC 3986 §3.1), which may be that of an app or an extension, and what follows it.
+/// Splits a scheme (RFC 3986 §3.1), which may be that of an app or an extension, from the rest
+/// after `://`.
 fn split_scheme(origin: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = origin.split_once("://")?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -119,7 +128,7 @@ fn split_scheme(origin: &str) -> Option<(&str, &str)> {
     is_scheme.then_some((scheme, rest))
 }
 
-/// The port that a URL of this scheme leaves out.
+/// Returns the port of a URL of this scheme that names none.
 pub fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         scheme if scheme.eq_ignore_ascii_case("https") => Some(443),
@@ -128,7 +137,8 @@ pub fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Hosts that an operator lists, as they were written: `chat.example`, `*.chat.example`, `192.0.2.1`, or `*`.
+/// A pattern for hosts, kept as it is written: `chat.example`, `*.chat.example`, `192.0.2.1`, or
+/// `*`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(into = "String")]
 pub struct HostPattern {
@@ -141,12 +151,13 @@ enum Hosts {
     Any,
     Address(IpAddr),
     Name(String),
-    /// All names below this one.
+    /// All subdomains of this name.
     Below(String),
 }
 
 impl Hosts {
-    /// Names may be in Unicode, and are compared as browsers send them (RFC 5891, "xn--").
+    /// Parses a pattern other than `*`. Names in Unicode are converted to the form that browsers
+    /// send (RFC 5891, "xn--").
     fn parse(text: &str) -> Option<Self> {
         let (text, is_wildcard) = match text.strip_prefix("*.") {
             Some(rest) => (rest, true),
@@ -161,6 +172,7 @@ impl Hosts {
         }
     }
 
+    /// Returns true if `host` matches.
     fn has(&self, host: Host) -> bool {
         match (self, host) {
             (Self::Any, _) => true,
@@ -173,12 +185,13 @@ impl Hosts {
 }
 
 impl HostPattern {
+    /// Returns true if `host` matches.
     pub fn has(&self, host: Host) -> bool {
         self.hosts.has(host)
     }
 }
 
-/// What is not a host pattern, or not an origin pattern.
+/// The error for a text that is no pattern; contains the expected form.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct PatternError(&'static str);
@@ -205,7 +218,7 @@ impl From<HostPattern> for String {
     }
 }
 
-/// Origins that an operator lists, as they were written.
+/// A pattern for web origins, kept as it is written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(into = "String")]
 pub struct OriginPattern {
@@ -228,7 +241,7 @@ impl Origins {
             _ => {}
         }
         let (scheme, authority) = split_scheme(text)?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority); // as a browser shows it
+        let authority = authority.strip_suffix('/').unwrap_or(authority); // browsers show an origin with a slash
         let digits = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
         let (host, port) = match digits {
             Some((host, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => {
@@ -243,16 +256,17 @@ impl Origins {
 }
 
 impl OriginPattern {
-    /// Whether it is every origin.
+    /// Returns true for `*`, which matches every origin.
     pub fn is_any(&self) -> bool {
         self.origins == Origins::Any
     }
 
-    /// Whether it is the origin of pages that have none of their own.
+    /// Returns true for `null` and `file://`, the origins of files and sandboxes.
     pub fn is_opaque(&self) -> bool {
         self.origins == Origins::Opaque
     }
 
+    /// Returns true if `origin` matches.
     pub fn has(&self, origin: WebOrigin) -> bool {
         match (&self.origins, origin) {
             (Origins::Any, _) => true,
@@ -265,7 +279,7 @@ impl OriginPattern {
         }
     }
 
-    /// Whether it lists pages of this host, with whatever scheme and port.
+    /// Returns true if the pattern matches pages of `host` with some scheme and port.
     pub fn names(&self, host: Host) -> bool {
         matches!(&self.origins, Origins::Pages { hosts, .. } if hosts.has(host))
     }
@@ -308,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_origin_is_meant_to_the_letter() {
+    fn a_listed_origin_matches_its_own_scheme_host_and_port_only() {
         for (pattern, same) in [
             ("https://chat.example", "https://chat.example"),
             ("https://chat.example/", "https://CHAT.example"),
@@ -344,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_not_listed() {
+    fn a_text_that_is_no_origin_is_refused_as_a_pattern() {
         for wrong in [
             "",
             "chat.example",
@@ -371,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_and_its_network_have_names_of_their_own() {
+    fn loopback_and_local_hosts_are_told_from_public_ones() {
         let host = |authority| Host::with_port(authority).unwrap().0;
         for own in
             ["localhost", "LOCALHOST.", "a.localhost:80", "127.8.8.8", "[::1]:80", "[::ffff:127.0.0.1]"]
