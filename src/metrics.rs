@@ -64,6 +64,8 @@ pub struct Metrics {
     pub presence_pending: Gauge,
     /// Times that a room stopped waiting for a client.
     pub patience_exhausted: Counter,
+    /// Times that a room stopped waiting for clients that take turns or come back, all of them together.
+    pub room_patience_exhausted: Counter,
     pub log_lines_dropped: Counter,
     pub log_lines_suppressed: Counter,
 }
@@ -119,6 +121,11 @@ impl Metrics {
                 r,
                 "patience_exhausted",
                 "Times that a room waited for a client no more",
+            ),
+            room_patience_exhausted: register(
+                r,
+                "room_patience_exhausted",
+                "Times that a room waited no more for any client that takes too little",
             ),
             log_lines_dropped: register(r, "log_lines_dropped", "Log lines that the reader was too slow for"),
             log_lines_suppressed: register(

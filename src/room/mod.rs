@@ -5,6 +5,7 @@ mod state; // one of them
 mod members; // how many are in one
 mod presence; // who is in one
 mod flow; // how far speakers may be ahead
+mod wait_debt; // how long they waited in vain
 mod history; // what one remembers
 mod totals; // what all remember together
 mod message; // what somebody said
@@ -19,6 +20,7 @@ pub use presence::{Change, Changes, Presence};
 pub use rooms::{Rooms, TooManyRooms};
 pub use state::{Room, RoomPolicy};
 pub use totals::Usage;
+pub use wait_debt::WaitDebt;
 
 /// Where a room lies in the lists of hub and relays: dense, and used again when its room is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
