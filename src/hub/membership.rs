@@ -4,6 +4,7 @@ use super::{Admission, Event, Hub, Join, Leave, NotAdmitted};
 use crate::{
     logging::log_client,
     room::{Change, Room, RoomName, RoomSlot, TooManyRooms},
+    shares::Source,
 };
 use actix::Context;
 use log::Level;
@@ -34,8 +35,8 @@ impl Hub {
     }
 
     fn admit(&mut self, join: Join, ctx: &mut Context<Self>) -> Event {
-        let Join { session, who, relay, room, history } = join;
-        let slot = match self.open_for_one_more(&room) {
+        let Join { session, who, relay, room, source, history } = join;
+        let slot = match self.open_for_one_more(&room, source) {
             Ok(slot) => slot,
             Err(reason) => {
                 self.refused.insert(session);
@@ -58,11 +59,11 @@ impl Hub {
         Event::Admitted { session, room: slot, flow, admission }
     }
 
-    fn open_for_one_more(&mut self, name: &RoomName) -> Result<RoomSlot, NotAdmitted> {
+    fn open_for_one_more(&mut self, name: &RoomName, source: Source) -> Result<RoomSlot, NotAdmitted> {
         let is_full = |room: &Room| room.members.count() >= room.policy.clients;
         if self.rooms.find(name).is_some_and(is_full) {
             return Err(NotAdmitted::RoomFull);
         }
-        self.open(name).map_err(|TooManyRooms| NotAdmitted::TooManyRooms)
+        self.open(name, source).map_err(|TooManyRooms| NotAdmitted::TooManyRooms)
     }
 }

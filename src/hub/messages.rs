@@ -50,6 +50,8 @@ pub struct Join {
     pub who: SessionId,
     pub relay: RelayId,
     pub room: RoomName,
+    /// Whose room it is if it begins now.
+    pub source: Source,
     pub history: HistoryRequest,
 }
 
@@ -69,7 +71,7 @@ pub struct Post {
     pub room: RoomName,
     pub payloads: Vec<Payload>,
     pub key: Option<IdempotencyKey>,
-    /// Whose share of the keys it takes.
+    /// Whose share of the keys it takes, and whose room it is if it begins now.
     pub source: Source,
     pub permit: Permit,
 }

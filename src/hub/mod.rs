@@ -25,6 +25,7 @@ use crate::{
     logging::PanicGuard,
     metrics::Metrics,
     room::{Flow, RoomName, RoomSlot, Rooms, TooManyRooms},
+    shares::Source,
 };
 use actix::prelude::*;
 use idempotency::IdempotencyCache;
@@ -139,8 +140,8 @@ impl Hub {
         }
     }
 
-    fn open(&mut self, name: &RoomName) -> Result<RoomSlot, TooManyRooms> {
-        self.rooms.open(name, || self.policies.of(name), Instant::now())
+    fn open(&mut self, name: &RoomName, source: Source) -> Result<RoomSlot, TooManyRooms> {
+        self.rooms.open(name, source, || self.policies.of(name), Instant::now())
     }
 
     /// Ends the turn early when so much more is too much for it: the mailbox may never be empty.
@@ -253,10 +254,7 @@ fn expiry_interval(settings: &Settings) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        room::{HistoryRequest, RelayId},
-        shares::Source,
-    };
+    use crate::room::{HistoryRequest, RelayId};
     use std::{cell::Cell, rc::Rc};
 
     /// A relay that counts its turns.

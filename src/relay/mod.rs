@@ -268,6 +268,7 @@ pub(crate) mod tests {
         hub::{Audience, Broadcast, Hub, Speaker},
         room::{Flow, HistoryLimits, NewMessage, RoomPolicy, RoomSlot, Rooms},
         session::in_flight,
+        shares::Source,
         wire::Payload,
     };
     use std::{cell::Cell, future::poll_fn, task::Poll, time::Instant};
@@ -302,7 +303,8 @@ pub(crate) mod tests {
     /// Several rooms.
     pub fn slots(count: usize) -> Vec<RoomSlot> {
         let mut rooms = Rooms::new(count, 0, Flow::of(&Settings::default()));
-        let mut open = |name: usize| rooms.open(&name.to_string().parse().unwrap(), policy, Instant::now());
+        let mut open =
+            |name: usize| rooms.open(&name.to_string().parse().unwrap(), nobody(), policy, Instant::now());
         (0..count).map(|name| open(name).unwrap()).collect()
     }
 
@@ -316,8 +318,12 @@ pub(crate) mod tests {
 
     fn room() -> (Rooms, RoomSlot) {
         let mut rooms = Rooms::new(1, 0, Flow::of(&Settings::default()));
-        let room = rooms.open(&"news".parse().unwrap(), policy, Instant::now()).unwrap();
+        let room = rooms.open(&"news".parse().unwrap(), nobody(), policy, Instant::now()).unwrap();
         (rooms, room)
+    }
+
+    fn nobody() -> Source {
+        Source::new(None, false)
     }
 
     fn policy() -> RoomPolicy {

@@ -7,6 +7,7 @@ mod presence; // who is in one
 mod flow; // how far speakers may be ahead
 mod wait_debt; // how long they waited in vain
 mod history; // what one remembers
+mod deserted; // which gives way to a new one
 mod totals; // what all remember together
 mod message; // what somebody said
 mod position; // where in a room's order

@@ -1,9 +1,10 @@
 //! One room, from its beginning to its end.
 
 use super::{
-    Flow, History, HistoryLimits, Position, Presence, RoomName, RoomSlot, Usage, members::Members,
-    totals::SizeClass,
+    Flow, History, HistoryLimits, Position, Presence, RoomName, RoomSlot, Usage, deserted::DesertedRoom,
+    members::Members, totals::SizeClass,
 };
+use crate::shares::Source;
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -22,6 +23,9 @@ pub struct Room {
     /// Its place among those that hold much.
     pub(super) size: Option<SizeClass>,
     pub(super) deserted_since: Option<Instant>,
+    pub(super) opened_by: Source,
+    /// Whether another source has used it too.
+    pub(super) is_shared: bool,
 }
 
 /// What holds in a room from its beginning to its end.
@@ -37,7 +41,14 @@ pub struct RoomPolicy {
 }
 
 impl Room {
-    pub(super) fn new(name: RoomName, slot: RoomSlot, flow: Flow, policy: RoomPolicy, now: Instant) -> Self {
+    pub(super) fn new(
+        name: RoomName,
+        slot: RoomSlot,
+        flow: Flow,
+        policy: RoomPolicy,
+        opened_by: Source,
+        now: Instant,
+    ) -> Self {
         Self {
             name,
             slot,
@@ -49,6 +60,8 @@ impl Room {
             due: None,
             size: None,
             deserted_since: Some(now),
+            opened_by,
+            is_shared: false,
         }
     }
 
@@ -62,6 +75,12 @@ impl Room {
 
     pub fn position(&self) -> Position {
         self.history.position()
+    }
+
+    /// Its place among the rooms that nobody is in; `None` while somebody is.
+    pub(super) fn deserted(&self) -> Option<DesertedRoom> {
+        let Self { opened_by, is_shared, slot, .. } = *self;
+        self.deserted_since.map(|since| DesertedRoom { opened_by, is_shared, since, slot })
     }
 
     pub(super) fn usage(&self) -> Usage {

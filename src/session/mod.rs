@@ -22,6 +22,7 @@ use crate::{
     },
     relay::WorkerContext,
     room::{HistoryRequest, NewMessage, RoomName},
+    shares::Source,
     wire::{self, Decoder, Message, Payload, WireError},
 };
 use actix::{dev::ContextFut, prelude::*};
@@ -204,7 +205,8 @@ impl Actor for Session {
         local_sessions.borrow_mut().enter(self.id, self.connection.clone());
         let room = self.options.room.clone();
         let history = self.history.take().map(|history| *history).unwrap_or_default();
-        let join = Join { session: self.id, who: self.who, relay: *relay, room, history };
+        let source = Source::new(self.options.peer.map(|peer| peer.ip()), false);
+        let join = Join { session: self.id, who: self.who, relay: *relay, room, source, history };
         hub.send(Command::Join(join)); // once
     }
 

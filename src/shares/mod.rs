@@ -1,6 +1,6 @@
 //! Bounds that strangers share: how much of one each of them may hold.
 //!
-//! Imported by `http` and `hub`; knows neither requests nor rooms.
+//! Imported by `http`, `session`, `hub` and `room`; knows neither requests nor rooms.
 
 mod source; // who holds
 mod ledger; // how much
