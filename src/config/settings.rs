@@ -267,7 +267,8 @@ impl Default for LimitSettings {
 pub struct OriginSettings {
     /// Origins beside our own, such as `https://example.org`; `*` allows every page.
     pub allowed: Vec<OriginPattern>,
-    /// Names of the server, beside those of this machine, of the local network and of listed origins.
+    /// Names of the server, beside those of this machine, of the local network and of listed origins; with a scheme, also
+    /// the only pages of that name.
     pub hosts: Vec<HostPattern>,
 }
 
