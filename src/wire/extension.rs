@@ -11,9 +11,6 @@ pub struct Agreement {
     pub response: String,
 }
 
-/// The windows that are agreed on: a message is compressed once for each that its hearers have.
-const WINDOWS: [u8; 3] = [15, 12, 9];
-
 /// Accepts the first offer of permessage-deflate that can be kept, in the values of all
 /// `Sec-WebSocket-Extensions` headers of a request. An offer with a parameter that is malformed, unknown
 /// or there twice is declined (RFC 7692 §7.1), and the next one looked at.
@@ -52,16 +49,11 @@ fn accept(offer: &str) -> Option<Agreement> {
                 None,
             ) => {}
             ("client_max_window_bits", Some(bits)) => drop(window_bits(bits)?),
-            ("server_max_window_bits", Some(bits)) => window = Some(at_most(window_bits(bits)?)?),
+            ("server_max_window_bits", Some(bits)) => window = Some(WindowBits::new(window_bits(bits)?)?),
             _ => return None,
         }
     }
     Some(Agreement::new(window))
-}
-
-/// The largest of our windows that is no larger than the client wants: a smaller one is an answer too (RFC 7692 §7.1.2.1).
-fn at_most(bits: u8) -> Option<WindowBits> {
-    WINDOWS.into_iter().find(|ours| *ours <= bits).and_then(WindowBits::new)
 }
 
 /// 8 to 15, without leading zeros (RFC 7692 §7.1.2).
