@@ -7,5 +7,5 @@ mod ledger; // how much
 mod pool; // bytes that can be waited for
 
 pub use ledger::Ledger;
-pub use pool::{Pool, Reservation};
+pub use pool::{Pool, Reservation, SMALLEST_STEP};
 pub use source::{Source, network_of};
