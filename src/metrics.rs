@@ -70,6 +70,8 @@ pub struct Metrics {
     pub presence_pending: Gauge,
     /// Times that a room stopped waiting for a client.
     pub patience_exhausted: Counter,
+    /// Times that a room stopped waiting for clients that take turns or reconnect, all together.
+    pub room_patience_exhausted: Counter,
     /// Log lines that were dropped because the log was not read in time.
     pub log_lines_dropped: Counter,
     /// Log lines about clients beyond `log.lines_per_second`.
@@ -140,6 +142,11 @@ impl Metrics {
                 r,
                 "log_lines_dropped",
                 "Log lines dropped because the log was not read",
+            ),
+            room_patience_exhausted: register(
+                r,
+                "room_patience_exhausted",
+                "Times that a room stopped waiting for all clients that read too little",
             ),
             log_lines_suppressed: register(
                 r,

@@ -298,7 +298,7 @@ pub struct OriginSettings {
     /// allows every page.
     pub allowed: Vec<OriginPattern>,
     /// Host names that the server accepts in addition to those of this machine, of the local
-    /// network and of listed origins.
+    /// network and of listed origins; with a scheme, also the only own pages of that name.
     pub hosts: Vec<HostPattern>,
 }
 

@@ -3,16 +3,13 @@
 use super::refusal::Refusal;
 use crate::{
     clock::timeout,
-    limits::{Pool, Reservation, Source},
+    limits::{Pool, Reservation, SMALLEST_STEP, Source},
     wire::Payload,
 };
 use actix_web::{HttpRequest, http::header, web};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::{sync::Arc, time::Duration};
-
-/// The smallest step in which the memory of a body grows.
-const STEP: usize = 4 << 10;
 
 /// How bodies are read.
 pub struct BodyReader<'a> {
@@ -69,7 +66,7 @@ impl BodyReader<'_> {
         if more == 0 || length + more <= held {
             return Ok(());
         }
-        let step = more.max((length / 4).max(STEP)).min(most - length);
+        let step = more.max((length / 4).max(SMALLEST_STEP)).min(most - length);
         let growth = length + step - held;
         let is_reserved = match &mut body.reservation {
             Some(reservation) => reservation.grow(growth, self.patience).await,

@@ -4,6 +4,7 @@ use super::{Admission, Event, Hub, Join, Leave};
 use crate::{
     config::RoomName,
     ids::RoomSlot,
+    limits::Source,
     logging::{Subject, log_client},
     protocol::CloseReason,
     room::{Change, Room, TooManyRooms},
@@ -38,8 +39,8 @@ impl Hub {
     }
 
     fn admit(&mut self, join: Join, ctx: &mut Context<Self>) -> Event {
-        let Join { connection, who, resumed, relay, room, history, peer: _ } = join;
-        let slot = match self.open_for_one_more(&room) {
+        let Join { connection, who, resumed, relay, room, source, history, peer: _ } = join;
+        let slot = match self.open_for_one_more(&room, source) {
             Ok(slot) => slot,
             Err(reason) => {
                 self.refused.insert(connection);
@@ -62,11 +63,11 @@ impl Hub {
         Event::Admitted { connection, room: slot, flow, admission }
     }
 
-    fn open_for_one_more(&mut self, name: &RoomName) -> Result<RoomSlot, CloseReason> {
+    fn open_for_one_more(&mut self, name: &RoomName, source: Source) -> Result<RoomSlot, CloseReason> {
         let is_full = |room: &Room| room.members.count() >= room.policy.clients;
         if self.rooms.find(name).is_some_and(is_full) {
             return Err(CloseReason::RoomFull);
         }
-        self.open(name).map_err(|TooManyRooms| CloseReason::TooManyRooms)
+        self.open(name, source).map_err(|TooManyRooms| CloseReason::TooManyRooms)
     }
 }

@@ -51,6 +51,8 @@ pub struct Join {
     pub resumed: bool,
     pub relay: RelayId,
     pub room: RoomName,
+    /// Whose room it is if it begins now.
+    pub source: Source,
     pub history: HistoryRequest,
     /// The client's address, for the log.
     pub peer: Option<SocketAddr>,
@@ -74,7 +76,7 @@ pub struct Post {
     pub room: RoomName,
     pub payloads: Vec<Payload>,
     pub key: Option<IdempotencyKey>,
-    /// Whose share of the keys it takes.
+    /// Whose share of the keys it takes, and whose room it is if it begins now.
     pub source: Source,
     pub permit: Permit,
     /// The client's address, for the log.

@@ -21,7 +21,7 @@ use crate::{
     config::{RoomName, Settings},
     delivery::Broadcast,
     ids::{ConnectionId, RoomSlot},
-    limits::Flow,
+    limits::{Flow, Source},
     logging::PanicGuard,
     metrics::Metrics,
     room::{Rooms, TooManyRooms},
@@ -139,8 +139,8 @@ impl Hub {
         }
     }
 
-    fn open(&mut self, name: &RoomName) -> Result<RoomSlot, TooManyRooms> {
-        self.rooms.open(name, || self.policies.of(name), Instant::now())
+    fn open(&mut self, name: &RoomName, source: Source) -> Result<RoomSlot, TooManyRooms> {
+        self.rooms.open(name, source, || self.policies.of(name), Instant::now())
     }
 
     /// Ends the turn early when so much more is too much for it: the mailbox may never be empty.

@@ -60,7 +60,7 @@ impl Hub {
         if key.is_some() && !self.idempotency.fits(source, now) {
             return Err(NotPosted::TooManyKeys);
         }
-        let slot = self.open(&room).map_err(|TooManyRooms| NotPosted::TooManyRooms)?;
+        let slot = self.open(&room, source).map_err(|TooManyRooms| NotPosted::TooManyRooms)?;
         let posted = self.post_all(slot, payloads, peer, permit).expect("the room was opened");
         self.rooms.end_if_over(slot);
         self.count_rooms();

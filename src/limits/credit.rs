@@ -4,6 +4,7 @@
 //! somebody has not taken all of it, after `rooms.patience` at the latest. So nobody speaks much faster than others
 //! hear, and only who cannot take an eighth of an outbox in that time is ever sent away as too slow.
 
+use super::WaitDebt;
 use crate::config::Settings;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,10 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Clone, Debug)]
 pub struct Flow {
     pub credit: Arc<Semaphore>,
+    /// How long the room has waited in vain, on all threads.
+    pub wait_debt: Arc<WaitDebt>,
     /// All of it, in bytes.
-    most: usize,
+    most: u32,
     /// What the smallest message costs, since outboxes count messages too.
-    least: usize,
+    least: u32,
 }
 
 /// Shared, since a relay may hold it for longer than the message.
@@ -26,39 +29,41 @@ impl Flow {
         let (bytes, messages) = (settings.session.outbox_bytes.bytes(), settings.session.outbox_messages);
         let least = (bytes / messages).max(1);
         let most = (bytes / 8).clamp(least, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        Self { credit: Arc::new(Semaphore::new(most)), most, least }
+        let (most, least) = (most as u32, least as u32);
+        Self { credit: Arc::new(Semaphore::new(most as usize)), wait_debt: Arc::default(), most, least }
     }
 
     /// Bytes that may be under way at a time.
     pub fn eighth(&self) -> usize {
-        self.most
+        self.most as usize
     }
 
     /// The same for another room.
     pub fn fresh(&self) -> Self {
-        Self { credit: Arc::new(Semaphore::new(self.most)), ..*self }
+        let credit = Arc::new(Semaphore::new(self.most as usize));
+        Self { credit, wait_debt: Arc::default(), ..*self }
     }
 
     /// Credit for messages of these `bytes`, together never more than there is; `None` when the room has ended.
     pub async fn acquire(&self, bytes: impl Iterator<Item = usize>) -> Option<OwnedSemaphorePermit> {
         let cost = bytes.map(|bytes| self.cost(bytes)).fold(0, u32::saturating_add);
-        self.credit.clone().acquire_many_owned(cost.min(self.most as u32)).await.ok()
+        self.credit.clone().acquire_many_owned(cost.min(self.most)).await.ok()
     }
 
     /// Credit for `messages` of the smallest cost, without waiting.
     pub fn try_acquire(&self, messages: usize) -> Option<OwnedSemaphorePermit> {
-        let cost = (self.least * messages).min(self.most) as u32;
+        let cost = u32::try_from(messages).unwrap_or(u32::MAX).saturating_mul(self.least).min(self.most);
         self.credit.clone().try_acquire_many_owned(cost).ok()
     }
 
     /// Messages of the smallest cost that may be under way at a time.
     pub fn messages_at_once(&self) -> usize {
-        self.most / self.least
+        (self.most / self.least) as usize
     }
 
     /// What a message of `bytes` costs; never more than there is.
     pub fn cost(&self, bytes: usize) -> u32 {
-        bytes.clamp(self.least, self.most) as u32
+        u32::try_from(bytes).unwrap_or(u32::MAX).clamp(self.least, self.most)
     }
 }
 
@@ -70,8 +75,8 @@ mod tests {
     fn what_is_under_way_fills_at_most_an_eighth_of_an_outbox() {
         let settings = Settings::default();
         let flow = Flow::of(&settings);
-        assert!(flow.most / flow.cost(0) as usize <= settings.session.outbox_messages / 8);
-        assert!(flow.most <= settings.session.outbox_bytes.bytes() / 8);
+        assert!((flow.most / flow.cost(0)) as usize <= settings.session.outbox_messages / 8);
+        assert!(flow.most as usize <= settings.session.outbox_bytes.bytes() / 8);
     }
 
     #[test]

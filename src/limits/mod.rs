@@ -5,6 +5,7 @@ mod connections; // sessions: in all, per address, per second
 mod rate; // messages and bytes per second of one client
 mod in_flight; // bytes of messages in flight
 mod credit; // bytes in flight in one room
+mod wait_debt; // time that a room waits in vain for slow clients
 mod backlog; // bytes queued in all outboxes
 mod source; // the client to which a share is charged
 mod ledger; // shares of a bound, by source
@@ -17,9 +18,10 @@ pub use credit::{Credit, Flow};
 pub use descriptors::Descriptors;
 pub use in_flight::{Permit, cost, in_flight};
 pub use ledger::Ledger;
-pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, answer_bytes, body_bytes};
+pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, SMALLEST_STEP, answer_bytes, body_bytes};
 pub use rate::RateLimit;
 pub use source::{Source, network_of};
+pub use wait_debt::WaitDebt;
 
 use crate::{config::Settings, metrics::Metrics};
 use std::sync::Arc;

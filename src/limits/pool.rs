@@ -19,6 +19,9 @@ use tokio::{
 /// How much of its patience the youngest holder has while older ones wait: one part in so many.
 const YOUNGEST: u32 = 4;
 
+/// The smallest step in bytes in which reservations grow, and what a new one takes past those that wait to grow.
+pub const SMALLEST_STEP: usize = 4 << 10;
+
 #[derive(Debug)]
 pub struct Pool {
     state: Mutex<State>,
@@ -85,10 +88,12 @@ impl Pool {
         }
     }
 
-    /// The same at once. Whoever of `source` holds something already and waits for more comes first.
+    /// The same at once. Reservations of `source` that wait to grow come first, except before the smallest step: one that
+    /// stands still for want of much does not keep small ones of its network waiting.
     pub fn try_reserve(self: &Arc<Self>, source: Source, bytes: usize) -> Option<Reservation> {
         let mut state = self.state();
-        if state.growing_by_source.contains_key(&source) || !state.ledger.take(source, bytes) {
+        let waits_behind = bytes > SMALLEST_STEP && state.growing_by_source.contains_key(&source);
+        if waits_behind || !state.ledger.take(source, bytes) {
             return None;
         }
         state.next += 1;
@@ -252,6 +257,21 @@ mod tests {
         let begun = Instant::now();
         assert!(pool.reserve(source(2), 1, PATIENCE).await.is_none());
         assert!(begun.elapsed() >= PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn a_small_reservation_does_not_wait_behind_one_that_waits_to_grow() {
+        let pool = pool(64 << 10);
+        let _other = pool.try_reserve(source(2), 10 << 10).unwrap();
+        let mut first = pool.try_reserve(source(1), SMALLEST_STEP).unwrap();
+        let grows = first.grow(48 << 10, PATIENCE);
+        let others = async {
+            tokio::task::yield_now().await;
+            assert!(pool.try_reserve(source(1), SMALLEST_STEP + 1).is_none());
+            assert!(pool.try_reserve(source(1), SMALLEST_STEP).is_some());
+        };
+        let (grown, ()) = tokio::join!(grows, others);
+        assert!(!grown, "it needs more than its share");
     }
 
     /// Together they need the whole pool, of which one source has a quarter at most; all begin with a part.

@@ -2,13 +2,14 @@
 //!
 //! A room waits for a client that takes what it is sent at the promised rate, an eighth of an outbox in `rooms.patience`,
 //! for as long as it lags. A client that takes less than half of that uses up an account, and then the room waits for it no
-//! more: speakers go on at full speed, and it ends as too slow.
+//! more: speakers go on at full speed, and it ends as too slow. What the accounts of a room use up, the room remembers in its
+//! [`WaitDebt`] when their clients have left: once it is exhausted, the room waits only for clients that take enough.
 
 use crate::{
     config::Settings,
     connection::Connection,
     ids::ConnectionId,
-    limits::{Credit, Flow},
+    limits::{Credit, Flow, WaitDebt},
     metrics::Metrics,
 };
 use std::{
@@ -29,6 +30,8 @@ pub struct Patience {
     eighth: f64,
     /// The account of a client: how long a room waits for it in vain.
     allowance: Duration,
+    /// How far a client can be ahead of half of the promised rate: as far as one buffer of the kernel brings it.
+    most_ahead: Duration,
 }
 
 impl Patience {
@@ -45,8 +48,10 @@ impl Patience {
             0 => Self::KERNEL_BUFFER,
             bytes => 2.0 * bytes as f64,
         };
-        let allowance = limit.saturating_mul(Self::EIGHTHS).saturating_add(limit.mul_f64(buffer / eighth));
-        Self { limit, eighth, allowance }
+        let buffering = limit.mul_f64(buffer / eighth);
+        let allowance = limit.saturating_mul(Self::EIGHTHS).saturating_add(buffering);
+        let most_ahead = buffering.saturating_mul(2).min(allowance);
+        Self { limit, eighth, allowance, most_ahead }
     }
 
     /// The time in which half of the promised rate takes `bytes`; no longer than an account.
@@ -67,26 +72,43 @@ pub struct HeldCredit {
 
 impl HeldCredit {
     /// Notes that a client has not taken all of what it was sent; `true` if the room waits for it.
-    pub fn lags(&mut self, session: ConnectionId, connection: &Rc<Connection>, now: Instant) -> bool {
+    pub fn lags(
+        &mut self,
+        session: ConnectionId,
+        connection: &Rc<Connection>,
+        now: Instant,
+        debt: &WaitDebt,
+    ) -> bool {
         let taken = connection.taken();
         let account = || (Rc::downgrade(connection), Account::new(taken, now));
         let (_, account) = self.lagging.entry(session).or_insert_with(account);
-        account.is_waited_for()
+        account.is_waited_for(debt.is_exhausted())
     }
 
-    /// Looks at all clients that lagged; `true` if one that the room waits for still does.
-    pub fn look(&mut self, now: Instant, patience: &Patience, metrics: &Metrics) -> bool {
-        let mut waits = false;
+    /// Looks at all clients that lagged, and puts on the `debt` of the room what it waited in vain; `true` if one that
+    /// the room waits for still lags.
+    pub fn look(&mut self, now: Instant, patience: &Patience, debt: &WaitDebt, metrics: &Metrics) -> bool {
+        if self.lagging.is_empty() {
+            return false;
+        }
+        let (mut waits, mut all, is_exhausted) = (false, Waited::default(), debt.is_exhausted());
         self.lagging.retain(|_, (connection, account)| {
             let Some(connection) = connection.upgrade() else { return false };
-            let (before, lags) = (account.is_waited_for(), connection.has_backlog());
-            account.look(lags, connection.taken(), now, patience);
-            if before && !account.is_waited_for() {
+            let (before, lags) = (account.is_waited_for(is_exhausted), connection.has_backlog());
+            let waited = account.look(lags, connection.taken(), now, patience);
+            if before {
+                all.in_vain = all.in_vain.max(waited.in_vain);
+                all.repaid = all.repaid.max(waited.repaid);
+            }
+            if before && account.exhausted {
                 metrics.patience_exhausted.inc();
             }
-            waits |= lags && account.is_waited_for();
+            waits |= lags && account.is_waited_for(is_exhausted);
             !account.is_settled(now, patience)
         });
+        if debt.charge(all.in_vain, all.repaid, patience.allowance, Instant::now()) {
+            metrics.room_patience_exhausted.inc();
+        }
         waits
     }
 
@@ -123,6 +145,8 @@ struct Account {
     waited: Duration,
     /// Bytes that the kernel had taken at the last look.
     taken: u64,
+    /// Time in which half of the promised rate would have needed for what was taken beyond that.
+    ahead: Duration,
     looked: Instant,
     lagged: bool,
     /// The account is used up.
@@ -131,35 +155,59 @@ struct Account {
     clear_since: Option<Instant>,
 }
 
+/// What one look has changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waited {
+    /// Time that the room waited for clients that had taken too little before.
+    in_vain: Duration,
+    /// The part of earlier waits that was made up for.
+    repaid: Duration,
+}
+
 impl Account {
     /// The account of a client that lags since `now`.
     fn new(taken: u64, now: Instant) -> Self {
-        Self { waited: Duration::ZERO, taken, looked: now, lagged: true, exhausted: false, clear_since: None }
+        let (waited, ahead) = (Duration::ZERO, Duration::ZERO);
+        Self { waited, ahead, taken, looked: now, lagged: true, exhausted: false, clear_since: None }
     }
 
-    fn is_waited_for(&self) -> bool {
-        !self.exhausted
+    /// Whether the room waits for the client. A room without patience waits for those who have taken more than they had to.
+    fn is_waited_for(&self, room_is_exhausted: bool) -> bool {
+        !self.exhausted && (!room_is_exhausted || !self.ahead.is_zero())
     }
 
     /// Notes whether the client lags at `now`, and how much it has taken. A look that comes late counts as one in time:
     /// what made it late is not the client's doing.
-    fn look(&mut self, lags: bool, taken: u64, now: Instant, patience: &Patience) {
+    fn look(&mut self, lags: bool, taken: u64, now: Instant, patience: &Patience) -> Waited {
+        let mut time = Duration::ZERO;
         if lags && self.lagged {
-            self.waited += now.saturating_duration_since(self.looked).min(2 * CATCH_UP_INTERVAL);
+            time = now.saturating_duration_since(self.looked).min(2 * CATCH_UP_INTERVAL);
         }
-        self.waited = self.waited.saturating_sub(patience.worth(taken.saturating_sub(self.taken)));
+        let in_vain = time.saturating_sub(self.ahead);
+        self.ahead = self.ahead.saturating_sub(time);
+        self.waited += in_vain;
+        let worth = patience.worth(taken.saturating_sub(self.taken));
+        let repaid = worth.min(self.waited);
+        self.waited -= repaid;
+        self.ahead = (self.ahead + (worth - repaid)).min(patience.most_ahead);
         self.exhausted |= self.waited >= patience.allowance;
         self.clear_since = if lags { None } else { self.clear_since.or(Some(now)) };
         (self.taken, self.looked, self.lagged) = (taken, now, lags);
+        Waited { in_vain, repaid }
     }
 
     /// Whether nothing of it needs to be remembered: the client does not lag and has used up nothing, or it has not
-    /// lagged for as long as an account lasts.
+    /// lagged for as long as an account lasts. A client that took much is remembered for longer: clients that came after
+    /// it may use up the patience of the room meanwhile.
     fn is_settled(&self, now: Instant, patience: &Patience) -> bool {
-        self.clear_since.is_some_and(|since| {
-            self.waited.is_zero() && !self.exhausted
-                || now.saturating_duration_since(since) >= patience.allowance
-        })
+        let (owes, is_far_ahead) =
+            (self.exhausted || !self.waited.is_zero(), self.ahead >= patience.most_ahead);
+        let kept = match (owes, is_far_ahead) {
+            (true, _) => patience.allowance,
+            (false, true) => 2 * patience.allowance,
+            (false, false) => Duration::ZERO,
+        };
+        self.clear_since.is_some_and(|since| now.saturating_duration_since(since) >= kept)
     }
 }
 
@@ -180,7 +228,7 @@ mod tests {
             let fits = arrived - taken >= burst;
             taken = if fits { arrived } else { taken };
             account.look(!fits, taken as u64, now, &patience);
-            if !account.is_waited_for() {
+            if !account.is_waited_for(false) {
                 return Some(now - begin);
             }
         }
@@ -211,13 +259,13 @@ mod tests {
         let (patience, begin) = (Patience::of(&Settings::default()), Instant::now());
         let mut account = Account::new(0, begin);
         let mut now = begin;
-        while account.is_waited_for() {
+        while account.is_waited_for(false) {
             now += CATCH_UP_INTERVAL;
             account.look(true, 0, now, &patience);
         }
         let clear = now + CATCH_UP_INTERVAL;
         account.look(false, 1 << 30, clear, &patience);
-        assert!(!account.is_waited_for(), "it remembers, however much the client takes at once");
+        assert!(!account.is_waited_for(false), "it remembers, however much the client takes at once");
         let almost = clear + patience.allowance - CATCH_UP_INTERVAL;
         account.look(false, 1 << 30, almost, &patience);
         assert!(!account.is_settled(almost, &patience));
@@ -232,6 +280,6 @@ mod tests {
         let (patience, begin) = (Patience::of(&Settings::default()), Instant::now());
         let mut account = Account::new(0, begin);
         account.look(true, 0, begin + 10 * patience.allowance, &patience);
-        assert!(account.is_waited_for());
+        assert!(account.is_waited_for(false));
     }
 }

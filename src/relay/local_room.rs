@@ -89,17 +89,20 @@ impl LocalRoom {
         }
         let mut batch = Batch::new(&pending, compression);
         let (mut sent, mut behind, mut now) = (Traffic::default(), false, None);
-        if let Some(held) = &mut self.held {
-            held.look(*now.insert(clock::now()), patience, metrics);
+        let debt = self.flow.as_ref().map(|flow| &*flow.wait_debt);
+        if let Some((held, debt)) = self.held.as_mut().zip(debt) {
+            held.look(*now.insert(clock::now()), patience, debt, metrics);
         }
         for some in self.members.chunks_mut(FETCHED_TOGETHER) {
             some.iter().for_each(|member| member.connection.prefetch());
             for member in some {
                 member.hear(&mut batch, &mut sent);
-                if member.connection.has_backlog() && !patience.limit.is_zero() {
+                if let Some(debt) =
+                    debt.filter(|_| member.connection.has_backlog() && !patience.limit.is_zero())
+                {
                     let held = self.held.get_or_insert_default();
                     let now = *now.get_or_insert_with(clock::now);
-                    behind |= held.lags(member.subscriber.connection, &member.connection, now);
+                    behind |= held.lags(member.subscriber.connection, &member.connection, now, debt);
                 }
             }
         }
@@ -122,8 +125,8 @@ impl LocalRoom {
     /// Gives back the credit of those who spoke when nobody is behind any more, or was waited for long enough; says
     /// whether it did.
     pub fn release_credit(&mut self, now: Instant, patience: &Patience, metrics: &Metrics) -> bool {
-        let Some(held) = &mut self.held else { return true };
-        let released = !held.look(now, patience, metrics) || held.is_over(patience, now);
+        let (Some(held), Some(flow)) = (&mut self.held, &self.flow) else { return true };
+        let released = !held.look(now, patience, &flow.wait_debt, metrics) || held.is_over(patience, now);
         if released {
             held.release();
         }

@@ -271,7 +271,7 @@ pub(crate) mod tests {
         history::{Audience, HistoryLimits, NewMessage},
         hub::Hub,
         ids::RoomSlot,
-        limits::{Descriptors, Flow},
+        limits::{Descriptors, Flow, Source},
         room::{RoomPolicy, Rooms},
         wire::Payload,
     };
@@ -298,7 +298,8 @@ pub(crate) mod tests {
     /// Several rooms.
     pub fn slots(count: usize) -> Vec<RoomSlot> {
         let mut rooms = Rooms::new(count, 0, Flow::of(&Settings::default()));
-        let mut open = |name: usize| rooms.open(&name.to_string().parse().unwrap(), policy, Instant::now());
+        let mut open =
+            |name: usize| rooms.open(&name.to_string().parse().unwrap(), nobody(), policy, Instant::now());
         (0..count).map(|name| open(name).unwrap()).collect()
     }
 
@@ -313,8 +314,12 @@ pub(crate) mod tests {
 
     fn room() -> (Rooms, RoomSlot) {
         let mut rooms = Rooms::new(1, 0, Flow::of(&Settings::default()));
-        let room = rooms.open(&"news".parse().unwrap(), policy, Instant::now()).unwrap();
+        let room = rooms.open(&"news".parse().unwrap(), nobody(), policy, Instant::now()).unwrap();
         (rooms, room)
+    }
+
+    fn nobody() -> Source {
+        Source::new(None, false)
     }
 
     fn policy() -> RoomPolicy {

@@ -1,14 +1,14 @@
 //! All rooms: found by name, kept by slot. A room lives while somebody is in it or its history lasts.
 
-use super::{Presence, Room, RoomPolicy};
+use super::{Presence, Room, RoomPolicy, deserted::Deserted};
 use crate::{
     config::RoomName,
     history::{History, HistoryTotals, Message, NewMessage, SizeClass, Usage},
     ids::{RelayId, RoomSlot},
-    limits::Flow,
+    limits::{Flow, Source},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     ops::Bound,
     sync::Arc,
     time::Instant,
@@ -23,8 +23,7 @@ pub struct Rooms {
     most: usize,
     flow: Flow,
     totals: HistoryTotals,
-    /// The rooms that nobody is in, the longest deserted first.
-    deserted: BTreeSet<(Instant, RoomSlot)>,
+    deserted: Deserted,
 }
 
 /// There are as many rooms as there may be, and somebody is in each of them.
@@ -42,7 +41,7 @@ impl Rooms {
             most,
             flow,
             totals: HistoryTotals::new(most_bytes),
-            deserted: BTreeSet::new(),
+            deserted: Deserted::new(),
         }
     }
 
@@ -69,29 +68,48 @@ impl Rooms {
         self.totals.usage()
     }
 
-    /// The room of this name, which begins now if there is none. The longest deserted room makes place.
+    /// The room of this name for `source`, which begins now if there is none. Where there are as many as there may be, a
+    /// deserted room of the source that opened most of the deserted ones gives way.
     pub fn open(
         &mut self,
         name: &RoomName,
+        source: Source,
         policy: impl FnOnce() -> RoomPolicy,
         now: Instant,
     ) -> Result<RoomSlot, TooManyRooms> {
-        if let Some(slot) = self.by_name.get(name) {
-            return Ok(*slot);
+        if let Some(slot) = self.by_name.get(name).copied() {
+            self.share(slot, source);
+            return Ok(slot);
         }
         if self.len() >= self.most {
-            let (_, deserted) = *self.deserted.first().ok_or(TooManyRooms)?;
+            let deserted = self.deserted.first_to_go(source).ok_or(TooManyRooms)?;
             self.remove(deserted);
         }
-        Ok(self.insert(name.clone(), policy(), now))
+        Ok(self.insert(name.clone(), source, policy(), now))
+    }
+
+    /// Notes that `source` uses a room, perhaps one that another has opened.
+    fn share(&mut self, slot: RoomSlot, source: Source) {
+        let room = self.get_mut(slot);
+        if room.is_shared || room.opened_by == source {
+            return;
+        }
+        let before = room.deserted();
+        room.is_shared = true;
+        if let Some((before, after)) = before.zip(room.deserted()) {
+            self.deserted.remove(before);
+            self.deserted.insert(after);
+        }
     }
 
     /// Counts one more member at `relay`.
     pub fn join(&mut self, slot: RoomSlot, relay: RelayId) -> &Room {
         let room = self.get_mut(slot);
         room.members.add(relay);
-        if let Some(since) = room.deserted_since.take() {
-            self.deserted.remove(&(since, slot));
+        let before = room.deserted();
+        room.deserted_since = None;
+        if let Some(deserted) = before {
+            self.deserted.remove(deserted);
         }
         self.get_mut(slot)
     }
@@ -103,7 +121,8 @@ impl Rooms {
         room.members.remove(relay);
         if room.members.is_empty() && room.deserted_since.is_none() {
             room.deserted_since = Some(now);
-            self.deserted.insert((now, slot));
+            let deserted = room.deserted();
+            deserted.inspect(|deserted| self.deserted.insert(*deserted));
         }
         self.end_if_over(slot);
     }
@@ -155,7 +174,7 @@ impl Rooms {
         self.rooms[slot.index()].as_mut().expect("a slot is known while its room lives")
     }
 
-    fn insert(&mut self, name: RoomName, policy: RoomPolicy, now: Instant) -> RoomSlot {
+    fn insert(&mut self, name: RoomName, source: Source, policy: RoomPolicy, now: Instant) -> RoomSlot {
         let next = RoomSlot(self.rooms.len() as u32);
         let slot = self.free.pop().unwrap_or(next);
         if slot == next {
@@ -163,8 +182,9 @@ impl Rooms {
         }
         self.by_name.insert(name.clone(), slot);
         self.in_order.insert(name.clone(), slot);
-        self.deserted.insert((now, slot));
-        self.rooms[slot.index()] = Some(Room::new(name, slot, self.flow.fresh(), policy, now));
+        let room = Room::new(name, slot, self.flow.fresh(), policy, source, now);
+        room.deserted().inspect(|deserted| self.deserted.insert(*deserted));
+        self.rooms[slot.index()] = Some(room);
         slot
     }
 
@@ -175,8 +195,8 @@ impl Rooms {
         if let Some(due) = room.due {
             self.totals.unschedule(slot, due);
         }
-        if let Some(since) = room.deserted_since {
-            self.deserted.remove(&(since, slot));
+        if let Some(deserted) = room.deserted() {
+            self.deserted.remove(deserted);
         }
         self.by_name.remove(&room.name);
         self.in_order.remove(&room.name);
@@ -249,7 +269,7 @@ mod tests {
         wire::Payload,
     };
     use proptest::prelude::*;
-    use std::time::Duration;
+    use std::{collections::BTreeSet, time::Duration};
 
     const A: RelayId = RelayId(0);
     const LIMITS: HistoryLimits =
@@ -276,8 +296,24 @@ mod tests {
         }
     }
 
+    fn source(number: u8) -> Source {
+        Source::new(Some([10, 0, 0, number].into()), false)
+    }
+
+    /// Opens a room of one source.
+    fn open(rooms: &mut Rooms, room: impl ToString, limits: HistoryLimits) -> Result<RoomSlot, TooManyRooms> {
+        rooms.open(&name(room), source(0), policy(limits), Instant::now())
+    }
+
+    /// A room in which `source` has said something, and in which nobody is.
+    fn says(rooms: &mut Rooms, source: Source, room: &str, now: Instant) {
+        let slot = rooms.open(&name(room), source, policy(LIMITS), now).unwrap();
+        rooms.append(slot, message(1), now);
+        rooms.end_if_over(slot);
+    }
+
     fn comes(rooms: &mut Rooms, room: &str, limits: HistoryLimits) -> RoomSlot {
-        let slot = rooms.open(&name(room), policy(limits), Instant::now()).unwrap();
+        let slot = open(rooms, room, limits).unwrap();
         rooms.join(slot, A);
         slot
     }
@@ -307,7 +343,7 @@ mod tests {
         rooms.expire(now + Duration::from_secs(9));
         assert_eq!(rooms.find(&name("news")).unwrap().position().offset, message.position.offset);
         rooms.expire(now + Duration::from_secs(10));
-        assert!(rooms.is_empty() && rooms.totals.first().is_none() && rooms.deserted.is_empty());
+        assert!(rooms.is_empty() && rooms.totals.first().is_none() && rooms.deserted.len() == 0);
         assert_eq!(rooms.usage(), Usage::default());
     }
 
@@ -330,19 +366,59 @@ mod tests {
             let slot = comes(&mut rooms, room, LIMITS);
             rooms.append(slot, message(1), Instant::now());
         }
-        assert_eq!(rooms.open(&name("third"), policy(LIMITS), Instant::now()), Err(TooManyRooms));
+        assert_eq!(open(&mut rooms, "third", LIMITS), Err(TooManyRooms));
         goes(&mut rooms, "second");
         goes(&mut rooms, "first");
         comes(&mut rooms, "third", LIMITS);
         assert!(rooms.find(&name("second")).is_none() && rooms.find(&name("first")).is_some());
         comes(&mut rooms, "first", LIMITS);
-        assert_eq!(rooms.open(&name("fourth"), policy(LIMITS), Instant::now()), Err(TooManyRooms));
+        assert_eq!(open(&mut rooms, "fourth", LIMITS), Err(TooManyRooms));
+    }
+
+    #[test]
+    fn who_opens_many_rooms_takes_the_place_of_its_own() {
+        let (mut rooms, now) = (rooms(10, 1 << 20), Instant::now());
+        let (quiet, floods) = (source(1), source(2));
+        let later = |seconds| now + Duration::from_millis(seconds);
+        says(&mut rooms, quiet, "quiet", now);
+        says(&mut rooms, source(3), "other", now);
+        (0..100).for_each(|number| says(&mut rooms, floods, &number.to_string(), later(number)));
+        assert_eq!(rooms.len(), 10);
+        says(&mut rooms, source(4), "new", later(200));
+        for room in ["quiet", "other", "new"] {
+            assert!(rooms.find(&name(room)).is_some(), "{room}");
+        }
+        let left: Vec<_> = rooms.after(None).map(|room| room.name().to_string()).collect();
+        assert_eq!(left, ["93", "94", "95", "96", "97", "98", "99", "new", "other", "quiet"]);
+    }
+
+    #[test]
+    fn a_room_that_others_use_goes_after_those_that_they_do_not_whoever_opened_it() {
+        let (mut rooms, now) = (rooms(4, 1 << 20), Instant::now());
+        let later = |seconds| now + Duration::from_millis(seconds);
+        says(&mut rooms, source(1), "lobby", now);
+        says(&mut rooms, source(2), "lobby", now);
+        (1..50).for_each(|number| says(&mut rooms, source(1), &number.to_string(), later(number)));
+        assert!(rooms.find(&name("lobby")).is_some());
+    }
+
+    #[test]
+    fn of_sources_with_as_many_rooms_the_opener_takes_its_own_and_else_the_longest_deserted_goes() {
+        let (mut rooms, now) = (rooms(3, 1 << 20), Instant::now());
+        let later = |seconds| now + Duration::from_millis(seconds);
+        for number in [3, 1, 2] {
+            says(&mut rooms, source(number), &number.to_string(), later(9 - u64::from(number)));
+        }
+        says(&mut rooms, source(1), "new", later(20));
+        assert!(rooms.find(&name("1")).is_none());
+        says(&mut rooms, source(4), "newer", later(21));
+        assert!(rooms.find(&name("3")).is_none() && rooms.find(&name("2")).is_some());
     }
 
     #[test]
     fn a_room_goes_on_while_something_is_said_in_it() {
         let mut rooms = rooms(10, 200);
-        let slot = rooms.open(&name("news"), policy(LIMITS), Instant::now()).unwrap();
+        let slot = open(&mut rooms, "news", LIMITS).unwrap();
         for offset in ["1", "2"] {
             let message = rooms.append(slot, message(1000), Instant::now());
             assert_eq!(message.position.offset.to_string(), offset);
@@ -354,7 +430,7 @@ mod tests {
     #[test]
     fn what_is_said_to_nobody_and_not_remembered_leaves_no_room_behind() {
         let mut rooms = rooms(10, 0);
-        let slot = rooms.open(&name("news"), policy(LIMITS), Instant::now()).unwrap();
+        let slot = open(&mut rooms, "news", LIMITS).unwrap();
         rooms.append(slot, message(1), Instant::now());
         rooms.end_if_over(slot);
         assert!(rooms.is_empty());
@@ -397,7 +473,7 @@ mod tests {
             let (mut rooms, mut now) = (rooms(4, MOST_BYTES), Instant::now());
             for (step, room, bytes, pause) in steps {
                 now += Duration::from_millis(pause);
-                let opened = rooms.open(&name(room), policy(LIMITS), now);
+                let opened = rooms.open(&name(room), source(bytes as u8 % 3), policy(LIMITS), now);
                 match (step, opened) {
                     (0..3, Ok(slot)) => drop(rooms.append(slot, message(bytes), now)),
                     (3, Ok(slot)) => drop(rooms.join(slot, A).slot()),

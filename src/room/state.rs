@@ -1,11 +1,11 @@
 //! One room, from its beginning to its end.
 
-use super::{Presence, members::Members};
+use super::{Presence, deserted::DesertedRoom, members::Members};
 use crate::{
     config::RoomName,
     history::{History, HistoryLimits, Position, SizeClass, Usage},
     ids::RoomSlot,
-    limits::Flow,
+    limits::{Flow, Source},
 };
 use bytes::Bytes;
 use std::time::Instant;
@@ -25,6 +25,9 @@ pub struct Room {
     /// Its place among those that hold much.
     pub(super) size: Option<SizeClass>,
     pub(super) deserted_since: Option<Instant>,
+    pub(super) opened_by: Source,
+    /// Whether another source has used it too.
+    pub(super) is_shared: bool,
 }
 
 /// What holds in a room from its beginning to its end.
@@ -40,7 +43,14 @@ pub struct RoomPolicy {
 }
 
 impl Room {
-    pub(super) fn new(name: RoomName, slot: RoomSlot, flow: Flow, policy: RoomPolicy, now: Instant) -> Self {
+    pub(super) fn new(
+        name: RoomName,
+        slot: RoomSlot,
+        flow: Flow,
+        policy: RoomPolicy,
+        opened_by: Source,
+        now: Instant,
+    ) -> Self {
         Self {
             name,
             slot,
@@ -52,6 +62,8 @@ impl Room {
             due: None,
             size: None,
             deserted_since: Some(now),
+            opened_by,
+            is_shared: false,
         }
     }
 
@@ -65,6 +77,12 @@ impl Room {
 
     pub fn position(&self) -> Position {
         self.history.position()
+    }
+
+    /// Its place among the rooms that nobody is in; `None` while somebody is.
+    pub(super) fn deserted(&self) -> Option<DesertedRoom> {
+        let Self { opened_by, is_shared, slot, .. } = *self;
+        self.deserted_since.map(|since| DesertedRoom { opened_by, is_shared, since, slot })
     }
 
     pub(super) fn usage(&self) -> Usage {

@@ -13,7 +13,7 @@ use crate::{
     history::{Audience, HistoryRequest, NewMessage},
     hub::{Command, Finish, GetPresence, Join, Leave, Publish},
     ids::{ConnectionId, SpeakerId},
-    limits::{ConnectionSlot, RateLimit},
+    limits::{ConnectionSlot, RateLimit, Source},
     protocol::{
         CloseReason, Encoding, Protocol,
         v1::{self, Reference, Request, RequestError},
@@ -206,12 +206,14 @@ impl Actor for Session {
         local_sessions.borrow_mut().enter(self.id, self.connection.clone());
         let room = self.options.room.clone();
         let history = self.history.take().map(|history| *history).unwrap_or_default();
+        let source = Source::new(self.options.peer.map(|peer| peer.ip()), false);
         let join = Join {
             connection: self.id,
             who: self.who,
             resumed: self.resumed,
             relay: *relay,
             room,
+            source,
             history,
             peer: self.options.peer,
         };

@@ -12,9 +12,9 @@ pub struct Compression {
     pub threshold: usize,
 }
 
-/// The size of the LZ77 window in which a client resolves references, as a power of two: 9 to 15
-/// bits, that is 512 bytes to 32 KiB (RFC 7692 §7.1.2.1). The RFC also allows 8 bits, for which
-/// zlib cannot produce a raw stream.
+/// The size of the LZ77 window in which a client resolves references: 2^9, 2^12 or 2^15 bytes
+/// (RFC 7692 §7.1.2.1). A message is compressed once for each size that its subscribers have, so
+/// there are few. The RFC also allows 8 bits, for which zlib cannot produce a raw stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowBits(u8);
 
@@ -23,11 +23,12 @@ impl WindowBits {
     pub const MAX: Self = Self(15);
 
     /// The number of sizes.
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 3;
 
-    /// Returns the window of `bits`; `None` unless `bits` is 9 to 15, inclusive.
+    /// Returns the largest window of at most 2^`bits` bytes; `None` unless `bits` is 9 to 15,
+    /// inclusive: the server may choose a smaller window than the client asked for.
     pub fn new(bits: u8) -> Option<Self> {
-        matches!(bits, 9..=15).then_some(Self(bits))
+        matches!(bits, 9..=15).then_some(Self(bits / 3 * 3))
     }
 
     /// Returns the size in bits, 9 to 15.
@@ -37,7 +38,7 @@ impl WindowBits {
 
     /// Returns the index of this size among all sizes, from 0.
     pub(super) fn index(self) -> usize {
-        usize::from(self.0) - 9
+        usize::from(self.0 / 3 - 3)
     }
 }
 
@@ -114,7 +115,8 @@ mod tests {
 
     #[test]
     fn no_message_refers_further_back_than_its_window() {
-        for (bits, level) in (9..=15).flat_map(|bits| [1, 2, 4, 9].map(|level| (bits, level))) {
+        for (bits, level) in [9, 12, 15].into_iter().flat_map(|bits| [1, 2, 4, 9].map(|level| (bits, level)))
+        {
             let (window, size) = (WindowBits::new(bits).unwrap(), 1 << bits);
             assert!(finds(size - 300, window, level), "{bits} bits, level {level}");
             for distance in [size + 1, size + 300, 2 * size] {
@@ -146,8 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn a_window_has_9_to_15_bits() {
-        let bits: Vec<u8> = (0..=u8::MAX).filter_map(WindowBits::new).map(WindowBits::bits).collect();
-        assert_eq!(bits, [9, 10, 11, 12, 13, 14, 15]);
+    fn a_window_of_9_to_15_bits_is_rounded_down_to_one_of_three() {
+        let windows: Vec<_> = (0..=u8::MAX).filter_map(WindowBits::new).collect();
+        assert_eq!(windows.iter().map(|window| window.bits()).collect::<Vec<_>>(), [9, 9, 9, 12, 12, 12, 15]);
+        assert!(windows.iter().all(|window| window.index() < WindowBits::COUNT));
     }
 }

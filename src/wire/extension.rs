@@ -11,10 +11,6 @@ pub struct Agreement {
     pub response: String,
 }
 
-/// The windows that the server agrees to, in bits; a message is compressed once for each window of
-/// its subscribers.
-const WINDOWS: [u8; 3] = [15, 12, 9];
-
 /// Accepts the first acceptable offer of permessage-deflate in the values of all
 /// `Sec-WebSocket-Extensions` headers of a request; returns `None` if there is none. An offer with
 /// a malformed, unknown or repeated parameter is declined (RFC 7692 §7.1), and the next offer is
@@ -55,17 +51,11 @@ fn accept(offer: &str) -> Option<Agreement> {
                 None,
             ) => {}
             ("client_max_window_bits", Some(bits)) => drop(window_bits(bits)?),
-            ("server_max_window_bits", Some(bits)) => window = Some(at_most(window_bits(bits)?)?),
+            ("server_max_window_bits", Some(bits)) => window = Some(WindowBits::new(window_bits(bits)?)?),
             _ => return None,
         }
     }
     Some(Agreement::new(window))
-}
-
-/// Returns the largest window of [`WINDOWS`] that is at most `bits`: the server may answer with a
-/// smaller window than the client asked for (RFC 7692 §7.1.2.1).
-fn at_most(bits: u8) -> Option<WindowBits> {
-    WINDOWS.into_iter().find(|window| *window <= bits).and_then(WindowBits::new)
 }
 
 /// Parses a number of bits: 8 to 15, without leading zeros (RFC 7692 §7.1.2).

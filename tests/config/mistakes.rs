@@ -56,8 +56,8 @@ fn every_mistake_is_told_with_its_place_its_key_and_the_remedy() {
             "2: origins.allowed = \"c.example\": expected an origin such as \"https://example.org\"",
         ),
         (
-            "[origins]\nhosts = [\"https://c.example\"]",
-            "2: origins.hosts = \"https://c.example\": expected the name of a host such as \"chat.example\"",
+            "[origins]\nhosts = [\"https://c.example/d\"]",
+            "2: origins.hosts = \"https://c.example/d\": expected the name of a host such as \"chat.example\"",
         ),
         ("workers = 1\nworkers = 2", "2: not TOML: duplicate key: workers"),
         ("workers =", "1: not TOML: a value is missing"),

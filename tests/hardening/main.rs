@@ -18,5 +18,6 @@ mod spread; // over the threads
 mod log; // nobody reads it
 mod operators; // what they ask
 mod turns; // what one client does while another waits
+mod patience; // what slow clients do in turn
 mod failure; // what breaks inside
 mod stopping; // signals

@@ -210,3 +210,19 @@ async fn who_fills_rooms_makes_no_other_room_forget() {
     assert!(quiet.ends_with("\"remembered\":1}"), "{quiet}");
     assert!(server.metrics().await.value("history_bytes") <= 2 << 20);
 }
+
+#[tokio::test]
+async fn who_opens_rooms_without_end_ends_no_room_of_another() {
+    let server = Launch::with(&[("limits.rooms", "20")]).start();
+    for room in ["quiet", "quieter"] {
+        assert_eq!(orders(&server, 1, room, "order").await, 201);
+    }
+    for number in 0..60 {
+        assert_eq!(orders(&server, 2, &format!("room-{number}"), "order").await, 201);
+    }
+    assert_eq!(orders(&server, 3, "new", "order").await, 201);
+    for room in ["quiet", "quieter", "new"] {
+        assert_eq!(offset(&server, room).await, 1, "{room}");
+    }
+    assert_eq!(server.metrics().await.value("rooms"), 20);
+}

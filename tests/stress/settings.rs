@@ -61,6 +61,6 @@ pub fn most_memory(at_rest: usize, clients: usize) -> usize {
     const CONNECTION: usize = 100 << 10; // a session or a request, with what was read ahead or is written
     let outboxes = MOST_WAITING + MOST_WAITING / 3; // the rest of a frame keeps a third more
     let held = outboxes + ENCODINGS * IN_FLIGHT + HISTORIES + BODIES + ANSWERS + WORKERS * RECALLS;
-    let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (1 << 10);
+    let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (5 << 8);
     at_rest + (held + each) / 8 * 9 // the allocator rounds up
 }

@@ -138,12 +138,14 @@ pub fn default_port(scheme: &str) -> Option<u16> {
 }
 
 /// A pattern for hosts, kept as it is written: `chat.example`, `*.chat.example`, `192.0.2.1`, or
-/// `*`.
+/// `*`. With a scheme, as in `https://chat.example`, it states how browsers reach the server there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(into = "String")]
 pub struct HostPattern {
     text: String,
     hosts: Hosts,
+    /// The pages of this server there, where their scheme is listed.
+    own_pages: Option<OriginPattern>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -189,6 +191,11 @@ impl HostPattern {
     pub fn has(&self, host: Host) -> bool {
         self.hosts.has(host)
     }
+
+    /// The pages of this server at the listed hosts; `None` where only the hosts are listed.
+    pub fn own_pages(&self) -> Option<&OriginPattern> {
+        self.own_pages.as_ref()
+    }
 }
 
 /// The error for a text that is no pattern; contains the expected form.
@@ -196,8 +203,8 @@ impl HostPattern {
 #[error("expected {0}")]
 pub struct PatternError(&'static str);
 
-const EXPECTED_HOST: &str =
-    "the name of a host such as \"chat.example\" or \"*.chat.example\", without scheme and port, or \"*\"";
+const EXPECTED_HOST: &str = "the name of a host such as \"chat.example\" or \"*.chat.example\", without a port, or \"*\", or how browsers \
+     reach it, such as \"https://chat.example\"";
 
 const EXPECTED_ORIGIN: &str = "an origin such as \"https://example.org\", \"https://example.org:8443\" or \
      \"https://*.example.org\", without a path, or \"null\" or \"*\"";
@@ -206,9 +213,16 @@ impl FromStr for HostPattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        let hosts = if text == "*" { Some(Hosts::Any) } else { Hosts::parse(text) };
+        let (hosts, own_pages) = match split_scheme(text) {
+            None if text == "*" => (Some(Hosts::Any), None),
+            None => (Hosts::parse(text), None),
+            Some((scheme, _)) => {
+                let pages = text.parse::<OriginPattern>().ok().filter(|_| default_port(scheme).is_some());
+                (pages.as_ref().and_then(OriginPattern::hosts).cloned(), pages)
+            }
+        };
         let hosts = hosts.ok_or(PatternError(EXPECTED_HOST))?;
-        Ok(Self { text: text.to_owned(), hosts })
+        Ok(Self { text: text.to_owned(), hosts, own_pages })
     }
 }
 
@@ -279,9 +293,16 @@ impl OriginPattern {
         }
     }
 
+    fn hosts(&self) -> Option<&Hosts> {
+        match &self.origins {
+            Origins::Pages { hosts, .. } => Some(hosts),
+            Origins::Any | Origins::Opaque => None,
+        }
+    }
+
     /// Returns true if the pattern matches pages of `host` with some scheme and port.
     pub fn names(&self, host: Host) -> bool {
-        matches!(&self.origins, Origins::Pages { hosts, .. } if hosts.has(host))
+        self.hosts().is_some_and(|hosts| hosts.has(host))
     }
 }
 
@@ -379,8 +400,13 @@ mod tests {
         ] {
             assert!(wrong.parse::<OriginPattern>().is_err(), "{wrong}");
         }
-        for wrong in ["", "https://a", "a:80", "a:", "a/b", "*.*", "a b", "u@a"] {
+        for wrong in
+            ["", "a:80", "a:", "a/b", "*.*", "a b", "u@a", "https://", "https://*", "https://a/b", "app://a"]
+        {
             assert!(wrong.parse::<HostPattern>().is_err(), "{wrong}");
+        }
+        for good in ["*", "a", "*.a", "10.0.0.1", "https://a", "http://a:81", "https://*.a"] {
+            assert!(good.parse::<HostPattern>().is_ok(), "{good}");
         }
     }
 

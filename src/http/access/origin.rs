@@ -28,6 +28,7 @@ impl Origins {
 
     /// Whether a page of `origin` may talk to a server that it calls `host`: if it is listed, if it came from there, or
     /// if it is of a development server on the same machine. Where pages of its host are listed, no others are let in.
+    /// A listing in `origins.hosts` that has a scheme lists the pages of that host which talk to the same host.
     pub fn allows(&self, origin: &str, host: &str) -> bool {
         if self.everyone {
             return true;
@@ -41,27 +42,34 @@ impl Origins {
         else {
             return false;
         };
+        let own_pages = || self.hosts.iter().filter_map(HostPattern::own_pages);
+        if name == host && own_pages().any(|listed| listed.has(origin)) {
+            return true;
+        }
         let on_this_machine = name.is_loopback() && host.is_loopback();
-        let is_named = self.allowed.iter().any(|listed| listed.names(name));
+        let is_named = self.allowed.iter().chain(own_pages()).any(|listed| listed.names(name));
+        let is_strict = !self.allowed.is_empty();
         match (on_this_machine, is_named) {
             (true, false) => true,
-            (true, true) => self.is_ours(scheme, port, host_port, true),
-            (false, false) => name == host && self.is_ours(scheme, port, host_port, self.allowed.is_empty()),
+            (true, true) => self.is_ours(scheme, port, host_port, false),
+            (false, false) => name == host && self.is_ours(scheme, port, host_port, is_strict),
             (false, true) => false,
         }
     }
 
-    /// Whether a page of the same host is of this server: from the port that it talks to, whose scheme a proxy may have
-    /// changed, or, where no proxy is between, `from_any` of our listeners.
-    fn is_ours(&self, scheme: &str, port: Option<u16>, host_port: Option<u16>, from_any: bool) -> bool {
+    /// Whether a page of the same host is of this server: from the port that it talks to, or, where no proxy is between, from
+    /// any of our listeners. Where the judgment `is_strict`, it must be a page of that very listener, or come over
+    /// https, which a proxy has ended: without encryption anybody on the way may have written a page of that host.
+    fn is_ours(&self, scheme: &str, port: Option<u16>, host_port: Option<u16>, is_strict: bool) -> bool {
         let Some(default) = default_port(scheme) else { return false };
         let host_port = host_port.unwrap_or(default);
         let is_listened_to = |port: u16| self.ports.contains(&port);
-        port == Some(host_port)
-            || from_any
-                && scheme.eq_ignore_ascii_case("http")
-                && is_listened_to(host_port)
-                && port.is_some_and(is_listened_to)
+        let (is_plain, is_same) = (scheme.eq_ignore_ascii_case("http"), port == Some(host_port));
+        let is_direct = is_plain && is_listened_to(host_port);
+        match is_strict {
+            true => is_same && (is_direct || !is_plain),
+            false => is_same || is_direct && port.is_some_and(is_listened_to),
+        }
     }
 
     /// Whether a connection to `local` answers to `host`: names of this machine, listed ones and those of listed pages;
@@ -169,6 +177,49 @@ mod tests {
             ("http://localhost:9999", false),
         ] {
             assert_eq!(listed.allows(origin, "localhost:8080"), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn where_origins_are_listed_a_host_without_a_scheme_has_pages_over_https_or_of_our_listeners() {
+        let listed = with_hosts(&["https://a.example"], &["b.example"]);
+        for (origin, host, expected) in [
+            ("https://a.example", "b.example", true),
+            ("https://b.example", "b.example", true),
+            ("http://b.example", "b.example", false),
+            ("http://b.example", "b.example:80", false),
+            ("http://b.example:8080", "b.example:8080", true),
+            ("http://b.example:3000", "b.example:8080", false),
+            ("https://b.example:8443", "b.example", false),
+            ("http://10.0.0.1", "10.0.0.1", false),
+            ("http://box", "box", false),
+        ] {
+            assert_eq!(listed.allows(origin, host), expected, "{origin} {host}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_listed_with_its_scheme_has_no_other_pages() {
+        for allowed in [&[][..], &["https://a.example"]] {
+            let listed =
+                with_hosts(allowed, &["https://b.example", "http://c.example:81", "https://*.d.example"]);
+            for (origin, host, expected) in [
+                ("https://b.example", "b.example", true),
+                ("https://B.example:443", "b.example:443", true),
+                ("http://b.example", "b.example", false),
+                ("http://b.example:8080", "b.example:8080", false),
+                ("https://b.example:8443", "b.example:8443", false),
+                ("http://c.example:81", "c.example:81", true),
+                ("http://c.example", "c.example", false),
+                ("https://x.d.example", "x.d.example", true),
+                ("https://x.d.example", "y.d.example", false),
+                ("https://b.example", "x.d.example", false),
+            ] {
+                assert_eq!(listed.allows(origin, host), expected, "{origin} {host}");
+            }
+            assert!(
+                listed.answers_to("b.example", NETWORK) && listed.answers_operators("b.example", NETWORK)
+            );
         }
     }
 

@@ -1,0 +1,86 @@
+//! The rooms that nobody is in, and which of them gives way to a new one.
+
+use crate::{ids::RoomSlot, limits::Source};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
+
+/// A room that nobody is in, in the order in which rooms of one source give way: those first that no other source has
+/// used, then the longest deserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DesertedRoom {
+    pub opened_by: Source,
+    pub is_shared: bool,
+    pub since: Instant,
+    pub slot: RoomSlot,
+}
+
+/// All of them, so that a source that opens many rooms takes the place of its own.
+#[derive(Debug)]
+pub struct Deserted {
+    /// Not later than any room was deserted.
+    began: Instant,
+    rooms: BTreeSet<DesertedRoom>,
+    ranks: HashMap<Source, Rank>,
+    by_rank: BTreeSet<(Rank, Source)>,
+}
+
+/// How soon a source gives way: how many rooms it has, and since when the first of them is deserted.
+type Rank = (usize, Reverse<Instant>);
+
+impl Deserted {
+    pub fn new() -> Self {
+        let (rooms, ranks, by_rank) = Default::default();
+        Self { began: Instant::now(), rooms, ranks, by_rank }
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    pub fn insert(&mut self, room: DesertedRoom) {
+        if self.rooms.insert(room) {
+            self.rank(room.opened_by, |count| count + 1);
+        }
+    }
+
+    pub fn remove(&mut self, room: DesertedRoom) {
+        if self.rooms.remove(&room) {
+            self.rank(room.opened_by, |count| count - 1);
+        }
+    }
+
+    /// The room that gives way to one of `opener`: the first of the source that has most of them, which is `opener` if no
+    /// other has more.
+    pub fn first_to_go(&self, opener: Source) -> Option<RoomSlot> {
+        let ((most, _), source) = *self.by_rank.last()?;
+        let own = self.ranks.get(&opener).is_some_and(|(count, _)| *count == most);
+        Some(self.first_of(if own { opener } else { source })?.slot)
+    }
+
+    fn first_of(&self, source: Source) -> Option<&DesertedRoom> {
+        let lowest =
+            DesertedRoom { opened_by: source, is_shared: false, since: self.began, slot: RoomSlot(0) };
+        self.rooms.range(lowest..).next().filter(|room| room.opened_by == source)
+    }
+
+    /// Gives `source` its place again after one of its rooms has come or gone.
+    fn rank(&mut self, source: Source, count: impl FnOnce(usize) -> usize) {
+        let before = self.ranks.remove(&source);
+        if let Some(rank) = before {
+            self.by_rank.remove(&(rank, source));
+        }
+        let count = count(before.map_or(0, |(count, _)| count));
+        if let Some(first) = self.first_of(source) {
+            let rank = (count, Reverse(first.since));
+            self.ranks.insert(source, rank);
+            self.by_rank.insert((rank, source));
+        }
+        if self.ranks.is_empty() {
+            self.ranks.shrink_to_fit();
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Clients that take little of what a room says cannot hold its speakers for ever, however they take turns.
+
+use crate::{
+    process::{Launch, Server, handshake},
+    support::{head, within},
+};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+    time::{interval, sleep, timeout},
+};
+
+/// What each of the slow clients reads in a second: less than half of what is promised.
+const BYTES_PER_SECOND: usize = 30_000;
+
+/// Shorter than the time for which a room waits for one client.
+const STAY: Duration = Duration::from_millis(800);
+
+/// A part of the speed beside fast clients; a room that always waits has a tenth or less.
+const PART: u64 = 3;
+
+fn start() -> Server {
+    let settings = [("workers", "2"), ("log.messages", "false")];
+    Launch::with(&settings).start()
+}
+
+/// A client in the attacked room at 127.0.0.`last`, whose kernel takes little of what is not read.
+async fn joins(address: SocketAddr, last: u8, query: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).expect("an address of this machine");
+    let mut socket = within("a connection", socket.connect(address)).await.expect("a connection");
+    let opening = handshake(&format!("/websocket/attacked{query}"), "");
+    socket.write_all(opening.as_bytes()).await.expect("a connection");
+    assert_eq!(&head(&mut socket).await[9..12], "101");
+    socket
+}
+
+/// Speaks without end, in short messages, and does not hear itself.
+async fn speaks(address: SocketAddr) {
+    let mut socket = joins(address, 1, "?echo=false").await;
+    let masked_with_nothing = [&[0x81, 0x80 | 22, 0, 0, 0, 0][..], &[b'x'; 22]].concat();
+    let frames = masked_with_nothing.repeat(1000);
+    while socket.write_all(&frames).await.is_ok() {}
+}
+
+/// Reads as fast as it can for so long; false if the session ended.
+async fn reads_fast(socket: &mut TcpStream, how_long: Duration) -> bool {
+    let mut buffer = vec![0; 64 << 10];
+    let reads = async { while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
+    timeout(how_long, reads).await.is_err()
+}
+
+/// Reads little in a second for so long; false if the session ended.
+async fn reads_slowly(socket: &mut TcpStream, how_long: Duration) -> bool {
+    let tick = Duration::from_millis(5);
+    let (begin, mut ticks, mut buffer) = (Instant::now(), interval(tick), vec![0; 4 << 10]);
+    let mut due = 0;
+    while begin.elapsed() < how_long {
+        ticks.tick().await;
+        due += BYTES_PER_SECOND / 200;
+        let most = due.min(buffer.len());
+        match timeout(tick, socket.read(&mut buffer[..most])).await {
+            Ok(Ok(0) | Err(_)) => return false,
+            Ok(Ok(read)) => due -= read,
+            Err(_) => due = 0,
+        }
+    }
+    true
+}
+
+/// Comes again and again, each time for less than a room's patience.
+async fn comes_again_and_again(address: SocketAddr, last: u8) {
+    sleep(STAY / 8 * u32::from(last % 8)).await; // so that one of them is always slow
+    loop {
+        let mut socket = joins(address, last, "").await;
+        let left = Instant::now() + STAY;
+        if !reads_slowly(&mut socket, STAY).await {
+            sleep(left.saturating_duration_since(Instant::now()).min(STAY / 8)).await; // as a client that comes back
+        }
+    }
+}
+
+/// Stays, and is slow in turn with as fast as it can.
+async fn slows_down_in_turn(address: SocketAddr, last: u8) {
+    sleep(STAY / 4 * u32::from(last % 8)).await; // so that one of them is always slow
+    loop {
+        let mut socket = joins(address, last, "").await;
+        while reads_slowly(&mut socket, STAY).await && reads_fast(&mut socket, Duration::from_secs(1)).await {
+        }
+    }
+}
+
+/// Messages that the room takes in a second.
+async fn speed(server: &Server) -> u64 {
+    const SECONDS: u32 = 5;
+    let said = async || server.metrics().await.value("messages_received_total");
+    let (before, begin) = (said().await, Instant::now());
+    sleep(Duration::from_secs(1) * SECONDS).await;
+    ((said().await - before) as f64 / begin.elapsed().as_secs_f64()) as u64
+}
+
+/// Stays, and reads as fast as it can.
+async fn keeps_up(address: SocketAddr, last: u8) {
+    let mut socket = joins(address, last, "").await;
+    reads_fast(&mut socket, Duration::MAX).await;
+}
+
+/// The speed of a room with a speaker and `count` clients that do as in `client`.
+async fn speed_beside<F: Future<Output = ()> + Send + 'static>(
+    count: u8,
+    client: fn(SocketAddr, u8) -> F,
+) -> u64 {
+    let server = start();
+    let address = server.listeners[0];
+    let mut clients = JoinSet::new();
+    for number in 0..count {
+        clients.spawn(client(address, 2 + number));
+    }
+    clients.spawn(speaks(address));
+    sleep(2 * STAY).await; // the first of them are waited for
+    speed(&server).await
+}
+
+async fn is_not_held_by<F: Future<Output = ()> + Send + 'static>(client: fn(SocketAddr, u8) -> F) {
+    const CLIENTS: u8 = 8;
+    let fast = speed_beside(CLIENTS, keeps_up).await;
+    let slow = speed_beside(CLIENTS, client).await;
+    println!("{fast} messages a second beside fast clients, {slow} beside slow ones");
+    assert!(slow > fast / PART, "{slow} of {fast} messages a second");
+}
+
+#[tokio::test]
+async fn slow_clients_that_come_back_again_and_again_do_not_hold_a_room() {
+    is_not_held_by(comes_again_and_again).await;
+}
+
+#[tokio::test]
+async fn slow_clients_that_take_turns_do_not_hold_a_room() {
+    is_not_held_by(slows_down_in_turn).await;
+}
