@@ -1,6 +1,6 @@
 //! A thread that serves connections, from the first request of each to its end: as the others see it, and the actor on it.
 
-use super::{acceptor::Acceptor, connection::ConnectionFactory, shared::Shared};
+use super::{connection::ConnectionFactory, shared::Shared};
 use crate::{
     hub::Barrier,
     logging::{PanicGuard, REPEATING},
@@ -18,35 +18,21 @@ use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
 };
-use tokio_util::{
-    sync::CancellationToken,
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 /// As the others see it.
 pub struct WorkerHandle {
     arbiter: ArbiterHandle,
-    worker: Addr<Worker>,
+    pub(super) worker: Addr<Worker>,
     connections: TaskTracker,
 }
 
-struct Worker {
+pub(super) struct Worker {
     shared: Shared,
     listeners: Vec<SocketAddr>,
     /// One for each listener.
     factories: Vec<Rc<ConnectionFactory>>,
     _guard: PanicGuard,
-}
-
-/// Server → worker: accept here, for all threads.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Accept {
-    acceptor: Acceptor,
-    socket: net::TcpListener,
-    until: CancellationToken,
-    /// Kept as long as it is listened to.
-    open: TaskTrackerToken,
 }
 
 /// Acceptor → worker of another thread: a client for you. Bounded by the file descriptors of the process.
@@ -82,17 +68,6 @@ impl WorkerHandle {
 
     pub fn connections(&self) -> usize {
         self.connections.len()
-    }
-
-    /// Lets `acceptor` live here, and keep `open`, until `until`.
-    pub fn accept(
-        &self,
-        acceptor: Acceptor,
-        socket: net::TcpListener,
-        until: CancellationToken,
-        open: TaskTrackerToken,
-    ) {
-        self.worker.do_send(Accept { acceptor, socket, until, open }); // once for each listener
     }
 
     /// Serves a client on this very thread, which has come to `factory`.
@@ -132,6 +107,11 @@ impl Worker {
     fn new(shared: Shared, listeners: Vec<SocketAddr>) -> Self {
         Self { shared, listeners, factories: Vec::new(), _guard: PanicGuard("worker") }
     }
+
+    /// What turns clients of this `listener` into sessions.
+    pub(super) fn factory(&self, listener: usize) -> Rc<ConnectionFactory> {
+        self.factories[listener].clone()
+    }
 }
 
 impl Actor for Worker {
@@ -140,18 +120,6 @@ impl Actor for Worker {
     fn started(&mut self, ctx: &mut Self::Context) {
         let factories = factories(self.shared.clone(), self.listeners.clone());
         ctx.wait(factories.into_actor(self).map(|factories, worker, _| worker.factories = factories));
-    }
-}
-
-impl Handler<Accept> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, Accept { acceptor, socket, until, open }: Accept, _: &mut Self::Context) {
-        let factory = self.factories[acceptor.listener].clone();
-        actix_rt::spawn(async move {
-            acceptor.accept(socket, factory, until).await;
-            drop(open);
-        });
     }
 }
 
