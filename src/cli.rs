@@ -4,24 +4,27 @@ use crate::client::{Address, Failure, ServerAddress};
 use clap::{Args, Parser, Subcommand};
 use std::{fs, path::PathBuf, time::Duration};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use worldcast::config::{ByteSize, RoomName};
+use worldcast::{
+    config::{ByteSize, RoomName},
+    exit::Exit,
+};
 
-const EXIT_CODES: &str = "\
+const SETTINGS: &str = "\
 Settings come from FILE, or else from config/default.toml if there is one, or else from the defaults.
-A variable wins over the file: WORLDCAST_SESSION__MAX_MESSAGE=128KiB sets max_message in [session].
+A variable wins over the file: WORLDCAST_SESSION__MAX_MESSAGE=128KiB sets max_message in [session].";
 
-Exit codes:
-    0  stopped cleanly; pipe: everything has arrived; listen: nobody reads any more
-    1  the configuration is refused, or the server could not start; pipe, listen: the server refuses,
-       or standard input or output fails
-    2  the command line is wrong
-    3  pipe, listen: the server cannot be reached, or sends away at once, for as long as --patience
-   70  a part of the server that cannot be replaced has failed
-  130  stopped at once by a second signal";
+/// The end of `--help`: where settings come from, and the exit codes.
+fn after_help() -> String {
+    let mut help = format!("{SETTINGS}\n\nExit codes:");
+    for exit in Exit::ALL {
+        help += &format!("\n  {:>3}  {}", exit.code(), exit.meaning().replace('\n', "\n       "));
+    }
+    help
+}
 
 /// A WebSocket broadcast server: what one client says in a room, every client of the room hears.
 #[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = after_help())]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

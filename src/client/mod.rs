@@ -16,7 +16,7 @@ pub use server_address::ServerAddress;
 
 use escape::escaped;
 use std::io;
-use worldcast::config::ByteSize;
+use worldcast::{config::ByteSize, exit::Exit};
 
 /// Why a command ends before its time.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +42,11 @@ impl Failure {
     }
 
     /// The exit code of the program.
-    pub fn code(&self) -> u8 {
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Refused(_) | Self::Input(_) | Self::LineTooLong { .. } | Self::Output(_) => 1,
-            Self::Usage(_) => 2,
-            Self::Unreachable(..) => 3,
+            Self::Refused(_) | Self::Input(_) | Self::LineTooLong { .. } | Self::Output(_) => Exit::Failure,
+            Self::Usage(_) => Exit::Usage,
+            Self::Unreachable(..) => Exit::Unreachable,
         }
     }
 }

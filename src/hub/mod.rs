@@ -20,9 +20,9 @@ pub use turn::{Load, Stint, TurnLimits};
 use crate::{
     config::{RoomName, Settings},
     delivery::Broadcast,
+    exit::PanicGuard,
     ids::{RoomSlot, SessionId},
     limits::Flow,
-    logging::PanicGuard,
     metrics::Metrics,
     room::{Rooms, TooManyRooms},
 };

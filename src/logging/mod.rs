@@ -70,20 +70,3 @@ fn style() -> WriteStyle {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted && std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never }
 }
-
-/// Ends the process when an actor that everything depends on panics: tokio would swallow it, and
-/// messages to the dead are lost in silence.
-pub struct PanicGuard(pub &'static str);
-
-/// The exit code after such a panic (EX_SOFTWARE of sysexits.h).
-pub const EXIT_PANIC: i32 = 70;
-
-impl Drop for PanicGuard {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            log::error!(target: TARGET, "the {} panicked; nothing works without it: exiting with code {EXIT_PANIC}", self.0);
-            finish();
-            std::process::exit(EXIT_PANIC);
-        }
-    }
-}

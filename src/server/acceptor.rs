@@ -7,11 +7,7 @@ use super::{
     listener::{has_waiting, refuse_new},
     worker::{Worker, WorkerHandle},
 };
-use crate::{
-    limits::Descriptors,
-    logging::{PanicGuard, REPEATING},
-    metrics::Metrics,
-};
+use crate::{exit::PanicGuard, limits::Descriptors, logging::REPEATING, metrics::Metrics};
 use actix::prelude::*;
 use log::error;
 use rustix::io::Errno;

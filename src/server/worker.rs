@@ -1,10 +1,7 @@
 //! A thread that serves connections, from the first request of each to its end: as the others see it, and the actor on it.
 
 use super::{connection::ConnectionFactory, shared::Shared};
-use crate::{
-    hub::Barrier,
-    logging::{PanicGuard, REPEATING},
-};
+use crate::{exit::PanicGuard, hub::Barrier, logging::REPEATING};
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
 use futures_util::{FutureExt, future::join_all};
