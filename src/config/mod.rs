@@ -13,6 +13,7 @@ pub use settings::*;
 pub use values::{
     byte_size::ByteSize,
     room_name::{RoomName, RoomNameError},
+    secret::Secret,
     web_origin::{Host, HostPattern, OriginPattern, PatternError, WebOrigin, default_port},
 };
 

@@ -1,6 +1,6 @@
 //! Every key, its meaning, its unit and its one default.
 
-use super::{ByteSize, HostPattern, OriginPattern, RoomName, RoomOverride};
+use super::{ByteSize, HostPattern, OriginPattern, RoomName, RoomOverride, Secret};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -130,7 +130,7 @@ pub struct PublishSettings {
     /// Whether everybody may publish, or only who shows a key.
     pub anyone: bool,
     /// What a publisher shows, as `Authorization: Bearer`.
-    pub keys: Vec<String>,
+    pub keys: Vec<Secret>,
     /// Idempotency keys that are remembered, over all rooms.
     pub retries: usize,
     /// How long each is held, whatever comes; then the oldest are forgotten first.

@@ -125,7 +125,7 @@ async fn a_listener_whose_connection_is_cut_misses_and_doubles_nothing() {
 async fn whoever_may_not_publish_is_told_with_exit_code_1() {
     let server = TestServer::with(|settings| {
         settings.publish.anyone = false;
-        settings.publish.keys = vec!["a-key-that-nobody-guesses".to_owned()];
+        settings.publish.keys = vec!["a-key-that-nobody-guesses".into()];
     })
     .await;
     let mut pipe = worldcast("pipe", server.address(), &[]);

@@ -187,7 +187,7 @@ async fn a_room_tells_what_it_remembers() {
 #[actix_web::test]
 async fn rooms_are_listed_page_by_page_for_who_has_a_key() {
     const KEY: &str = "a-key-that-nobody-guesses";
-    let server = TestServer::with(|settings| settings.publish.keys = vec![KEY.to_owned()]).await;
+    let server = TestServer::with(|settings| settings.publish.keys = vec![KEY.into()]).await;
     let mut members = Vec::new();
     for room in ["c", "a", "e", "b", "d"] {
         members.push(server.join(room).await);

@@ -5,7 +5,7 @@ use super::{
     loaded::Loaded,
     path::SettingPath,
 };
-use crate::config::{ByteSize, Settings};
+use crate::config::{ByteSize, Secret, Settings};
 
 use std::time::Duration;
 
@@ -112,7 +112,8 @@ fn rest(Settings { limits, compression, .. }: &Settings) -> Vec<Constraint> {
 }
 
 fn publish(settings: &Settings) -> Vec<Constraint> {
-    let is_key = |key: &String| key.len() >= MIN_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_text_of_key = |key: &str| key.len() >= MIN_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_key = |key: &Secret| is_text_of_key(key.expose());
     vec![
         bound(
             settings.publish.keys.iter().all(is_key),

@@ -53,8 +53,10 @@ impl Merge {
 
     fn set(&mut self, Assignment { key, value, source }: Assignment) {
         match try_value(&key, value.clone()) {
-            Ok(accepted) => {
-                *tree::value_mut(&mut self.values, &key) = tree::value(&accepted, &key).clone();
+            Ok(()) => {
+                let accepted = Value::deserialize(ValueDeserializer::from(value.clone()));
+                *tree::value_mut(&mut self.values, &key) =
+                    accepted.expect("settings are read from such values");
                 self.provenance.insert(key, source.provenance(value.span().start));
             }
             Err(error) => {
@@ -66,14 +68,14 @@ impl Merge {
     }
 }
 
-/// The settings with nothing but this value, as a tree; or why it cannot be.
-fn try_value<'i>(key: &SettingPath, value: Spanned<DeValue<'i>>) -> Result<Value, Error> {
+/// Says why there are no settings with nothing but this value, if there are none.
+fn try_value<'i>(key: &SettingPath, value: Spanned<DeValue<'i>>) -> Result<(), Error> {
     let nested = key.names().rfold(value, |inner, name| {
         let span = inner.span();
         let name = Spanned::new(span.clone(), name.to_owned().into());
         Spanned::new(span, DeValue::Table(DeTable::from_iter([(name, inner)])))
     });
-    Settings::deserialize(ValueDeserializer::from(nested)).map(|settings| tree::tree(&settings))
+    Settings::deserialize(ValueDeserializer::from(nested)).map(drop)
 }
 
 /// The elements of a list, each as a list of its own, so that each can be judged; of anything else, none.

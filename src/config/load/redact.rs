@@ -1,10 +1,10 @@
 //! Values that nobody may read over an operator's shoulder.
 
 use super::path::SettingPath;
+use crate::config::values::secret::MASK;
 use toml::Value;
 
 const SECRETS: [&str; 5] = ["key", "keys", "secret", "token", "password"];
-const MASK: &str = "***";
 
 /// The value as it may be shown.
 pub fn redact(key: &SettingPath, value: &Value) -> Value {

@@ -5,5 +5,6 @@ pub mod byte_size; // "64KiB"
 pub mod duration; // "25s"
 pub mod level; // "info"
 pub mod room_name; // "news"
+pub mod secret; // never shown
 pub mod text; // anything that is parsed from text
 pub mod web_origin; // "https://example.org"
