@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::client::{Address, Failure, ServerAddress};
+use crate::client::{Address, Failure, ServerAddress, Trust};
 use clap::{Args, Parser, Subcommand};
 use std::{fs, path::PathBuf, time::Duration};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -70,13 +70,17 @@ pub struct Room {
     #[arg(long = "room", value_name = "ROOM", id = "option")]
     option: Option<RoomName>,
 
-    /// The server: any address that its log prints, or just its host and port
+    /// The server: any address that its log prints, or just its host and port; wss:// or https:// for TLS
     #[arg(long, value_name = "ADDRESS", default_value = "ws://127.0.0.1:8080")]
     server: ServerAddress,
 
     /// A file with the key to show, where not everybody may publish
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+
+    /// Certificates in PEM of the only authorities to trust for TLS [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// How long to try when the server cannot be reached
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
@@ -109,9 +113,9 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// When no room is named or two are, or the file has no key.
+    /// When no room is named or two are, a file has no key or no certificate, or nobody is to be trusted.
     pub fn address(self, last: usize) -> Result<Address, Failure> {
-        let Self { name, option, server, key_file, patience, silence } = self;
+        let Self { name, option, server, key_file, ca, patience, silence } = self;
         let room = match (name.or(option), server.room.clone()) {
             (Some(room), Some(other)) if room != other => {
                 let told = format!("--server names the room {other}, and the command line the room {room}");
@@ -123,7 +127,15 @@ impl Room {
             (room, other) => room.or(other).expect("one of them"),
         };
         let key = key_file.map(read_key).transpose()?;
-        Ok(Address { server, room, key, patience, silence, last })
+        let trust = match (server.tls, ca) {
+            (true, ca) => Some(Trust::load(ca)?),
+            (false, None) => None,
+            (false, Some(_)) => {
+                let why = format!("--ca is for TLS, which {server} does without: write wss:// or https://");
+                return Err(Failure::Usage(why));
+            }
+        };
+        Ok(Address { server, trust, room, key, patience, silence, last })
     }
 }
 

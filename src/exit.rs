@@ -16,6 +16,8 @@ pub enum Exit {
     Usage = 2,
     /// A client could not reach the server in time.
     Unreachable = 3,
+    /// A client does not trust the certificate of the server.
+    Untrusted = 4,
     /// An actor that cannot be replaced panicked (`EX_SOFTWARE` of sysexits.h).
     Panic = 70,
     /// A second signal ended the server at once (128 + SIGINT, as shells count).
@@ -24,8 +26,15 @@ pub enum Exit {
 
 impl Exit {
     /// Every exit code, in ascending order.
-    pub const ALL: [Self; 6] =
-        [Self::Success, Self::Failure, Self::Usage, Self::Unreachable, Self::Panic, Self::SecondSignal];
+    pub const ALL: [Self; 7] = [
+        Self::Success,
+        Self::Failure,
+        Self::Usage,
+        Self::Unreachable,
+        Self::Untrusted,
+        Self::Panic,
+        Self::SecondSignal,
+    ];
 
     /// The number that the parent process sees.
     pub fn code(self) -> u8 {
@@ -44,6 +53,7 @@ impl Exit {
             Self::Unreachable => {
                 "pipe, listen: the server cannot be reached, or sends away at once, for as long as --patience"
             }
+            Self::Untrusted => "pipe, listen: the certificate of the server is not trusted",
             Self::Panic => "a part of the server that cannot be replaced has failed",
             Self::SecondSignal => "stopped at once by a second signal",
         }

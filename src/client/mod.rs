@@ -8,11 +8,13 @@ mod output; // standard output and its reader
 mod pipe; // standard input to a room
 mod server_address; // what people write
 mod server_message; // worldcast.v1
+mod tls; // wss://
 
 pub use connection::Address;
 pub use listen::listen;
 pub use pipe::pipe;
 pub use server_address::ServerAddress;
+pub use tls::Trust;
 
 use escape::escaped;
 use std::io;
@@ -27,6 +29,12 @@ pub enum Failure {
     Refused(String),
     #[error("cannot reach {0}: {1}")]
     Unreachable(String, String),
+    #[error("cannot trust the server: {0}")]
+    Untrusted(String),
+    #[error(
+        "this machine lists no authorities to trust{0}; install ca-certificates, or name a file: --ca FILE"
+    )]
+    NoAuthorities(String),
     #[error("cannot read what is to be said: {0}")]
     Input(io::Error),
     #[error("line {number} is longer than {max}, and was not said; --max-line takes longer ones")]
@@ -47,6 +55,7 @@ impl Failure {
             Self::Refused(_) | Self::Input(_) | Self::LineTooLong { .. } | Self::Output(_) => Exit::Failure,
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable(..) => Exit::Unreachable,
+            Self::Untrusted(_) | Self::NoAuthorities(_) => Exit::Untrusted,
         }
     }
 }
