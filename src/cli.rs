@@ -1,32 +1,33 @@
 //! The command line.
 
-use crate::client::{Address, Failure, ServerAddress};
+use crate::client::{Address, Failure, ServerAddress, Trust};
 use anyhow::anyhow;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use std::{env, fs, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use worldcast::{
     config::{ADDRESS_SYNTAX, ByteSize, RoomName, Settings},
+    exit::Exit,
     server::StartError,
 };
 
-const EXIT_CODES: &str = "\
+const SETTINGS: &str = "\
 Settings come from FILE, or else from worldcast.toml in the working directory, or else they are the defaults.
 A variable wins over the file: WORLDCAST_SESSION__MAX_MESSAGE=128KiB sets max_message in [session].
---listen wins over both.
+--listen wins over both.";
 
-Exit codes:
-    0  stopped cleanly; pipe: everything has arrived; listen: nobody reads any more
-    1  the configuration is refused, or the server could not start; pipe, listen: the server refuses,
-       or standard input or output fails
-    2  the command line is wrong
-    3  pipe, listen: the server cannot be reached, or sends away at once, for as long as --patience
-   70  a part of the server that cannot be replaced has failed
-  130  stopped at once by a second signal";
+/// The end of `--help`: where settings come from, and the exit codes.
+fn after_help() -> String {
+    let mut help = format!("{SETTINGS}\n\nExit codes:");
+    for exit in Exit::ALL {
+        help += &format!("\n  {:>3}  {}", exit.code(), exit.meaning().replace('\n', "\n       "));
+    }
+    help
+}
 
 /// A WebSocket broadcast server: what one client says in a room, every client of the room hears.
 #[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = after_help())]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -88,13 +89,17 @@ pub struct Room {
     #[arg(long = "room", value_name = "ROOM", id = "option")]
     option: Option<RoomName>,
 
-    /// The server: any address that its log prints, or just its host and port
+    /// The server: any address that its log prints, or just its host and port; wss:// or https:// for TLS
     #[arg(long, value_name = "ADDRESS", default_value = "ws://127.0.0.1:8080")]
     server: ServerAddress,
 
     /// A file with the key to show, where not everybody may publish
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+
+    /// Certificates in PEM of the only authorities to trust for TLS [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// How long to try when the server cannot be reached
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
@@ -169,9 +174,9 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// When no room is named or two are, or the file has no key.
+    /// When no room is named or two are, a file has no key or no certificate, or nobody is to be trusted.
     pub fn address(self, last: usize) -> Result<Address, Failure> {
-        let Self { name, option, server, key_file, patience, silence } = self;
+        let Self { name, option, server, key_file, ca, patience, silence } = self;
         let room = match (name.or(option), server.room.clone()) {
             (Some(room), Some(other)) if room != other => {
                 let told = format!("--server names the room {other}, and the command line the room {room}");
@@ -183,7 +188,15 @@ impl Room {
             (room, other) => room.or(other).expect("one of them"),
         };
         let key = key_file.map(read_key).transpose()?;
-        Ok(Address { server, room, key, patience, silence, last })
+        let trust = match (server.tls, ca) {
+            (true, ca) => Some(Trust::load(ca)?),
+            (false, None) => None,
+            (false, Some(_)) => {
+                let why = format!("--ca is for TLS, which {server} does without: write wss:// or https://");
+                return Err(Failure::Usage(why));
+            }
+        };
+        Ok(Address { server, trust, room, key, patience, silence, last })
     }
 }
 

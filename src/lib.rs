@@ -23,4 +23,5 @@ pub mod clock; // the time that deadlines count by
 pub mod ids; // connections, speakers, relays, rooms
 pub mod config; // what an operator may set
 pub mod metrics; // what the server counts
+pub mod exit; // why the process ends
 pub mod logging; // what is written to standard error

@@ -14,6 +14,7 @@ use std::{
 };
 use worldcast::{
     config::{DEFAULTS, Loaded, Settings},
+    exit::Exit,
     logging::{self, Escaped, TARGET},
     server::{Server, Signals},
 };
@@ -23,10 +24,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Success.into(),
         Err(error) => {
             eprintln!("worldcast: {error:#}");
-            error.downcast_ref().map_or(ExitCode::FAILURE, |failure: &Failure| failure.code().into())
+            error.downcast_ref().map_or(Exit::Failure, Failure::exit).into()
         }
     }
 }

@@ -22,7 +22,7 @@ impl Shared {
         let (settings, metrics) = (Arc::new(settings), Arc::new(Metrics::new()));
         Arc::new(Self {
             limits: Limits::new(&settings, &metrics, descriptors),
-            tokens: SessionTokens::new(&settings.session.secret),
+            tokens: SessionTokens::new(settings.session.secret.expose()),
             metrics,
             settings,
         })

@@ -1,10 +1,11 @@
 //! A connection to one room that reconnects after a loss and resumes at its last position.
 
 use super::{
-    Failure, ServerAddress,
+    Failure, ServerAddress, Trust,
     escape::escaped,
     outage::{Achievement, Outage},
     server_message::{ServerMessage, Welcome},
+    tls,
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::{future::poll_fn, task::Poll, time::Duration};
@@ -13,7 +14,7 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{
         self, Error, Message,
         client::IntoClientRequest,
@@ -28,6 +29,8 @@ use worldcast::{config::RoomName, protocol::may_come_back_after};
 pub struct Address {
     /// The server.
     pub server: ServerAddress,
+    /// The authorities of a `wss://` address; `None` without TLS.
+    pub trust: Option<Trust>,
     /// The room.
     pub room: RoomName,
     /// The value of the header `Authorization`.
@@ -237,7 +240,7 @@ impl Connection {
     /// Makes one attempt; reports it to the user if it takes more than a second.
     async fn attempt(&mut self) -> Result<(Socket, Welcome), Attempt> {
         let request = self.request()?;
-        let mut attempt = Box::pin(attempt(request));
+        let mut attempt = Box::pin(attempt(request, self.address.trust.clone()));
         match timeout(REPORT_AFTER, &mut attempt).await {
             Ok(ended) => ended,
             Err(_) => {
@@ -280,8 +283,9 @@ impl Connection {
 }
 
 /// Connects and waits for the welcome.
-async fn attempt(request: Request) -> Result<(Socket, Welcome), Attempt> {
-    let mut socket = match connect_async(request).await {
+async fn attempt(request: Request, trust: Option<Trust>) -> Result<(Socket, Welcome), Attempt> {
+    let connector = trust.as_ref().map(Trust::connector);
+    let mut socket = match connect_async_tls_with_config(request, None, false, connector).await {
         Ok((socket, _)) => socket,
         Err(Error::Http(answer)) if !is_temporary(&answer) => {
             return Err(Attempt::Permanent(refusal(&answer)));
@@ -290,7 +294,12 @@ async fn attempt(request: Request) -> Result<(Socket, Welcome), Attempt> {
         Err(error @ Error::Url(_)) => {
             return Err(Attempt::Permanent(Failure::Usage(format!("--server: {error}"))));
         }
-        Err(error) => return Err(Attempt::Temporary(escaped(&error.to_string(), &[]))),
+        Err(error) => {
+            return Err(match trust.and_then(|trust| trust.distrust(&error)) {
+                Some(why) => Attempt::Permanent(Failure::Untrusted(why)),
+                None => Attempt::Temporary(tls::sentence_of(&error)),
+            });
+        }
     };
     loop {
         match next_frame(&mut socket).await {
@@ -354,5 +363,12 @@ fn sentence_of(answer: &tungstenite::http::Response<Option<Vec<u8>>>) -> String 
     let body = answer.body().as_deref().unwrap_or_default();
     let message = serde_json::from_slice::<serde_json::Value>(body).ok();
     let message = message.as_ref().and_then(|body| body["message"].as_str());
-    escaped(message.unwrap_or(&answer.status().to_string()), &[])
+    let location = answer.headers().get(header::LOCATION).filter(|_| answer.status().is_redirection());
+    match location {
+        Some(location) => {
+            let location = String::from_utf8_lossy(location.as_bytes());
+            escaped(&format!("{}: connect to {location} instead", answer.status()), &[])
+        }
+        None => escaped(message.unwrap_or(&answer.status().to_string()), &[]),
+    }
 }

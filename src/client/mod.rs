@@ -8,15 +8,17 @@ mod output; // standard output and its reader
 mod pipe; // standard input to a room
 mod server_address; // the option --server
 mod server_message; // messages of worldcast.v1
+mod tls; // wss://
 
 pub use connection::Address;
 pub use listen::listen;
 pub use pipe::pipe;
 pub use server_address::ServerAddress;
+pub use tls::Trust;
 
 use escape::escaped;
 use std::io;
-use worldcast::config::ByteSize;
+use worldcast::{config::ByteSize, exit::Exit};
 
 /// The error that ends a command.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,14 @@ pub enum Failure {
     /// The server was not reached within `--patience`; contains its address and the last error.
     #[error("cannot reach {0}: {1}")]
     Unreachable(String, String),
+    /// The certificate of the server is not trusted.
+    #[error("cannot trust the server: {0}")]
+    Untrusted(String),
+    /// There is no certificate authority to trust.
+    #[error(
+        "this machine lists no authorities to trust{0}; install ca-certificates, or name a file: --ca FILE"
+    )]
+    NoAuthorities(String),
     /// Standard input cannot be read.
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
@@ -53,11 +63,12 @@ impl Failure {
     }
 
     /// Returns the exit code of the program.
-    pub fn code(&self) -> u8 {
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Refused(_) | Self::Input(_) | Self::LineTooLong { .. } | Self::Output(_) => 1,
-            Self::Usage(_) => 2,
-            Self::Unreachable(..) => 3,
+            Self::Refused(_) | Self::Input(_) | Self::LineTooLong { .. } | Self::Output(_) => Exit::Failure,
+            Self::Usage(_) => Exit::Usage,
+            Self::Unreachable(..) => Exit::Unreachable,
+            Self::Untrusted(_) | Self::NoAuthorities(_) => Exit::Untrusted,
         }
     }
 }

@@ -7,6 +7,8 @@ use worldcast::config::{RoomName, RoomNameError};
 /// The address of a server, which may contain the name of a room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerAddress {
+    /// The connection is encrypted: `wss://`.
+    pub tls: bool,
     /// Host and port, such as `127.0.0.1:8080`.
     authority: String,
     /// The path of the server, which begins and ends with `/`; it is longer than `/` behind a proxy
@@ -20,10 +22,8 @@ pub struct ServerAddress {
 /// The error for a text that is no address of a server.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum ServerAddressError {
-    #[error("an address begins with ws:// or http://, not with {0:?}")]
+    #[error("an address begins with ws://, wss://, http:// or https://, not with {0:?}")]
     Scheme(String),
-    #[error("TLS is not supported: connect to a port without it, by ws:// or http://")]
-    Tls,
     #[error("an address has no user name and no password; a key comes from --key-file")]
     User,
     #[error("the address has no host")]
@@ -47,13 +47,17 @@ pub enum ServerAddressError {
 impl ServerAddress {
     /// Returns the URL of the handshake for `room`, without a query.
     pub fn room_url(&self, room: &RoomName) -> String {
-        format!("ws://{}{}websocket/{}", self.authority, self.directory, room.as_str())
+        format!("{}://{}{}websocket/{}", self.scheme(), self.authority, self.directory, room.as_str())
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls { "wss" } else { "ws" }
     }
 }
 
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ws://{}{}", self.authority, self.directory.trim_end_matches('/'))
+        write!(f, "{}://{}{}", self.scheme(), self.authority, self.directory.trim_end_matches('/'))
     }
 }
 
@@ -62,17 +66,18 @@ impl FromStr for ServerAddress {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("ws", text.trim()));
-        match scheme.to_ascii_lowercase().as_str() {
-            "ws" | "http" => {}
-            "wss" | "https" => return Err(ServerAddressError::Tls),
+        let tls = match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "http" => false,
+            "wss" | "https" => true,
             _ => return Err(ServerAddressError::Scheme(format!("{scheme}://"))),
-        }
+        };
         let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (path, fragment) = rest.split_once('#').unwrap_or((rest, ""));
         check_authority(authority)?;
         let (directory, room) = split_path(path)?;
         let room = [room, fragment].into_iter().find(|room| !room.is_empty());
         Ok(Self {
+            tls,
             authority: authority.to_owned(),
             directory: directory.to_owned() + if directory.ends_with('/') { "" } else { "/" },
             room: room.map(str::parse).transpose()?,
@@ -173,6 +178,8 @@ mod tests {
             ("ws://[::1]:80", "ws://[::1]:80/websocket/tea"),
             ("ws://[::1]/", "ws://[::1]/websocket/tea"),
             ("localhost:8080", "ws://localhost:8080/websocket/tea"),
+            ("wss://example.org", "wss://example.org/websocket/tea"),
+            ("HTTPS://example.org/live/#news", "wss://example.org/live/websocket/tea"),
         ] {
             let address: ServerAddress = written.parse().unwrap();
             assert_eq!(address.room_url(&"tea".parse().unwrap()), url, "{written}");
@@ -185,9 +192,7 @@ mod tests {
             ("", "the address has no host"),
             ("ws://", "the address has no host"),
             ("ws://:8080", "the address has no host"),
-            ("ftp://host", "an address begins with ws:// or http://, not with \"ftp://\""),
-            ("wss://host", "TLS is not supported"),
-            ("HTTPS://host/", "TLS is not supported"),
+            ("ftp://host", "an address begins with ws://, wss://, http:// or https://, not with \"ftp://\""),
             ("ws://host:99999", "port 99999 is out of range: ports go from 1 to 65535"),
             ("ws://host:65536", "port 65536 is out of range"),
             ("ws://host:99999999999999999999", "port 99999999999999999999 is out of range"),

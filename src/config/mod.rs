@@ -14,6 +14,7 @@ pub use values::{
     address::ADDRESS_SYNTAX,
     byte_size::ByteSize,
     room_name::{RoomName, RoomNameError},
+    secret::Secret,
     web_origin::{Host, HostPattern, OriginPattern, PatternError, WebOrigin, default_port},
 };
 

@@ -1,6 +1,6 @@
 //! The settings: every key with its meaning, its unit and its default.
 
-use super::{ByteSize, HostPattern, OriginPattern, RoomName, RoomOverride};
+use super::{ByteSize, HostPattern, OriginPattern, RoomName, RoomOverride, Secret};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -141,7 +141,7 @@ pub struct PublishSettings {
     /// True if everyone may publish, false if only clients with one of `keys` may.
     pub anyone: bool,
     /// The keys that a publisher sends as `Authorization: Bearer`; 16 bytes or more each.
-    pub keys: Vec<String>,
+    pub keys: Vec<Secret>,
     /// Idempotency keys in memory, over all rooms; beyond it the oldest are forgotten, or a request
     /// is refused with 503.
     pub retries: usize,
@@ -201,7 +201,7 @@ pub struct SessionSettings {
     pub burst: Duration,
     /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or empty for a random one
     /// that ends with the process.
-    pub secret: String,
+    pub secret: Secret,
 }
 
 impl SessionSettings {
@@ -231,7 +231,7 @@ impl Default for SessionSettings {
             messages_per_second: 0,
             bytes_per_second: ByteSize::from_bytes(0),
             burst: Duration::from_secs(2),
-            secret: String::new(),
+            secret: Secret::default(),
         }
     }
 }

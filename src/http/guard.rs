@@ -2,7 +2,10 @@
 
 use super::{
     AppState,
-    access::cors::{allow_origin, preflight},
+    access::{
+        cors::{allow_origin, preflight},
+        origin::check_host,
+    },
     handshake::{asks_for_upgrade, join_upgrades},
     refusal::Refusal,
 };
@@ -16,19 +19,14 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        StatusCode, Version,
+        StatusCode,
         header::{self, HeaderValue},
     },
     middleware::Next,
-    web,
 };
 use log::Level;
 use percent_encoding::percent_decode_str;
-use std::{borrow::Cow, fmt::Display, net::SocketAddr};
-
-/// The address of the listener that a request came through, or of this end of its connection.
-#[derive(Clone, Copy)]
-pub struct LocalAddress(pub SocketAddr);
+use std::{fmt::Display, net::SocketAddr};
 
 /// Refuses names that are not ours, and counts every refusal. No browser is to guess what an answer is: what others say
 /// may be in it.
@@ -51,47 +49,6 @@ pub async fn guard<B: MessageBody + 'static>(
         forbid_sniffing(&mut answer);
     }
     Ok(ServiceResponse::new(request, answer))
-}
-
-/// Refuses a name that somebody else made point here. A listener is judged by its configured address; all
-/// listeners for operators share one `App`, so there each connection is judged by its own.
-fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
-    let origins = &state(request).origins;
-    let answers_to =
-        |host: &str| match (request.conn_data::<LocalAddress>(), request.app_data::<LocalAddress>()) {
-            (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
-            (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
-        };
-    match (host(request)?, request.version()) {
-        (Some(host), _) if answers_to(&host) => Ok(()),
-        (Some(host), _) => Err(Refusal::Host(host.into_owned())),
-        (None, Version::HTTP_09 | Version::HTTP_10) => Ok(()), // no browser speaks it
-        (None, _) => Err(Refusal::host_header(request)),
-    }
-}
-
-/// The name that the client has for the server: of a target in absolute form its own (RFC 9112 §3.2.2), else `Host`.
-fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
-    if let Some(authority) = request.uri().authority() {
-        return Ok(Some(authority.as_str().into()));
-    }
-    let mut hosts = request.headers().get_all(header::HOST);
-    match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => Err(Refusal::host_header(request)),
-        (host, None) => Ok(host.map(|host| String::from_utf8_lossy(host.as_bytes()))),
-    }
-}
-
-/// A page of another origin does not act here; programs, which send no Origin, do.
-pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
-    let mut origins = request.headers().get_all(header::ORIGIN);
-    let Some(origin) = origins.next() else { return Ok(()) };
-    let origin = String::from_utf8_lossy(origin.as_bytes());
-    let host = host(request)?.unwrap_or_default();
-    match origins.next().is_none() && state(request).origins.allows(&origin, &host) {
-        true => Ok(()),
-        false => Err(Refusal::Origin(origin.into_owned())),
-    }
 }
 
 /// What a refused request asked for, for the log.
@@ -149,11 +106,11 @@ fn note_response(request: &HttpRequest, response: &HttpResponse) {
     let (peer, method, path) = (request.peer_addr(), request.method().as_str(), request.uri().path());
     let asked = Asked { peer, method, path, is_handshake };
     match refusal {
-        Some(refusal) => note(state(request), &asked, refusal),
+        Some(refusal) => note(AppState::of(request), &asked, refusal),
         None => {
             let status = response.status().as_u16();
             let why = format_args!("there is no WebSocket at this address ({status})");
-            asked.log_refusal(state(request), false, why);
+            asked.log_refusal(AppState::of(request), false, why);
         }
     }
 }
@@ -173,8 +130,4 @@ fn room_at(path: &str, default: &RoomName) -> Option<RoomName> {
         }
     };
     percent_decode_str(name).decode_utf8_lossy().parse().ok()
-}
-
-fn state(request: &HttpRequest) -> &AppState {
-    request.app_data::<web::Data<AppState>>().expect("every app has its context")
 }

@@ -1,6 +1,8 @@
 //! The opening handshake (RFC 6455 §4.2): the request is judged here, the session that it becomes owns the socket.
 
-use super::{AppState, guard::check_origin, query::Query, recall::history_request, refusal::Refusal};
+use super::{
+    AppState, access::origin::check_origin, query::Query, recall::history_request, refusal::Refusal,
+};
 use crate::{
     config::RoomName,
     protocol::{Encoding, Protocol},

@@ -14,7 +14,8 @@ mod history; // what was said in one, piece by piece
 mod handshake; // the opening handshake
 mod query; // what a client asks for in its address
 
-pub use guard::{Asked, LocalAddress, guard, refuse};
+pub use access::origin::LocalAddress;
+pub use guard::{Asked, guard, refuse};
 pub use handshake::list_has;
 pub use refusal::Refusal;
 
@@ -54,6 +55,11 @@ impl AppState {
             shared,
             hub,
         }
+    }
+
+    /// What the app of `request` shares.
+    fn of(request: &HttpRequest) -> &Self {
+        request.app_data::<web::Data<Self>>().expect("every app has its state")
     }
 
     /// A place for the client of `request`.

@@ -2,7 +2,7 @@
 
 use super::{
     AppState,
-    guard::check_origin,
+    access::origin::check_origin,
     refusal::Refusal,
     request_body::{self, BodyReader, RequestBody},
 };

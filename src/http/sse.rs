@@ -1,8 +1,8 @@
 //! Server-Sent Events: the request is judged here, the session that it becomes owns the socket.
 
 use super::{
-    AppState, guard::check_origin, handshake::asks_for_upgrade, query::Query, recall::history_request,
-    refusal::Refusal,
+    AppState, access::origin::check_origin, handshake::asks_for_upgrade, query::Query,
+    recall::history_request, refusal::Refusal,
 };
 use crate::{
     protocol::{Encoding, Framing, Protocol},

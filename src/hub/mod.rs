@@ -20,9 +20,9 @@ pub use turn::{Load, Stint, TurnLimits};
 use crate::{
     config::{RoomName, Settings},
     delivery::Broadcast,
+    exit::PanicGuard,
     ids::{ConnectionId, RoomSlot},
     limits::{Flow, Source},
-    logging::PanicGuard,
     metrics::Metrics,
     room::{Rooms, TooManyRooms},
 };

@@ -76,21 +76,3 @@ fn style() -> WriteStyle {
     let is_colored = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if is_colored && std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never }
 }
-
-/// A guard that ends the process if the actor that holds it panics; it contains the actor's name.
-///
-/// tokio would catch the panic, and messages to a stopped actor are lost without an error.
-pub struct PanicGuard(pub &'static str);
-
-/// The exit code after a panic of an actor that holds a [`PanicGuard`] (EX_SOFTWARE of sysexits.h).
-pub const EXIT_PANIC: i32 = 70;
-
-impl Drop for PanicGuard {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            log::error!(target: TARGET, "the {} panicked; nothing works without it: exiting with code {EXIT_PANIC}", self.0);
-            finish();
-            std::process::exit(EXIT_PANIC);
-        }
-    }
-}

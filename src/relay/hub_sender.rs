@@ -2,8 +2,8 @@
 //! thread, or before a pong, travels together: one mailbox entry, and one wake-up of the hub's thread, for all of it.
 
 use crate::{
+    exit::PanicGuard,
     hub::{Command, Commands, Hub},
-    logging::PanicGuard,
 };
 use actix::Addr;
 use std::{cell::RefCell, mem};

@@ -5,12 +5,10 @@
 use super::{
     connection::ConnectionFactory,
     listener::{has_waiting, refuse_new},
-    worker::WorkerHandle,
+    worker::{Worker, WorkerHandle},
 };
-use crate::{
-    logging::{PanicGuard, REPEATING},
-    shared::Shared,
-};
+use crate::{exit::PanicGuard, logging::REPEATING, shared::Shared};
+use actix::prelude::*;
 use log::error;
 use rustix::io::Errno;
 use std::{
@@ -25,7 +23,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
 /// How long those have who were answered by the kernel, but whose own answer is still on its way, when a listener closes.
 const LAST_HANDSHAKES_WITHIN: Duration = Duration::from_millis(200);
@@ -41,6 +39,42 @@ pub struct Acceptor {
     /// Which of them it lives on.
     pub home: usize,
     pub shared: Arc<Shared>,
+}
+
+/// Server → worker: accept here, for all threads.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Accept {
+    acceptor: Acceptor,
+    socket: net::TcpListener,
+    until: CancellationToken,
+    /// Kept as long as it is listened to.
+    open: TaskTrackerToken,
+}
+
+impl WorkerHandle {
+    /// Lets `acceptor` live here, and keep `open`, until `until`.
+    pub fn accept(
+        &self,
+        acceptor: Acceptor,
+        socket: net::TcpListener,
+        until: CancellationToken,
+        open: TaskTrackerToken,
+    ) {
+        self.worker.do_send(Accept { acceptor, socket, until, open }); // once for each listener
+    }
+}
+
+impl Handler<Accept> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, Accept { acceptor, socket, until, open }: Accept, _: &mut Self::Context) {
+        let factory = self.factory(acceptor.listener);
+        actix_rt::spawn(async move {
+            acceptor.accept(socket, factory, until).await;
+            drop(open);
+        });
+    }
 }
 
 impl Acceptor {

@@ -67,8 +67,8 @@ impl Admin {
                 data.insert(LocalAddress(address));
             }
         });
-        for (listener, _) in listeners {
-            server = server.listen(listener).map_err(StartError::Workers)?;
+        for (listener, address) in listeners {
+            server = server.listen(listener).map_err(|cause| StartError::Admin { address, cause })?;
         }
         let server = server.run();
         let handle = server.handle();

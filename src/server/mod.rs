@@ -11,7 +11,7 @@ mod exchange; // one request and its response after the other
 mod head; // the head of a request
 mod signals; // who asks to stop
 
-pub use signals::{EXIT_SECOND_SIGNAL, Signals};
+pub use signals::Signals;
 
 use crate::{
     clock,
@@ -38,6 +38,12 @@ use workers::Workers;
 pub enum StartError {
     #[error("cannot listen on {address}: {}{}", .cause.kind(), listener::remedy(.cause, .key))]
     Listen { address: SocketAddr, key: &'static str, cause: io::Error },
+    #[error("cannot serve what operators ask on {address} (admin.listen)")]
+    Admin {
+        address: SocketAddr,
+        #[source]
+        cause: io::Error,
+    },
     #[error("cannot start the worker threads")]
     Workers(#[source] io::Error),
 }
@@ -49,7 +55,7 @@ impl StartError {
             Self::Listen { cause, .. } if cause.kind() == io::ErrorKind::AddrInUse => {
                 listener::free_addresses(settings)
             }
-            Self::Listen { .. } | Self::Workers(_) => None,
+            Self::Listen { .. } | Self::Admin { .. } | Self::Workers(_) => None,
         }
     }
 }

@@ -1,12 +1,9 @@
 //! The signals that the server takes: some ask it to stop, none ends it without a goodbye.
 
-use crate::logging::{TARGET, finish};
+use crate::{exit::Exit, logging::TARGET};
 use log::{debug, info, warn};
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// The exit code when a second signal ended the process at once.
-pub const EXIT_SECOND_SIGNAL: i32 = 130;
 
 pub struct Signals {
     interrupt: Signal,
@@ -51,8 +48,7 @@ impl Signals {
         actix_rt::spawn(async move {
             let signal = self.next_stop().await;
             warn!(target: TARGET, "{signal} again: stopping at once; whoever is still connected is cut off");
-            finish();
-            std::process::exit(EXIT_SECOND_SIGNAL);
+            Exit::SecondSignal.end_process();
         });
     }
 }

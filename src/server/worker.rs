@@ -1,11 +1,7 @@
 //! A thread that serves connections, from the first request of each to its end: as the others see it, and the actor on it.
 
-use super::{acceptor::Acceptor, connection::ConnectionFactory, context::ServerContext};
-use crate::{
-    hub::Barrier,
-    logging::{PanicGuard, REPEATING},
-    relay::WorkerContext,
-};
+use super::{connection::ConnectionFactory, context::ServerContext};
+use crate::{exit::PanicGuard, hub::Barrier, logging::REPEATING, relay::WorkerContext};
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
 use futures_util::{FutureExt, future::join_all};
@@ -19,36 +15,22 @@ use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
 };
-use tokio_util::{
-    sync::CancellationToken,
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 /// As the others see it.
 pub struct WorkerHandle {
     arbiter: ArbiterHandle,
-    worker: Addr<Worker>,
+    pub(super) worker: Addr<Worker>,
     connections: TaskTracker,
 }
 
-struct Worker {
+pub(super) struct Worker {
     context: ServerContext,
     worker: Rc<WorkerContext>,
     listeners: Vec<SocketAddr>,
     /// One for each listener.
     factories: Vec<Rc<ConnectionFactory>>,
     _guard: PanicGuard,
-}
-
-/// Server → worker: accept here, for all threads.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Accept {
-    acceptor: Acceptor,
-    socket: net::TcpListener,
-    until: CancellationToken,
-    /// Kept as long as it is listened to.
-    open: TaskTrackerToken,
 }
 
 /// Acceptor → worker of another thread: a client for you. Bounded by the file descriptors of the process.
@@ -84,17 +66,6 @@ impl WorkerHandle {
 
     pub fn connections(&self) -> usize {
         self.connections.len()
-    }
-
-    /// Lets `acceptor` live here, and keep `open`, until `until`.
-    pub fn accept(
-        &self,
-        acceptor: Acceptor,
-        socket: net::TcpListener,
-        until: CancellationToken,
-        open: TaskTrackerToken,
-    ) {
-        self.worker.do_send(Accept { acceptor, socket, until, open }); // once for each listener
     }
 
     /// Serves a client on this very thread, which has come to `factory`.
@@ -140,6 +111,11 @@ impl Worker {
             _guard: PanicGuard("worker"),
         }
     }
+
+    /// What turns clients of this `listener` into sessions.
+    pub(super) fn factory(&self, listener: usize) -> Rc<ConnectionFactory> {
+        self.factories[listener].clone()
+    }
 }
 
 impl Actor for Worker {
@@ -148,18 +124,6 @@ impl Actor for Worker {
     fn started(&mut self, ctx: &mut Self::Context) {
         let factories = factories(self.context.clone(), self.worker.clone(), self.listeners.clone());
         ctx.wait(factories.into_actor(self).map(|factories, worker, _| worker.factories = factories));
-    }
-}
-
-impl Handler<Accept> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, Accept { acceptor, socket, until, open }: Accept, _: &mut Self::Context) {
-        let factory = self.factories[acceptor.listener].clone();
-        actix_rt::spawn(async move {
-            acceptor.accept(socket, factory, until).await;
-            drop(open);
-        });
     }
 }
 

@@ -12,10 +12,10 @@ use std::{
 };
 use worldcast::{
     config::Settings,
+    exit::Exit,
     hub::{Drain, Event, Hub, Turn},
     ids::RelayId,
     limits::Descriptors,
-    logging::EXIT_PANIC,
     metrics::Metrics,
     relay::{Relay, WorkerContext},
     shared::Shared,
@@ -51,7 +51,7 @@ fn fails_alone(name: &str, fatal: fn()) {
     }
     let mut process = Command::new(env::current_exe().expect("this program"));
     process.args(["--exact", name]).env(FAILS, "1").stdout(Stdio::null()).stderr(Stdio::null());
-    assert_eq!(process.status().expect("it runs").code(), Some(EXIT_PANIC));
+    assert_eq!(process.status().expect("it runs").code(), Some(Exit::Panic.code().into()));
 }
 
 fn hub() -> Addr<Hub> {

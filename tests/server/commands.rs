@@ -25,7 +25,7 @@ fn worldcast(command: &str, server: SocketAddr, arguments: &[&str]) -> Child {
 }
 
 /// The program with these arguments, and its standard output going into `output`.
-fn runs(arguments: &[&str], output: impl Into<Stdio>) -> Child {
+pub fn runs(arguments: &[&str], output: impl Into<Stdio>) -> Child {
     Command::new(env!("CARGO_BIN_EXE_worldcast"))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -37,7 +37,7 @@ fn runs(arguments: &[&str], output: impl Into<Stdio>) -> Child {
 }
 
 /// The exit code, and what was said on standard error.
-async fn end_of(mut child: Child) -> (Option<i32>, String) {
+pub async fn end_of(mut child: Child) -> (Option<i32>, String) {
     drop(child.stdin.take());
     let output = within("the end of the program", child.wait_with_output()).await.expect("a child of ours");
     (output.status.code(), String::from_utf8(output.stderr).expect("text"))
@@ -125,7 +125,7 @@ async fn a_listener_whose_connection_is_cut_misses_and_doubles_nothing() {
 async fn whoever_may_not_publish_is_told_with_exit_code_1() {
     let server = TestServer::with(|settings| {
         settings.publish.anyone = false;
-        settings.publish.keys = vec!["a-key-that-nobody-guesses".to_owned()];
+        settings.publish.keys = vec!["a-key-that-nobody-guesses".into()];
     })
     .await;
     let mut pipe = worldcast("pipe", server.address(), &[]);
@@ -343,8 +343,7 @@ async fn mistakes_of_the_command_line_are_exit_code_2_and_nothing_is_tried() {
             &["news", "--server", "ws://127.0.0.1:99999"],
             "port 99999 is out of range: ports go from 1 to 65535",
         ),
-        (&["news", "--server", "wss://127.0.0.1"], "TLS is not supported"),
-        (&["news", "--server", "ftp://127.0.0.1"], "begins with ws:// or http://"),
+        (&["news", "--server", "ftp://127.0.0.1"], "begins with ws://, wss://, http:// or https://"),
         (&["news", "--server", "ws://127.0.0.1/websocket/sport"], "names the room sport"),
         (&["news", "--server", ""], "no host"),
         (&["news", "--patience", "soon"], "--patience"),

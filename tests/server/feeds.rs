@@ -13,7 +13,7 @@ fn overrides(settings: &mut Settings, overrides: &str) {
 
 fn feed(settings: &mut Settings) {
     settings.publish.anyone = false;
-    settings.publish.keys = vec![KEY.to_owned()];
+    settings.publish.keys = vec![KEY.into()];
 }
 
 #[actix_web::test]

@@ -187,7 +187,7 @@ async fn a_room_tells_what_it_remembers() {
 #[actix_web::test]
 async fn rooms_are_listed_page_by_page_for_who_has_a_key() {
     const KEY: &str = "a-key-that-nobody-guesses";
-    let server = TestServer::with(|settings| settings.publish.keys = vec![KEY.to_owned()]).await;
+    let server = TestServer::with(|settings| settings.publish.keys = vec![KEY.into()]).await;
     let mut members = Vec::new();
     for room in ["c", "a", "e", "b", "d"] {
         members.push(server.join(room).await);
@@ -246,6 +246,29 @@ async fn a_page_reads_what_it_may_connect_to_and_nothing_else() {
     assert_eq!(page_asks("OPTIONS", "https://app.example").await, shown(204, "https://app.example"));
     assert_eq!(page_asks("GET", "https://evil.example").await, shown(200, ""));
     assert_eq!(page_asks("OPTIONS", "https://evil.example").await, shown(405, ""));
+}
+
+/// A cache that keeps the answer to a program must not give it to a page.
+#[actix_web::test]
+async fn every_answer_about_rooms_depends_on_the_origin_and_no_other_does() {
+    for (method, path, host, vary) in [
+        ("GET", "/rooms/news", "localhost:8080", "Origin"),
+        ("GET", "/rooms/", "localhost:8080", "Origin"),
+        ("GET", "/rooms", "localhost:8080", "Origin"), // needs a key
+        ("GET", "/rooms/news/nothing", "localhost:8080", "Origin"),
+        ("DELETE", "/rooms/news/batch", "localhost:8080", "Origin"),
+        ("OPTIONS", "/rooms/news/messages", "localhost:8080", "Origin"),
+        ("GET", "/rooms/news", "evil.example", "Origin"), // another name than ours
+        ("GET", "/roomsnews", "localhost:8080", ""),
+        ("GET", "/", "localhost:8080", ""),
+    ] {
+        let request = TestRequest::default().method(method.parse().unwrap()).uri(path);
+        let answer = answer(request.insert_header(("Host", host))).await;
+        assert_eq!(answer.header("vary"), vary, "{method} {path} at {host}");
+        assert_eq!(answer.header("access-control-allow-origin"), "", "{method} {path}");
+    }
+    let page = TestRequest::get().uri("/roomsnews").insert_header(("Origin", "http://localhost:3000"));
+    assert_eq!(answer(page).await.header("access-control-allow-origin"), "");
 }
 
 /// The status, the origin that may read the answer, and what the answer depends on.

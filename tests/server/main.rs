@@ -27,4 +27,5 @@ mod crowds; // many rooms and large rooms
 mod stopping; // how the server ends
 mod program; // what an operator sees
 mod commands; // the program as a client
+mod tls; // the same over TLS
 mod strangers; // clients that nobody here wrote

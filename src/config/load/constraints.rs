@@ -6,7 +6,7 @@ use super::{
     loaded::Loaded,
     path::SettingPath,
 };
-use crate::config::{ByteSize, Settings};
+use crate::config::{ByteSize, Secret, Settings};
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -125,7 +125,7 @@ fn session(Settings { session, rooms, .. }: &Settings) -> Vec<Constraint> {
         bound(session.max_head <= MAX_HEAD, "session.max_head", "must be at most 128KiB"),
         bound(!session.burst.is_zero(), "session.burst", LONGER_THAN_ZERO),
         bound(
-            session.secret.is_empty() || is_secret(&session.secret, MIN_SECRET),
+            session.secret.expose().is_empty() || is_secret(session.secret.expose(), MIN_SECRET),
             "session.secret",
             "must be empty or at least 32 visible ASCII characters, for example from `openssl rand -hex 32`",
         ),
@@ -144,7 +144,7 @@ fn limits_and_compression(Settings { limits, compression, .. }: &Settings) -> Ve
 }
 
 fn publish(settings: &Settings) -> Vec<Constraint> {
-    let is_key = |key: &String| is_secret(key, MIN_KEY);
+    let is_key = |key: &Secret| is_secret(key.expose(), MIN_KEY);
     vec![
         bound(
             settings.publish.keys.iter().all(is_key),

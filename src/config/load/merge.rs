@@ -61,8 +61,10 @@ impl Merge {
 
     fn set(&mut self, Assignment { key, value, source }: Assignment) {
         match try_value(&key, value.clone()) {
-            Ok(accepted) => {
-                *tree::value_mut(&mut self.values, &key) = tree::value(&accepted, &key).clone();
+            Ok(()) => {
+                let accepted = Value::deserialize(ValueDeserializer::from(value.clone()));
+                *tree::value_mut(&mut self.values, &key) =
+                    accepted.expect("settings are read from such values");
                 self.provenance.insert(key, source.provenance(value.span().start));
             }
             Err(error) => {
@@ -74,14 +76,14 @@ impl Merge {
     }
 }
 
-/// Deserializes the defaults with this value alone; returns them as a tree, or serde's error.
-fn try_value<'i>(key: &SettingPath, value: Spanned<DeValue<'i>>) -> Result<Value, Error> {
+/// Deserializes the defaults with this value alone; returns the error of serde, if any.
+fn try_value<'i>(key: &SettingPath, value: Spanned<DeValue<'i>>) -> Result<(), Error> {
     let nested = key.names().rfold(value, |inner, name| {
         let span = inner.span();
         let name = Spanned::new(span.clone(), name.to_owned().into());
         Spanned::new(span, DeValue::Table(DeTable::from_iter([(name, inner)])))
     });
-    Settings::deserialize(ValueDeserializer::from(nested)).map(|settings| tree::tree(&settings))
+    Settings::deserialize(ValueDeserializer::from(nested)).map(drop)
 }
 
 /// Returns each element of a list as a list of its own, to validate it by itself; nothing for

@@ -99,6 +99,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_secret_is_read_and_shown_nowhere() {
+        let key = "a-key-that-nobody-guesses";
+        let text = format!("[publish]\nkeys = [\"{key}\"]\n");
+        let loaded = judge(Path::new("x"), &text, &Environment::new([]), &[]).expect("a key");
+        assert_eq!(loaded.settings.publish.keys, [key.into()]);
+        let settings = &loaded.settings;
+        for shown in [
+            format!("{settings:?}"),
+            format!("{loaded:?}"),
+            loaded.to_string(),
+            tree::tree(settings).to_string(),
+            serde_json::to_string(settings).expect("settings are JSON"),
+        ] {
+            assert!(!shown.contains(key), "{shown}");
+        }
+        assert!(loaded.to_string().contains(r#"keys = ["***"]"#));
+    }
+
     /// Replaces some letters at a place by others.
     type Edit = (Index, usize, String);
 

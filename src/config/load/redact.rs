@@ -1,10 +1,10 @@
 //! Masks secrets in values that are shown.
 
 use super::path::SettingPath;
+use crate::config::values::secret::MASK;
 use toml::Value;
 
 const SECRETS: [&str; 5] = ["key", "keys", "secret", "token", "password"];
-const MASK: &str = "***";
 
 /// Returns `value` with the secrets in it masked.
 pub fn redact(key: &SettingPath, value: &Value) -> Value {

@@ -5,5 +5,6 @@ pub mod byte_size; // "64KiB"
 pub mod duration; // "25s"
 pub mod level; // "info"
 pub mod room_name; // "news"
+pub mod secret; // a value that is never shown
 pub mod text; // the visitor for values in quotes
 pub mod web_origin; // "https://example.org"

@@ -1,14 +1,14 @@
 //! Who shows a key.
 
-use crate::http::refusal::Refusal;
+use crate::{config::Secret, http::refusal::Refusal};
 use actix_web::{HttpRequest, http::header};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
 /// The keys that open what not everybody may do.
-pub struct ApiKeys(Vec<String>);
+pub struct ApiKeys(Vec<Secret>);
 
 impl ApiKeys {
-    pub fn new(keys: Vec<String>) -> Self {
+    pub fn new(keys: Vec<Secret>) -> Self {
         Self(keys)
     }
 
@@ -20,7 +20,7 @@ impl ApiKeys {
         let shown = request.headers().get(header::AUTHORIZATION).ok_or(Refusal::KeyRequired)?;
         let shown = bearer(shown.as_bytes()).ok_or(Refusal::KeyRequired)?;
         // Every key is looked at, so that time tells nothing but lengths.
-        let fits = |found: Choice, key: &String| found | key.as_bytes().ct_eq(shown);
+        let fits = |found: Choice, key: &Secret| found | key.matches(shown);
         match self.0.iter().fold(Choice::from(0), fits).into() {
             true => Ok(()),
             false => Err(Refusal::Key),
@@ -40,7 +40,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn check(authorization: &str) -> Result<(), &'static str> {
-        let keys = ApiKeys::new(vec!["one-key-of-many-1".to_owned(), "one-key-of-many-2".to_owned()]);
+        let keys = ApiKeys::new(vec!["one-key-of-many-1".into(), "one-key-of-many-2".into()]);
         let request = TestRequest::default().insert_header((header::AUTHORIZATION, authorization));
         keys.check(&request.to_http_request()).map_err(|refusal| refusal.code())
     }

@@ -1,6 +1,6 @@
 //! What a page of another origin that may connect is allowed to read (Fetch, section 3.2, "CORS protocol").
 
-use crate::http::guard::check_origin;
+use super::origin::check_origin;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -12,7 +12,7 @@ use actix_web::{
 /// The answer to a browser that asks before it sends what a form could not; nothing for any other request.
 pub fn preflight(request: &HttpRequest) -> Option<HttpResponse> {
     let asks = *request.method() == Method::OPTIONS
-        && request.path().starts_with("/rooms")
+        && is_readable(request)
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     (asks && check_origin(request).is_ok()).then(|| {
         HttpResponse::NoContent()
@@ -26,15 +26,21 @@ pub fn preflight(request: &HttpRequest) -> Option<HttpResponse> {
     })
 }
 
-/// Lets the page that asks read the answer, if it may connect.
+/// Lets the page that asks read the answer, if it may connect. A cache must not give the answer for one page to another,
+/// nor that for a request without an origin (Fetch, section 3.2.5).
 pub fn allow_origin(request: &HttpRequest, answer: &mut HttpResponse) {
-    let Some(origin) = request.headers().get(header::ORIGIN) else { return };
-    if !request.path().starts_with("/rooms") {
+    if !is_readable(request) {
         return;
     }
     let headers = answer.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if check_origin(request).is_ok() {
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = request.headers().get(header::ORIGIN).filter(|_| check_origin(request).is_ok()) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }
+}
+
+/// Pages of other origins read what is said about rooms: `/rooms` and everything below it.
+fn is_readable(request: &HttpRequest) -> bool {
+    let below = request.path().strip_prefix("/rooms");
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -1,12 +1,23 @@
-//! Which web pages may connect, and under which names the server answers, as plain data.
+//! Which web pages may connect, and under which names the server answers: the rules as plain data, and the check of
+//! a request.
 //!
 //! Any page of the web may open a WebSocket to any address its visitor can reach, and send the
 //! visitor's cookies along: only the server can refuse (RFC 6455 §10.2). And a page can make a name of its own point
 //! to an address of its visitor's network (DNS rebinding): then it is of the same origin as the server, and only the
 //! name that its browser sends as `Host` gives it away.
 
-use crate::config::{Host, HostPattern, OriginPattern, OriginSettings, WebOrigin, default_port};
-use std::net::{IpAddr, SocketAddr};
+use crate::{
+    config::{Host, HostPattern, OriginPattern, OriginSettings, WebOrigin, default_port},
+    http::{AppState, refusal::Refusal},
+};
+use actix_web::{
+    HttpRequest,
+    http::{Version, header},
+};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+};
 
 pub struct Origins {
     allowed: Vec<OriginPattern>,
@@ -91,6 +102,51 @@ impl Origins {
             name => beyond_loopback && self.hosts.is_empty() && name.is_local(),
         };
         host.is_loopback() || is_listed || is_local
+    }
+}
+
+/// The address of the listener that a request came through, or of this end of its connection.
+#[derive(Clone, Copy)]
+pub struct LocalAddress(pub SocketAddr);
+
+/// Refuses a name that somebody else made point here. A listener is judged by its configured address; all
+/// listeners for operators share one `App`, so there each connection is judged by its own.
+pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
+    let origins = &AppState::of(request).origins;
+    let answers_to =
+        |host: &str| match (request.conn_data::<LocalAddress>(), request.app_data::<LocalAddress>()) {
+            (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
+            (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
+        };
+    match (host(request)?, request.version()) {
+        (Some(host), _) if answers_to(&host) => Ok(()),
+        (Some(host), _) => Err(Refusal::Host(host.into_owned())),
+        (None, Version::HTTP_09 | Version::HTTP_10) => Ok(()), // no browser speaks it
+        (None, _) => Err(Refusal::host_header(request)),
+    }
+}
+
+/// The name that the client has for the server: of a target in absolute form its own (RFC 9112 §3.2.2), else `Host`.
+fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
+    if let Some(authority) = request.uri().authority() {
+        return Ok(Some(authority.as_str().into()));
+    }
+    let mut hosts = request.headers().get_all(header::HOST);
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err(Refusal::host_header(request)),
+        (host, None) => Ok(host.map(|host| String::from_utf8_lossy(host.as_bytes()))),
+    }
+}
+
+/// A page of another origin does not act here; programs, which send no Origin, do.
+pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
+    let mut origins = request.headers().get_all(header::ORIGIN);
+    let Some(origin) = origins.next() else { return Ok(()) };
+    let origin = String::from_utf8_lossy(origin.as_bytes());
+    let host = host(request)?.unwrap_or_default();
+    match origins.next().is_none() && AppState::of(request).origins.allows(&origin, &host) {
+        true => Ok(()),
+        false => Err(Refusal::Origin(origin.into_owned())),
     }
 }
 

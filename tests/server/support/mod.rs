@@ -11,6 +11,7 @@ mod program; // programs that nobody here wrote
 mod proxy; // a way that does not last
 mod raw; // a client of bare bytes
 mod server; // a server in this process
+mod tls; // TLS in front of one
 mod v1; // a client of the subprotocol
 
 pub use app::{Answer, answer, answer_with, upgrade};
@@ -24,6 +25,7 @@ pub use program::output_of;
 pub use proxy::{QuietProxy, proxy_that_cuts};
 pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
+pub use tls::{Authority, Flaw, TlsProxy};
 pub use v1::V1;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -3,7 +3,7 @@
 use actix_web::rt::spawn;
 use std::{future::pending, net::SocketAddr, ops::Range, pin::pin, time::Duration};
 use tokio::{
-    io::copy,
+    io::{AsyncRead, AsyncWrite, copy, split},
     net::{TcpListener, TcpStream},
     sync::watch,
     time::timeout,
@@ -55,15 +55,15 @@ impl QuietProxy {
     }
 }
 
-async fn listen() -> (TcpListener, SocketAddr) {
+pub async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     (listener, address)
 }
 
-async fn pass_on(client: TcpStream, server: SocketAddr) {
+pub async fn pass_on(client: impl AsyncRead + AsyncWrite, server: SocketAddr) {
     let Ok(server) = TcpStream::connect(server).await else { return };
-    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_client, mut to_client) = split(client);
     let (mut from_server, mut to_server) = server.into_split();
     tokio::select! {
         _ = copy(&mut from_client, &mut to_server) => {}
