@@ -1,8 +1,5 @@
 //! What the program withstands, seen from outside its process; the name of a test is the promise.
 
-#[allow(dead_code, unused_imports, reason = "shared by test targets that each use a part of it")]
-#[path = "../process/mod.rs"]
-mod process; // the program in a process of its own
 mod support; // clients, and patience that ends
 
 mod deaf; // who reads nothing
@@ -20,3 +17,5 @@ mod operators; // what they ask
 mod turns; // what one client does while another waits
 mod failure; // what breaks inside
 mod stopping; // signals
+
+use testing::process; // the program in a process of its own
