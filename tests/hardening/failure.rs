@@ -42,6 +42,17 @@ fn a_relay_that_panics_ends_the_process_with_its_own_code() {
     });
 }
 
+#[test]
+fn a_panic_in_the_task_of_a_hub_sender_ends_the_process_with_its_own_code() {
+    fails_alone("failure::a_panic_in_the_task_of_a_hub_sender_ends_the_process_with_its_own_code", || {
+        actix::spawn(async {
+            let sender = HubSender::new(hub());
+            let panics = async { panic!("beside it, in its task") };
+            tokio::join!(sender.run(), panics);
+        });
+    });
+}
+
 /// Runs the test of this `name` in a process of its own, where it does what is fatal.
 fn fails_alone(name: &str, fatal: fn()) {
     if env::var_os(FAILS).is_some() {

@@ -14,6 +14,8 @@ mod descriptors; // no more of them
 mod spread; // over the threads
 mod log; // nobody reads it
 mod operators; // what they ask
+mod listeners; // of IPv6, and several for operators
+mod measures; // what a message adds to the metrics
 mod turns; // what one client does while another waits
 mod failure; // what breaks inside
 mod stopping; // signals
