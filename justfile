@@ -30,7 +30,7 @@ deny:
 
 # Compares two builds: `just bench --against OTHER/target/release/worldcast single burst`.
 bench *arguments:
-    cargo bench --locked --bench fanout -- {{arguments}}
+    cargo run --release --locked -p worldcast-bench -- {{arguments}}
 
 # Runs the stress test: clients that talk, lag, vanish and come back, checked against a model.
 stress *arguments:

@@ -1,8 +1,5 @@
 //! The page in a real browser, against the real program; the name of a test is the promise.
 
-#[allow(dead_code, unused_imports, reason = "shared by test targets that each use a part of it")]
-#[path = "../process/mod.rs"]
-mod process; // the program in a process of its own
 mod support; // a browser, its windows, what a person sees and does
 
 mod talking; // what is said and heard
@@ -16,3 +13,5 @@ mod policy; // what the browser forbids
 mod scripts; // imports, and tables that documents share
 mod crowd; // more than anybody can read
 mod access; // whoever sits there, with whatever screen
+
+use testing::process; // the program in a process of its own

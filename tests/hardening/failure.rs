@@ -17,7 +17,7 @@ use worldcast::{
     ids::RelayId,
     limits::Descriptors,
     metrics::Metrics,
-    relay::{Relay, WorkerContext},
+    relay::{HubSender, Relay, WorkerContext},
     shared::Shared,
 };
 
@@ -38,6 +38,17 @@ fn a_hub_that_panics_ends_the_process_with_its_own_code() {
 fn a_relay_that_panics_ends_the_process_with_its_own_code() {
     fails_alone("failure::a_relay_that_panics_ends_the_process_with_its_own_code", || {
         relay().do_send(Turn(vec![Event::Draining { over: FOR_EVER }]));
+    });
+}
+
+#[test]
+fn a_panic_in_the_task_of_a_hub_sender_ends_the_process_with_its_own_code() {
+    fails_alone("failure::a_panic_in_the_task_of_a_hub_sender_ends_the_process_with_its_own_code", || {
+        actix::spawn(async {
+            let sender = HubSender::new(hub());
+            let panics = async { panic!("beside it, in its task") };
+            tokio::join!(sender.run(), panics);
+        });
     });
 }
 

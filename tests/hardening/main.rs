@@ -1,8 +1,5 @@
 //! What the program withstands, seen from outside its process; the name of a test is the promise.
 
-#[allow(dead_code, unused_imports, reason = "shared by test targets that each use a part of it")]
-#[path = "../process/mod.rs"]
-mod process; // the program in a process of its own
 mod support; // clients, and patience that ends
 
 mod deaf; // who reads nothing
@@ -17,7 +14,11 @@ mod descriptors; // no more of them
 mod spread; // over the threads
 mod log; // nobody reads it
 mod operators; // what they ask
+mod listeners; // of IPv6, and several for operators
+mod measures; // what a message adds to the metrics
 mod turns; // what one client does while another waits
 mod patience; // what slow clients do in turn
 mod failure; // what breaks inside
 mod stopping; // signals
+
+use testing::process; // the program in a process of its own

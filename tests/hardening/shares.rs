@@ -150,14 +150,16 @@ async fn where_answers_are_scarce_each_address_has_one() {
     remembers_much(&server).await;
     let mut slow = Vec::new();
     let refused = loop {
-        let (socket, head) = reads_nothing(&server, 1).await;
+        let (mut socket, mut head) = reads_nothing(&server, 1).await;
         if !head.starts_with("HTTP/1.1 200 ") {
+            within("the rest of a refusal", socket.read_to_string(&mut head)).await.expect("text");
             break head;
         }
         slow.push(socket);
         assert!(slow.len() <= 4, "a quarter of 16 MiB");
     };
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1"), "{refused}");
+    assert!(refused.contains(r#""error":"busy""#), "{refused}");
     for last in 2..6 {
         let (status, took) = asks(&server, last, HISTORY.to_owned()).await;
         assert!(status == 200 && took < SOON, "{status} after {took:?}");

@@ -1,53 +1,39 @@
 //! The words that these tests are written in.
 
 use crate::process::{Server, handshake};
-use futures_util::{SinkExt, StreamExt};
 use socket2::{SockRef, TcpKeepalive};
-use std::{fmt::Display, future::Future, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
+pub use testing::{eventually, within};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    time::{sleep, timeout},
 };
-use tokio_tungstenite::{WebSocketStream, client_async};
 use tungstenite::Message;
 
-/// How long anything may take that is to happen at all.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// A client by a library that nobody here wrote.
-pub struct Client(WebSocketStream<TcpStream>);
+pub struct Client(testing::Client);
 
 impl Client {
-    /// A client at `path` that has heard the greeting.
+    /// A client at `path` that has received the greeting.
     pub async fn joins(server: &Server, path: &str) -> Self {
-        let joined = async {
-            let socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
-            let (socket, _) = client_async(format!("ws://localhost{path}"), socket).await.expect("a session");
-            let mut client = Self(socket);
-            assert_eq!(client.hears().await, "world");
-            client
-        };
-        within(format!("a session at {path}"), joined).await
+        let mut client = Self(testing::Client::connect(server.listeners[0], path).await);
+        assert_eq!(client.hears().await, "world");
+        client
     }
 
     pub async fn says(&mut self, text: &str) {
-        let said = self.0.send(Message::text(text));
-        within("the server to take a message", said).await.expect("a session");
+        self.0.says(text).await;
     }
 
     /// The next text.
     pub async fn hears(&mut self) -> String {
-        let text = async {
-            loop {
-                match self.0.next().await.expect("a session").expect("a message") {
-                    Message::Text(text) => return text.to_string(),
-                    Message::Ping(_) => {}
-                    other => panic!("heard {other:?} instead of text"),
-                }
+        loop {
+            match self.0.hears_message().await {
+                Message::Text(text) => return text.to_string(),
+                Message::Ping(_) => {}
+                other => panic!("heard {other:?} instead of text"),
             }
-        };
-        within("a message", text).await
+        }
     }
 
     /// Whether the session works: what is said comes back.
@@ -58,15 +44,12 @@ impl Client {
 
     /// The code that the session ends with.
     pub async fn ends_with(mut self) -> Option<u16> {
-        let code = async {
-            while let Some(Ok(message)) = self.0.next().await {
-                if let Message::Close(frame) = message {
-                    return frame.map(|frame| frame.code.into());
-                }
+        while let Some(message) = self.0.next().await {
+            if let Message::Close(frame) = message {
+                return frame.map(|frame| frame.code.into());
             }
-            None
-        };
-        within("the end of a session", code).await
+        }
+        None
     }
 }
 
@@ -147,22 +130,4 @@ pub async fn knocks(server: &Server) -> String {
 pub async fn comes_to(server: &Server, name: &str, value: u64) {
     let what = format!("{name} to come to {value}");
     within(what, async { while server.metrics().await.value(name) != value {} }).await;
-}
-
-/// Waits until `is_so`, looking again and again.
-pub async fn eventually(what: impl Display, mut is_so: impl FnMut() -> bool) {
-    let looks = async {
-        while !is_so() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    within(what, looks).await;
-}
-
-/// Waits for `event`, or panics with the name of `what` did not happen.
-pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, event).await {
-        Ok(happened) => happened,
-        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
-    }
 }

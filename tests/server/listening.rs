@@ -1,6 +1,6 @@
 //! Listening over HTTP: Server-Sent Events, history, and what is known about rooms.
 
-use crate::support::{Events, Host, Http, TestServer, V1, answer, answer_with, output_of};
+use crate::support::{Events, Host, Http, Raw, TestServer, V1, answer, answer_with, output_of};
 use actix_web::{rt::spawn, test::TestRequest};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -27,6 +27,16 @@ async fn who_listens_over_http_hears_what_is_said() {
     bert.says_binary(&[0, 255][..]).await;
     let event = anna.hears().await.unwrap();
     assert_eq!((event.name.as_str(), event.data.as_str()), ("binary", "AP8="));
+}
+
+#[actix_web::test]
+async fn proxies_are_told_not_to_hold_events_back() {
+    let server = TestServer::start().await;
+    let mut raw = Raw::connect(server.address()).await;
+    raw.sends(format!("GET {EVENTS} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    let head = raw.reads_head().await.to_lowercase();
+    assert!(head.contains("\r\nx-accel-buffering: no\r\n"), "{head}");
+    assert!(head.contains("\r\ncache-control: no-store\r\n"), "{head}");
 }
 
 #[actix_web::test]

@@ -21,6 +21,7 @@ mod pace; // how fast a client may speak
 mod patience; // how long the server waits, how much it keeps
 mod flow; // how fast anybody may speak
 mod closing; // how a session ends
+mod reasons; // why it ends, by name
 mod leaving; // what a vanished client leaves behind
 mod log_lines; // what is written about clients
 mod crowds; // many rooms and large rooms

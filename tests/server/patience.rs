@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::{
     io::{AsyncWriteExt, copy, sink},
     net::TcpStream,
-    time::timeout,
 };
 use worldcast::config::{ByteSize, Settings};
 
@@ -172,8 +171,7 @@ async fn who_is_sent_away_keeps_nobody_from_speaking() {
     deaf.joins("news").await;
 
     let flood = frame(0x82, &[0; 900]).repeat(30_000); // more than any kernel keeps
-    let until_both_windows_are_full = Duration::from_secs(2); // then the kernel may wait for ever
-    let _ = timeout(until_both_windows_are_full, deaf.sends_in_its_own_time(&flood)).await;
+    deaf.sends(&flood).await; // a session that ends reads on, and discards all of it
     let mut anna = server.join("news").await;
     anna.says("still here").await;
     assert_eq!(anna.hears().await, "still here");

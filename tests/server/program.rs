@@ -128,6 +128,20 @@ async fn the_log_says_who_comes_and_what_is_heard() {
 }
 
 #[actix_web::test]
+async fn rust_log_has_the_last_word_on_levels() {
+    let mut program =
+        Binary::start(&[("WORLDCAST_LOG__LEVEL", "info"), ("RUST_LOG", "worldcast=debug")]).await;
+    assert_eq!(program.join("news").await.closes(1000).await, End::Code(1000));
+    assert!(program.writes().await.ends_with(SAYS_CONNECTION));
+    let line = program.writes().await; // a goodbye is no fault, and is logged at level debug
+    assert!(line.contains(" DEBUG worldcast] session ") && line.contains(" ended after "), "{line}");
+
+    let mut program = Binary::start(&[("WORLDCAST_LOG__LEVEL", "off"), ("RUST_LOG", "worldcast=info")]).await;
+    program.join("news").await;
+    assert_eq!(program.logs().await, SAYS_CONNECTION);
+}
+
+#[actix_web::test]
 async fn nothing_that_a_client_says_forges_a_line() {
     let mut program = Binary::start(&[]).await;
     let mut anna = program.join("news").await;

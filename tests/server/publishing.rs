@@ -1,6 +1,6 @@
 //! Publishing over HTTP: what is posted is what the room hears.
 
-use crate::support::{Host, Http, TestServer, V1, output_of};
+use crate::support::{Host, Http, Raw, TestServer, V1, output_of};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -150,6 +150,19 @@ async fn a_body_that_nobody_wants_is_not_waited_for() {
         let request = Http::new(server.address(), method, path).header("Transfer-Encoding", "chunked");
         request.raw("2\r\nhe\r\n").reply().await; // to the end of the connection
     }
+}
+
+#[actix_web::test]
+async fn a_body_that_breaks_off_is_refused_and_nothing_of_it_is_published() {
+    let server = TestServer::start().await;
+    let mut anna = server.join("news").await;
+    let mut raw = Raw::connect(server.address()).await;
+    raw.sends(format!("POST {NEWS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")).await;
+    raw.half_closes().await;
+    let answer = String::from_utf8(raw.reads_to_the_end().await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(r#""error":"body""#), "{answer}");
+    anna.says("whole").await;
+    assert_eq!(anna.hears().await, "whole"); // the half would have come first
 }
 
 #[actix_web::test]

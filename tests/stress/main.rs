@@ -3,10 +3,6 @@
 //! `cargo test --test stress` plays for some seconds; `cargo test --release --test stress -- --minutes 30`
 //! for longer. The seed that is printed brings the same crowd again: `-- --seed N`.
 
-#[allow(dead_code, unused_imports, reason = "shared by test targets that each use a part of it")]
-#[path = "../process/mod.rs"]
-mod process; // the program in a process of its own
-
 mod options; // what is asked for
 mod settings; // what the server is started with
 mod plan; // who comes when, and what for
@@ -20,6 +16,7 @@ mod report; // the figures
 use options::Options;
 use plan::Plan;
 use std::process::ExitCode;
+use testing::process; // the program in a process of its own
 use tokio::{runtime, task::LocalSet};
 
 fn main() -> ExitCode {

@@ -2,6 +2,7 @@
 
 use flate2::{Compress, Compression, FlushCompress};
 use proptest::{collection::vec, prelude::*, sample::Index};
+pub use testing::{hex, masked_frame as frame};
 use worldcast::wire::{Message, Payload};
 
 const FIN: u8 = 0x80;
@@ -80,24 +81,6 @@ pub fn cut<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     ends.push(bytes.len());
     let starts = std::iter::once(0).chain(ends.iter().copied());
     starts.zip(&ends).map(|(start, end)| &bytes[start..*end]).collect()
-}
-
-/// A masked frame (RFC 6455 §5.2).
-pub fn frame(first: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ ..126 => frame.push(0x80 | length as u8),
-        length @ ..0x1_0000 => frame.extend([&[0xfe], &(length as u16).to_be_bytes()[..]].concat()),
-        length => frame.extend([&[0xff], &(length as u64).to_be_bytes()[..]].concat()),
-    }
-    frame.extend(mask);
-    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
-}
-
-/// The bytes that a fixture is written as: pairs of digits, with spaces between.
-pub fn hex(digits: &str) -> Vec<u8> {
-    digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
 /// As RFC 7692 §7.2.1 says.

@@ -12,28 +12,16 @@ mod window; // what a person sees and does
 pub use axe::Axe;
 pub use browser::Browser;
 pub use proxy::proxy_below;
+pub use testing::{PATIENCE, within};
 pub use window::Window;
 
 use crate::process::{Launch, Server};
-use std::{fmt::Display, future::Future, time::Duration};
-use tokio::time::timeout;
-
-/// How long anything may take that is to happen at all.
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The dice that a page throws for how long it waits come out so high that it waits for minutes.
 pub const LOADED_DICE: &str = "Math.random = () => 1000;";
 
 /// They come out so low that it hardly waits.
 pub const LIGHT_DICE: &str = "Math.random = () => -0.99;";
-
-/// Waits for `event`, or panics with the name of `what` did not happen.
-pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, event).await {
-        Ok(happened) => happened,
-        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
-    }
-}
 
 /// The program with the page of this source tree.
 pub fn server() -> Server {

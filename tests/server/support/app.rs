@@ -28,7 +28,7 @@ pub fn upgrade(path: &str) -> TestRequest {
         .insert_header(("Host", "localhost:8080"))
         .insert_header(("Upgrade", "websocket"))
         .insert_header(("Connection", "keep-alive, Upgrade"))
-        .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+        .insert_header(("Sec-WebSocket-Key", testing::KEY))
         .insert_header(("Sec-WebSocket-Version", "13"))
 }
 

@@ -2,44 +2,33 @@
 
 mod app; // answers without a socket
 mod binary; // the program itself
-mod client; // a client by a library that nobody here wrote
 mod events; // a client of Server-Sent Events
 mod fake; // servers that misbehave
 mod host; // what every server can be asked
 mod http; // plain requests over a socket
 mod program; // programs that nobody here wrote
 mod proxy; // a way that does not last
-mod raw; // a client of bare bytes
 mod server; // a server in this process
 mod tls; // TLS in front of one
 mod v1; // a client of the subprotocol
 
 pub use app::{Answer, answer, answer_with, upgrade};
 pub use binary::Binary;
-pub use client::{Client, End};
 pub use events::Events;
 pub use fake::Fake;
 pub use host::Host;
 pub use http::Http;
 pub use program::output_of;
 pub use proxy::{QuietProxy, proxy_that_cuts};
-pub use raw::{Raw, frame, handshake, hex, text};
 pub use server::TestServer;
+pub use testing::{Client, End, Raw, frame, hex, text, within};
 pub use tls::{Authority, Flaw, TlsProxy};
 pub use v1::V1;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{fmt::Display, future::Future, time::Duration};
-
-/// How long anything may take that is to happen at all.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Waits for `event`, or panics with the name of `what` did not happen.
-pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, event).await {
-        Ok(happened) => happened,
-        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
-    }
+/// A valid opening handshake at `path`.
+pub fn handshake(path: &str) -> String {
+    testing::handshake(path, "")
 }
 
 /// Lets this process and its children hold as many descriptors as the system allows, and says how many.

@@ -1,0 +1,166 @@
+//! The servers that are measured: how each is started and addressed.
+
+mod server; // the process of a server
+pub mod versions; // the installed versions
+
+pub use server::{DEADLINE, Server};
+
+use crate::descriptors;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The options that a scenario sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Worker threads, where the peer knows such a thing.
+    pub workers: usize,
+    pub compressed: bool,
+    /// Messages per second that one client may send, where the peer can limit that; 0 is no limit.
+    pub messages_per_second: u32,
+}
+
+impl Setup {
+    /// One worker, no compression, no limit of messages.
+    pub const SIMPLE: Self = Self { workers: 1, compressed: false, messages_per_second: 0 };
+}
+
+/// The ports on which a server is to listen, on 127.0.0.1.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub clients: u16,
+    pub operators: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Peer {
+    Worldcast,
+    Limit,
+    Bun,
+    Ws,
+    SocketIo,
+    Axum,
+    Actix,
+    Websockets,
+}
+
+impl Peer {
+    pub const ALL: [Self; 8] = [
+        Self::Worldcast,
+        Self::Limit,
+        Self::Bun,
+        Self::Ws,
+        Self::SocketIo,
+        Self::Axum,
+        Self::Actix,
+        Self::Websockets,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Worldcast => "worldcast",
+            Self::Limit => "limit",
+            Self::Bun => "bun",
+            Self::Ws => "ws",
+            Self::SocketIo => "socket.io",
+            Self::Axum => "axum",
+            Self::Actix => "actix",
+            Self::Websockets => "websockets",
+        }
+    }
+
+    /// True if it is installed; without `bench/peers/install.sh` only two are.
+    pub fn is_installed(self) -> bool {
+        let needed = match self {
+            Self::Ws | Self::SocketIo => directory().join("node_modules"),
+            _ => self.program(),
+        };
+        needed.exists()
+    }
+
+    /// The address of a room.
+    pub fn path(self, room: usize) -> String {
+        match self {
+            Self::Worldcast => format!("/websocket/room-{room}"),
+            Self::SocketIo => format!("/socket.io/?EIO=4&transport=websocket&room=room-{room}"),
+            _ => format!("/room-{room}"),
+        }
+    }
+
+    /// The first message of a client, for protocols that need one.
+    pub fn first_message(self) -> Option<&'static str> {
+        (self == Self::SocketIo).then_some("40")
+    }
+
+    /// The payload that carries `text`, in both directions.
+    pub fn message(self, text: &str) -> String {
+        match self {
+            Self::SocketIo => format!("42[\"message\",{}]", serde_json::Value::from(text)),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// The command that starts `program` as this peer.
+    pub fn command(self, program: &Path, setup: Setup, ports: Ports) -> Command {
+        let mut command = Command::new(program);
+        let port = ports.clients.to_string();
+        match self {
+            Self::Worldcast => command.envs(worldcast(setup, ports)),
+            _ => command.args(self.script().map(|script| directory().join(script))).arg(port),
+        };
+        if setup.compressed && self != Self::Worldcast {
+            command.arg("compressed");
+        }
+        command
+    }
+
+    pub fn program(self) -> PathBuf {
+        match self {
+            Self::Worldcast => program_beside("worldcast"),
+            Self::Limit => program_beside("worldcast-bench-limit"),
+            Self::Bun => directory().join("node_modules/.bin/bun"),
+            Self::Ws | Self::SocketIo => "node".into(),
+            Self::Axum | Self::Actix => directory().join("rust/target/release").join(self.name()),
+            Self::Websockets => directory().join("venv/bin/python"),
+        }
+    }
+
+    fn script(self) -> Option<&'static str> {
+        match self {
+            Self::Bun => Some("bun.js"),
+            Self::Ws => Some("ws.js"),
+            Self::SocketIo => Some("socketio.js"),
+            Self::Websockets => Some("python_websockets.py"),
+            _ => None,
+        }
+    }
+}
+
+/// The defaults with every limit in place, but without the greeting and the log of messages.
+fn worldcast(setup: Setup, ports: Ports) -> [(&'static str, String); 8] {
+    [
+        ("WORLDCAST_LISTEN", format!("127.0.0.1:{}", ports.clients)),
+        ("WORLDCAST_ADMIN__LISTEN", format!("127.0.0.1:{}", ports.operators)),
+        ("WORLDCAST_WORKERS", setup.workers.to_string()),
+        ("WORLDCAST_SESSION__MESSAGES_PER_SECOND", setup.messages_per_second.to_string()),
+        ("WORLDCAST_ROOMS__GREETING", String::new()),
+        ("WORLDCAST_LIMITS__CONNECTIONS", descriptors::allowed().to_string()),
+        ("WORLDCAST_LOG__MESSAGES", "false".to_owned()),
+        ("WORLDCAST_LOG__LEVEL", "warn".to_owned()),
+    ]
+}
+
+/// The path of a program that the same build has made.
+///
+/// # Panics
+/// If the path of this program is unknown.
+pub fn program_beside(name: &str) -> PathBuf {
+    env::current_exe().expect("this program has a path").with_file_name(name)
+}
+
+/// The directory in which the peers are installed.
+pub fn directory() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))
+}

@@ -1,0 +1,20 @@
+//! What the tests and the benchmark share: the program as a process, clients, frames, handshakes, deadlines.
+//!
+//! Nothing here uses the server's own code, so that no mistake of the server is repeated by its tests.
+
+mod client; // a WebSocket client by tungstenite
+mod frame; // frames as a client sends them
+mod handshake; // the opening handshake
+mod hex; // bytes as pairs of digits
+pub mod polls; // the descriptors that a process waits for
+pub mod process; // the program as a process
+mod raw; // a client that writes and reads bytes
+mod wait; // waiting with a deadline
+
+pub use client::{Client, End};
+pub use frame::{append_frame, frame, masked_frame, text};
+pub use handshake::{KEY, handshake, handshake_with_host};
+pub use hex::hex;
+pub use process::{Launch, Metrics, Program, executable};
+pub use raw::Raw;
+pub use wait::{PATIENCE, eventually, within};
