@@ -12,12 +12,16 @@ pub mod hub; // where order is made
 pub mod shared; // what all threads share
 pub mod connection; // one socket and what waits for it
 pub mod delivery; // messages as bytes
+pub mod backplane; // the seam where order is made
 pub mod protocol; // how a session is spoken to
 pub mod room; // who is where
 pub mod history; // what rooms remember
 pub mod limits; // everything that is bounded
 pub mod transport; // sockets
 pub mod wire; // the bytes of frames
+
+#[cfg(test)]
+mod testing; // set-ups of unit tests
 
 pub mod clock; // the time that deadlines count by
 pub mod ids; // connections, speakers, relays, rooms

@@ -1,6 +1,7 @@
 //! What the hearers of a room are told, on its way.
 
 use crate::{
+    backplane::Speaker,
     history::Message,
     ids::{ConnectionId, SpeakerId},
     limits::{Credit, Permit},
@@ -13,13 +14,6 @@ use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
-
-/// The session that something came from, and what it calls it if it wants to know its offset.
-#[derive(Debug)]
-pub struct Speaker {
-    pub connection: ConnectionId,
-    pub reference: Option<v1::Reference>,
-}
 
 /// What the hearers of a room are told, shared by all relays.
 pub struct Broadcast {

@@ -3,7 +3,8 @@
 use crate::{
     config::RoomName,
     history::{Message, Offset, Position},
-    ids::SpeakerId,
+    ids::{Reference, SpeakerId},
+    room::Present,
     wire::Payload,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -22,25 +23,6 @@ const MAX_ESCAPE: usize = 6;
 /// Bytes of the largest request that publishes a message of `max_message` bytes.
 pub fn max_request(max_message: usize) -> usize {
     max_message.saturating_mul(MAX_ESCAPE).saturating_add(ENVELOPE)
-}
-
-/// The longest reference, in bytes.
-const MAX_REFERENCE: usize = 64;
-
-/// What a client calls something that it asks for, to recognise the answer: text of at most 64 bytes.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-pub struct Reference(String);
-
-impl TryFrom<String> for Reference {
-    type Error = String;
-
-    fn try_from(reference: String) -> Result<Self, Self::Error> {
-        match reference.len() {
-            0..=MAX_REFERENCE => Ok(Self(reference)),
-            length => Err(format!("a ref has at most {MAX_REFERENCE} bytes, this one has {length}")),
-        }
-    }
 }
 
 /// What the server says.
@@ -125,20 +107,6 @@ impl<'a> MessageJson<'a> {
     }
 }
 
-/// Who is in a room, as far as it is told.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Present {
-    pub clients: usize,
-    /// Only where `rooms.presence` is on, and no more than [`Present::MAX_NAMED`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub who: Option<Vec<SpeakerId>>,
-}
-
-impl Present {
-    /// The most that are told by name: a question must not cost much more than it is long.
-    pub const MAX_NAMED: usize = 1000;
-}
-
 pub fn welcome(welcome: Welcome) -> Payload {
     text(&ServerMessage::Welcome(welcome))
 }
@@ -217,25 +185,22 @@ impl Request {
                 Err(error) => Err(refuse(r#ref, error.code(), error.to_string())),
             },
             Err(error) => {
-                Err(refuse(Reference::in_any(text), "request", format!("not a request of {NAME}: {error}")))
+                Err(refuse(reference_in_any(text), "request", format!("not a request of {NAME}: {error}")))
             }
         }
     }
 }
 
-impl Reference {
-    /// The `ref` of something that is no request, so that its sender does not wait for an answer forever; of any
-    /// length.
-    fn in_any(text: &str) -> Option<Self> {
-        /// Whatever else there is may break every rule of text: half of a surrogate pair, for instance.
-        #[derive(Deserialize)]
-        struct Any<'a> {
-            #[serde(borrow)]
-            r#ref: &'a RawValue,
-        }
-        let Any { r#ref } = serde_json::from_str(text).ok()?;
-        serde_json::from_str(r#ref.get()).ok().map(Self)
+/// Returns the `ref` of a text that is no request, of any length, so that its sender does not wait for an answer forever.
+fn reference_in_any(text: &str) -> Option<Reference> {
+    /// The rest of the text may break every rule, such as half of a surrogate pair.
+    #[derive(Deserialize)]
+    struct Any<'a> {
+        #[serde(borrow)]
+        r#ref: &'a RawValue,
     }
+    let Any { r#ref } = serde_json::from_str(text).ok()?;
+    serde_json::from_str(r#ref.get()).ok().map(Reference::of_any_length)
 }
 
 /// Why JSON does not say what is to be published.
@@ -300,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_request_is_read() {
-        let reference = Some(Reference("1".to_owned()));
+        let reference = Some(Reference::of_any_length("1".to_owned()));
         assert_eq!(
             Request::read(r#"{"type":"publish","ref":"1","text":"hello"}"#),
             Ok(Request::Publish { reference: reference.clone(), payload: Payload::Text("hello".into()) })
