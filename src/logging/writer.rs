@@ -3,6 +3,7 @@
 use super::{CLIENT_LINES, budget::Budget};
 use std::{
     io::{self, Write},
+    mem,
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -16,8 +17,8 @@ use std::{
 /// their number.
 const MAX_LINES: usize = 4096;
 
-/// The period of the budget for lines that clients cause.
-const BUDGET_PERIOD: Duration = Duration::from_secs(1);
+/// The time from a line until missing lines are reported.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The longest time that the end of the process waits for the log.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
@@ -76,7 +77,7 @@ pub fn finish() {
 /// place to report them.
 fn write_all(waiting: &Receiver<Line>, mut log: impl Write, budget: &Budget) {
     let (mut reported_dropped, mut reported_suppressed) = (0, 0);
-    let mut period_ends = None;
+    let (mut period_ends, mut has_written) = (None, false);
     loop {
         let line = match period_ends {
             None => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -90,22 +91,24 @@ fn write_all(waiting: &Receiver<Line>, mut log: impl Write, budget: &Budget) {
         if is_over || period_ends.is_some_and(|end| Instant::now() >= end) {
             let why = "about clients were left out here (log.lines_per_second)";
             report(&mut log, budget.suppressed(), &mut reported_suppressed, why);
-            period_ends = None; // an idle log wakes no thread
+            // A line may be left out up to a second after the last one that was written. An idle log wakes no thread.
+            period_ends = mem::take(&mut has_written).then(|| Instant::now() + REPORT_INTERVAL);
         }
         match line {
             Ok(Line::Finish(done)) => drop(done.send(())),
             Err(RecvTimeoutError::Disconnected) => return,
-            Ok(Line::Text(_)) | Err(RecvTimeoutError::Timeout) => {}
-        }
-        if period_ends.is_none() && budget.refill() {
-            period_ends = Some(Instant::now() + BUDGET_PERIOD);
+            Ok(Line::Text(_)) => {
+                has_written = true;
+                period_ends = period_ends.or(Some(Instant::now() + REPORT_INTERVAL));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }
 
 /// Writes how many of `all` missing lines were not `reported` yet.
 fn report(log: &mut impl Write, all: u64, reported: &mut u64, why: &str) {
-    let new = all - std::mem::replace(reported, all);
+    let new = all - mem::replace(reported, all);
     if new > 0 {
         let _ = writeln!(log, "{new} log lines {why}");
     }

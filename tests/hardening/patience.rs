@@ -129,10 +129,17 @@ async fn speed_beside<F: Future<Output = ()> + Send + 'static>(
 
 async fn is_not_held_by<F: Future<Output = ()> + Send + 'static>(client: fn(SocketAddr, u8) -> F) {
     const CLIENTS: u8 = 8;
-    let fast = speed_beside(CLIENTS, keeps_up).await;
-    let slow = speed_beside(CLIENTS, client).await;
-    println!("{fast} messages a second beside fast clients, {slow} beside slow ones");
-    assert!(slow > fast / PART, "{slow} of {fast} messages a second");
+    const ROUNDS: usize = 3; // another program on the machine slows one side of a round; clients hold a room in all of them
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let fast = speed_beside(CLIENTS, keeps_up).await;
+        let slow = speed_beside(CLIENTS, client).await;
+        if slow > fast / PART {
+            return;
+        }
+        rounds.push((slow, fast));
+    }
+    panic!("messages a second beside slow and fast clients, in {ROUNDS} rounds: {rounds:?}");
 }
 
 #[tokio::test]
