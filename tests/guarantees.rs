@@ -1,4 +1,4 @@
-//! The table of docs/guarantees.md names tests that exist.
+//! The documents name tests and files that exist.
 
 use std::{fs, path::Path};
 
@@ -49,4 +49,13 @@ fn every_promise_names_a_test_that_exists() {
         rows.iter().map(|row| row.trim_end_matches(['|', ' ']).rsplit_once(" | ").expect("two cells").1);
     let faults: Vec<_> = cells.flat_map(faults).collect();
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn every_path_of_the_architecture_exists() {
+    let text = fs::read_to_string("docs/architecture.md").expect("the document");
+    let paths: Vec<_> = quoted(&text).filter(|word| word.starts_with("src/")).collect();
+    assert!(paths.len() > 10, "the document has changed its form");
+    let missing: Vec<_> = paths.into_iter().filter(|path| !Path::new(path).exists()).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
 }
