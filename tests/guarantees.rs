@@ -1,6 +1,9 @@
-//! The table of docs/guarantees.md names tests that exist.
+//! The documents name tests and files that exist.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The words in backquotes.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
@@ -49,4 +52,32 @@ fn every_promise_names_a_test_that_exists() {
         rows.iter().map(|row| row.trim_end_matches(['|', ' ']).rsplit_once(" | ").expect("two cells").1);
     let faults: Vec<_> = cells.flat_map(faults).collect();
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// The documents at the top and in docs/.
+fn documents() -> Vec<PathBuf> {
+    let folders = [".", "docs"].map(|folder| fs::read_dir(folder).expect("a folder"));
+    let paths = folders.into_iter().flatten().map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    const FOLDERS: [&str; 8] =
+        ["src/", "config/", "docs/", "tests/", "static/", "deploy/", "bench/", "testing/"];
+    let (mut count, mut missing) = (0, Vec::new());
+    // The changelog tells of paths of its time.
+    for document in documents().into_iter().filter(|path| !path.ends_with("CHANGELOG.md")) {
+        let text = fs::read_to_string(&document).expect("the document");
+        let is_path =
+            |word: &&str| FOLDERS.iter().any(|folder| word.starts_with(folder)) && !word.contains(' ');
+        for path in quoted(&text).filter(is_path) {
+            count += 1;
+            if !Path::new(path).exists() {
+                missing.push(format!("{}: {path}", document.display()));
+            }
+        }
+    }
+    assert!(count > 30, "the documents have changed their form");
+    assert!(missing.is_empty(), "{missing:#?}");
 }

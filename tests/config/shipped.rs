@@ -1,7 +1,7 @@
 //! The files that come with the program.
 
 use crate::support::Operator;
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, time::Duration};
 use toml::{Table, Value};
 use worldcast::config::{DEFAULTS, Settings};
 
@@ -48,4 +48,30 @@ fn unchanged(table: &Table, default: &Table) -> Vec<String> {
         _ => vec![],
     });
     keys.collect()
+}
+
+#[test]
+fn the_unit_of_systemd_leaves_descriptors_and_time_for_the_file_of_a_server() {
+    let unit = include_str!("../../deploy/worldcast.service");
+    let value = |key: &str| {
+        let line = unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("no {key}"))
+    };
+    let settings: Settings = toml::from_str(include_str!("../../config/production.toml")).unwrap();
+    let descriptors: usize = value("LimitNOFILE").parse().unwrap();
+    assert!(descriptors > settings.limits.connections + 96 + 4 * 512, "each worker thread needs some, too");
+    let stop = Duration::from_secs(value("TimeoutStopSec").trim_end_matches('s').parse().unwrap());
+    assert!(stop > settings.shutdown.drain + settings.session.close_within + Duration::from_secs(1));
+}
+
+#[test]
+fn the_image_listens_beyond_loopback() {
+    let image = include_str!("../../deploy/Dockerfile");
+    let variables = image.lines().find_map(|line| line.strip_prefix("ENV ")).unwrap();
+    let operator = variables.split(' ').fold(Operator::with_file(""), |operator, variable| {
+        let (name, value) = variable.split_once('=').unwrap();
+        operator.sets(name, value)
+    });
+    let printed = operator.checks();
+    assert!(printed.contains("0.0.0.0:8080") && printed.contains("0.0.0.0:8081"), "{printed}");
 }
