@@ -16,7 +16,7 @@ Settings come from FILE, or else from worldcast.toml in the working directory, o
 A variable wins over the file: WORLDCAST_SESSION__MAX_MESSAGE=128KiB sets max_message in [session].
 --listen wins over both.";
 
-/// The end of `--help`: where settings come from, and the exit codes.
+/// Returns the end of `--help`: the sources of settings, and the exit codes.
 fn after_help() -> String {
     let mut help = format!("{SETTINGS}\n\nExit codes:");
     for exit in Exit::ALL {
@@ -114,7 +114,7 @@ fn listener(text: &str) -> Result<SocketAddr, String> {
     text.trim().parse().map_err(|_| format!("expected {ADDRESS_SYNTAX}"))
 }
 
-/// Shorter, it would be the network that is judged.
+/// The shortest `--silence`: below it, delays of the network would decide.
 const MIN_PATIENCE: Duration = Duration::from_secs(1);
 
 fn silence(text: &str) -> Result<Duration, String> {
@@ -130,9 +130,9 @@ impl Cli {
         self.command.clone().unwrap_or(Command::Serve { listeners: Listeners::default() })
     }
 
-    /// The addresses of every `--listen`, before the command and behind it.
+    /// Returns the addresses of every `--listen`, before and after the command.
     ///
-    /// Ends the process when the command is none that listens.
+    /// Ends the process if the command does not listen.
     pub fn listen(&self) -> Vec<SocketAddr> {
         let Listeners { listen } = &self.listeners;
         match &self.command {
@@ -148,7 +148,8 @@ impl Cli {
         }
     }
 
-    /// `error`, and the command line that would start the server in spite of it, if there is one.
+    /// Converts `error`, and appends the command line that would start the server in spite of it,
+    /// if there is one.
     pub fn explain(&self, error: StartError, settings: &Settings) -> anyhow::Error {
         let Some((listen, admin)) = error.free_addresses(settings) else { return error.into() };
         let mut words = Vec::new();
@@ -170,11 +171,11 @@ impl Cli {
 }
 
 impl Room {
-    /// Where to connect, beginning with the `last` messages.
+    /// Returns the address to connect to, beginning with the `last` messages.
     ///
     /// # Errors
-    ///
-    /// When no room is named or two are, a file has no key or no certificate, or nobody is to be trusted.
+    /// Fails if no room is named or two are, if a file has no key or no certificate, or if there is
+    /// no authority to trust.
     pub fn address(self, last: usize) -> Result<Address, Failure> {
         let Self { name, option, server, key_file, ca, patience, silence } = self;
         let room = match (name.or(option), server.room.clone()) {
@@ -200,7 +201,7 @@ impl Room {
     }
 }
 
-/// `word` as a shell reads it back.
+/// Returns `word` as a shell reads it back.
 fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=@%+".contains(&byte);
     match word.bytes().all(is_plain) {
@@ -209,7 +210,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// The header that shows the key in the file.
+/// Returns the header that shows the key in the file.
 fn read_key(path: PathBuf) -> Result<HeaderValue, Failure> {
     let refused = |why: String| Failure::Usage(format!("--key-file {}: {why}", path.display()));
     let key = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;

@@ -178,7 +178,6 @@ impl Connection {
     /// Writes all queued bytes; ready when the outbox is empty.
     ///
     /// # Errors
-    ///
     /// Fails if the socket does.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbox.borrow().is_empty() {
@@ -205,7 +204,6 @@ impl Connection {
     /// is a sign of life.
     ///
     /// # Errors
-    ///
     /// Fails if the socket does.
     pub fn poll_read(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
         transport::poll_read(self.transport.socket(), cx, |bytes| {

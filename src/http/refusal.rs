@@ -1,4 +1,4 @@
-//! Why a request is refused: each reason with its status, a stable code and a sentence.
+//! The refusals of requests: each with its status, a stable code and a sentence.
 
 use super::handshake::asks_for_upgrade;
 use crate::{config::RoomNameError, limits::LimitReached};
@@ -8,6 +8,7 @@ use actix_web::{
 };
 use serde::Serialize;
 
+/// The reason why a request is refused; docs/protocol.md lists all of them.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// RFC 9112.
@@ -91,7 +92,7 @@ struct Body<'a> {
 }
 
 impl Refusal {
-    /// There is no Host header, or more than one.
+    /// The refusal of a request without exactly one `Host` header.
     pub fn host_header(request: &HttpRequest) -> Self {
         match asks_for_upgrade(request) {
             true => Self::Handshake("one Host header is required"),
@@ -99,7 +100,7 @@ impl Refusal {
         }
     }
 
-    /// The code that programs may rely on.
+    /// Returns the stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Request(_) => "request",
@@ -196,7 +197,8 @@ impl ResponseError for Refusal {
     }
 }
 
-/// What would let a page of `origin` in.
+/// Returns the sentence about a page of `origin` that may not connect, with the setting that would
+/// allow it.
 fn about_origin(origin: &str) -> String {
     match origin {
         "null" => {
@@ -218,7 +220,7 @@ fn sentence(reached: LimitReached) -> &'static str {
     }
 }
 
-/// Seconds after which it is worth to try again.
+/// Returns the number of seconds after which a retry may succeed.
 fn retry_after(reached: LimitReached) -> &'static str {
     match reached {
         LimitReached::ConnectionsPerSecond => "1",
@@ -230,7 +232,7 @@ fn retry_after(reached: LimitReached) -> &'static str {
 mod tests {
     use super::{LimitReached, Refusal::*, *};
 
-    /// What clients rely on, by status and code.
+    /// Every refusal by status and code, on which clients rely.
     #[test]
     fn every_refusal_is_documented() {
         let refusals = [

@@ -103,7 +103,7 @@ impl fmt::Display for CloseReason {
 mod tests {
     use super::*;
 
-    /// What clients rely on, by code and name.
+    /// Every reason by code and name, on which clients rely.
     #[test]
     fn every_reason_is_documented_with_its_code_and_whether_to_come_back() {
         use CloseReason::*;

@@ -221,7 +221,6 @@ impl Request {
     /// Parses the text of a frame.
     ///
     /// # Errors
-    ///
     /// A [`RequestError`] with the code `request` if the text is not a request, `payload` unless it
     /// has exactly one of `text` and `base64`, and `base64` if that is not valid. It carries the
     /// reference wherever that can be read.
@@ -279,7 +278,6 @@ impl PayloadError {
 /// Returns the payload that exactly one of two fields holds.
 ///
 /// # Errors
-///
 /// Fails with both or neither, and with invalid base64.
 pub fn payload(text: Option<String>, base64: Option<String>) -> Result<Payload, PayloadError> {
     match (text, base64) {

@@ -227,8 +227,9 @@ impl Account {
 mod tests {
     use super::*;
 
-    /// Whether the room still waits for a client that takes `rate` times the promised rate for a minute while everybody
-    /// speaks, where the kernel takes nothing until `burst` bytes fit, and after how long it stopped.
+    /// Returns the time after which a room stops to wait for a client that reads at `rate` times
+    /// the promised rate; `None` if it still waits after a minute. The client lags all the time,
+    /// and the kernel accepts nothing until `burst` bytes fit.
     fn waits_for(rate: f64, burst: f64) -> Option<Duration> {
         let patience = Patience::of(&Settings::default());
         let (begin, mut account) = (Instant::now(), Account::new(0, Instant::now()));

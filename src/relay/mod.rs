@@ -365,7 +365,7 @@ pub(crate) mod tests {
             let mut turns = [0; LOOKS + 1];
             while looks.get() < LOOKS {
                 if Arc::strong_count(&message) == 1 {
-                    turns[looks.get()] += 1; // the one before was taken
+                    turns[looks.get()] += 1; // the earlier ones were handled
                     relay.do_send(Turn(vec![Event::Broadcast { room, broadcast: message.clone() }]));
                 }
                 let_tasks_go_on().await;

@@ -50,7 +50,6 @@ impl Permits {
     /// in the server.
     ///
     /// # Errors
-    ///
     /// Returns the limit that the message waits for, and registers the waker of the stream.
     pub fn reserve(&self, cx: &mut Context<'_>, bytes: usize) -> Result<(), Pause> {
         let credit = match self.credit.take() {
