@@ -3,7 +3,12 @@
 use crate::client::{Address, Failure, ServerAddress, Trust};
 use anyhow::anyhow;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
-use std::{env, fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use worldcast::{
     config::{ADDRESS_SYNTAX, ByteSize, RoomName, Settings},
@@ -188,7 +193,7 @@ impl Room {
             }
             (room, other) => room.or(other).expect("one of them"),
         };
-        let key = key_file.map(read_key).transpose()?;
+        let key = key_file.as_deref().map(read_key).transpose()?;
         let trust = match (server.tls, ca) {
             (true, ca) => Some(Trust::load(ca)?),
             (false, None) => None,
@@ -211,9 +216,9 @@ fn quoted(word: &str) -> String {
 }
 
 /// Returns the header that shows the key in the file.
-fn read_key(path: PathBuf) -> Result<HeaderValue, Failure> {
+fn read_key(path: &Path) -> Result<HeaderValue, Failure> {
     let refused = |why: String| Failure::Usage(format!("--key-file {}: {why}", path.display()));
-    let key = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
+    let key = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
     let key = key.trim();
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(refused("a key is one line of visible ASCII characters".to_owned()));

@@ -184,7 +184,7 @@ impl Connection {
             match self.write_queued() {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.transport.poll_write_ready(cx))?
+                    ready!(self.transport.poll_write_ready(cx))?;
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }

@@ -10,9 +10,11 @@ pub enum Phase {
     Open,
     /// Nothing more is read; messages published before are still delivered.
     Finishing,
-    /// The server's close frame is queued or sent; nothing follows it. The deadline
-    /// `session.close_within` counts from `since`.
-    Closing { since: Instant },
+    /// The server's close frame is queued or sent; nothing follows it.
+    Closing {
+        /// The time from which the deadline `session.close_within` counts.
+        since: Instant,
+    },
     /// The connection has failed, or was reset.
     Gone,
 }

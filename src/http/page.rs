@@ -66,7 +66,7 @@ pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
     let directory = directory.and_then(configured_directory);
     match &directory {
         Some(directory) => {
-            info!(target: TARGET, "page: the files of {}", Escaped(&directory.to_string_lossy()))
+            info!(target: TARGET, "page: the files of {}", Escaped(&directory.to_string_lossy()));
         }
         None => info!(target: TARGET, "page: the page in the program"),
     }

@@ -11,76 +11,100 @@ use serde::Serialize;
 /// The reason why a request is refused; docs/protocol.md lists all of them.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// RFC 9112.
+    /// The head is not valid HTTP/1.1 (RFC 9112); contains the parser's reason.
     #[error("not a request of HTTP/1.1: {0}")]
     Request(String),
-    /// RFC 6585 §5.
+    /// The head exceeds `session.max_head`; contains its bytes (RFC 6585 §5).
     #[error("the head of a request has at most {0} bytes here (session.max_head)")]
     HeadTooLarge(usize),
+    /// The head has too many headers; contains the most that are allowed.
     #[error("a request has at most {0} headers")]
     TooManyHeaders(usize),
+    /// The head was not complete within `session.handshake_within`.
     #[error("the head of the request came too slowly (session.handshake_within)")]
     HeadTooSlow,
+    /// The path leads to no resource.
     #[error("there is nothing at this address")]
     NotFound,
+    /// The resource does not allow the method; contains the allowed ones.
     #[error("this address answers {0} only")]
     MethodNotAllowed(&'static str),
-    /// A plain request at an address that speaks WebSocket only.
+    /// A plain request for a path that is for WebSockets only.
     #[error("this address speaks WebSocket: connect with ws:// instead of http://")]
     UpgradeRequired,
-    /// RFC 6455 §4.4.
+    /// The handshake has another version than 13 (RFC 6455 §4.4).
     #[error("only version 13 of the WebSocket protocol is spoken here")]
     Version,
-    /// RFC 6455 §4.2.1.
+    /// The handshake violates RFC 6455 §4.2.1; contains the violated rule.
     #[error("no valid WebSocket handshake: {0}")]
     Handshake(&'static str),
+    /// The name of the room is not valid.
     #[error("{0}")]
     RoomName(#[from] RoomNameError),
+    /// The query is not valid; contains the violated rule.
     #[error("{0}")]
     Query(String),
-    /// RFC 6455 §10.2.
+    /// A page of this origin may not connect (RFC 6455 §10.2).
     #[error("{}", about_origin(.0))]
     Origin(String),
+    /// The server does not answer to this name.
     #[error("this server does not answer to the name {0:?} here; `origins.hosts` would add it")]
     Host(String),
-    /// RFC 9112 §3.2.
+    /// There is not exactly one `Host` header (RFC 9112 §3.2).
     #[error("one Host header is required")]
     HostHeader,
+    /// A limit of connections is reached.
     #[error("{}", sentence(*.0))]
     LimitReached(LimitReached),
+    /// The request needs a key and has none.
     #[error("only who shows a key may do this: Authorization: Bearer KEY")]
     KeyRequired,
+    /// The request has a key that is not valid.
     #[error("this key is none of ours")]
     Key,
+    /// A message or a body is too large; contains the most bytes allowed.
     #[error("a message here has at most {0} bytes in all")]
     TooLarge(usize),
+    /// The body was not complete within `session.handshake_within`.
     #[error("the body came too slowly")]
     BodyTooSlow,
+    /// The body ended before its announced length.
     #[error("the body broke off")]
     Body,
+    /// The body is compressed.
     #[error("send the body as it is: no Content-Encoding is understood")]
     Encoding,
+    /// The type of the body names another charset than UTF-8.
     #[error("text must be UTF-8, not another charset")]
     Charset,
+    /// The body has a type of text and is not UTF-8.
     #[error("text must be UTF-8, and this is not")]
     NotUtf8,
+    /// The body is not the expected JSON; contains the reason.
     #[error("not the JSON that is expected: {0}")]
     Json(String),
+    /// The `Idempotency-Key` is not valid.
     #[error("an Idempotency-Key has 1 to 128 visible ASCII characters")]
     IdempotencyKey,
+    /// The `Idempotency-Key` was used for other messages.
     #[error("this Idempotency-Key was used for another request")]
     RetryKeyReused,
+    /// The source holds its share of idempotency keys.
     #[error(
         "your address holds its share of the Idempotency-Keys (publish.retries); the oldest is free after \
          publish.idempotency_window"
     )]
     RetryKeys,
+    /// `limits.rooms` is reached.
     #[error("there are as many rooms as there may be (limits.rooms)")]
     TooManyRooms,
+    /// A shared limit did not become free in time.
     #[error("too much is under way; try again")]
     Busy,
+    /// The file cannot be read; the log has the reason.
     #[error("this file cannot be read; the log of the server says why")]
     File,
+    /// The server shuts down.
     #[error("the server is shutting down")]
     Stopping,
 }

@@ -16,6 +16,9 @@ pub struct SessionTokens(Hmac<Sha256>);
 impl SessionTokens {
     /// Creates tokens under `secret`, valid in every process with the same secret. An empty secret
     /// means 256 random bits, whose tokens end with this process.
+    ///
+    /// # Panics
+    /// If `secret` is empty and the kernel gives no random bytes.
     pub fn new(secret: &str) -> Self {
         let mut random = [0; 32];
         let key = match secret {

@@ -194,9 +194,17 @@ fn rfc_3339(time: SystemTime) -> String {
 #[derive(Debug, PartialEq)]
 pub enum Request {
     /// A message to publish, acknowledged if there is a reference.
-    Publish { reference: Option<Reference>, payload: Payload },
+    Publish {
+        /// The client's name for the request.
+        reference: Option<Reference>,
+        /// The content.
+        payload: Payload,
+    },
     /// A request for the presence of the client's room.
-    Presence { reference: Option<Reference> },
+    Presence {
+        /// The client's name for the request.
+        reference: Option<Reference>,
+    },
 }
 
 /// The reason why a request fails; its session continues.

@@ -54,13 +54,17 @@ impl LocalSessions {
     }
 
     /// Removes a session, and its membership if it has one.
+    ///
+    /// # Panics
+    /// If a member of a room has no session, which would be a fault of this type.
     pub fn leave(&mut self, session: ConnectionId) {
         let Some(LocalSession { membership: Some((room, index)), .. }) = self.sessions.remove(&session)
         else {
             return;
         };
         if let Some(moved) = self.rooms[room.index()].remove(index) {
-            self.sessions.get_mut(&moved).expect("every member has a seat").membership = Some((room, index));
+            self.sessions.get_mut(&moved).expect("every member is a session").membership =
+                Some((room, index));
         }
         self.give_back_rooms();
         if self.sessions.is_empty() {

@@ -124,7 +124,7 @@ impl Relay {
                 self.after_flush(id, |connection| connection.push(&answer, 1));
             }
             Event::Refused { connection: id, reason } => {
-                self.after_flush(id, |connection| connection.close(reason))
+                self.after_flush(id, |connection| connection.close(reason));
             }
             Event::Finished { connection: id } => self.after_flush(id, Connection::finish),
             Event::Draining { over } => self.drain(over, ctx),

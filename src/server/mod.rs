@@ -36,14 +36,26 @@ use workers::Workers;
 /// The reason why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// An address cannot be bound.
     #[error("cannot listen on {address}: {}{}", .cause.kind(), listener::remedy(.cause, .key))]
-    Listen { address: SocketAddr, key: &'static str, cause: io::Error },
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The setting that names it.
+        key: &'static str,
+        /// The error of the system.
+        cause: io::Error,
+    },
+    /// The admin listener cannot be served.
     #[error("cannot serve what operators ask on {address} (admin.listen)")]
     Admin {
+        /// Its address.
         address: SocketAddr,
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
+    /// A worker thread cannot be started.
     #[error("cannot start the worker threads")]
     Workers(#[source] io::Error),
 }

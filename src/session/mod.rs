@@ -32,6 +32,7 @@ use tokio::net::TcpStream;
 
 /// An accepted opening handshake, with everything that was negotiated in it.
 pub struct Handshake {
+    /// The part that the session keeps.
     pub options: SessionOptions,
     /// The part of the history to deliver before new messages.
     pub history: HistoryRequest,
@@ -47,15 +48,19 @@ pub struct Handshake {
 pub struct SessionOptions {
     /// The place of this connection in the connection limits, until it is dropped.
     pub slot: ConnectionSlot,
+    /// The room.
     pub room: RoomName,
     /// The client receives its own messages too.
     pub echo: bool,
     /// The client may publish; a client without a key may not where keys are required.
     pub may_publish: bool,
+    /// The negotiated encoding.
     pub encoding: Encoding,
+    /// The address of the client, for limits and the log.
     pub peer: Option<SocketAddr>,
 }
 
+/// The actor of one client.
 pub struct Session {
     id: ConnectionId,
     /// The speaker of this connection's messages; after a resume that of the lost session.
@@ -248,7 +253,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
                 self.connection.push(&wire::pong(&payload), 1);
             }
             Ok(Message::Close(frame)) => {
-                self.finish(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
+                self.finish(CloseReason::ClosedByClient(frame.map(|frame| frame.code)));
             }
             Ok(Message::Pong(_)) => {} // its arrival is recorded where the socket is read
             Err(error) => self.finish(CloseReason::Wire(error)),
