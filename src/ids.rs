@@ -1,6 +1,6 @@
 //! The identifiers that several modules use.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::{
     fmt,
     num::NonZeroU64,
@@ -100,6 +100,31 @@ impl RoomSlot {
     /// Returns the index in the lists of the hub and of the relays.
     pub fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// The name that a client gives to a request, to recognize the answer: text of at most 64 bytes.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub struct Reference(String);
+
+impl Reference {
+    const MAX: usize = 64;
+
+    /// The reference of a request that is refused, whatever its length.
+    pub fn of_any_length(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl TryFrom<String> for Reference {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.len() {
+            0..=Self::MAX => Ok(Self(text)),
+            length => Err(format!("a ref has at most {} bytes, this one has {length}", Self::MAX)),
+        }
     }
 }
 

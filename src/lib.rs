@@ -12,12 +12,16 @@ pub mod hub; // the actor that orders the messages of all rooms
 pub mod shared; // state that all threads share
 pub mod connection; // one socket with its outbox and its deadlines
 pub mod delivery; // messages encoded once for each encoding
+pub mod backplane; // the order of messages, and their history
 pub mod protocol; // subprotocols, event streams, close reasons, session tokens
 pub mod room; // rooms, members and presence
 pub mod history; // the last messages of each room, for clients that join later
 pub mod limits; // every bound, with its key and its metric
 pub mod transport; // sockets: reading, writing, half-close and reset
 pub mod wire; // WebSocket frames (RFC 6455) and compression (RFC 7692)
+
+#[cfg(test)]
+mod testing; // set-ups of unit tests
 
 pub mod clock; // the clock of one thread, from which deadlines are counted
 pub mod ids; // identifiers of connections, speakers, relays and rooms

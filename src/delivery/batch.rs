@@ -139,7 +139,7 @@ fn concatenated<'b>(encodings: impl Iterator<Item = &'b Bytes>, length: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{history::Audience, protocol::Protocol, relay::tests::broadcast, room::Change};
+    use crate::{history::Audience, protocol::Protocol, room::Change, testing::broadcast};
 
     const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
 

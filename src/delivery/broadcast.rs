@@ -1,6 +1,7 @@
 //! One message or notice on its way to the members of a room.
 
 use crate::{
+    backplane::Speaker,
     history::Message,
     ids::{ConnectionId, SpeakerId},
     limits::{Credit, Permit},
@@ -13,15 +14,6 @@ use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
-
-/// The publisher of a message, with the client's `ref` if it asked for an ack.
-#[derive(Debug)]
-pub struct Speaker {
-    /// The connection that published.
-    pub connection: ConnectionId,
-    /// The client's name for its request.
-    pub reference: Option<v1::Reference>,
-}
 
 /// One message or notice for the members of a room, shared by all relays.
 pub struct Broadcast {

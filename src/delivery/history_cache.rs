@@ -287,7 +287,7 @@ mod tests {
         config::Settings,
         history::{Audience, History, HistoryLimits, HistoryRequest, NewMessage},
         protocol::Framing,
-        relay::tests::{slot, slots},
+        testing::{slot, slots},
         wire::Payload,
     };
     use proptest::prelude::*;

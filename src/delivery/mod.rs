@@ -5,5 +5,5 @@ mod batch; // the messages of a room as one piece
 mod history_cache; // the histories of rooms, encoded
 
 pub use batch::{Batch, Subscriber};
-pub use broadcast::{Broadcast, Speaker};
+pub use broadcast::Broadcast;
 pub use history_cache::HistoryCache;

@@ -36,7 +36,7 @@ pub struct HistoryTotals {
     /// is corrected when it comes up.
     due: BTreeSet<(Instant, RoomSlot)>,
     /// One entry per room, at or above its class; a stale entry is corrected when it comes up.
-    pub(crate) sizes: BTreeSet<(SizeClass, RoomSlot)>,
+    pub(super) sizes: BTreeSet<(SizeClass, RoomSlot)>,
 }
 
 impl HistoryTotals {

@@ -7,9 +7,10 @@ use super::{
     request_body::{self, BodyReader, RequestBody},
 };
 use crate::{
+    backplane::IdempotencyKey,
     clock::timeout,
     config::RoomName,
-    hub::{GetCredit, IdempotencyKey, NotPosted, Post},
+    hub::{GetCredit, NotPosted, Post},
     limits::{BODIES, Permit, Reservation, body_bytes, cost},
     protocol::v1,
     wire::Payload,
@@ -129,6 +130,7 @@ fn refusal_of(reason: NotPosted) -> Refusal {
         NotPosted::TooManyRooms => Refusal::TooManyRooms,
         NotPosted::KeyReused => Refusal::RetryKeyReused,
         NotPosted::TooManyKeys => Refusal::RetryKeys,
+        NotPosted::Unavailable => Refusal::Stopping,
     }
 }
 

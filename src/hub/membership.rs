@@ -52,9 +52,8 @@ impl Hub {
         if is_told && self.rooms.presence(slot).come(who) && somebody_is_there {
             self.note_presence(slot, who, Change::Came { connection }, ctx);
         }
-        let found = self.rooms.join(slot, relay);
-        let (flow, greeting) = (found.flow.clone(), found.policy.greeting.clone());
-        let slice = found.history.slice(history);
+        let (room_now, slice) = self.rooms.join(slot, relay, history);
+        let (flow, greeting) = (room_now.flow.clone(), room_now.policy.greeting.clone());
         // Even without anything recalled an admission is a write at its relay.
         let (messages, bytes) =
             (slice.messages.len().max(1), slice.messages.iter().map(|message| message.cost()).sum());

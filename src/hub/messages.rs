@@ -1,16 +1,14 @@
 //! What the hub is told, and what it tells the relays.
 
-use super::idempotency::IdempotencyKey;
 use crate::{
+    backplane::{IdempotencyKey, Speaker},
     config::RoomName,
-    delivery::{Broadcast, Speaker},
+    delivery::Broadcast,
     history::{Epoch, HistoryRequest, HistorySlice, NewMessage, Offset, Position},
-    ids::{ConnectionId, RelayId, RoomSlot, SpeakerId},
+    ids::{ConnectionId, Reference, RelayId, RoomSlot, SpeakerId},
     limits::{Flow, Permit, Source},
-    protocol::{
-        CloseReason,
-        v1::{Present, Reference},
-    },
+    protocol::CloseReason,
+    room::Present,
     wire::Payload,
 };
 use actix::prelude::*;
@@ -104,6 +102,8 @@ pub enum NotPosted {
     KeyReused,
     /// The source holds its share of the idempotency keys.
     TooManyKeys,
+    /// The node stopped before the messages arrived.
+    Unavailable,
 }
 
 /// HTTP → hub: how fast may one speak in this room? Nobody is there to be overrun if it does not exist.

@@ -4,30 +4,29 @@
 //! end of the turn it hands the lists over. At rest a turn holds one message and nothing waits;
 //! under load many messages travel as one.
 
+mod store; // rooms with their histories
 mod messages; // who tells whom
 mod membership; // who comes and who goes
 mod notices; // who came and went, told in lists
 mod publish; // what is said
 mod queries; // what is known about rooms
-mod idempotency; // what was said already
 mod room_policy; // what holds in which room
 mod turn; // the lists of a turn
 
-pub use idempotency::IdempotencyKey;
 pub use messages::*;
 pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
+    backplane::Arrival,
     config::{RoomName, Settings},
     delivery::Broadcast,
     exit::PanicGuard,
     ids::{ConnectionId, RoomSlot},
-    limits::{Flow, Source},
+    limits::Source,
     metrics::Metrics,
-    room::{Rooms, TooManyRooms},
+    room::TooManyRooms,
 };
 use actix::prelude::*;
-use idempotency::IdempotencyCache;
 use notices::Notices;
 use room_policy::RoomPolicies;
 use std::{
@@ -35,6 +34,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use store::RoomStore;
 use turn::Turns;
 
 /// Reports of one mailbox entry between two looks at the clock.
@@ -47,9 +47,10 @@ const EXPIRED_AT_ONCE: usize = 256;
 const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
 
 pub struct Hub {
-    rooms: Rooms,
+    rooms: RoomStore,
+    /// Arrivals of the backplane, until they are handled.
+    arrived: Vec<Arrival>,
     policies: RoomPolicies,
-    idempotency: IdempotencyCache,
     expiry_interval: Duration,
     /// Sessions that were not let into their room, until they leave.
     refused: HashSet<ConnectionId>,
@@ -70,13 +71,9 @@ pub struct Hub {
 impl Hub {
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
-            rooms: Rooms::new(
-                settings.limits.rooms,
-                settings.limits.history_bytes_total.bytes(),
-                Flow::of(settings),
-            ),
+            rooms: RoomStore::new(settings),
+            arrived: Vec::new(),
             policies: RoomPolicies::new(settings),
-            idempotency: IdempotencyCache::new(settings.publish.retries, settings.publish.idempotency_window),
             expiry_interval: expiry_interval(settings),
             refused: HashSet::new(),
             metrics,
@@ -172,16 +169,6 @@ impl Hub {
         self.metrics.history_messages.set(usage.messages as i64);
         self.metrics.history_bytes.set(usage.bytes as i64);
         self.metrics.presence_pending.set(self.notices.changes() as i64);
-    }
-}
-
-impl TurnLimits {
-    /// A whole turn fits into an empty outbox, so that nobody is slow because others are many.
-    pub fn of(settings: &Settings) -> Self {
-        Self {
-            bytes: settings.session.outbox_bytes.bytes().min(64 << 10),
-            messages: settings.session.outbox_messages.min(256),
-        }
     }
 }
 

@@ -9,8 +9,7 @@ use crate::{
     delivery::Broadcast,
     ids::{RoomSlot, SpeakerId},
     limits::Flow,
-    protocol::v1::Present,
-    room::{Change, Changes},
+    room::{Change, Changes, Present},
 };
 use actix::prelude::*;
 use std::{

@@ -1,96 +1,89 @@
-//! What is said, over sockets and over HTTP.
+//! Publishing, over sockets and over HTTP: submit to the backplane, and deliver what arrives.
 
-use super::{GetCredit, Hub, IdempotencyKey, NotPosted, Post, Posted, Publish, idempotency::Lookup};
+use super::{GetCredit, Hub, NotPosted, Post, Posted, Publish};
 use crate::{
+    backplane::{Arrival, KeyUse, Lookup, Pending, Published, Submission},
     config::RoomName,
-    delivery::{Broadcast, Speaker},
-    history::{Audience, NewMessage, Offset},
+    delivery::Broadcast,
+    history::{Audience, NewMessage},
     ids::{ConnectionId, RoomSlot},
-    limits::{Flow, Permit, Source},
+    limits::Flow,
     logging::{Escaped, Subject, log_client},
     room::{Room, TooManyRooms},
     wire::Payload,
 };
 use actix::prelude::*;
 use log::Level;
-use std::{net::SocketAddr, time::Instant};
+use smallvec::smallvec;
+use std::{future::ready, mem, net::SocketAddr, time::Instant};
+use tokio::sync::oneshot;
 
 impl Hub {
     pub(super) fn publish(&mut self, Publish { room, speaker, message, permit, peer }: Publish) {
-        if self.rooms.get(room).is_some() {
-            if let Some(who) = message.who.filter(|_| !self.notices.is_empty()) {
-                self.announce(room, who);
-            }
-            self.log_message(room, Some(speaker.connection), peer, &message.payload);
-            self.submit(room, message, Some(speaker), permit);
+        let Some(found) = self.rooms.get(room) else { return };
+        let receivers = found.members.count();
+        if let Some(who) = message.who.filter(|_| !self.notices.is_empty()) {
+            self.announce(room, who);
+        }
+        self.log_message(room, Some(speaker.connection), peer, &message.payload);
+        let pending = Pending { speaker: Some(speaker), permit, reply: None };
+        self.submit(Submission { room, messages: smallvec![message], receivers, key: None, pending });
+    }
+
+    /// Submits messages of an open room, and handles what has arrived.
+    fn submit(&mut self, submission: Submission) {
+        self.rooms.submit(submission, Instant::now(), &mut self.arrived);
+        let mut arrived = mem::take(&mut self.arrived);
+        arrived.drain(..).for_each(|arrival| self.arrive(arrival));
+        self.arrived = arrived; // keeps its memory
+        self.rooms.end_emptied();
+    }
+
+    /// Puts messages that have their offsets on the lists of the relays. The permit returns after the last one.
+    fn arrive(&mut self, arrival: Arrival) {
+        let published = arrival.published();
+        let Arrival { room, messages, pending: Pending { mut speaker, mut permit, reply }, .. } = arrival;
+        let last = messages.len() - 1;
+        for (at, message) in messages.into_iter().enumerate() {
+            self.reserve_in_turn(1, message.payload.as_bytes().len());
+            let broadcast = Broadcast::message(message, speaker.take(), permit.take_if(|_| at == last));
+            self.broadcast(room, &broadcast);
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(published); // a client that has gone needs no answer
         }
     }
 
-    /// Gives something said its place in the order of its room, and passes it on.
-    fn submit(
-        &mut self,
-        slot: RoomSlot,
-        message: NewMessage,
-        speaker: Option<Speaker>,
-        permit: Option<Permit>,
-    ) -> Offset {
-        self.reserve_in_turn(1, message.payload.as_bytes().len());
-        let message = self.rooms.append(slot, message, Instant::now());
-        let offset = message.position.offset;
-        self.broadcast(slot, &Broadcast::message(message, speaker, permit));
-        offset
-    }
-
-    /// Says everything, unless the same request has come before.
-    fn post(
-        &mut self,
-        room: RoomName,
-        payloads: Vec<Payload>,
-        key: Option<IdempotencyKey>,
-        source: Source,
-        peer: Option<SocketAddr>,
-        permit: Permit,
-    ) -> Result<Posted, NotPosted> {
-        match key.as_ref().map_or(Lookup::New, |key| self.idempotency.find(&room, key)) {
-            Lookup::Repeated(posted) => return Ok(posted),
-            Lookup::Reused => return Err(NotPosted::KeyReused),
-            Lookup::New => {}
-        }
+    /// Publishes the messages of one request in a row, unless the same request was published before.
+    fn post(&mut self, post: Post) -> Result<Answer, NotPosted> {
+        let Post { room, payloads, key, source, permit, peer } = post;
         let now = Instant::now();
-        if key.is_some() && !self.idempotency.fits(source, now) {
-            return Err(NotPosted::TooManyKeys);
+        if let Some(key) = &key {
+            match self.rooms.backplane.find(&room, key, source, now) {
+                Lookup::Repeated(published) => return Ok(Answer::Now(published)),
+                Lookup::Reused => return Err(NotPosted::KeyReused),
+                Lookup::Full => return Err(NotPosted::TooManyKeys),
+                Lookup::New => {}
+            }
         }
         let slot = self.open(&room, source).map_err(|TooManyRooms| NotPosted::TooManyRooms)?;
-        let posted = self.post_all(slot, payloads, peer, permit).expect("the room was opened");
+        payloads.iter().for_each(|payload| self.log_message(slot, None, peer, payload));
+        let message = |payload| NewMessage { payload, who: None, audience: Audience::Everyone };
+        let (reply, answer) = oneshot::channel();
+        self.submit(Submission {
+            room: slot,
+            messages: payloads.into_iter().map(message).collect(),
+            receivers: self.rooms.get(slot).map_or(0, |room| room.members.count()),
+            key: key.map(|key| Box::new(KeyUse { room, key, source })),
+            pending: Pending { speaker: None, permit: Some(permit), reply: Some(reply) },
+        });
         self.rooms.end_if_over(slot);
         self.count_rooms();
-        if let Some(key) = key {
-            self.idempotency.remember(room, key, source, posted.clone(), now);
-            self.metrics.idempotency_keys.set(self.idempotency.len() as i64);
-        }
-        Ok(posted)
+        self.metrics.idempotency_keys.set(self.rooms.backplane.idempotency_keys() as i64);
+        Ok(Answer::Later(answer))
     }
 
-    /// Says everything in a row; the permit comes back with the last.
-    fn post_all(
-        &mut self,
-        slot: RoomSlot,
-        payloads: Vec<Payload>,
-        peer: Option<SocketAddr>,
-        permit: Permit,
-    ) -> Option<Posted> {
-        let room = self.rooms.get(slot)?;
-        let (name, epoch, received) = (room.name().clone(), room.position().epoch, room.members.count());
-        let (messages, mut offset, mut permit) = (payloads.len(), room.position().offset, Some(permit));
-        for (payload, left) in payloads.into_iter().zip((0..messages).rev()) {
-            self.log_message(slot, None, peer, &payload);
-            let message = NewMessage { payload, who: None, audience: Audience::Everyone };
-            offset = self.submit(slot, message, None, permit.take_if(|_| left == 0));
-        }
-        Some(Posted { room: name, epoch, offset, messages, received })
-    }
-
-    /// Logs what the client says; a client without a session says it over HTTP.
+    /// Logs a message before it is published; without a session it came over HTTP.
     fn log_message(
         &self,
         slot: RoomSlot,
@@ -117,18 +110,36 @@ impl Hub {
     }
 }
 
-impl Handler<Post> for Hub {
-    type Result = Result<Posted, NotPosted>;
+/// The answer to a request that was not refused.
+enum Answer {
+    /// The request was published before.
+    Now(Published),
+    /// The answer comes when the messages have arrived.
+    Later(oneshot::Receiver<Published>),
+}
 
-    fn handle(
-        &mut self,
-        Post { room, payloads, key, source, permit, peer }: Post,
-        ctx: &mut Self::Context,
-    ) -> Self::Result {
+impl Handler<Post> for Hub {
+    type Result = ResponseFuture<Result<Posted, NotPosted>>;
+
+    fn handle(&mut self, post: Post, ctx: &mut Self::Context) -> Self::Result {
         let stint_is_over = self.begin_entry();
-        let posted = self.post(room, payloads, key, source, peer, permit);
+        let room = post.room.clone();
+        let answer = self.post(post);
         self.end_entry(stint_is_over, ctx);
-        posted
+        match answer {
+            Err(refused) => Box::pin(ready(Err(refused))),
+            Ok(Answer::Now(published)) => Box::pin(ready(Ok(Posted::new(room, published)))),
+            Ok(Answer::Later(answer)) => Box::pin(async {
+                let published = answer.await.map_err(|_| NotPosted::Unavailable)?;
+                Ok(Posted::new(room, published))
+            }),
+        }
+    }
+}
+
+impl Posted {
+    fn new(room: RoomName, Published { position, messages, receivers }: Published) -> Self {
+        Self { room, epoch: position.epoch, offset: position.offset, messages, received: receivers }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lists that grow during a turn of the hub, one for each relay.
 
 use super::messages::{Event, Turn};
-use crate::ids::RelayId;
+use crate::{config::Settings, ids::RelayId};
 use actix::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,16 @@ use std::time::{Duration, Instant};
 pub struct TurnLimits {
     pub bytes: usize,
     pub messages: usize,
+}
+
+impl TurnLimits {
+    /// A whole turn fits into an empty outbox, so that nobody is slow because others are many.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            bytes: settings.session.outbox_bytes.bytes().min(64 << 10),
+            messages: settings.session.outbox_messages.min(256),
+        }
+    }
 }
 
 /// How much was said since something began.

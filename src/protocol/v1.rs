@@ -4,7 +4,8 @@
 use crate::{
     config::RoomName,
     history::{Message, Offset, Position},
-    ids::SpeakerId,
+    ids::{Reference, SpeakerId},
+    room::Present,
     wire::Payload,
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -24,25 +25,6 @@ const MAX_ESCAPE: usize = 6;
 /// Returns the bytes of the largest request that publishes a message of `max_message` bytes.
 pub fn max_request(max_message: usize) -> usize {
     max_message.saturating_mul(MAX_ESCAPE).saturating_add(ENVELOPE)
-}
-
-/// The longest reference in bytes, inclusive.
-const MAX_REFERENCE: usize = 64;
-
-/// The client's name for a request, repeated in the answer: text of at most 64 bytes.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-pub struct Reference(String);
-
-impl TryFrom<String> for Reference {
-    type Error = String;
-
-    fn try_from(reference: String) -> Result<Self, Self::Error> {
-        match reference.len() {
-            0..=MAX_REFERENCE => Ok(Self(reference)),
-            length => Err(format!("a ref has at most {MAX_REFERENCE} bytes, this one has {length}")),
-        }
-    }
 }
 
 /// A frame from the server.
@@ -129,21 +111,6 @@ impl<'a> MessageJson<'a> {
         };
         Self { offset: message.position.offset, who: message.who, time: rfc_3339(message.time), content }
     }
-}
-
-/// The presence of a room, as far as clients may see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Present {
-    /// The number of clients in the room.
-    pub clients: usize,
-    /// The speakers, [`Present::MAX_NAMED`] at most; only where `rooms.presence` is on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub who: Option<Vec<SpeakerId>>,
-}
-
-impl Present {
-    /// The most speakers that are listed: an answer must not cost much more than its request.
-    pub const MAX_NAMED: usize = 1000;
 }
 
 /// Encodes the first frame of a session.
@@ -241,26 +208,23 @@ impl Request {
                 Err(error) => Err(refuse(r#ref, error.code(), error.to_string())),
             },
             Err(error) => {
-                Err(refuse(Reference::in_any(text), "request", format!("not a request of {NAME}: {error}")))
+                Err(refuse(reference_in_any(text), "request", format!("not a request of {NAME}: {error}")))
             }
         }
     }
 }
 
-impl Reference {
-    /// Reads the `ref` of a frame that is not a request, of any length, so that its sender does not
-    /// wait for an answer without end.
-    fn in_any(text: &str) -> Option<Self> {
-        /// Other members of the object may break every rule of text: half of a surrogate pair, for
-        /// instance.
-        #[derive(Deserialize)]
-        struct Any<'a> {
-            #[serde(borrow)]
-            r#ref: &'a RawValue,
-        }
-        let Any { r#ref } = serde_json::from_str(text).ok()?;
-        serde_json::from_str(r#ref.get()).ok().map(Self)
+/// Reads the `ref` of a text that is not a request, of any length, so that its sender does not wait
+/// for an answer without end.
+fn reference_in_any(text: &str) -> Option<Reference> {
+    /// The rest of the text may break every rule, such as half of a surrogate pair.
+    #[derive(Deserialize)]
+    struct Any<'a> {
+        #[serde(borrow)]
+        r#ref: &'a RawValue,
     }
+    let Any { r#ref } = serde_json::from_str(text).ok()?;
+    serde_json::from_str(r#ref.get()).ok().map(Reference::of_any_length)
 }
 
 /// The reason why JSON has no payload to publish.
@@ -330,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_request_is_read() {
-        let reference = Some(Reference("1".to_owned()));
+        let reference = Some(Reference::of_any_length("1".to_owned()));
         assert_eq!(
             Request::read(r#"{"type":"publish","ref":"1","text":"hello"}"#),
             Ok(Request::Publish { reference: reference.clone(), payload: Payload::Text("hello".into()) })

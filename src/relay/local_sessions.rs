@@ -167,7 +167,7 @@ mod tests {
         ids::SpeakerId,
         limits::Backlog,
         protocol::{Encoding, Protocol},
-        relay::tests::{broadcast, slot, slots},
+        testing::{broadcast, slot, slots},
     };
     use std::{
         io::Read,

@@ -274,73 +274,18 @@ impl Handler<Turn> for Relay {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::{
-        config::Settings,
-        delivery::{Broadcast, Speaker},
-        history::{Audience, HistoryLimits, NewMessage},
-        hub::Hub,
-        ids::RoomSlot,
-        limits::{Descriptors, Flow, Source},
-        room::{RoomPolicy, Rooms},
-        wire::Payload,
+        history::Audience,
+        testing::{broadcast, slot, worker},
     };
-    use std::{cell::Cell, future::poll_fn, task::Poll, time::Instant};
+    use std::{cell::Cell, future::poll_fn, task::Poll};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, copy},
         net::UnixStream,
         task::spawn_local,
     };
-
-    /// The context of a thread without a relay, and a hub that records its commands.
-    pub fn worker() -> (Rc<WorkerContext>, Addr<Hub>) {
-        let shared = Shared::new(Settings::default(), Descriptors::raise_limit(&Settings::default(), 1));
-        let hub = Hub::new(&shared.settings, shared.metrics.clone()).start();
-        let worker = Rc::new(WorkerContext::new(shared, RelayId(0), hub.clone()));
-        (worker, hub)
-    }
-
-    /// A room with an occupied slot.
-    pub fn slot() -> RoomSlot {
-        room().1
-    }
-
-    /// Several rooms.
-    pub fn slots(count: usize) -> Vec<RoomSlot> {
-        let mut rooms = Rooms::new(count, 0, Flow::of(&Settings::default()));
-        let mut open =
-            |name: usize| rooms.open(&name.to_string().parse().unwrap(), nobody(), policy, Instant::now());
-        (0..count).map(|name| open(name).unwrap()).collect()
-    }
-
-    /// A message as a relay receives it.
-    pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
-        let message = NewMessage { payload: Payload::Text(text.into()), who: None, audience };
-        let speaker =
-            audience.excluded().map(|_| Speaker { connection: ConnectionId::next(), reference: None });
-        let (mut rooms, room) = room();
-        Broadcast::message(rooms.append(room, message, Instant::now()), speaker, None)
-    }
-
-    fn room() -> (Rooms, RoomSlot) {
-        let mut rooms = Rooms::new(1, 0, Flow::of(&Settings::default()));
-        let room = rooms.open(&"news".parse().unwrap(), nobody(), policy, Instant::now()).unwrap();
-        (rooms, room)
-    }
-
-    fn nobody() -> Source {
-        Source::new(None, false)
-    }
-
-    fn policy() -> RoomPolicy {
-        RoomPolicy {
-            history: HistoryLimits::of(&Settings::default().history),
-            greeting: None,
-            presence: false,
-            clients: 1,
-        }
-    }
 
     #[actix::test]
     async fn sockets_are_looked_after_between_flushes() {

@@ -6,6 +6,6 @@ mod deserted; // the rooms without members, and the next one to give way
 mod members; // how many members each relay holds
 mod presence; // who is in a room, where that is announced
 
-pub use presence::{Change, Changes, Presence};
-pub use rooms::{Rooms, TooManyRooms};
+pub use presence::{Change, Changes, Presence, Present};
+pub use rooms::{Opened, Rooms, TooManyRooms};
 pub use state::{Room, RoomPolicy};

@@ -1,6 +1,7 @@
 //! Who is in one room, where that is told.
 
 use crate::ids::{ConnectionId, SpeakerId};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Each speaker with the number of its sessions: one that comes back may still have a lost one.
@@ -71,6 +72,21 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// The clients in a room, as far as they are announced.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Present {
+    /// Clients in the room.
+    pub clients: usize,
+    /// The speakers, at most [`Present::MAX_NAMED`]; `None` unless `rooms.presence` is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<Vec<SpeakerId>>,
+}
+
+impl Present {
+    /// The speakers that are named at most, inclusive: an answer must not cost much more than its question.
+    pub const MAX_NAMED: usize = 1000;
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{Presence, deserted::DesertedRoom, members::Members};
 use crate::{
     config::RoomName,
-    history::{History, HistoryLimits, Position, SizeClass, Usage},
+    history::HistoryLimits,
     ids::RoomSlot,
     limits::{Flow, Source},
 };
@@ -18,12 +18,7 @@ pub struct Room {
     pub members: Members,
     /// Empty where it is not told.
     pub presence: Presence,
-    pub history: History,
     pub flow: Flow,
-    /// Its place among those that will forget something.
-    pub(super) due: Option<Instant>,
-    /// Its place among those that hold much.
-    pub(super) size: Option<SizeClass>,
     pub(super) deserted_since: Option<Instant>,
     pub(super) opened_by: Source,
     /// Whether another source has used it too.
@@ -56,11 +51,8 @@ impl Room {
             slot,
             members: Members::default(),
             presence: Presence::default(),
-            history: History::new(policy.history),
             flow,
             policy,
-            due: None,
-            size: None,
             deserted_since: Some(now),
             opened_by,
             is_shared: false,
@@ -75,17 +67,9 @@ impl Room {
         self.slot
     }
 
-    pub fn position(&self) -> Position {
-        self.history.position()
-    }
-
     /// Its place among the rooms that nobody is in; `None` while somebody is.
     pub(super) fn deserted(&self) -> Option<DesertedRoom> {
         let Self { opened_by, is_shared, slot, .. } = *self;
         self.deserted_since.map(|since| DesertedRoom { opened_by, is_shared, since, slot })
-    }
-
-    pub(super) fn usage(&self) -> Usage {
-        Usage { messages: self.history.messages(), bytes: self.history.bytes() }
     }
 }

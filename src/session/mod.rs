@@ -8,16 +8,16 @@ mod event_stream; // the input stream of an event stream
 mod closing_handshake; // close frame, half-close, FIN
 
 use crate::{
+    backplane::Speaker,
     config::{ByteSize, RoomName},
     connection::{Connection, Traffic},
-    delivery::Speaker,
     history::{Audience, HistoryRequest, NewMessage},
     hub::{Command, Finish, GetPresence, Join, Leave, Publish},
-    ids::{ConnectionId, SpeakerId},
+    ids::{ConnectionId, Reference, SpeakerId},
     limits::{ConnectionSlot, RateLimit, Source},
     protocol::{
         CloseReason, Encoding, Protocol,
-        v1::{self, Reference, Request, RequestError},
+        v1::{self, Request, RequestError},
     },
     relay::WorkerContext,
     wire::{self, Decoder, Message, Payload, WireError},
@@ -265,10 +265,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
 mod tests {
     use super::*;
     use crate::{
-        hub::Describe,
-        limits::ConnectionLimits,
-        metrics::CloseLabels,
-        relay::{Relay, tests::worker},
+        hub::Describe, limits::ConnectionLimits, metrics::CloseLabels, relay::Relay, testing::worker,
     };
     use tokio::{io::AsyncReadExt, net::TcpListener, task::spawn_local};
 

@@ -1,6 +1,5 @@
-//! What was published under which idempotency key, so that a request that comes again is not said twice.
+//! The requests that were published under an idempotency key, so that a repeated request is not published twice.
 
-use super::messages::Posted;
 use crate::{
     config::RoomName,
     limits::{Ledger, Source},
@@ -11,23 +10,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a publisher calls one request, however often it sends it.
+/// The name that a publisher gives to a request, the same each time it sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {
     /// 1 to 128 visible ASCII characters.
     pub key: String,
-    /// Of what it says: another request under the same key is a mistake.
+    /// The hash of the content: another content under the same key is a mistake.
     pub fingerprint: u64,
 }
 
-/// The last keys, over all rooms.
+/// A key with its room and its owner.
+pub struct KeyUse {
+    pub room: RoomName,
+    pub key: IdempotencyKey,
+    /// The source whose share of the keys it uses.
+    pub source: Source,
+}
+
+/// The last keys of all rooms, each with the result `T` of its request.
 ///
-/// Each is held for the window, whatever comes. Who would need more than its share of the keys that are held is
-/// refused, so nobody pushes out what another relies on; keys beyond the window make space for new ones.
-pub struct IdempotencyCache {
+/// A key is held for the window, whatever comes. A source that holds its share of the keys gets no other, so no source
+/// pushes out the keys of another. Keys older than the window make space for new ones.
+pub struct IdempotencyCache<T> {
     most: usize,
     window: Duration,
-    posted: HashMap<Id, (u64, Posted)>,
+    results: HashMap<Id, (u64, T)>,
     /// Within the window, the oldest first.
     held: VecDeque<(Instant, Source, Id)>,
     /// Beyond it, the oldest first.
@@ -39,74 +46,72 @@ pub struct IdempotencyCache {
 /// A key and its room, in memory once.
 type Id = Arc<(RoomName, String)>;
 
-/// What is known about a key.
+/// The answer to a lookup.
 #[derive(Debug, PartialEq)]
-pub enum Lookup {
+pub enum Lookup<T> {
     /// The request is new.
     New,
-    Repeated(Posted),
-    /// The key was used for something else.
+    /// The request was published before, with this result.
+    Repeated(T),
+    /// The key was used for another content.
     Reused,
+    /// The source holds its share of the keys.
+    Full,
 }
 
-impl IdempotencyCache {
-    /// At most `most` keys, each held for `window`.
+impl<T: Clone> IdempotencyCache<T> {
+    /// Creates a cache of at most `most` keys, each held for `window`.
     pub fn new(most: usize, window: Duration) -> Self {
         Self {
             most,
             window,
-            posted: HashMap::new(),
+            results: HashMap::new(),
             held: VecDeque::new(),
             lapsed: VecDeque::new(),
             shares: Ledger::new(most),
         }
     }
 
-    /// How many are remembered.
+    /// The number of keys in memory.
     pub fn len(&self) -> usize {
-        self.posted.len()
+        self.results.len()
     }
 
-    pub fn find(&self, room: &RoomName, key: &IdempotencyKey) -> Lookup {
-        match self.posted.get(&(room.clone(), key.key.clone())) {
-            None => Lookup::New,
-            Some((fingerprint, posted)) if *fingerprint == key.fingerprint => {
-                Lookup::Repeated(posted.clone())
+    /// Looks up `key`; a new one is [`Lookup::Full`] if `source` can hold no other key.
+    pub fn find(&mut self, room: &RoomName, key: &IdempotencyKey, source: Source, now: Instant) -> Lookup<T> {
+        match self.results.get(&(room.clone(), key.key.clone())) {
+            Some((fingerprint, result)) if *fingerprint == key.fingerprint => {
+                return Lookup::Repeated(result.clone());
             }
-            Some(_) => Lookup::Reused,
+            Some(_) => return Lookup::Reused,
+            None => {}
         }
+        if self.fits(source, now) { Lookup::New } else { Lookup::Full }
     }
 
-    /// Whether one more key of `source` can be held.
-    pub fn fits(&mut self, source: Source, now: Instant) -> bool {
+    /// Returns true if `source` can hold one more key.
+    fn fits(&mut self, source: Source, now: Instant) -> bool {
         self.lapse(now);
         self.most == 0 || self.shares.fits(source, 1)
     }
 
-    /// Remembers a key that [`IdempotencyCache::fits`].
-    pub fn remember(
-        &mut self,
-        room: RoomName,
-        key: IdempotencyKey,
-        source: Source,
-        posted: Posted,
-        now: Instant,
-    ) {
+    /// Remembers the result of a request whose key was [`Lookup::New`].
+    pub fn remember(&mut self, room: RoomName, key: IdempotencyKey, source: Source, result: T, now: Instant) {
         self.lapse(now);
         if self.most == 0 || !self.shares.take(source, 1) {
             return;
         }
-        if self.posted.len() >= self.most
+        if self.results.len() >= self.most
             && let Some(oldest) = self.lapsed.pop_front()
         {
-            self.posted.remove(&oldest);
+            self.results.remove(&oldest);
         }
         let id = Arc::new((room, key.key));
         self.held.push_back((now, source, id.clone()));
-        self.posted.insert(id, (key.fingerprint, posted));
+        self.results.insert(id, (key.fingerprint, result));
     }
 
-    /// Those that were held for the window may be forgotten from now on.
+    /// Marks the keys that were held for the window: they may be forgotten.
     fn lapse(&mut self, now: Instant) {
         let is_over = |since: Instant| now.saturating_duration_since(since) >= self.window;
         while self.held.front().is_some_and(|(since, ..)| is_over(*since))
@@ -121,7 +126,6 @@ impl IdempotencyCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{Epoch, Offset};
 
     fn key(key: &str, fingerprint: u64) -> IdempotencyKey {
         IdempotencyKey { key: key.to_owned(), fingerprint }
@@ -131,16 +135,6 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn posted() -> Posted {
-        Posted {
-            room: room("news"),
-            epoch: Epoch::begin(),
-            offset: Offset::default(),
-            messages: 1,
-            received: 0,
-        }
-    }
-
     const WINDOW: Duration = Duration::from_secs(60);
 
     fn source(last: u8) -> Source {
@@ -148,46 +142,46 @@ mod tests {
     }
 
     /// Remembers as many keys of `source` as it may at `now`, all in the room "news", and says how many those were.
-    fn fills(cache: &mut IdempotencyCache, last: u8, now: Instant) -> usize {
+    fn fills(cache: &mut IdempotencyCache<u8>, last: u8, now: Instant) -> usize {
         let fit = |number: &usize| {
             let fits = cache.fits(source(last), now);
             if fits {
                 let key = key(&format!("{now:?} {last} {number}"), 1);
-                cache.remember(room("news"), key, source(last), posted(), now);
+                cache.remember(room("news"), key, source(last), 7, now);
             }
             fits
         };
         (0..1000).take_while(fit).count()
     }
 
-    fn knows(cache: &IdempotencyCache, name: &str) -> bool {
-        cache.find(&room("news"), &key(name, 1)) != Lookup::New
+    fn knows(cache: &mut IdempotencyCache<u8>, name: &str) -> bool {
+        cache.find(&room("news"), &key(name, 1), source(99), Instant::now()) == Lookup::Repeated(7)
     }
 
     #[test]
     fn a_key_stands_for_one_request_in_one_room() {
-        let (mut cache, posted) = (IdempotencyCache::new(10, WINDOW), posted());
-        cache.remember(room("news"), key("a", 1), source(1), posted.clone(), Instant::now());
-        assert_eq!(cache.find(&room("news"), &key("a", 1)), Lookup::Repeated(posted));
-        assert_eq!(cache.find(&room("news"), &key("a", 2)), Lookup::Reused);
-        assert_eq!(cache.find(&room("news"), &key("b", 1)), Lookup::New);
-        assert_eq!(cache.find(&room("sport"), &key("a", 1)), Lookup::New);
+        let mut cache = IdempotencyCache::new(10, WINDOW);
+        cache.remember(room("news"), key("a", 1), source(1), 7, Instant::now());
+        assert_eq!(cache.find(&room("news"), &key("a", 1), source(99), Instant::now()), Lookup::Repeated(7));
+        assert_eq!(cache.find(&room("news"), &key("a", 2), source(99), Instant::now()), Lookup::Reused);
+        assert_eq!(cache.find(&room("news"), &key("b", 1), source(99), Instant::now()), Lookup::New);
+        assert_eq!(cache.find(&room("sport"), &key("a", 1), source(99), Instant::now()), Lookup::New);
     }
 
     #[test]
     fn a_key_is_held_for_its_window_whatever_comes() {
         let (mut cache, mut now) = (IdempotencyCache::new(100, WINDOW), Instant::now());
-        cache.remember(room("news"), key("order", 1), source(1), posted(), now);
+        cache.remember(room("news"), key("order", 1), source(1), 7, now);
         for second in 1..60 {
             now += Duration::from_secs(1);
             fills(&mut cache, second, now);
-            assert!(knows(&cache, "order") && cache.len() <= 100, "after {second} s");
+            assert!(knows(&mut cache, "order") && cache.len() <= 100, "after {second} s");
         }
         for _ in 0..3 {
             now += WINDOW;
             (1..100).for_each(|last| assert!(fills(&mut cache, last, now) <= 100));
         }
-        assert!(!knows(&cache, "order"), "it made space at last");
+        assert!(!knows(&mut cache, "order"), "it made space at last");
         assert_eq!(cache.held.len() + cache.lapsed.len(), cache.len());
     }
 
@@ -206,12 +200,12 @@ mod tests {
         let (mut cache, now) = (IdempotencyCache::new(2, Duration::ZERO), Instant::now());
         for name in ["a", "b", "c"] {
             assert!(cache.fits(source(1), now));
-            cache.remember(room("news"), key(name, 1), source(1), posted(), now);
+            cache.remember(room("news"), key(name, 1), source(1), 7, now);
         }
-        assert_eq!(["a", "b", "c"].map(|name| knows(&cache, name)), [false, true, true]);
-        let mut nothing = IdempotencyCache::new(0, WINDOW);
+        assert_eq!(["a", "b", "c"].map(|name| knows(&mut cache, name)), [false, true, true]);
+        let mut nothing = IdempotencyCache::<u8>::new(0, WINDOW);
         assert!(nothing.fits(source(1), now));
-        nothing.remember(room("news"), key("a", 1), source(1), posted(), now);
-        assert!(nothing.posted.is_empty());
+        nothing.remember(room("news"), key("a", 1), source(1), 7, now);
+        assert!(nothing.results.is_empty());
     }
 }
