@@ -30,7 +30,7 @@ fn after_help() -> String {
     help
 }
 
-/// A WebSocket broadcast server: what one client says in a room, every client of the room hears.
+/// A WebSocket broadcast server: every client of a room receives each message that is published in it
 #[derive(Parser)]
 #[command(version, after_help = after_help())]
 pub struct Cli {
@@ -66,15 +66,15 @@ pub enum Command {
     },
     /// Print every setting with its default and its meaning, ready to become a FILE
     Defaults,
-    /// Say every line of standard input in a room of a running server
+    /// Publish every line of standard input in a room of a running server
     Pipe {
         #[command(flatten)]
         room: Room,
-        /// The longest line that is said
+        /// The longest line that is published
         #[arg(long, value_name = "SIZE", default_value_t = ByteSize::from_mib(1))]
         max_line: ByteSize,
     },
-    /// Print everything that is said in a room of a running server
+    /// Print every message that is published in a room of a running server
     Listen {
         #[command(flatten)]
         room: Room,
@@ -98,7 +98,7 @@ pub struct Room {
     #[arg(long, value_name = "ADDRESS", default_value = "ws://127.0.0.1:8080")]
     server: ServerAddress,
 
-    /// A file with the key to show, where not everybody may publish
+    /// A file with the key to send, where publishing requires one
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
@@ -106,7 +106,7 @@ pub struct Room {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// How long to try when the server cannot be reached
+    /// The time for which to try when the server cannot be reached
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
     patience: Duration,
 

@@ -21,7 +21,7 @@ pub enum Refusal {
     #[error("a request has at most {0} headers")]
     TooManyHeaders(usize),
     /// The head was not complete within `session.handshake_within`.
-    #[error("the head of the request came too slowly (session.handshake_within)")]
+    #[error("the head of the request arrived too slowly (session.handshake_within)")]
     HeadTooSlow,
     /// The path leads to no resource.
     #[error("there is nothing at this address")]
@@ -33,7 +33,7 @@ pub enum Refusal {
     #[error("this address speaks WebSocket: connect with ws:// instead of http://")]
     UpgradeRequired,
     /// The handshake has another version than 13 (RFC 6455 §4.4).
-    #[error("only version 13 of the WebSocket protocol is spoken here")]
+    #[error("this server supports version 13 of the WebSocket protocol only")]
     Version,
     /// The handshake violates RFC 6455 §4.2.1; contains the violated rule.
     #[error("no valid WebSocket handshake: {0}")]
@@ -57,22 +57,22 @@ pub enum Refusal {
     #[error("{}", sentence(*.0))]
     LimitReached(LimitReached),
     /// The request needs a key and has none.
-    #[error("only who shows a key may do this: Authorization: Bearer KEY")]
+    #[error("this request requires a key: Authorization: Bearer KEY")]
     KeyRequired,
     /// The request has a key that is not valid.
-    #[error("this key is none of ours")]
+    #[error("this key is not valid")]
     Key,
     /// A message or a body is too large; contains the most bytes allowed.
     #[error("a message here has at most {0} bytes in all")]
     TooLarge(usize),
     /// The body was not complete within `session.handshake_within`.
-    #[error("the body came too slowly")]
+    #[error("the body arrived too slowly")]
     BodyTooSlow,
     /// The body ended before its announced length.
-    #[error("the body broke off")]
+    #[error("the body ended early")]
     Body,
     /// The body is compressed.
-    #[error("send the body as it is: no Content-Encoding is understood")]
+    #[error("send the body without Content-Encoding")]
     Encoding,
     /// The type of the body names another charset than UTF-8.
     #[error("text must be UTF-8, not another charset")]
@@ -96,10 +96,10 @@ pub enum Refusal {
     )]
     RetryKeys,
     /// `limits.rooms` is reached.
-    #[error("there are as many rooms as there may be (limits.rooms)")]
+    #[error("too many rooms (limits.rooms)")]
     TooManyRooms,
     /// A shared limit did not become free in time.
-    #[error("too much is under way; try again")]
+    #[error("the server is busy; try again")]
     Busy,
     /// The file cannot be read; the log has the reason.
     #[error("this file cannot be read; the log of the server says why")]

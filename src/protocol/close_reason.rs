@@ -89,10 +89,12 @@ impl fmt::Display for CloseReason {
             }
             Self::Silent => f.write_str("silent: no answer to a ping within session.pong_within"),
             Self::WriteStalled => f.write_str("write stalled: nothing was read within session.stalled_write"),
-            Self::Overloaded => f.write_str("overloaded: no room for a message within session.stalled_write"),
-            Self::TooManyRooms => f.write_str("no room for another room: limits.rooms is reached"),
+            Self::Overloaded => {
+                f.write_str("overloaded: no capacity for a message within session.stalled_write")
+            }
+            Self::TooManyRooms => f.write_str("too many rooms: limits.rooms is reached"),
             Self::RoomFull => f.write_str("the room is full: no more clients may be in it"),
-            Self::MayNotPublish => f.write_str("only who has a key may publish in this room"),
+            Self::MayNotPublish => f.write_str("publishing in this room requires a key"),
             Self::Restart => f.write_str("the server restarts"),
             Self::Failed => f.write_str("the session failed inside the server"),
         }

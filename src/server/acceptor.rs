@@ -93,7 +93,7 @@ impl Acceptor {
     ) {
         let _guard = PanicGuard("acceptor");
         let waiting = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
-        let socket = waiting.expect("the kernel has room for one socket more to wait for");
+        let socket = waiting.expect("the kernel can register one more socket");
         closing.run_until_cancelled(self.accept_all(&socket, &factory)).await;
         let _ = refuse_new(&socket); // otherwise a connection of this moment may be reset
         let _ = timeout(LAST_HANDSHAKES_WITHIN, self.accept_all(&socket, &factory)).await;
@@ -143,7 +143,7 @@ impl Acceptor {
         self.shared.metrics.accept_errors.inc();
         error!(
             target: REPEATING,
-            "cannot accept on {}: {error}; who comes now waits. If descriptors are short, raise their hard limit \
+            "cannot accept on {}: {error}; new connections wait. If descriptors are short, raise their hard limit \
              (`ulimit -Hn`, LimitNOFILE= in systemd), or lower limits.connections",
             self.address
         );

@@ -128,7 +128,7 @@ impl ConnectionFactory {
             metrics.responses_cut.inc();
             log_client!(
                 Level::Debug,
-                "cut off: it took a response too slowly\t{}",
+                "reset: the client read a response too slowly\t{}",
                 Subject::request(Some(peer), None)
             );
         }

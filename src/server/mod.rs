@@ -47,7 +47,7 @@ pub enum StartError {
         cause: io::Error,
     },
     /// The admin listener cannot be served.
-    #[error("cannot serve what operators ask on {address} (admin.listen)")]
+    #[error("cannot serve the admin listener on {address} (admin.listen)")]
     Admin {
         /// Its address.
         address: SocketAddr,
@@ -147,7 +147,7 @@ impl Server {
         let stop = self.stop_handle();
         let stopped = async move {
             let signal = signals.next_stop().await;
-            info!(target: TARGET, "{signal}: no new clients; sending everybody away over {:?}", stop.drain);
+            info!(target: TARGET, "{signal}: no new connections; closing all sessions over {:?}", stop.drain);
             signals.exit_at_next();
             stop.gracefully().await;
         };
@@ -176,7 +176,7 @@ impl Stop {
 /// Warns of settings whose consequences an operator may not know.
 fn warn_of_danger(settings: &Settings) {
     if settings.publish.keys.is_empty() && settings.all_rooms().any(|rules| !rules.anyone) {
-        warn!(target: TARGET, "publish.keys is empty: where not anyone may publish, nobody may");
+        warn!(target: TARGET, "publish.keys is empty: where publishing requires a key, no client may publish");
     }
     if settings.origins.allowed.iter().any(OriginPattern::is_opaque) {
         warn!(
@@ -187,7 +187,7 @@ fn warn_of_danger(settings: &Settings) {
     if settings.origins.allowed.iter().any(OriginPattern::is_any) {
         warn!(
             target: TARGET,
-            "origins.allowed has \"*\": every page of the web may connect and act for whoever visits it"
+            "origins.allowed has \"*\": every page of the web may connect and act for its visitors"
         );
     }
 }

@@ -54,7 +54,7 @@ impl Signals {
     pub fn exit_at_next(mut self) {
         actix_rt::spawn(async move {
             let signal = self.next_stop().await;
-            warn!(target: TARGET, "{signal} again: stopping at once; whoever is still connected is cut off");
+            warn!(target: TARGET, "{signal} again: stopping at once; open connections are dropped");
             Exit::SecondSignal.end_process();
         });
     }
