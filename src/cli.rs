@@ -147,8 +147,8 @@ impl Cli {
             }
             Some(_) if listen.is_empty() => Vec::new(),
             Some(_) => {
-                let told = "--listen is for `worldcast serve` and `worldcast check`";
-                Self::command_for_errors().error(ErrorKind::ArgumentConflict, told).exit()
+                let sentence = "--listen is for `worldcast serve` and `worldcast check`";
+                Self::command_for_errors().error(ErrorKind::ArgumentConflict, sentence).exit()
             }
         }
     }
@@ -185,8 +185,9 @@ impl Room {
         let Self { name, option, server, key_file, ca, patience, silence } = self;
         let room = match (name.or(option), server.room.clone()) {
             (Some(room), Some(other)) if room != other => {
-                let told = format!("--server names the room {other}, and the command line the room {room}");
-                return Err(Failure::Usage(told));
+                let sentence =
+                    format!("--server names the room {other}, and the command line the room {room}");
+                return Err(Failure::Usage(sentence));
             }
             (None, None) => {
                 return Err(Failure::Usage("no room is named: `worldcast listen ROOM`".to_owned()));

@@ -67,7 +67,7 @@ impl Liveness {
     }
 
     /// Notes that bytes were received.
-    pub fn heard(&self) {
+    pub fn received(&self) {
         self.silent_since.set(clock::now());
         self.pinged.set(false);
     }
@@ -95,7 +95,7 @@ impl Liveness {
     /// Ends a pause. The server caused it, so the client's silence counts from its end.
     pub fn resumed(&self) {
         if self.paused.take().is_some() {
-            self.heard();
+            self.received();
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
         liveness.pinged(liveness.silent_since.get() + Duration::from_secs(25));
         assert_eq!(open(&liveness, 9), Action::None);
         assert_eq!(open(&liveness, 10), Action::Close(CloseReason::Silent));
-        liveness.heard();
+        liveness.received();
         assert_eq!(open(&liveness, 25), Action::Ping, "any byte is life");
     }
 

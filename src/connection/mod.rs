@@ -142,11 +142,11 @@ impl Connection {
         if reason == CloseReason::TooSlow {
             self.outbox.borrow_mut().drop_unsent();
         }
-        let can_be_told = reason.can_be_told();
+        let has_close_frame = reason.has_close_frame();
         let frame = close_frame(self.encoding.protocol, self.reason.get_or_init(|| reason));
         // The close frame may exceed the bounds of the outbox by its few bytes.
-        let told = can_be_told && self.send(&frame, QueuedAs::Live { messages: 0 }).is_ok();
-        self.enter(if told { Phase::closing_now() } else { Phase::Gone });
+        let is_sent = has_close_frame && self.send(&frame, QueuedAs::Live { messages: 0 }).is_ok();
+        self.enter(if is_sent { Phase::closing_now() } else { Phase::Gone });
     }
 
     /// Resets the connection: the peer receives neither queued frames nor a close frame.
@@ -163,7 +163,7 @@ impl Connection {
         match (action, self.encoding.protocol) {
             (Action::None, _) => {}
             (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {
-                self.liveness.heard(); // an event stream has no pong; a stalled write finds a lost client
+                self.liveness.received(); // an event stream has no pong; a stalled write finds a lost client
                 self.push(sse::keep_alive(framing), 1);
             }
             (Action::Ping, _) => {
@@ -207,7 +207,7 @@ impl Connection {
     /// Fails if the socket does.
     pub fn poll_read(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
         transport::poll_read(self.transport.socket(), cx, |bytes| {
-            self.liveness.heard();
+            self.liveness.received();
             take(bytes);
         })
     }
@@ -241,7 +241,7 @@ impl Connection {
     }
 
     /// Returns the bytes that the kernel has accepted.
-    pub fn taken(&self) -> u64 {
+    pub fn accepted(&self) -> u64 {
         self.sent.get().bytes.saturating_sub(self.outbox.borrow().waiting() as u64)
     }
 

@@ -67,9 +67,9 @@ impl<'a> Batch<'a> {
         let mut run = first..first;
         for (at, broadcast) in pending.iter().enumerate().skip(first) {
             let ack = broadcast.ack(subscriber.connection);
-            let left_out = broadcast.left_out() == Some(subscriber.who);
-            run.end = if left_out { at } else { at + 1 };
-            if left_out || ack.is_some() {
+            let excluded = broadcast.excluded() == Some(subscriber.who);
+            run.end = if excluded { at } else { at + 1 };
+            if excluded || ack.is_some() {
                 encoded.push(run.clone(), &mut push);
                 run = at + 1..at + 1;
             }

@@ -18,7 +18,7 @@ use std::{
 /// One message or notice for the members of a room, shared by all relays.
 pub struct Broadcast {
     /// The time at which the hub received it.
-    pub taken: Instant,
+    pub received: Instant,
     content: Content,
     speaker: Option<Speaker>,
     /// Returned when every relay has delivered the message; messages of the history hold none.
@@ -50,9 +50,9 @@ static NOTHING: Bytes = Bytes::new();
 impl Broadcast {
     /// Prepares `message` for delivery; `permit` is held until every relay has delivered it.
     pub fn message(message: Arc<Message>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
-        let (taken, raw) = (message.received, Prepared::new(message.payload.clone()));
+        let (received, raw) = (message.received, Prepared::new(message.payload.clone()));
         let content = Content::Message { message, raw, v1: OnceLock::new(), event: OnceLock::new() };
-        Arc::new(Self { taken, content, speaker, permit })
+        Arc::new(Self { received, content, speaker, permit })
     }
 
     /// A notice that `who` has joined or left. Only members of `worldcast.v1` receive it, and the
@@ -64,7 +64,7 @@ impl Broadcast {
         };
         let content =
             Content::Notice(Box::new(Notice { prepared: Prepared::new(payload), newcomer, credit }));
-        Arc::new(Self { taken: Instant::now(), content, speaker: None, permit: None })
+        Arc::new(Self { received: Instant::now(), content, speaker: None, permit: None })
     }
 
     /// Returns the frame in this encoding; empty if the encoding omits it.
@@ -91,7 +91,7 @@ impl Broadcast {
     }
 
     /// Returns the speaker that does not receive it.
-    pub fn left_out(&self) -> Option<SpeakerId> {
+    pub fn excluded(&self) -> Option<SpeakerId> {
         match &self.content {
             Content::Message { message, .. } => message.audience.excluded(),
             Content::Notice(notice) => notice.newcomer.map(|(_, who)| who),
@@ -104,7 +104,7 @@ impl Broadcast {
             return notice.newcomer.map(|(connection, _)| connection);
         }
         let speaker = self.speaker.as_ref()?;
-        (speaker.reference.is_some() || self.left_out().is_some()).then_some(speaker.connection)
+        (speaker.reference.is_some() || self.excluded().is_some()).then_some(speaker.connection)
     }
 
     /// Returns the ack frame with the message's offset, if `connection` published it with a `ref`.

@@ -35,7 +35,7 @@ impl Query {
     /// # Errors
     /// [`Refusal::Query`] if it cannot be parsed; the sentence contains `must_be`.
     pub fn get<T: FromStr>(&self, name: &str, must_be: &str) -> Result<Option<T>, Refusal> {
-        let parsed = self.0.get(name).map(|wish| wish.parse());
+        let parsed = self.0.get(name).map(|value| value.parse());
         parsed.transpose().map_err(|_| Refusal::Query(format!("{name} must be {must_be}")))
     }
 }

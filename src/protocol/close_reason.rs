@@ -67,14 +67,14 @@ impl CloseReason {
     }
 
     /// Returns `true` if a close frame can still be sent.
-    pub fn can_be_told(&self) -> bool {
+    pub fn has_close_frame(&self) -> bool {
         !matches!(self, Self::ConnectionLost | Self::WriteStalled)
     }
 }
 
 /// Returns `true` if a client that was closed with `code` may reconnect, after a pause. After 1002,
 /// 1003, 1007, 1008 and 1009 it would break the same rule again (RFC 6455 §7.4.1).
-pub fn may_come_back_after(code: u16) -> bool {
+pub fn may_reconnect_after(code: u16) -> bool {
     !matches!(code, 1002 | 1003 | 1007..=1009)
 }
 
@@ -128,7 +128,7 @@ mod tests {
             let code = reason.code().map_or("none".to_owned(), |code| u16::from(code).to_string());
             let row = format!("| {code} | `{}` | ", reason.name());
             let (_, row) = protocol.split_once(&row).expect(&row);
-            let comes_back = reason.code().is_none_or(|code| may_come_back_after(code.into()));
+            let comes_back = reason.code().is_none_or(|code| may_reconnect_after(code.into()));
             assert_eq!(row.lines().next().unwrap().contains("| yes"), comes_back, "{reason}");
         }
     }
@@ -148,7 +148,7 @@ mod tests {
         let (_, table) = protocol.split_once("| close code | name | come back |\n|---|---|---|\n").unwrap();
         let script = include_str!("../../static/worldcast.js");
         for code in [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014] {
-            let comes_back = may_come_back_after(code);
+            let comes_back = may_reconnect_after(code);
             let row = table.lines().find(|row| row.starts_with(&format!("| {code} |"))).unwrap();
             assert_eq!(row.ends_with("| yes |"), comes_back, "{row}");
             let (_, entry) = script.split_once(&format!("\n  {code}: {{ meaning: ")).unwrap();

@@ -5,7 +5,7 @@ mod session_tokens; // HMAC tokens that resume a speaker
 pub mod sse; // Server-Sent Events
 pub mod v1; // the subprotocol worldcast.v1
 
-pub use close_reason::{CloseReason, may_come_back_after};
+pub use close_reason::{CloseReason, may_reconnect_after};
 pub use session_tokens::SessionTokens;
 
 use crate::wire::WindowBits;

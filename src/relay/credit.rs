@@ -80,22 +80,22 @@ pub struct HeldCredit {
 
 impl HeldCredit {
     /// Notes that a client lags; returns `true` if the room waits for it.
-    pub fn lags(
+    pub fn note_lag(
         &mut self,
         session: ConnectionId,
         connection: &Rc<Connection>,
         now: Instant,
         debt: &WaitDebt,
     ) -> bool {
-        let taken = connection.taken();
-        let account = || (Rc::downgrade(connection), Account::new(taken, now));
+        let accepted = connection.accepted();
+        let account = || (Rc::downgrade(connection), Account::new(accepted, now));
         let (_, account) = self.lagging.entry(session).or_insert_with(account);
         account.is_waited_for(debt.is_exhausted())
     }
 
     /// Checks all clients that lagged, and charges the time waited in vain to the `debt` of the
     /// room. Returns `true` if a client that the room waits for still lags.
-    pub fn look(&mut self, now: Instant, patience: &Patience, debt: &WaitDebt, metrics: &Metrics) -> bool {
+    pub fn check(&mut self, now: Instant, patience: &Patience, debt: &WaitDebt, metrics: &Metrics) -> bool {
         if self.lagging.is_empty() {
             return false;
         }
@@ -103,7 +103,7 @@ impl HeldCredit {
         self.lagging.retain(|_, (connection, account)| {
             let Some(connection) = connection.upgrade() else { return false };
             let (before, lags) = (account.is_waited_for(is_exhausted), connection.has_backlog());
-            let waited = account.look(lags, connection.taken(), now, patience);
+            let waited = account.check(lags, connection.accepted(), now, patience);
             if before {
                 all.in_vain = all.in_vain.max(waited.in_vain);
                 all.repaid = all.repaid.max(waited.repaid);
@@ -126,13 +126,13 @@ impl HeldCredit {
     }
 
     /// Holds `credits` until the room has caught up; returns `true` if none were held before.
-    pub fn keep(&mut self, credits: impl Iterator<Item = Credit>, now: Instant) -> bool {
+    pub fn hold(&mut self, credits: impl Iterator<Item = Credit>, now: Instant) -> bool {
         self.credits.extend(credits);
         self.since.replace(self.since.unwrap_or(now)).is_none()
     }
 
     /// Returns `true` if the room has waited for `patience.limit`, or holds nothing.
-    pub fn is_over(&self, patience: &Patience, now: Instant) -> bool {
+    pub fn has_expired(&self, patience: &Patience, now: Instant) -> bool {
         self.since.is_none_or(|since| now.saturating_duration_since(since) >= patience.limit)
     }
 
@@ -152,11 +152,11 @@ struct Account {
     /// Time waited, minus the time that half of the promised rate needs for the bytes read since.
     waited: Duration,
     /// Bytes that the kernel had accepted at the last check.
-    taken: u64,
+    accepted: u64,
     /// The time that half of the promised rate needs for the bytes read beyond that.
     ahead: Duration,
     /// The time of the last check.
-    looked: Instant,
+    checked: Instant,
     /// The client lagged at the last check.
     lagged: bool,
     /// The account is used up.
@@ -176,9 +176,9 @@ struct Waited {
 
 impl Account {
     /// The account of a client that lags since `now`.
-    fn new(taken: u64, now: Instant) -> Self {
+    fn new(accepted: u64, now: Instant) -> Self {
         let (waited, ahead) = (Duration::ZERO, Duration::ZERO);
-        Self { waited, ahead, taken, looked: now, lagged: true, exhausted: false, clear_since: None }
+        Self { waited, ahead, accepted, checked: now, lagged: true, exhausted: false, clear_since: None }
     }
 
     /// Returns `true` if the room waits for the client. An exhausted room waits only for clients
@@ -190,21 +190,21 @@ impl Account {
     /// Records whether the client lags at `now`, and the total of bytes that the kernel has
     /// accepted. The time of a late check counts as one interval, doubled at most: the client did
     /// not cause the delay.
-    fn look(&mut self, lags: bool, taken: u64, now: Instant, patience: &Patience) -> Waited {
+    fn check(&mut self, lags: bool, accepted: u64, now: Instant, patience: &Patience) -> Waited {
         let mut time = Duration::ZERO;
         if lags && self.lagged {
-            time = now.saturating_duration_since(self.looked).min(2 * CATCH_UP_INTERVAL);
+            time = now.saturating_duration_since(self.checked).min(2 * CATCH_UP_INTERVAL);
         }
         let in_vain = time.saturating_sub(self.ahead);
         self.ahead = self.ahead.saturating_sub(time);
         self.waited += in_vain;
-        let worth = patience.worth(taken.saturating_sub(self.taken));
+        let worth = patience.worth(accepted.saturating_sub(self.accepted));
         let repaid = worth.min(self.waited);
         self.waited -= repaid;
         self.ahead = (self.ahead + (worth - repaid)).min(patience.most_ahead);
         self.exhausted |= self.waited >= patience.allowance;
         self.clear_since = if lags { None } else { self.clear_since.or(Some(now)) };
-        (self.taken, self.looked, self.lagged) = (taken, now, lags);
+        (self.accepted, self.checked, self.lagged) = (accepted, now, lags);
         Waited { in_vain, repaid }
     }
 
@@ -234,13 +234,13 @@ mod tests {
         let patience = Patience::of(&Settings::default());
         let (begin, mut account) = (Instant::now(), Account::new(0, Instant::now()));
         let bytes_per_tick = rate * patience.eighth / patience.limit.div_duration_f64(CATCH_UP_INTERVAL);
-        let (mut arrived, mut taken) = (0.0, 0.0);
+        let (mut arrived, mut accepted) = (0.0, 0.0);
         for tick in 1..30_000 {
             arrived += bytes_per_tick;
             let now = begin + CATCH_UP_INTERVAL * tick;
-            let fits = arrived - taken >= burst;
-            taken = if fits { arrived } else { taken };
-            account.look(!fits, taken as u64, now, &patience);
+            let fits = arrived - accepted >= burst;
+            accepted = if fits { arrived } else { accepted };
+            account.check(!fits, accepted as u64, now, &patience);
             if !account.is_waited_for(false) {
                 return Some(now - begin);
             }
@@ -274,17 +274,17 @@ mod tests {
         let mut now = begin;
         while account.is_waited_for(false) {
             now += CATCH_UP_INTERVAL;
-            account.look(true, 0, now, &patience);
+            account.check(true, 0, now, &patience);
         }
         let clear = now + CATCH_UP_INTERVAL;
-        account.look(false, 1 << 30, clear, &patience);
+        account.check(false, 1 << 30, clear, &patience);
         assert!(!account.is_waited_for(false), "it remembers, however much the client takes at once");
         let almost = clear + patience.allowance - CATCH_UP_INTERVAL;
-        account.look(false, 1 << 30, almost, &patience);
+        account.check(false, 1 << 30, almost, &patience);
         assert!(!account.is_settled(almost, &patience));
-        account.look(true, 1 << 30, almost, &patience);
+        account.check(true, 1 << 30, almost, &patience);
         assert!(!account.is_settled(clear + patience.allowance, &patience), "it lagged again");
-        account.look(false, 1 << 30, almost, &patience);
+        account.check(false, 1 << 30, almost, &patience);
         assert!(account.is_settled(almost + patience.allowance, &patience));
     }
 
@@ -292,7 +292,7 @@ mod tests {
     fn a_relay_that_was_held_up_charges_no_client_for_it() {
         let (patience, begin) = (Patience::of(&Settings::default()), Instant::now());
         let mut account = Account::new(0, begin);
-        account.look(true, 0, begin + 10 * patience.allowance, &patience);
+        account.check(true, 0, begin + 10 * patience.allowance, &patience);
         assert!(account.is_waited_for(false));
     }
 }

@@ -33,7 +33,7 @@ impl HubSender {
 
     /// Sends the queued commands whenever the other tasks of this thread have run; never ends.
     pub async fn run(&self) {
-        let _guard = PanicGuard("line");
+        let _guard = PanicGuard("hub sender");
         loop {
             self.waiting.notified().await;
             yield_now().await;

@@ -96,31 +96,31 @@ impl LocalRoom {
             return false; // the slot was dirty for an earlier room
         }
         let mut batch = Batch::new(&pending, compression);
-        let (mut sent, mut behind, mut now) = (Traffic::default(), false, None);
+        let (mut sent, mut lags, mut now) = (Traffic::default(), false, None);
         let debt = self.flow.as_ref().map(|flow| &*flow.wait_debt);
         if let Some((held, debt)) = self.held.as_mut().zip(debt) {
-            held.look(*now.insert(clock::now()), patience, debt, metrics);
+            held.check(*now.insert(clock::now()), patience, debt, metrics);
         }
         for some in self.members.chunks_mut(FETCHED_TOGETHER) {
             some.iter().for_each(|member| member.connection.prefetch());
             for member in some {
-                member.hear(&mut batch, &mut sent);
+                member.deliver(&mut batch, &mut sent);
                 if let Some(debt) =
                     debt.filter(|_| member.connection.has_backlog() && !patience.limit.is_zero())
                 {
                     let held = self.held.get_or_insert_default();
                     let now = *now.get_or_insert_with(clock::now);
-                    behind |= held.lags(member.subscriber.connection, &member.connection, now, debt);
+                    lags |= held.note_lag(member.subscriber.connection, &member.connection, now, debt);
                 }
             }
         }
         metrics.messages_sent.inc_by(sent.messages);
         metrics.bytes_sent.inc_by(sent.bytes);
         if let Some(oldest) = pending.first() {
-            metrics.delivery_seconds.observe(oldest.taken.elapsed().as_secs_f64());
+            metrics.delivery_seconds.observe(oldest.received.elapsed().as_secs_f64());
         }
-        let held = self.held.as_mut().filter(|_| behind);
-        held.is_some_and(|held| held.keep(credits(&pending), clock::now()))
+        let held = self.held.as_mut().filter(|_| lags);
+        held.is_some_and(|held| held.hold(credits(&pending), clock::now()))
     }
 
     /// Frees the slot for another room, after its last member has left.
@@ -134,7 +134,8 @@ impl LocalRoom {
     /// `true` if it did.
     pub fn release_credit(&mut self, now: Instant, patience: &Patience, metrics: &Metrics) -> bool {
         let (Some(held), Some(flow)) = (&mut self.held, &self.flow) else { return true };
-        let released = !held.look(now, patience, &flow.wait_debt, metrics) || held.is_over(patience, now);
+        let released =
+            !held.check(now, patience, &flow.wait_debt, metrics) || held.has_expired(patience, now);
         if released {
             held.release();
         }
@@ -144,7 +145,7 @@ impl LocalRoom {
 }
 
 impl Member {
-    fn hear(&mut self, batch: &mut Batch, sent: &mut Traffic) {
+    fn deliver(&mut self, batch: &mut Batch, sent: &mut Traffic) {
         let Self { subscriber, connection, from, needs_slices } = self;
         let mut push = |part: &Bytes, messages| {
             sent.count(messages, part.len());

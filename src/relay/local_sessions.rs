@@ -66,14 +66,14 @@ impl LocalSessions {
             self.sessions.get_mut(&moved).expect("every member is a session").membership =
                 Some((room, index));
         }
-        self.give_back_rooms();
+        self.free_slots();
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
         }
     }
 
     /// Drops unused slots at the end of the list, and their memory after many rooms have ended.
-    fn give_back_rooms(&mut self) {
+    fn free_slots(&mut self) {
         while self.rooms.last().is_some_and(LocalRoom::is_empty) {
             self.rooms.pop();
         }
@@ -200,7 +200,7 @@ mod tests {
         }
 
         /// Returns all bytes received, after the end of the session.
-        fn heard(mut self) -> Vec<u8> {
+        fn received(mut self) -> Vec<u8> {
             let mut heard = Vec::new();
             self.1.read_to_end(&mut heard).unwrap();
             heard
@@ -237,8 +237,8 @@ mod tests {
         flush(&mut local_sessions);
 
         drop(local_sessions);
-        assert_eq!(anna.heard(), b"\x81\x01a\x81\x01b\x81\x01c");
-        assert_eq!(bert.heard(), b"\x81\x01b\x81\x01c");
+        assert_eq!(anna.received(), b"\x81\x01a\x81\x01b\x81\x01c");
+        assert_eq!(bert.received(), b"\x81\x01b\x81\x01c");
     }
 
     #[tokio::test]
@@ -250,11 +250,11 @@ mod tests {
         local_sessions.admit(subscriber(&bert), news, flow());
         local_sessions.queue(news, message("a"));
         local_sessions.leave(anna.0);
-        assert_eq!(anna.heard(), b"", "its outbox is gone with it");
+        assert_eq!(anna.received(), b"", "its outbox is gone with it");
         flush(&mut local_sessions);
 
         local_sessions.leave(bert.0);
-        assert_eq!(bert.heard(), b"\x81\x01a");
+        assert_eq!(bert.received(), b"\x81\x01a");
     }
 
     #[tokio::test]
@@ -294,6 +294,6 @@ mod tests {
         flush(&mut local_sessions);
 
         drop(local_sessions);
-        assert_eq!(bert.heard(), b"\x81\x01b");
+        assert_eq!(bert.received(), b"\x81\x01b");
     }
 }

@@ -98,7 +98,7 @@ impl Relay {
         }
     }
 
-    fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
+    fn handle_event(&mut self, event: Event, ctx: &mut Context<Self>) {
         match event {
             Event::Broadcast { room, broadcast } => {
                 self.gather(1, broadcast.bytes(), ctx);
@@ -261,7 +261,7 @@ impl Handler<Turn> for Relay {
     fn handle(&mut self, Turn(events): Turn, ctx: &mut Self::Context) {
         let stint_is_over = self.stint.count(Instant::now());
         for event in events {
-            self.take(event, ctx);
+            self.handle_event(event, ctx);
         }
         if stint_is_over || self.gathered.is_full(0, self.turn_limits) {
             self.flush();

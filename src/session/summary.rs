@@ -14,7 +14,7 @@ impl Session {
             // Clients choose these codes: one time series for each range (§7.4.2).
             Some(code @ 3000..) => code / 1000 * 1000,
             Some(code) => code,
-            None if reason.can_be_told() => 1005,
+            None if reason.has_close_frame() => 1005,
             None => 1006,
         };
         self.worker.shared.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();
