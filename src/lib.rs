@@ -8,7 +8,7 @@ pub mod server; // listeners, worker threads, shutdown
 pub mod http; // requests, responses and the opening handshake
 pub mod session; // the actor of one client
 pub mod relay; // the actor that delivers to all clients of one worker thread
-pub mod hub; // the actor that orders the messages of all rooms
+pub mod hub; // the actor that manages rooms and sends their messages to the relays
 pub mod shared; // state that all threads share
 pub mod connection; // one socket with its outbox and its deadlines
 pub mod delivery; // messages encoded once for each encoding
