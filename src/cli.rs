@@ -30,7 +30,7 @@ fn after_help() -> String {
     help
 }
 
-/// A WebSocket broadcast server: every client of a room receives each message that is published in it
+/// A WebSocket broadcast server: every client of a room receives each message published in it
 #[derive(Parser)]
 #[command(version, after_help = after_help())]
 pub struct Cli {

@@ -1,7 +1,7 @@
 //! The seam where order is made: messages are submitted, get their offsets and are remembered, and arrive.
 //!
 //! The hub submits and receives arrivals. It does not number messages itself, so that a backplane that several nodes share can
-//! take the place of [`Single`], whose arrivals come at once.
+//! take the place of `Single`, whose arrivals come at once.
 
 mod idempotency; // requests that were published before
 mod single; // the order of one node by itself
