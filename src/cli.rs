@@ -3,7 +3,12 @@
 use crate::client::{Address, Failure, ServerAddress, Trust};
 use anyhow::anyhow;
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
-use std::{env, fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use worldcast::{
     config::{ADDRESS_SYNTAX, ByteSize, RoomName, Settings},
@@ -16,7 +21,7 @@ Settings come from FILE, or else from worldcast.toml in the working directory, o
 A variable wins over the file: WORLDCAST_SESSION__MAX_MESSAGE=128KiB sets max_message in [session].
 --listen wins over both.";
 
-/// The end of `--help`: where settings come from, and the exit codes.
+/// Returns the end of `--help`: the sources of settings, and the exit codes.
 fn after_help() -> String {
     let mut help = format!("{SETTINGS}\n\nExit codes:");
     for exit in Exit::ALL {
@@ -25,7 +30,7 @@ fn after_help() -> String {
     help
 }
 
-/// A WebSocket broadcast server: what one client says in a room, every client of the room hears.
+/// A WebSocket broadcast server: every client of a room receives each message published in it
 #[derive(Parser)]
 #[command(version, after_help = after_help())]
 pub struct Cli {
@@ -61,15 +66,15 @@ pub enum Command {
     },
     /// Print every setting with its default and its meaning, ready to become a FILE
     Defaults,
-    /// Say every line of standard input in a room of a running server
+    /// Publish every line of standard input in a room of a running server
     Pipe {
         #[command(flatten)]
         room: Room,
-        /// The longest line that is said
+        /// The longest line that is published
         #[arg(long, value_name = "SIZE", default_value_t = ByteSize::from_mib(1))]
         max_line: ByteSize,
     },
-    /// Print everything that is said in a room of a running server
+    /// Print every message that is published in a room of a running server
     Listen {
         #[command(flatten)]
         room: Room,
@@ -93,7 +98,7 @@ pub struct Room {
     #[arg(long, value_name = "ADDRESS", default_value = "ws://127.0.0.1:8080")]
     server: ServerAddress,
 
-    /// A file with the key to show, where not everybody may publish
+    /// A file with the key to send, where publishing requires one
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
@@ -101,7 +106,7 @@ pub struct Room {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// How long to try when the server cannot be reached
+    /// The time for which to try when the server cannot be reached
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
     patience: Duration,
 
@@ -114,7 +119,7 @@ fn listener(text: &str) -> Result<SocketAddr, String> {
     text.trim().parse().map_err(|_| format!("expected {ADDRESS_SYNTAX}"))
 }
 
-/// Shorter, it would be the network that is judged.
+/// The shortest `--silence`: below it, delays of the network would decide.
 const MIN_PATIENCE: Duration = Duration::from_secs(1);
 
 fn silence(text: &str) -> Result<Duration, String> {
@@ -130,9 +135,9 @@ impl Cli {
         self.command.clone().unwrap_or(Command::Serve { listeners: Listeners::default() })
     }
 
-    /// The addresses of every `--listen`, before the command and behind it.
+    /// Returns the addresses of every `--listen`, before and after the command.
     ///
-    /// Ends the process when the command is none that listens.
+    /// Ends the process if the command does not listen.
     pub fn listen(&self) -> Vec<SocketAddr> {
         let Listeners { listen } = &self.listeners;
         match &self.command {
@@ -142,13 +147,14 @@ impl Cli {
             }
             Some(_) if listen.is_empty() => Vec::new(),
             Some(_) => {
-                let told = "--listen is for `worldcast serve` and `worldcast check`";
-                Self::command_for_errors().error(ErrorKind::ArgumentConflict, told).exit()
+                let sentence = "--listen is for `worldcast serve` and `worldcast check`";
+                Self::command_for_errors().error(ErrorKind::ArgumentConflict, sentence).exit()
             }
         }
     }
 
-    /// `error`, and the command line that would start the server in spite of it, if there is one.
+    /// Converts `error`, and appends the command line that would start the server in spite of it,
+    /// if there is one.
     pub fn explain(&self, error: StartError, settings: &Settings) -> anyhow::Error {
         let Some((listen, admin)) = error.free_addresses(settings) else { return error.into() };
         let mut words = Vec::new();
@@ -170,24 +176,25 @@ impl Cli {
 }
 
 impl Room {
-    /// Where to connect, beginning with the `last` messages.
+    /// Returns the address to connect to, beginning with the `last` messages.
     ///
     /// # Errors
-    ///
-    /// When no room is named or two are, a file has no key or no certificate, or nobody is to be trusted.
+    /// Fails if no room is named or two are, if a file has no key or no certificate, or if there is
+    /// no authority to trust.
     pub fn address(self, last: usize) -> Result<Address, Failure> {
         let Self { name, option, server, key_file, ca, patience, silence } = self;
         let room = match (name.or(option), server.room.clone()) {
             (Some(room), Some(other)) if room != other => {
-                let told = format!("--server names the room {other}, and the command line the room {room}");
-                return Err(Failure::Usage(told));
+                let sentence =
+                    format!("--server names the room {other}, and the command line the room {room}");
+                return Err(Failure::Usage(sentence));
             }
             (None, None) => {
                 return Err(Failure::Usage("no room is named: `worldcast listen ROOM`".to_owned()));
             }
             (room, other) => room.or(other).expect("one of them"),
         };
-        let key = key_file.map(read_key).transpose()?;
+        let key = key_file.as_deref().map(read_key).transpose()?;
         let trust = match (server.tls, ca) {
             (true, ca) => Some(Trust::load(ca)?),
             (false, None) => None,
@@ -200,7 +207,7 @@ impl Room {
     }
 }
 
-/// `word` as a shell reads it back.
+/// Returns `word` as a shell reads it back.
 fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=@%+".contains(&byte);
     match word.bytes().all(is_plain) {
@@ -209,10 +216,10 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// The header that shows the key in the file.
-fn read_key(path: PathBuf) -> Result<HeaderValue, Failure> {
+/// Returns the header that shows the key in the file.
+fn read_key(path: &Path) -> Result<HeaderValue, Failure> {
     let refused = |why: String| Failure::Usage(format!("--key-file {}: {why}", path.display()));
-    let key = fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
+    let key = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
     let key = key.trim();
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(refused("a key is one line of visible ASCII characters".to_owned()));

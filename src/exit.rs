@@ -8,7 +8,7 @@ use std::process::ExitCode;
 /// docs/operations.md lists them for operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The command has done what it was asked for.
+    /// The command has succeeded.
     Success = 0,
     /// The configuration, the start, the server or a stream of the program failed.
     Failure = 1,
@@ -72,8 +72,8 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Ends the process when an actor that everything depends on panics: tokio would swallow the panic,
-/// and messages to a dead actor are lost in silence. The text names the actor.
+/// Ends the process when an essential actor panics: tokio would swallow the panic, and messages to
+/// a dead actor are lost silently. The text names the actor.
 pub struct PanicGuard(pub &'static str);
 
 impl Drop for PanicGuard {

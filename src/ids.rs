@@ -17,6 +17,9 @@ pub struct ConnectionId(NonZeroU64);
 
 impl ConnectionId {
     /// Returns the next unused id; the first is 1.
+    ///
+    /// # Panics
+    /// After 2^64 - 1 ids, which no process lives to see.
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NonZeroU64::new(NEXT.fetch_add(1, Ordering::Relaxed)).expect("no process lives so long"))

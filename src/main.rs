@@ -1,7 +1,7 @@
 //! The `worldcast` command.
 
-mod cli; // what can be asked for
-mod client; // lines into a room, or out of it
+mod cli; // arguments and options
+mod client; // the commands `pipe` and `listen`
 
 use anyhow::Context;
 use clap::Parser;
@@ -44,7 +44,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints to standard output; a reader that has seen enough, such as `head`, is no failure.
+/// Prints to standard output; a reader that closes early, such as `head`, is no failure.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut output = io::stdout();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
@@ -53,7 +53,8 @@ fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Standard input may still be waited for when there is nothing more to do.
+/// Runs a command of the client. A thread may still wait for standard input at its end; the process
+/// does not wait for it.
 fn as_client(command: impl Future<Output = Result<(), Failure>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(command);

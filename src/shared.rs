@@ -1,4 +1,4 @@
-//! What all threads of a server share.
+//! State that all threads of a server share.
 
 use crate::{
     config::Settings,
@@ -8,16 +8,20 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// One for each server; each thread, and each test, that needs one of its parts holds the whole.
+/// The shared state of one server. Every thread that needs one of its parts holds the whole.
 pub struct Shared {
+    /// The settings, which do not change.
     pub settings: Arc<Settings>,
+    /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The limits of the whole server.
     pub limits: Limits,
+    /// Issues and verifies session tokens.
     pub tokens: SessionTokens,
 }
 
 impl Shared {
-    /// What a server of these settings shares, with `descriptors` for its clients.
+    /// Creates the state of a server with these settings, and with `descriptors` for its clients.
     pub fn new(settings: Settings, descriptors: Descriptors) -> Arc<Self> {
         let (settings, metrics) = (Arc::new(settings), Arc::new(Metrics::new()));
         Arc::new(Self {

@@ -21,7 +21,9 @@ pub struct IdempotencyKey {
 
 /// A key with its room and its owner.
 pub struct KeyUse {
+    /// The room in which the key is used.
     pub room: RoomName,
+    /// The key.
     pub key: IdempotencyKey,
     /// The source whose share of the keys it uses.
     pub source: Source,

@@ -1,7 +1,7 @@
 //! The seam where order is made: messages are submitted, get their offsets and are remembered, and arrive.
 //!
 //! The hub submits and receives arrivals. It does not number messages itself, so that a backplane that several nodes share can
-//! take the place of [`Single`], whose arrivals come at once.
+//! take the place of `Single`, whose arrivals come at once.
 
 mod idempotency; // requests that were published before
 mod single; // the order of one node by itself
@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 /// Hub → backplane: messages of one room that get consecutive offsets.
 pub struct Submission {
+    /// The room.
     pub room: RoomSlot,
     /// At least one message.
     pub messages: SmallVec<[NewMessage; 1]>,
@@ -28,6 +29,7 @@ pub struct Submission {
     pub receivers: usize,
     /// The idempotency key under which the messages are remembered as published.
     pub key: Option<Box<KeyUse>>,
+    /// The part that does not leave the node.
     pub pending: Pending,
 }
 
@@ -44,6 +46,7 @@ pub struct Pending {
 /// The connection that published a message.
 #[derive(Debug)]
 pub struct Speaker {
+    /// The connection.
     pub connection: ConnectionId,
     /// The `ref` of the client, if it asked for an acknowledgement.
     pub reference: Option<Reference>,
@@ -51,11 +54,13 @@ pub struct Speaker {
 
 /// Backplane → hub: messages with their offsets, in the order of their room.
 pub struct Arrival {
+    /// The room.
     pub room: RoomSlot,
     /// At least one message.
     pub messages: SmallVec<[Arc<Message>; 1]>,
     /// Clients in the room at the moment of submission.
     pub receivers: usize,
+    /// The local part of the submission.
     pub pending: Pending,
 }
 
@@ -75,6 +80,7 @@ impl Arrival {
 pub struct Published {
     /// The position after the last message.
     pub position: Position,
+    /// The number of messages.
     pub messages: usize,
     /// Clients in the room at the moment of submission.
     pub receivers: usize,

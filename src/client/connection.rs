@@ -23,7 +23,7 @@ use tokio_tungstenite::{
         protocol::CloseFrame,
     },
 };
-use worldcast::{config::RoomName, protocol::may_come_back_after};
+use worldcast::{config::RoomName, protocol::may_reconnect_after};
 
 /// The server, the room, and the options of a connection.
 pub struct Address {
@@ -339,7 +339,7 @@ async fn next_frame(socket: &mut Socket) -> Option<Result<Message, Error>> {
 
 /// Returns the failure of a close frame whose code means that another attempt would be refused too.
 fn refusal_of(frame: &CloseFrame) -> Option<Failure> {
-    let is_permanent = !may_come_back_after(frame.code.into());
+    let is_permanent = !may_reconnect_after(frame.code.into());
     is_permanent.then(|| match frame.reason.as_str() {
         "" => Failure::Refused(format!("code {}", u16::from(frame.code))),
         reason => Failure::refused(reason),

@@ -1,36 +1,37 @@
-//! The signs of life of one connection, and what their absence means. Moments are those of the thread's [`clock`].
+//! The liveness of one connection: its signs of life, and the deadlines that count from them. All
+//! times are of the thread's [`clock`].
 
 use super::Phase;
 use crate::{clock, config::SessionSettings, protocol::CloseReason};
 use std::{cell::Cell, time::Instant};
 
-/// When each thing happened last that may not stay away for ever.
+/// Times of the last read, write and pause, for the deadlines of one connection.
 pub struct Liveness {
-    /// Since when the peer is silent: any byte of it counts as life. Once it is pinged, when that was.
+    /// The time of the last byte received, or of the ping that followed it.
     silent_since: Cell<Instant>,
-    /// Whether the silence was answered with a ping.
+    /// A ping was sent after the last byte received.
     pinged: Cell<bool>,
-    /// Why and since when the client is not read.
+    /// The reason and the beginning of a pause in reading.
     paused: Cell<Option<(Pause, Instant)>>,
-    /// When the kernel last took something, or was last asked to after a time without need.
+    /// The last progress of a write, or the moment at which the outbox became non-empty.
     last_written: Cell<Instant>,
 }
 
-/// Why a socket is not read; in that time its silence says nothing.
+/// The reason why a socket is not read; during a pause the client's silence does not count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pause {
-    /// The server has no room for the client's message.
+    /// `limits.in_flight_bytes` of the whole server are used up.
     Server,
-    /// Too much is under way in the client's room.
+    /// The credit of the client's room is used up.
     Room,
-    /// The client is faster than it may be.
+    /// The client exceeds its rate limit.
     Pace,
-    /// The client is not in its room yet.
+    /// The client is not admitted to its room yet.
     Admission,
 }
 
 impl Pause {
-    /// One word for metrics.
+    /// Returns the value of the label `reason` in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -41,16 +42,21 @@ impl Pause {
     }
 }
 
-/// What to do about a connection.
+/// The action that a check of deadlines asks for.
 #[derive(Debug, PartialEq)]
 pub enum Action {
+    /// No deadline has passed.
     None,
+    /// The client is silent: send a ping.
     Ping,
+    /// Send a close frame.
     Close(CloseReason),
+    /// Reset the connection.
     Abort(CloseReason),
 }
 
 impl Liveness {
+    /// The liveness of a connection that was opened at `now`.
     pub fn new(now: Instant) -> Self {
         Self {
             silent_since: Cell::new(now),
@@ -60,16 +66,19 @@ impl Liveness {
         }
     }
 
-    pub fn heard(&self) {
+    /// Notes that bytes were received.
+    pub fn received(&self) {
         self.silent_since.set(clock::now());
         self.pinged.set(false);
     }
 
+    /// Notes a progress of a write, or that writes begin to be waited for.
     pub fn written(&self) {
         self.last_written.set(clock::now());
     }
 
-    /// The client is not read for a while; `true` when that is news.
+    /// Begins a pause in reading; returns `true` if the client was not paused for this reason
+    /// before.
     pub fn pause(&self, pause: Pause) -> bool {
         let news = self.paused.get().is_none_or(|(before, _)| before != pause);
         if news {
@@ -78,24 +87,25 @@ impl Liveness {
         news
     }
 
+    /// Returns `true` during a pause.
     pub fn is_paused(&self) -> bool {
         self.paused.get().is_some()
     }
 
-    /// The pause was ours: the client's silence counts from its end.
+    /// Ends a pause. The server caused it, so the client's silence counts from its end.
     pub fn resumed(&self) {
         if self.paused.take().is_some() {
-            self.heard();
+            self.received();
         }
     }
 
-    /// Remembers that the verdict `Ping` was carried out: the answer has its time from `now` on.
+    /// Notes that a ping was sent at `now`, from which `session.pong_within` counts.
     pub fn pinged(&self, now: Instant) {
         self.silent_since.set(now);
         self.pinged.set(true);
     }
 
-    /// Judges the connection at `now`; `waiting` says whether bytes wait to be written.
+    /// Checks all deadlines at `now`; `waiting` is `true` while bytes wait in the outbox.
     pub fn judge(&self, now: Instant, phase: Phase, waiting: bool, limits: &SessionSettings) -> Action {
         let since = |then: Instant| now.saturating_duration_since(then);
         match phase {
@@ -119,7 +129,7 @@ impl Liveness {
         let silence = since(self.silent_since.get());
         match self.pinged.get() {
             false if silence >= limits.ping_after => Action::Ping,
-            true if waiting => Action::None, // the ping may be among what waits, and the peer does take it
+            true if waiting => Action::None, // the ping may wait behind the backlog, which the peer does read
             true if silence.min(since(self.last_written.get())) >= limits.pong_within => {
                 Action::Close(CloseReason::Silent)
             }
@@ -148,7 +158,7 @@ mod tests {
         liveness.pinged(liveness.silent_since.get() + Duration::from_secs(25));
         assert_eq!(open(&liveness, 9), Action::None);
         assert_eq!(open(&liveness, 10), Action::Close(CloseReason::Silent));
-        liveness.heard();
+        liveness.received();
         assert_eq!(open(&liveness, 25), Action::Ping, "any byte is life");
     }
 

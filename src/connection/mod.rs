@@ -1,13 +1,13 @@
-//! The bounded queue in front of one socket: the only place where a slow client can make the server
-//! remember anything.
+//! One connection: its socket, its phase, and the outbox, a bounded queue in front of the socket.
 //!
-//! A push tries the socket first; only what the kernel did not take is queued. The session's input
-//! stream drives the rest: it flushes, closes and ends when the outbox says so.
+//! Only in an outbox does a slow client use memory of the server. A push tries the socket first and
+//! queues only the bytes that the kernel does not accept. The session's input stream does the rest:
+//! it flushes, closes and ends as the phase demands.
 
-mod phase; // how far the end is
-mod liveness; // the signs of life
-mod queue; // what the kernel did not take
-mod writing; // into it, or into the queue
+mod phase; // open, finishing, closing, gone
+mod liveness; // signs of life and deadlines
+mod queue; // the outbox
+mod writing; // writes to the socket or into the outbox
 
 pub use liveness::{Liveness, Pause};
 pub use phase::Phase;
@@ -33,29 +33,33 @@ use std::{
 };
 use tokio::net::TcpStream;
 
-/// The way out of one session, shared by the session and the relay of its thread.
-#[repr(C)] // what a push looks at lies together, in two or three lines of the processor's cache
+/// The sending half of one session, shared by the session and the relay of its thread.
+#[repr(C)] // the fields of a push share two or three cache lines
 pub struct Connection {
     sent: Cell<Traffic>,
     transport: Transport,
-    /// What its frames look like.
+    /// The negotiated encoding of its frames.
     pub encoding: Encoding,
     phase: Cell<Phase>,
     outbox: RefCell<Queue>,
     reason: OnceCell<CloseReason>,
+    /// Its signs of life.
     pub liveness: Liveness,
     /// Wakes the session's input stream.
     waker: RefCell<Option<Waker>>,
 }
 
-/// What went one way.
+/// A count of messages and of their bytes on the wire, in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Traffic {
+    /// Number of messages.
     pub messages: u64,
+    /// Number of bytes, with the headers of frames.
     pub bytes: u64,
 }
 
 impl Traffic {
+    /// Adds `messages` with `bytes` in all.
     pub fn count(&mut self, messages: usize, bytes: usize) {
         self.messages += messages as u64;
         self.bytes += bytes as u64;
@@ -63,6 +67,7 @@ impl Traffic {
 }
 
 impl Connection {
+    /// An open connection on `socket`; `backlog` bounds all outboxes together.
     pub fn new(socket: TcpStream, encoding: Encoding, backlog: Arc<Backlog>) -> Self {
         Self {
             transport: Transport::new(socket),
@@ -76,8 +81,8 @@ impl Connection {
         }
     }
 
-    /// Sends or queues `frames`, which hold `messages` messages; ends the session when there is no
-    /// room. A session that is closing sends nothing any more (RFC 6455 §5.5.1).
+    /// Sends or queues `frames`, which hold `messages` messages; closes the connection as too slow
+    /// if they do not fit. A closing connection sends no more frames (RFC 6455 §5.5.1).
     pub fn push(&self, frames: &Bytes, messages: usize) {
         if !self.phase.get().may_send() {
             return;
@@ -89,8 +94,10 @@ impl Connection {
         }
     }
 
-    /// Sends or queues what the client missed, in `messages` messages, whatever its own bounds: they are for what is
-    /// said while it does not read, and history has its own. Only all outboxes together may have no room.
+    /// Sends or queues the requested history, of `messages` messages, regardless of
+    /// `session.outbox_bytes` and `session.outbox_messages`: these bound live messages, and history
+    /// has bounds of its own. Only the backlog of all outboxes bounds it too; see
+    /// [`Connection::history_fits`].
     pub fn push_history(&self, frames: &Bytes, messages: usize) {
         if frames.is_empty() || !self.phase.get().may_send() {
             return;
@@ -101,33 +108,33 @@ impl Connection {
         }
     }
 
-    /// Brings what a push looks at into the processor's cache. Where many outboxes are asked for at once, the memory
-    /// serves them side by side; a push that comes to one unprepared waits for each line.
+    /// Loads the fields that a push reads into the processor's cache. Prefetches of many
+    /// connections overlap, whereas a push without one waits for each cache line.
     pub fn prefetch(&self) {
         black_box((self.sent.get(), self.phase.get(), self.outbox.borrow().is_empty()));
     }
 
-    /// Whether all outboxes together have room for what the client missed.
+    /// Returns `true` if the backlog of all outboxes has capacity for `bytes` of history.
     pub fn history_fits(&self, bytes: usize) -> bool {
         self.outbox.borrow().history_fits(bytes)
     }
 
-    /// Stops listening to the client, which still hears what was said before; [`Connection::dismiss`]
-    /// ends it then.
+    /// Stops reading from the client, which still receives everything published before; then
+    /// [`Connection::finish`] closes the connection.
     pub fn stop_reading(&self, reason: CloseReason) {
         if self.phase.get() == Phase::Open && self.reason.set(reason).is_ok() {
             self.enter(Phase::Finishing);
         }
     }
 
-    /// The client that departs has heard everything.
+    /// Closes a connection that stopped reading, after everything for it was sent or queued.
     pub fn finish(&self) {
         if let Some(reason) = self.reason.get() {
             self.close(reason.clone());
         }
     }
 
-    /// Begins the closing handshake behind what is queued; of two reasons the first is told.
+    /// Begins the closing handshake after all queued frames; the first of several reasons is sent.
     pub fn close(&self, reason: CloseReason) {
         if !self.phase.get().may_send() {
             return;
@@ -135,27 +142,28 @@ impl Connection {
         if reason == CloseReason::TooSlow {
             self.outbox.borrow_mut().drop_unsent();
         }
-        let can_be_told = reason.can_be_told();
+        let has_close_frame = reason.has_close_frame();
         let frame = close_frame(self.encoding.protocol, self.reason.get_or_init(|| reason));
-        let told = can_be_told && self.send(&frame, QueuedAs::Live { messages: 0 }).is_ok(); // may exceed the bounds by its few bytes
-        self.enter(if told { Phase::closing_now() } else { Phase::Gone });
+        // The close frame may exceed the bounds of the outbox by its few bytes.
+        let is_sent = has_close_frame && self.send(&frame, QueuedAs::Live { messages: 0 }).is_ok();
+        self.enter(if is_sent { Phase::closing_now() } else { Phase::Gone });
     }
 
-    /// Cuts the connection: the peer gets a reset instead of whatever was still to come.
+    /// Resets the connection: the peer receives neither queued frames nor a close frame.
     pub fn abort(&self, reason: CloseReason) {
-        let _ = self.reason.set(reason); // a reason that was told before stays the reason
+        let _ = self.reason.set(reason); // an earlier reason remains
         self.outbox.borrow_mut().clear();
         self.transport.reset_on_drop();
         self.enter(Phase::Gone);
     }
 
-    /// Looks for what stayed away too long; called about once a second.
+    /// Acts on deadlines that have passed; called about once a second.
     pub fn check_deadlines(&self, now: Instant, settings: &SessionSettings) {
         let action = self.liveness.judge(now, self.phase.get(), self.has_backlog(), settings);
         match (action, self.encoding.protocol) {
             (Action::None, _) => {}
             (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {
-                self.liveness.heard(); // a listener has no way to answer; the deadline of a write finds a dead one
+                self.liveness.received(); // an event stream has no pong; a stalled write finds a lost client
                 self.push(sse::keep_alive(framing), 1);
             }
             (Action::Ping, _) => {
@@ -167,13 +175,16 @@ impl Connection {
         }
     }
 
-    /// Writes what is queued; ready when nothing is.
+    /// Writes all queued bytes; ready when the outbox is empty.
+    ///
+    /// # Errors
+    /// Fails if the socket does.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbox.borrow().is_empty() {
             match self.write_queued() {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.transport.poll_write_ready(cx))?
+                    ready!(self.transport.poll_write_ready(cx))?;
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -181,7 +192,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Remembers whom to wake when the outbox has news for the input stream.
+    /// Registers the waker of the input stream, for changes of the outbox and of the phase.
     pub fn register_waker(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -189,46 +200,52 @@ impl Connection {
         }
     }
 
-    /// Reads once and passes the bytes to `take`; ready with 0 at the end of the stream. Any byte is a sign of life.
+    /// Reads once and passes the bytes to `take`; ready with 0 at the end of the stream. Any byte
+    /// is a sign of life.
+    ///
+    /// # Errors
+    /// Fails if the socket does.
     pub fn poll_read(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
         transport::poll_read(self.transport.socket(), cx, |bytes| {
-            self.liveness.heard();
+            self.liveness.received();
             take(bytes);
         })
     }
 
-    /// Sends FIN.
+    /// Half-closes the socket: sends FIN.
     pub fn half_close(&self) {
         self.transport.half_close();
     }
 
-    /// Whether something waits for a client to read that is not sent away already.
+    /// Returns `true` if bytes wait in the outbox, unless the connection is closing.
     pub fn has_backlog(&self) -> bool {
         self.phase.get().may_send() && !self.outbox.borrow().is_empty()
     }
 
-    /// The client is in its room: what it said meanwhile goes on.
+    /// Resumes the input stream of a client that is admitted to its room, for the messages it sent
+    /// before.
     pub fn admitted(&self) {
         if self.liveness.is_paused() {
             self.wake();
         }
     }
 
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         self.phase.get()
     }
 
-    /// Why the session ends, once that is decided.
+    /// Returns the reason of the end, once there is one.
     pub fn reason(&self) -> Option<&CloseReason> {
         self.reason.get()
     }
 
-    /// Bytes of messages that the kernel has taken.
-    pub fn taken(&self) -> u64 {
+    /// Returns the bytes that the kernel has accepted.
+    pub fn accepted(&self) -> u64 {
         self.sent.get().bytes.saturating_sub(self.outbox.borrow().waiting() as u64)
     }
 
-    /// Messages and bytes that went out or are queued.
+    /// Returns the messages and bytes that were sent or are queued.
     pub fn sent(&self) -> Traffic {
         self.sent.get()
     }

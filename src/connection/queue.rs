@@ -1,16 +1,17 @@
-//! What the kernel did not take yet, in order and bounded.
+//! The outbox: a bounded queue of the bytes that the kernel did not accept yet.
 
 use crate::limits::Backlog;
 use bytes::{Buf, Bytes};
 use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 
-/// Frames in order; costs no heap while it is empty.
+/// A queue of frames; without heap memory while it is empty.
 pub struct Queue {
     chunks: VecDeque<Chunk>,
-    /// What counts against the bounds of the client.
+    /// Bytes that count against the limits of this client, history excluded.
     bytes: usize,
+    /// Messages that count against them.
     messages: usize,
-    /// Bytes that the client missed before it came.
+    /// Bytes of history.
     recalled: usize,
     backlog: Arc<Backlog>,
 }
@@ -18,25 +19,27 @@ pub struct Queue {
 /// Complete frames, or the rest of them.
 struct Chunk {
     bytes: Bytes,
-    /// Bytes of memory that `bytes` keeps, the written ones among them; less than 4/3 of its length.
+    /// Bytes of memory that `bytes` keeps alive, written ones included; less than 4/3 of its
+    /// length.
     kept: usize,
     queued_as: QueuedAs,
+    /// A part of it is written.
     started: bool,
 }
 
-/// Memory of a chunk beside its bytes: the list of chunks grows by doubling.
+/// Memory of a chunk beside its payload, in bytes: the list of chunks grows by doubling.
 const CHUNK_COST: usize = 2 * size_of::<Chunk>();
 
-/// Whose bounds a chunk counts against.
+/// The account to which a chunk is charged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum QueuedAs {
-    /// The client's.
+    /// The client's, as so many messages; 0 for a close frame.
     Live { messages: usize },
-    /// Those of the history that it comes from.
+    /// That of the history; its own bounds hold.
     History,
 }
 
-/// Chunks handed to the kernel at once; more would not fit its send buffer anyway.
+/// The most chunks of one write; more would exceed the send buffer of the kernel anyway.
 const MAX_SLICES: usize = 16;
 
 impl Queue {
@@ -48,30 +51,31 @@ impl Queue {
         self.chunks.is_empty()
     }
 
-    /// Whether `bytes` in `messages` frames still fit. Whatever a turn brings fits an empty queue: JSON can be several
-    /// times as long as what was said.
+    /// Returns `true` if `bytes` in `messages` frames fit; both bounds are inclusive. An empty
+    /// queue accepts a whole turn, even beyond its limits: JSON encoding may enlarge it several
+    /// times.
     pub fn fits(&self, bytes: usize, messages: usize) -> bool {
         let each = self.backlog.each;
         let within = self.bytes + bytes <= each.bytes && self.messages + messages <= each.messages;
         (within || self.messages == 0) && self.backlog.fits(self.held(), bytes)
     }
 
-    /// Whether `bytes` that the client missed still fit.
+    /// Returns `true` if `bytes` of history fit into the backlog of all outboxes.
     pub fn history_fits(&self, bytes: usize) -> bool {
         self.backlog.fits(self.held(), bytes)
     }
 
-    /// Bytes that wait.
+    /// Returns the bytes that wait.
     pub fn waiting(&self) -> usize {
         self.bytes + self.recalled
     }
 
-    /// Bytes of memory that it takes.
+    /// Returns the bytes of memory that the queue uses.
     fn held(&self) -> usize {
         self.waiting() + self.chunks.len() * CHUNK_COST
     }
 
-    /// Queues the frames in `bytes`, of which the first `written` bytes were already sent.
+    /// Queues `bytes`, of which the first `written` are already sent.
     pub fn push(&mut self, bytes: Bytes, queued_as: QueuedAs, written: usize) {
         let mut chunk = Chunk { kept: bytes.len(), bytes, queued_as, started: written > 0 };
         chunk.advance(written);
@@ -87,7 +91,7 @@ impl Queue {
         self.chunks.push_back(chunk);
     }
 
-    /// Calls `write` with the first chunks, and takes out what it says it wrote.
+    /// Calls `write` with the first chunks, and removes as many bytes as it returns.
     pub fn write_with<E>(
         &mut self,
         write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
@@ -102,15 +106,15 @@ impl Queue {
         Ok(written)
     }
 
-    /// Forgets everything but the chunk that is partly written, which must be completed before
-    /// another frame may follow.
+    /// Drops all frames but a partly written one, which must be completed before another frame may
+    /// follow.
     pub fn drop_unsent(&mut self) {
         let (started, unstarted): (VecDeque<_>, _) = self.chunks.drain(..).partition(|chunk| chunk.started);
         self.chunks = started;
         unstarted.iter().for_each(|chunk| self.release(chunk.queued_as, chunk.bytes.len(), true));
     }
 
-    /// Forgets everything and gives its memory back.
+    /// Drops everything and releases its memory.
     pub fn clear(&mut self) {
         self.backlog.remove(self.held());
         (self.bytes, self.messages, self.recalled) = (0, 0, 0);
@@ -130,10 +134,10 @@ impl Queue {
             self.chunks.pop_front();
             self.release(queued_as, length, true);
         }
-        self.clear(); // gives the memory of the list back
+        self.clear(); // releases the memory of the list
     }
 
-    /// `bytes` of a chunk have left, its messages too if it `is_over`.
+    /// Uncharges `bytes` of a chunk, and its messages too if it `is_over`.
     fn release(&mut self, queued_as: QueuedAs, bytes: usize, is_over: bool) {
         self.backlog.remove(bytes + if is_over { CHUNK_COST } else { 0 });
         match queued_as {
@@ -147,8 +151,8 @@ impl Queue {
 }
 
 impl Chunk {
-    /// Takes out the first bytes, which were written. A small rest is copied: it would keep the memory of all that was
-    /// written before it, in no count.
+    /// Removes the first bytes, which were written. A small rest is copied: it would keep the
+    /// memory of all written bytes alive, and no limit counts that.
     fn advance(&mut self, written: usize) {
         self.bytes.advance(written);
         if self.bytes.len() * 4 <= self.kept * 3 {
@@ -169,7 +173,7 @@ mod tests {
     use super::*;
     use crate::{config::Settings, limits::QueueLimits};
 
-    /// A kernel that takes at most `room` bytes at a time.
+    /// A kernel that accepts at most `room` bytes at a time.
     fn take(queue: &mut Queue, room: usize) -> Vec<u8> {
         let mut taken = Vec::new();
         let written = queue.write_with(|slices| {

@@ -1,11 +1,12 @@
-//! How frames leave: at once, or behind what waits.
+//! Writes of frames: to the socket at once, or into the outbox after queued frames.
 
 use super::{Connection, Phase, queue::QueuedAs};
 use bytes::Bytes;
 use std::io;
 
 impl Connection {
-    /// `false`: there was no room for all of it; what was begun is queued to its end.
+    /// Sends or queues `frames`; returns `false` if the rest did not fit. A frame that is partly
+    /// written is queued to its end all the same.
     pub(super) fn send_or_queue(&self, frames: &Bytes, messages: usize) -> io::Result<bool> {
         let written = self.write(frames)?;
         let rest = frames.len() - written;
@@ -20,7 +21,7 @@ impl Connection {
     fn try_free_space(&self, bytes: usize, messages: usize) -> io::Result<bool> {
         let fits = || self.outbox.borrow().fits(bytes, messages);
         if !fits() && self.has_backlog() {
-            would_block_is_zero(self.write_queued())?; // the client may have read since
+            would_block_is_zero(self.write_queued())?; // the client may have read in the meantime
         }
         Ok(fits())
     }
@@ -37,7 +38,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes what the kernel takes at once; nothing where something waits, for that comes first.
+    /// Writes as many bytes as the kernel accepts; none while the outbox is not empty, to keep the
+    /// order.
     fn write(&self, frames: &Bytes) -> io::Result<usize> {
         match self.outbox.borrow().is_empty() {
             true => would_block_is_zero(self.transport.try_write(frames)),

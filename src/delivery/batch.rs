@@ -1,4 +1,4 @@
-//! What was said in one room since the last flush, as the bytes that go to each socket.
+//! The messages of one room since the last flush, as the bytes for each socket.
 
 use super::Broadcast;
 use crate::{
@@ -10,20 +10,20 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
-/// The messages of one room, joined at most once for each form that somebody negotiated.
+/// The messages of one room, joined at most once for each negotiated encoding.
 pub struct Batch<'a> {
     pending: &'a [Arc<Broadcast>],
     compression: &'a Compression,
     encoded: SmallVec<[(Encoding, Encoded); 1]>,
 }
 
-/// All messages in one form, in one piece, and where each ends.
+/// All messages in one encoding, as one piece, with the end of each.
 struct Encoded {
     bytes: Bytes,
     ends: SmallVec<[Boundary; 1]>,
 }
 
-/// Where a publication ends in a form that may have no words for it.
+/// The end of one message in the joined bytes; equal to the previous end if this encoding omits it.
 #[derive(Clone, Copy, Default)]
 struct Boundary {
     bytes: usize,
@@ -33,25 +33,28 @@ struct Boundary {
 /// The receiver of a room's messages.
 #[derive(Clone, Copy)]
 pub struct Subscriber {
+    /// Its connection.
     pub connection: ConnectionId,
+    /// Its speaker.
     pub who: SpeakerId,
-    /// The client goes on as the speaker of a lost session.
+    /// The client continues as the speaker of a lost session.
     pub resumed: bool,
 }
 
 impl<'a> Batch<'a> {
+    /// Joins nothing yet: each encoding is joined at its first use.
     pub fn new(pending: &'a [Arc<Broadcast>], compression: &'a Compression) -> Self {
         Self { pending, compression, encoded: SmallVec::new() }
     }
 
-    /// The bytes of the messages from the one at `first` on, and how many messages they are.
+    /// Returns the bytes of the messages from index `first` on, and their number.
     pub fn from(&mut self, first: usize, encoding: Encoding) -> (Cow<'_, Bytes>, usize) {
         let all = 0..self.pending.len();
         self.encoded(encoding).slice(first..all.end)
     }
 
-    /// Calls `push` with each run of messages from `first` on that `subscriber` is to hear, and, in their places, with
-    /// what acknowledges its own.
+    /// Calls `push` with each run of messages from `first` on that `subscriber` receives, and with
+    /// the acks of its own messages at their positions.
     pub fn parts_for(
         &mut self,
         subscriber: Subscriber,
@@ -64,9 +67,9 @@ impl<'a> Batch<'a> {
         let mut run = first..first;
         for (at, broadcast) in pending.iter().enumerate().skip(first) {
             let ack = broadcast.ack(subscriber.connection);
-            let left_out = broadcast.left_out() == Some(subscriber.who);
-            run.end = if left_out { at } else { at + 1 };
-            if left_out || ack.is_some() {
+            let excluded = broadcast.excluded() == Some(subscriber.who);
+            run.end = if excluded { at } else { at + 1 };
+            if excluded || ack.is_some() {
                 encoded.push(run.clone(), &mut push);
                 run = at + 1..at + 1;
             }
@@ -103,7 +106,7 @@ impl Encoded {
         Self { bytes, ends }
     }
 
-    /// Calls `push` with a part unless it is empty.
+    /// Calls `push` with a part, unless it is empty.
     fn push(&self, broadcasts: Range<usize>, push: &mut impl FnMut(&Bytes, usize)) {
         let (bytes, messages) = self.slice(broadcasts);
         if messages > 0 {
@@ -111,8 +114,9 @@ impl Encoded {
         }
     }
 
-    /// A part shares the memory of the whole unless it is much smaller: while it waits in an outbox, which counts
-    /// the part alone, it would keep all of it.
+    /// Returns a part and its number of messages. A part shares the memory of the whole unless it
+    /// is less than half of it: waiting in an outbox, which counts only the part, it would keep the
+    /// whole alive.
     fn slice(&self, broadcasts: Range<usize>) -> (Cow<'_, Bytes>, usize) {
         let end_of = |count: usize| count.checked_sub(1).map_or(Boundary::default(), |last| self.ends[last]);
         let (start, end) = (end_of(broadcasts.start), end_of(broadcasts.end));

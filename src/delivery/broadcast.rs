@@ -1,4 +1,4 @@
-//! What the hearers of a room are told, on its way.
+//! One message or notice on its way to the members of a room.
 
 use crate::{
     backplane::Speaker,
@@ -15,13 +15,13 @@ use std::{
     time::Instant,
 };
 
-/// What the hearers of a room are told, shared by all relays.
+/// One message or notice for the members of a room, shared by all relays.
 pub struct Broadcast {
-    /// When the hub took it.
-    pub taken: Instant,
+    /// The time at which the hub received it.
+    pub received: Instant,
     content: Content,
     speaker: Option<Speaker>,
-    /// Comes back when every relay has handed the message to its outboxes; what the room remembers holds none.
+    /// Returned when every relay has delivered the message; messages of the history hold none.
     permit: Option<Permit>,
 }
 
@@ -29,17 +29,18 @@ enum Content {
     Message {
         message: Arc<Message>,
         raw: Prepared,
-        /// Made when the first needs it.
+        /// Encoded at the first use.
         v1: OnceLock<Box<Prepared>>,
         event: OnceLock<Box<sse::Event>>,
     },
-    /// For clients of worldcast.v1 only.
+    /// For `worldcast.v1` only.
     Notice(Box<Notice>),
 }
 
 struct Notice {
     prepared: Prepared,
-    /// The session that it is about, and who that is, if it is not told itself.
+    /// The connection and the speaker that joined, which do not receive the notice of their own
+    /// joining.
     newcomer: Option<(ConnectionId, SpeakerId)>,
     credit: Option<Credit>,
 }
@@ -47,13 +48,15 @@ struct Notice {
 static NOTHING: Bytes = Bytes::new();
 
 impl Broadcast {
+    /// Prepares `message` for delivery; `permit` is held until every relay has delivered it.
     pub fn message(message: Arc<Message>, speaker: Option<Speaker>, permit: Option<Permit>) -> Arc<Self> {
-        let (taken, raw) = (message.received, Prepared::new(message.payload.clone()));
+        let (received, raw) = (message.received, Prepared::new(message.payload.clone()));
         let content = Content::Message { message, raw, v1: OnceLock::new(), event: OnceLock::new() };
-        Arc::new(Self { taken, content, speaker, permit })
+        Arc::new(Self { received, content, speaker, permit })
     }
 
-    /// Somebody's coming or going, which only clients of worldcast.v1 are told, but not who came.
+    /// A notice that `who` has joined or left. Only members of `worldcast.v1` receive it, and the
+    /// one that joined does not.
     pub fn notice(who: SpeakerId, change: Change, credit: Option<Credit>) -> Arc<Self> {
         let (payload, newcomer) = match change {
             Change::Came { connection } => (v1::join(who), Some((connection, who))),
@@ -61,10 +64,10 @@ impl Broadcast {
         };
         let content =
             Content::Notice(Box::new(Notice { prepared: Prepared::new(payload), newcomer, credit }));
-        Arc::new(Self { taken: Instant::now(), content, speaker: None, permit: None })
+        Arc::new(Self { received: Instant::now(), content, speaker: None, permit: None })
     }
 
-    /// The frame for a client of this form; empty if it is told nothing.
+    /// Returns the frame in this encoding; empty if the encoding omits it.
     pub fn encoded(&self, encoding: Encoding, compression: &Compression) -> &Bytes {
         match (&self.content, encoding.protocol) {
             (Content::Message { raw, .. }, Protocol::Raw) => raw.encoded(encoding.window, compression),
@@ -79,7 +82,7 @@ impl Broadcast {
         }
     }
 
-    /// Bytes of what was message.
+    /// Returns the length of the payload in bytes.
     pub fn bytes(&self) -> usize {
         match &self.content {
             Content::Message { message, .. } => message.payload.as_bytes().len(),
@@ -87,24 +90,24 @@ impl Broadcast {
         }
     }
 
-    /// Who does not hear it.
-    pub fn left_out(&self) -> Option<SpeakerId> {
+    /// Returns the speaker that does not receive it.
+    pub fn excluded(&self) -> Option<SpeakerId> {
         match &self.content {
             Content::Message { message, .. } => message.audience.excluded(),
             Content::Notice(notice) => notice.newcomer.map(|(_, who)| who),
         }
     }
 
-    /// The session that does not hear it as all others do.
+    /// Returns the connection that gets its own slices: it receives an ack, or is excluded.
     pub fn author(&self) -> Option<ConnectionId> {
         if let Content::Notice(notice) = &self.content {
             return notice.newcomer.map(|(connection, _)| connection);
         }
         let speaker = self.speaker.as_ref()?;
-        (speaker.reference.is_some() || self.left_out().is_some()).then_some(speaker.connection)
+        (speaker.reference.is_some() || self.excluded().is_some()).then_some(speaker.connection)
     }
 
-    /// The frame that tells `connection` the offset of what it message, if it asked for that.
+    /// Returns the ack frame with the message's offset, if `connection` published it with a `ref`.
     pub fn ack(&self, connection: ConnectionId) -> Option<Bytes> {
         let Speaker { reference, .. } =
             self.speaker.as_ref().filter(|speaker| speaker.connection == connection)?;
@@ -116,7 +119,7 @@ impl Broadcast {
         }
     }
 
-    /// What it cost its room.
+    /// Returns the credit of its room that it holds.
     pub fn credit(&self) -> Option<&Credit> {
         match &self.content {
             Content::Message { .. } => self.permit.as_ref()?.room.as_ref(),

@@ -1,7 +1,7 @@
-//! The histories of rooms as newcomers receive them: encoded once, however many newcomers ask for them.
+//! The histories of rooms as joining clients receive them: encoded once for all of them.
 //!
-//! A recall of 256 messages costs half a millisecond to encode and some microseconds to slice. After a network comes back,
-//! thousands of clients ask for the same messages at the same time.
+//! To encode a history of 256 messages takes half a millisecond, to slice it some microseconds.
+//! After an outage of the network, thousands of clients request the same messages at the same time.
 
 use crate::{
     history::{Epoch, HistorySlice, Message, Offset},
@@ -20,18 +20,18 @@ use std::{
 
 /// The encoded histories of one worker thread, bounded in bytes.
 pub struct HistoryCache {
-    /// Bytes that the segments may take together.
+    /// The largest number of bytes of all segments.
     capacity: usize,
     held: usize,
     rooms: HashMap<RoomSlot, CachedRoom>,
-    /// The least recently used first.
+    /// Rooms in the order of their last use, the least recently used first.
     order: BTreeSet<(Instant, RoomSlot)>,
     metrics: Arc<Metrics>,
 }
 
 struct CachedRoom {
     used: Instant,
-    /// One for each form that a newcomer asked for.
+    /// One for each requested encoding.
     segments: Vec<(Encoding, Segment)>,
 }
 
@@ -49,12 +49,13 @@ impl HistoryCache {
     /// Time after which an encoded history that no newcomer asked for is dropped.
     pub const LIFETIME: Duration = Duration::from_secs(10);
 
+    /// An empty cache of `capacity` bytes.
     pub fn new(capacity: usize, metrics: Arc<Metrics>) -> Self {
         Self { capacity, held: 0, rooms: HashMap::new(), order: BTreeSet::new(), metrics }
     }
 
-    /// The recalled messages that are for `who` in one piece, and their number. They are not compressed: compression is
-    /// worth its time only for what many clients receive.
+    /// Returns the requested messages for `who` in one piece, and their number. They are not
+    /// compressed, since compression pays only for messages that many clients receive.
     pub fn slice(
         &mut self,
         room: RoomSlot,
@@ -78,7 +79,7 @@ impl HistoryCache {
         part
     }
 
-    /// Drops the histories that were used last before `now` - [`Self::LIFETIME`].
+    /// Drops the histories that were last used [`Self::LIFETIME`] before `now`, or earlier.
     pub fn drop_unused(&mut self, now: Instant) {
         while let Some((used, room)) = self.order.first().copied()
             && now.saturating_duration_since(used) >= Self::LIFETIME
@@ -86,7 +87,7 @@ impl HistoryCache {
             self.remove(room);
         }
         if self.rooms.is_empty() {
-            self.rooms = HashMap::new(); // gives its memory back
+            self.rooms = HashMap::new(); // releases its memory
         }
     }
 
@@ -99,8 +100,8 @@ impl HistoryCache {
         }
     }
 
-    /// Keeps `segment` instead of what was kept of this room in this form. The least recently used rooms make way for
-    /// it; a segment that exceeds the capacity by itself is not kept.
+    /// Keeps `segment` in place of an earlier one of this room and encoding. The least recently
+    /// used rooms are dropped for it; a segment above the capacity by itself is not kept.
     fn keep(&mut self, room: RoomSlot, encoding: Encoding, segment: Segment, now: Instant) {
         if CachedRoom::OVERHEAD + segment.cost() > self.capacity {
             return;
@@ -110,7 +111,7 @@ impl HistoryCache {
         cached.segments.retain(|(kept, other)| *kept != encoding && other.epoch == segment.epoch);
         cached.segments.push((encoding, segment));
         if cached.cost() > self.capacity {
-            cached.segments.drain(..cached.segments.len() - 1); // several forms of one large history
+            cached.segments.drain(..cached.segments.len() - 1); // several encodings of one large history
         }
         while self.held + cached.cost() > self.capacity
             && let Some((_, oldest)) = self.order.first().copied()
@@ -155,15 +156,15 @@ impl CachedRoom {
 }
 
 impl Segment {
-    /// Whether it holds all recalled messages.
+    /// Returns `true` if the segment holds all requested messages.
     fn covers(&self, slice: &HistorySlice) -> bool {
         self.epoch == slice.until.epoch
             && self.range.start <= slice.from.offset
             && self.range.end >= slice.until.offset
     }
 
-    /// The recalled messages, and those of `known` beside them that the room still remembers; encodes only what `known`
-    /// lacks.
+    /// Builds a segment of the requested messages, and of those of `known` beside them that the
+    /// room still keeps; encodes only messages that `known` lacks.
     fn build(known: Option<&Self>, encoding: Encoding, slice: &HistorySlice) -> Self {
         let HistorySlice { messages, from, until, forgotten, .. } = slice;
         let adjoins = |known: &&Self| {
@@ -188,7 +189,7 @@ impl Segment {
         Self { epoch: until.epoch, range: start..until.offset, bytes: all.joined(), ends: all.ends }
     }
 
-    /// The recalled messages that are for `who`, and their number.
+    /// Returns the requested messages that are for `who`, and their number.
     fn part(
         &self,
         HistorySlice { messages, from, until, .. }: &HistorySlice,
@@ -207,8 +208,8 @@ impl Segment {
         (joined(&pieces, pieces.iter().map(|piece| piece.len()).sum()), pieces.len())
     }
 
-    /// Shares the memory of the segment unless the slice is much smaller: while it waits in an outbox, which counts the
-    /// slice alone, it would keep all of it.
+    /// Returns a slice that shares the memory of the segment, unless it is less than half of it:
+    /// waiting in an outbox, which counts only the slice, it would keep the segment alive.
     fn slice(&self, range: Range<usize>) -> Bytes {
         match range.len() < self.bytes.len() / 2 {
             true => Bytes::copy_from_slice(&self.bytes[range]),
@@ -216,12 +217,12 @@ impl Segment {
         }
     }
 
-    /// The number of messages in it up to `offset`.
+    /// Returns the number of messages in the segment up to `offset`, inclusive.
     fn index(&self, offset: Offset) -> usize {
         offset.since(self.range.start).expect("the offset is in the segment")
     }
 
-    /// Where the message at `index` begins.
+    /// Returns the position of the first byte of the message at `index`.
     fn start_of(&self, index: usize) -> usize {
         index.checked_sub(1).map_or(0, |before| self.ends[before])
     }
@@ -231,8 +232,8 @@ impl Segment {
     }
 }
 
-/// A segment that grows. Its pieces are joined at the end, in exactly as much memory as they need: one buffer for all of
-/// them would grow by doubling, and keep what it does not need.
+/// A segment under construction. Its pieces are joined at the end, in exactly as much memory as
+/// they need: a single buffer would grow by doubling, and keep unused memory.
 #[derive(Default)]
 struct Encoder {
     pieces: Vec<Bytes>,
@@ -264,7 +265,7 @@ impl Encoder {
     }
 }
 
-/// `pieces`, which have `length` bytes together, in one.
+/// Joins `pieces`, of `length` bytes together.
 fn joined<P: AsRef<[u8]>>(pieces: &[P], length: usize) -> Bytes {
     let mut joined = BytesMut::with_capacity(length);
     pieces.iter().for_each(|piece| joined.extend_from_slice(piece.as_ref()));

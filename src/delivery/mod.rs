@@ -1,6 +1,6 @@
-//! Messages as the bytes that subscribers receive: encoded once, shared by all of them.
+//! Messages as bytes for their subscribers: encoded once for each encoding, and shared.
 
-mod broadcast; // one message, once for each encoding
+mod broadcast; // one message, encoded once for each encoding
 mod batch; // the messages of a room as one piece
 mod history_cache; // the histories of rooms, encoded
 

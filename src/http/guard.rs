@@ -1,4 +1,4 @@
-//! What every request passes: the guard in front of the handlers.
+//! The guard in front of all handlers: checks of every request, counts and logs of every refusal.
 
 use super::{
     AppState,
@@ -28,8 +28,11 @@ use log::Level;
 use percent_encoding::percent_decode_str;
 use std::{fmt::Display, net::SocketAddr};
 
-/// Refuses names that are not ours, and counts every refusal. No browser is to guess what an answer is: what others say
-/// may be in it.
+/// Refuses requests for names that do not belong to the server, and counts every refusal. Responses
+/// may contain text of other clients, so no browser may guess their type.
+///
+/// # Errors
+/// The error of a handler that has failed without a response.
 pub async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
@@ -51,18 +54,20 @@ pub async fn guard<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(request, answer))
 }
 
-/// What a refused request asked for, for the log.
+/// The properties of a refused request, for the log.
 pub struct Asked<'a> {
+    /// The address of the client.
     pub peer: Option<SocketAddr>,
+    /// The method, `-` if it cannot be read.
     pub method: &'a str,
-    /// Without a query, which may hold the token of a session.
+    /// The path without the query, which may hold a session token.
     pub path: &'a str,
-    /// It is an attempt at a handshake, good or bad.
+    /// The request is an attempt at an opening handshake, valid or not.
     pub is_handshake: bool,
 }
 
 impl Asked<'_> {
-    /// Logs the refusal: at level info where the client wanted to become a session, or where a setting would let it in.
+    /// Logs the refusal: at level info for a handshake, and for a refusal that a setting decides.
     fn log_refusal(&self, state: &AppState, is_minor: bool, why: impl Display) {
         let level = if is_minor && !self.is_handshake { Level::Debug } else { Level::Info };
         let (method, path) = (Escaped(self.method), Escaped(self.path));
@@ -83,7 +88,8 @@ impl Asked<'_> {
     }
 }
 
-/// The response to a request that no `App` could judge, counted and logged like every refusal.
+/// Returns the response to a request that no `App` could judge, after counting and logging it as
+/// every refusal.
 pub fn refuse(state: &AppState, asked: &Asked, refusal: &Refusal) -> HttpResponse {
     note(state, asked, refusal);
     let mut response = refusal.error_response();
@@ -91,12 +97,13 @@ pub fn refuse(state: &AppState, asked: &Asked, refusal: &Refusal) -> HttpRespons
     response
 }
 
-/// A browser takes a response for what it says it is (Fetch, section 3.6).
+/// Makes a browser use the declared type of a response (Fetch, section 3.6).
 fn forbid_sniffing(response: &mut HttpResponse) {
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// Counts and logs the response to `request` if it is a refusal, or anything but the session that was asked for.
+/// Counts and logs the response to `request` if it is a refusal, or the request a handshake without
+/// a session.
 fn note_response(request: &HttpRequest, response: &HttpResponse) {
     let refusal = response.error().and_then(|error| error.as_error::<Refusal>());
     let is_handshake = asks_for_upgrade(request);
@@ -121,7 +128,7 @@ fn note(state: &AppState, asked: &Asked, refusal: &Refusal) {
     asked.log_refusal(state, is_minor, refusal);
 }
 
-/// The room that an address names, if any.
+/// Returns the room that a path names, if any.
 fn room_at(path: &str, default: &RoomName) -> Option<RoomName> {
     let name = match path {
         "/" | "/websocket" | "/websocket/" | "/rooms/" => return Some(default.clone()),

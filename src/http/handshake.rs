@@ -1,4 +1,5 @@
-//! The opening handshake (RFC 6455 §4.2): the request is judged here, the session that it becomes owns the socket.
+//! The opening handshake (RFC 6455 §4.2): the request is judged here; its session will own the
+//! socket.
 
 use super::{
     AppState, access::origin::check_origin, query::Query, recall::history_request, refusal::Refusal,
@@ -17,37 +18,43 @@ use actix_web::{
 use actix_web_actors::ws;
 use percent_encoding::percent_decode_str;
 
-/// `/websocket/{room}`; `/websocket`, `/websocket/`, and `/` with an upgrade, for the default room
+/// Handles `/websocket/{room}`; `/websocket`, `/websocket/`, and `/` with an upgrade lead to the
+/// default room.
+///
+/// # Errors
+/// The [`Refusal`] of the first rule that the request violates.
 pub async fn upgrade(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
     if !asks_for_upgrade(&request) {
         return Err(plain_request(&request));
     }
     let room = match request.match_info().unprocessed().strip_prefix('/') {
         Some("") | None => state.shared.settings.rooms.default.clone(),
-        Some(name) => percent_decode_str(name).decode_utf8_lossy().parse()?, // actix has left `%`, `/` and `+` encoded
+        // actix leaves `%`, `/` and `+` encoded.
+        Some(name) => percent_decode_str(name).decode_utf8_lossy().parse()?,
     };
     admit(&request, &state, room)
 }
 
-/// The request is an attempt at a handshake, good or bad: GET with `websocket` in the list of its `Upgrade` headers.
-/// An upgrade to another protocol is not asked for here (RFC 9110 §7.8).
+/// Returns true for an attempt at a handshake, valid or not: a GET with `websocket` in the list of
+/// its `Upgrade` headers. The server ignores an upgrade to another protocol (RFC 9110 §7.8).
 pub fn asks_for_upgrade(request: &HttpRequest) -> bool {
     *request.method() == Method::GET && has_token(request.headers(), header::UPGRADE, "websocket")
 }
 
-/// Leaves of several `Upgrade` headers the one that asks for a WebSocket: the stock handshake looks at the first only.
+/// Reduces several `Upgrade` headers to the one that asks for a WebSocket: actix's own handshake
+/// reads only the first.
 pub fn join_upgrades(headers: &mut header::HeaderMap) {
     if headers.get_all(header::UPGRADE).nth(1).is_some() && has_token(headers, header::UPGRADE, "websocket") {
         headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
     }
 }
 
-/// The list in all headers of this `name` has `token` in it.
+/// Returns true if the list in all headers of this `name` contains `token`.
 fn has_token(headers: &header::HeaderMap, name: header::HeaderName, token: &str) -> bool {
     headers.get_all(name).any(|list| list_has(list.as_bytes(), token))
 }
 
-/// `list` has `token` in it, compared without case (RFC 9110 §5.6.1, §7.8).
+/// Returns true if `list` contains `token`, in any case of letters (RFC 9110 §5.6.1, §7.8).
 pub fn list_has(list: &[u8], token: &str) -> bool {
     list.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
@@ -59,7 +66,7 @@ fn plain_request(request: &HttpRequest) -> Refusal {
     }
 }
 
-/// The 101 whose extensions carry what was agreed on.
+/// Returns the response 101, with the [`Handshake`] in its extensions.
 fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;
@@ -104,7 +111,10 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
 }
 
 impl AppState {
-    /// Whether the request shows a key: who only listens needs none.
+    /// Returns true if the request has a valid key; without a key a client may only subscribe.
+    ///
+    /// # Errors
+    /// [`Refusal::Key`] with a key that is not valid.
     fn has_key(&self, request: &HttpRequest) -> Result<bool, Refusal> {
         match self.keys.check(request) {
             Ok(()) => Ok(true),
@@ -114,8 +124,8 @@ impl AppState {
     }
 }
 
-/// Stricter than `ws::handshake`, which lets versions 7 and 8 and any key pass, and than `verify_handshake`, which
-/// looks for a part of a token.
+/// Verifies the request. This is stricter than `ws::handshake`, which accepts versions 7 and 8 and
+/// any key, and than `verify_handshake`, which searches for a part of a token.
 fn verify(request: &HttpRequest) -> Result<(), Refusal> {
     let headers = request.headers();
     if request.version() < actix_web::http::Version::HTTP_11 {
@@ -139,7 +149,8 @@ fn verify(request: &HttpRequest) -> Result<(), Refusal> {
     actix_http::ws::verify_handshake(request.head()).map_err(refusal_of)
 }
 
-/// A length of 0, which the HTTP client of Java sends, announces no body.
+/// Returns true if the headers announce a body. The HTTP client of Java sends a length of 0, which
+/// announces none.
 fn has_body(headers: &header::HeaderMap) -> bool {
     let is_zero =
         |length: &header::HeaderValue| length.to_str().is_ok_and(|length| length.trim().parse() == Ok(0_u64));

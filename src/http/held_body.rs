@@ -1,4 +1,4 @@
-//! The body of a response that holds something until it is sent: a permit, for instance.
+//! The body of a response that holds a value until it is sent, such as a permit.
 
 use actix_web::{
     HttpResponse,
@@ -10,11 +10,12 @@ use std::{
     task::{Context, Poll},
 };
 
-/// `response`, which drops `held` with its body.
+/// Returns `response` with a body that drops `held` at its end.
 pub fn hold_until_sent<T: Unpin + 'static>(held: T, response: HttpResponse) -> HttpResponse {
     response.map_body(|_, body| BoxBody::new(HeldBody { body, _held: held }))
 }
 
+/// A body that keeps a value alive.
 struct HeldBody<T> {
     body: BoxBody,
     _held: T,

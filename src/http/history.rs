@@ -1,7 +1,8 @@
-//! The history of a room as JSON, written piece by piece as the client takes it.
+//! The history of a room as JSON, encoded piece by piece as the client reads.
 //!
-//! A client that reads slowly holds the messages that it has not got yet, which may be forgotten meanwhile, and one
-//! piece of JSON. Both are counted in the share of its address.
+//! A slow reader keeps the messages that it has not received yet, which the room may drop in the
+//! meantime, and one piece of JSON. Both are charged to the share of its address. Key:
+//! `limits.answer_bytes`. Metric: `worldcast_answer_bytes`.
 
 use super::{AppState, refusal::Refusal};
 use crate::{
@@ -29,40 +30,44 @@ use std::{
     vec,
 };
 
-/// A piece of JSON ends when it has so many bytes.
+/// A piece of JSON ends when it has so many bytes, or slightly more.
 const PIECE: usize = 32 << 10;
 
-/// Bytes of a message that are written at a time: a multiple of 3 for base64, and with six bytes for each (`\u0000`)
-/// still less than a piece.
+/// Bytes of a payload that are encoded at a time: a multiple of 3 for base64, and at six bytes for
+/// each (`\u0000`) still less than a piece.
 const SLICE: usize = 4095;
 
-/// Of the patience with a client that takes nothing, the part for which an answer waits for a share.
+/// The reciprocal of the part of `session.stalled_write` for which an answer waits for its share.
 const PATIENCE: u32 = 4;
 
-/// What is asked for.
+/// The parameters of a request for history.
 pub struct HistoryQuery {
+    /// The room.
     pub room: RoomName,
+    /// The requested part of its history.
     pub history: HistoryRequest,
+    /// The source to whose share the answer is charged.
     pub source: Source,
-    /// Whether only the head of the answer is wanted.
+    /// The response ends after its head (RFC 9110 §9.3.2).
     pub is_head: bool,
 }
 
-/// Everything of the answer but the messages.
+/// The answer without its messages.
 #[derive(Serialize)]
 struct Head<'a> {
     room: &'a RoomName,
-    /// Behind the last message; nothing for a room that does not exist.
+    /// The position after the last message; absent for a room that does not exist.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     position: Option<Position>,
-    /// Whether everything behind the position that was asked for is there.
+    /// `true` if no message after the requested position is missing; absent without such a
+    /// position.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<bool>,
     messages: [(); 0],
 }
 
 impl AppState {
-    /// The answer to `query`: of a known length if it is one piece, in chunks otherwise.
+    /// Returns the answer to `query`: with a length if it is one piece, in chunks otherwise.
     pub(super) async fn history(&self, query: HistoryQuery) -> Result<HttpResponse, Refusal> {
         let HistoryQuery { ref room, history, source, is_head } = query;
         let mut slice = self.slice(&query).await?;
@@ -71,7 +76,7 @@ impl AppState {
             let cost = cost(slice.as_ref());
             reservation = self.shared.limits.answers.try_reserve(source, cost);
             if reservation.is_none() {
-                drop(slice); // who waits holds nothing
+                drop(slice); // a waiting request holds no messages
                 reservation = Some(self.waits_for(source, cost).await?);
                 slice = self.slice(&query).await?;
             }
@@ -104,7 +109,7 @@ impl AppState {
         self.shared.limits.answers.reserve(source, cost, patience).await.ok_or(Refusal::Busy)
     }
 
-    /// More may have been said while a share was waited for.
+    /// Enlarges the reservation for messages that were published while it was waited for.
     async fn let_grow(
         &self,
         reservation: &mut Option<Reservation>,
@@ -119,22 +124,23 @@ impl AppState {
     }
 }
 
-/// What the answer holds at first: all messages, and a piece of JSON, or all of it if that is less.
+/// Returns the bytes that an answer holds at first: all messages, and a piece of JSON, or all of
+/// the JSON if that is less.
 fn cost(slice: Option<&HistorySlice>) -> usize {
     let messages: usize = slice.iter().flat_map(|slice| &slice.messages).map(|message| message.cost()).sum();
     messages + MAX_PIECE.min(messages * 6 + 512)
 }
 
-/// The bytes of the answer, made when they are asked for.
+/// The JSON of an answer, encoded on demand.
 struct Json {
-    /// Written, but not taken yet.
+    /// Encoded bytes that are not passed on yet.
     begun: Vec<u8>,
     messages: vec::IntoIter<Arc<Message>>,
-    /// The message that is being written, and how many of its bytes are.
+    /// The message that is being encoded, and the number of its bytes that are.
     current: Option<(Arc<Message>, usize)>,
     is_first: bool,
     is_over: bool,
-    /// What the messages cost that are written, since that was asked for.
+    /// The cost of the messages encoded since [`HistoryBody`] has released any.
     written: usize,
 }
 
@@ -146,7 +152,7 @@ impl Json {
         Self { begun, messages, current: None, is_first: true, is_over: false, written: 0 }
     }
 
-    /// The next bytes, at most [`MAX_PIECE`].
+    /// Returns the next bytes, at most [`MAX_PIECE`]; `None` at the end.
     fn next(&mut self) -> Option<Bytes> {
         let mut piece = mem::take(&mut self.begun);
         while !self.is_over && piece.len() < PIECE {
@@ -175,7 +181,7 @@ impl Json {
         }
     }
 
-    /// Writes the next slice of a message, and its end behind the last.
+    /// Encodes the next slice of a message, and the closing brace after the last.
     fn write_slice(&mut self, piece: &mut Vec<u8>, message: Arc<Message>, from: usize) {
         let length = message.payload.as_bytes().len();
         let mut until = length.min(from + SLICE);
@@ -201,7 +207,7 @@ fn write_json(piece: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(piece, value).expect("memory takes text and numbers");
 }
 
-/// Text as JSON, without the quotes around it.
+/// Appends text as JSON, without its quotes.
 fn write_text(piece: &mut Vec<u8>, text: &str) {
     let at = piece.len();
     write_json(piece, &text);
@@ -209,10 +215,10 @@ fn write_text(piece: &mut Vec<u8>, text: &str) {
     piece.pop();
 }
 
-/// The body of the answer.
+/// The body of an answer.
 struct HistoryBody {
     json: Json,
-    /// Made ahead, to see whether it is the only one.
+    /// The first piece, encoded early to learn if it is the only one.
     first: Option<Bytes>,
     size: BodySize,
     reservation: Option<Reservation>,
@@ -246,7 +252,7 @@ impl MessageBody for HistoryBody {
         if let Some(reservation) = &mut body.reservation
             && written > 0
         {
-            reservation.shrink(written); // the messages that this piece ends
+            reservation.shrink(written); // the messages that this piece completes
         }
         Poll::Ready(piece.map(Ok))
     }
@@ -272,7 +278,7 @@ mod tests {
         history
     }
 
-    /// All pieces of the answer about everything that `history` remembers.
+    /// Returns all pieces of the answer about everything that `history` keeps.
     fn pieces(history: &History) -> Vec<Bytes> {
         let room = "news".parse().unwrap();
         let position = Some(history.position());

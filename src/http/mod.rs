@@ -1,18 +1,19 @@
-//! What HTTP requests get: the page, the opening handshake, facts about rooms, or a refusal.
+//! HTTP requests and their responses: the page, the opening handshake, event streams, publishing,
+//! the state of rooms, and refusals.
 
-mod access; // who may do what
-mod guard; // what every request passes
-mod request_body; // what a request says
-mod publish; // messages over HTTP
-mod sse; // listening over HTTP
-mod recall; // what was said before
-mod page; // files for the browser
-mod held_body; // a response that holds something until it is sent
-mod refusal; // why a request is refused
-mod rooms; // facts about rooms
-mod history; // what was said in one, piece by piece
+mod access; // origins, hosts and API keys
+mod guard; // checks of every request, counts of every refusal
+mod request_body; // request bodies, read within bounds
+mod publish; // publishing over HTTP
+mod sse; // Server-Sent Events
+mod recall; // the requested part of a history
+mod page; // files for browsers
+mod held_body; // responses that hold a permit until they are sent
+mod refusal; // refusals with status, code and sentence
+mod rooms; // the state and the messages of rooms
+mod history; // histories as JSON, piece by piece
 mod handshake; // the opening handshake
-mod query; // what a client asks for in its address
+mod query; // parameters in the query of a request
 
 pub use access::origin::LocalAddress;
 pub use guard::{Asked, guard, refuse};
@@ -35,7 +36,7 @@ use actix_web::{
 };
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
-/// What the handlers of one server share.
+/// The state that the handlers of one server share.
 pub struct AppState {
     shared: Arc<Shared>,
     hub: Addr<Hub>,
@@ -45,7 +46,7 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// `listeners` are the addresses that are really listened to.
+    /// The state of a server whose listeners are bound to these addresses.
     pub fn new(shared: Arc<Shared>, hub: Addr<Hub>, listeners: &[SocketAddr]) -> Self {
         let settings = &shared.settings;
         Self {
@@ -57,25 +58,25 @@ impl AppState {
         }
     }
 
-    /// What the app of `request` shares.
+    /// Returns the state of the `App` of `request`.
     fn of(request: &HttpRequest) -> &Self {
         request.app_data::<web::Data<Self>>().expect("every app has its state")
     }
 
-    /// A place for the client of `request`.
+    /// Reserves a place in the connection limits for the client of `request`.
     fn connection_slot(&self, request: &HttpRequest) -> Result<ConnectionSlot, Refusal> {
         let ip = request.peer_addr().map(|peer| peer.ip());
         self.shared.limits.connections.acquire(ip, Instant::now()).map_err(Refusal::LimitReached)
     }
 
-    /// The share of shared bounds that `request` takes from.
+    /// Returns the source to whose share of a limit `request` is charged.
     fn source(&self, request: &HttpRequest) -> Source {
         let ip = request.peer_addr().map(|peer| peer.ip());
         Source::new(ip, self.keys.check(request).is_ok())
     }
 }
 
-/// Every address that every listener answers; `listener` is the one that this app answers for.
+/// Builds the `App` of all listeners; `listener` is the address of the one that uses it.
 pub fn app(state: web::Data<AppState>, listener: SocketAddr) -> App<impl AppEntry> {
     App::new()
         .app_data(state)
@@ -96,7 +97,7 @@ pub fn app(state: web::Data<AppState>, listener: SocketAddr) -> App<impl AppEntr
         )
 }
 
-/// What `App` asks of its entry; the long form that actix-web has no name for.
+/// The entry of an `App`: an alias for the long bound for which actix-web has no name.
 pub trait AppEntry:
     ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>
 {
@@ -111,7 +112,7 @@ async fn not_found() -> Result<HttpResponse, Refusal> {
     Err(Refusal::NotFound)
 }
 
-/// `/` is both: the page for browsers, the default room for WebSocket.
+/// Handles `/`: the page for browsers, the default room for a WebSocket.
 async fn page_or_websocket(
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -122,7 +123,7 @@ async fn page_or_websocket(
     }
 }
 
-/// An address that can be read and nothing else.
+/// A resource that allows GET and HEAD.
 fn readable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: actix_web::Handler<Args>,
@@ -136,7 +137,7 @@ where
         .default_service(web::to(refuse))
 }
 
-/// What was said, to be read and to be added to.
+/// The messages of a room, to read and to publish.
 fn messages(path: &str) -> Resource {
     let refuse = || async { Err::<HttpResponse, _>(Refusal::MethodNotAllowed("GET, HEAD, POST")) };
     web::resource(path)
@@ -146,7 +147,7 @@ fn messages(path: &str) -> Resource {
         .default_service(web::to(refuse))
 }
 
-/// An address that takes what is sent there and nothing else.
+/// A resource that allows POST.
 fn writable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: actix_web::Handler<Args>,
@@ -157,8 +158,8 @@ where
     web::resource(path).route(web::post().to(handler)).default_service(web::to(refuse))
 }
 
-/// What a browser must know about the page: nothing comes from elsewhere, only sockets go elsewhere,
-/// and a copy is good only after asking whether the file has changed.
+/// Returns the headers of the page: no content from elsewhere except sockets, and a cached file is
+/// used only after revalidation.
 fn page_headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((

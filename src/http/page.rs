@@ -1,4 +1,4 @@
-//! The page: files of `page.directory`, or those in the program where it is empty or missing.
+//! The page: files of `page.directory`, or those built into the program if it is empty or missing.
 
 use super::{AppState, held_body::hold_until_sent, refusal::Refusal};
 use crate::{
@@ -23,12 +23,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// The files in the program.
+/// The files built into the program.
 #[derive(Embed)]
 #[folder = "static/"]
 struct BuiltIn;
 
-/// The files of the page, to be read and nothing else. There is nothing to do with a file that does not exist.
+/// The files of the page, for GET and HEAD only. A missing file gets 404 for any method.
 pub fn resource(path: &str) -> Resource {
     let refuse = async |request, state| {
         file(request, state).await?;
@@ -40,7 +40,11 @@ pub fn resource(path: &str) -> Resource {
         .default_service(web::to(refuse))
 }
 
-/// `GET /{file}`
+/// Handles `GET /{file}`.
+///
+/// # Errors
+/// [`Refusal::NotFound`] without such a file, [`Refusal::Busy`] while file descriptors are short,
+/// and [`Refusal::File`] if the file cannot be read.
 pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
     let name = match request.match_info().query("file") {
         "" => "index.html",
@@ -55,13 +59,14 @@ pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
     }
 }
 
-/// `page.directory` if it exists, with all links in its own path resolved. Logs what is served.
+/// Returns `page.directory` if it exists, with all links in its own path resolved. Logs the source
+/// of the page.
 pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
     let directory = Some(settings).filter(|settings| !settings.directory.as_os_str().is_empty());
     let directory = directory.and_then(configured_directory);
     match &directory {
         Some(directory) => {
-            info!(target: TARGET, "page: the files of {}", Escaped(&directory.to_string_lossy()))
+            info!(target: TARGET, "page: the files of {}", Escaped(&directory.to_string_lossy()));
         }
         None => info!(target: TARGET, "page: the page in the program"),
     }
@@ -93,10 +98,11 @@ fn from_directory(request: &HttpRequest, directory: &Path, name: &str) -> Result
     let path = resolve(directory, name).map_err(|error| refusal_of(&error, name))?;
     let file = NamedFile::open(path).map_err(|error| refusal_of(&error, name))?;
     let file = file.set_content_type(content_type(name)).disable_content_disposition();
-    Ok(file.use_last_modified(false).into_response(request)) // its tag says more
+    Ok(file.use_last_modified(false).into_response(request)) // the entity tag is more precise
 }
 
-/// What is not there is the client's mistake; everything else is ours, and operators are told of it.
+/// Converts `error`: a missing file is an error of the client; any other error is the server's and
+/// is logged.
 fn refusal_of(error: &io::Error, name: &str) -> Refusal {
     use io::ErrorKind::*;
     if matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidInput | InvalidFilename) {
@@ -109,7 +115,8 @@ fn refusal_of(error: &io::Error, name: &str) -> Refusal {
     }
 }
 
-/// The file `name` inside `directory`; neither `..`, nor a hidden name, nor a link leads out of it.
+/// Returns the path of the file `name` inside `directory`; neither `..`, nor a hidden name, nor a
+/// link leads out of it.
 fn resolve(directory: &Path, name: &str) -> io::Result<PathBuf> {
     let plain = |part: Component| matches!(part, Component::Normal(part) if !part.as_encoded_bytes().starts_with(b"."));
     if !Path::new(name).components().all(plain) {
@@ -122,7 +129,7 @@ fn resolve(directory: &Path, name: &str) -> io::Result<PathBuf> {
     }
 }
 
-/// Answers as `NamedFile` does.
+/// Responds as `NamedFile` does.
 fn built_in(request: &HttpRequest, name: &str) -> Result<HttpResponse, Refusal> {
     let file = BuiltIn::get(name).ok_or(Refusal::NotFound)?;
     let tag = tag(&file.metadata);
@@ -139,7 +146,7 @@ fn tag(file: &Metadata) -> EntityTag {
     EntityTag::new_strong(hash[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Whether the browser has a copy of what `tag` stands for (RFC 9110 §13.1.2).
+/// Returns true if the browser has a current copy of the file with `tag` (RFC 9110 §13.1.2).
 fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     match request.get_header::<IfNoneMatch>() {
         Some(IfNoneMatch::Any) => true,

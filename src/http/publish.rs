@@ -22,13 +22,16 @@ use std::{
     sync::Arc,
 };
 
-/// The most messages of a batch.
+/// The most messages of a batch, inclusive.
 const MAX_MESSAGES: usize = 256;
 
-/// How much longer than one message a batch may be.
+/// The largest batch, as a multiple of the largest message.
 const MESSAGES_OF_A_BATCH: usize = 16;
 
-/// `POST /rooms/{room}/messages`: the body is the message.
+/// Handles `POST /rooms/{room}/messages`: the body is the message.
+///
+/// # Errors
+/// The [`Refusal`] of the request, of its body, or of the hub.
 pub async fn message(
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -43,7 +46,7 @@ pub async fn message(
     post(&request, &state, room, vec![payload], reservation).await
 }
 
-/// Several messages, which nothing comes between.
+/// Several messages that become consecutive in their room.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Batch {
@@ -57,7 +60,11 @@ struct Item {
     base64: Option<String>,
 }
 
-/// `POST /rooms/{room}/batch`: the body is JSON, `{"messages": [{"text": "…"}, {"base64": "…"}]}`.
+/// Handles `POST /rooms/{room}/batch`: the body is JSON, `{"messages": [{"text": "…"}, {"base64":
+/// "…"}]}`.
+///
+/// # Errors
+/// The [`Refusal`] of the request, of its body, or of the hub.
 pub async fn batch(
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -89,7 +96,8 @@ impl Item {
     }
 }
 
-/// Whether the request may publish in the room; the largest message there.
+/// Checks that the request may publish in the room; returns the length of the largest message there
+/// in bytes.
 fn check(request: &HttpRequest, state: &AppState, room: &RoomName) -> Result<usize, Refusal> {
     check_origin(request)?;
     let room_settings = state.shared.settings.room(room);
@@ -109,7 +117,7 @@ async fn post(
     let key = idempotency_key(request, &payloads)?;
     let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
     let permit = state.permit(&room, &bytes).await?;
-    drop(reservation); // from here on the permit counts them
+    drop(reservation); // the permit counts these bytes from now on
     state.shared.metrics.messages_received.inc_by(bytes.len() as u64);
     state.shared.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
     let post = Post { room, payloads, key, source: state.source(request), permit, peer: request.peer_addr() };
@@ -126,7 +134,8 @@ fn refusal_of(reason: NotPosted) -> Refusal {
     }
 }
 
-/// What makes it safe to send the request again.
+/// Returns the `Idempotency-Key` of the request with a fingerprint of its messages, so that a
+/// client can safely send it again.
 fn idempotency_key(request: &HttpRequest, payloads: &[Payload]) -> Result<Option<IdempotencyKey>, Refusal> {
     let Some(key) = request.headers().get("Idempotency-Key") else { return Ok(None) };
     let is_good = (1..=128).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
@@ -140,7 +149,8 @@ fn idempotency_key(request: &HttpRequest, payloads: &[Payload]) -> Result<Option
 }
 
 impl AppState {
-    /// Reads the body. Who dawdles over one holds what has come of it, and no more than the share of its address.
+    /// Reads the body. A slow sender holds memory for the bytes received so far, and never more
+    /// than the share of its address.
     async fn read(
         &self,
         request: &HttpRequest,
@@ -153,19 +163,19 @@ impl AppState {
             source: self.source(request),
             most,
             within: session.handshake_within,
-            patience: session.stalled_write.min(session.handshake_within / 2), // a refusal in time
+            patience: session.stalled_write.min(session.handshake_within / 2), // leaves time for the refusal
         };
         reader.read(request, payload).await
     }
 
-    /// Bytes of the largest batch where a message has at most `largest`.
+    /// Returns the length in bytes of the largest batch where a message has at most `largest`.
     fn largest_batch(&self, largest: usize) -> usize {
         let bytes = largest.saturating_mul(MESSAGES_OF_A_BATCH);
         let bodies = body_bytes(&self.shared.settings) / BODIES;
         bytes.min(self.shared.settings.limits.in_flight_bytes.bytes()).min(bodies)
     }
 
-    /// The permit for messages of these `bytes`, when the room and the server have room for them.
+    /// Waits for the permit for messages of these `bytes`, in the room and in the server.
     async fn permit(&self, room: &RoomName, bytes: &[usize]) -> Result<Permit, Refusal> {
         let flow = self.hub.send(GetCredit { room: room.clone() }).await.map_err(|_| Refusal::Stopping)?;
         let both = async {
@@ -182,7 +192,7 @@ impl AppState {
         permit.ok_or(Refusal::Stopping)
     }
 
-    /// What messages cost of what may be under way; never more than there is.
+    /// Returns the cost of messages of these `bytes` in flight; at most the whole limit.
     fn permits(&self, bytes: &[usize]) -> u32 {
         let all = cost(self.shared.settings.limits.in_flight_bytes.bytes());
         bytes.iter().map(|bytes| cost(*bytes)).fold(0, u32::saturating_add).min(all)

@@ -1,15 +1,17 @@
-//! What a client may ask for in the query of its address.
+//! The parameters in the query of a request.
 
 use super::refusal::Refusal;
 use actix_web::{HttpRequest, web};
 use std::{collections::HashMap, str::FromStr};
 
-/// The wishes that were uttered; each may be uttered once.
+/// The parameters of a request, each at most once.
 pub struct Query(HashMap<String, String>);
 
 impl Query {
+    /// Parses the query of `request`.
+    ///
     /// # Errors
-    /// [`Refusal::Query`] if a wish is there twice or not encoded well.
+    /// [`Refusal::Query`] if a parameter occurs twice or is not well encoded.
     pub fn of(request: &HttpRequest) -> Result<Self, Refusal> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string())
             .map_err(|_| Refusal::Query("the query is not well encoded".to_owned()))?;
@@ -23,16 +25,17 @@ impl Query {
         Ok(Self(query))
     }
 
+    /// Returns true if the parameter is present.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// The wish of this name, if there is one.
+    /// Returns the parameter `name`, if it is present.
     ///
     /// # Errors
-    /// [`Refusal::Query`] with the name and what it `must_be`.
+    /// [`Refusal::Query`] if it cannot be parsed; the sentence contains `must_be`.
     pub fn get<T: FromStr>(&self, name: &str, must_be: &str) -> Result<Option<T>, Refusal> {
-        let parsed = self.0.get(name).map(|wish| wish.parse());
+        let parsed = self.0.get(name).map(|value| value.parse());
         parsed.transpose().map_err(|_| Refusal::Query(format!("{name} must be {must_be}")))
     }
 }

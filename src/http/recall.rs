@@ -1,4 +1,4 @@
-//! What a request wants to hear of what was said before it.
+//! The part of a room's history that a request asks for.
 
 use super::{query::Query, refusal::Refusal};
 use crate::history::{HistoryRequest, Position};
@@ -6,8 +6,13 @@ use actix_web::{HttpRequest, http::header::HeaderName};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// `Last-Event-ID`, which a browser sends by itself when it comes back, wins over `?since=`; `?last=` is for where
-/// neither leads. An id that is none of ours leads nowhere: a browser that is refused with 400 never comes back.
+/// Reads the position and the number of messages from a request. `Last-Event-ID`, which a browser
+/// sends by itself when it reconnects, takes precedence over `?since=`; `?last=` is used where
+/// neither leads to a known position. A foreign id leads nowhere but is no error: a browser never
+/// reconnects after a 400.
+///
+/// # Errors
+/// [`Refusal::Query`] if `last` or `since` cannot be parsed.
 pub fn history_request(request: &HttpRequest, query: &Query) -> Result<HistoryRequest, Refusal> {
     let last = query.get::<u32>("last", "a number")?.unwrap_or(0) as usize;
     let since = query.get("since", "<epoch>-<offset>")?;

@@ -1,4 +1,4 @@
-//! Why a request is refused: each reason with its status, a stable code and a sentence.
+//! The refusals of requests: each with its status, a stable code and a sentence.
 
 use super::handshake::asks_for_upgrade;
 use crate::{config::RoomNameError, limits::LimitReached};
@@ -8,78 +8,103 @@ use actix_web::{
 };
 use serde::Serialize;
 
+/// The reason why a request is refused; docs/protocol.md lists all of them.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// RFC 9112.
+    /// The head is not valid HTTP/1.1 (RFC 9112); contains the parser's reason.
     #[error("not a request of HTTP/1.1: {0}")]
     Request(String),
-    /// RFC 6585 §5.
+    /// The head exceeds `session.max_head`; contains its bytes (RFC 6585 §5).
     #[error("the head of a request has at most {0} bytes here (session.max_head)")]
     HeadTooLarge(usize),
+    /// The head has too many headers; contains the most that are allowed.
     #[error("a request has at most {0} headers")]
     TooManyHeaders(usize),
-    #[error("the head of the request came too slowly (session.handshake_within)")]
+    /// The head was not complete within `session.handshake_within`.
+    #[error("the head of the request arrived too slowly (session.handshake_within)")]
     HeadTooSlow,
+    /// The path leads to no resource.
     #[error("there is nothing at this address")]
     NotFound,
+    /// The resource does not allow the method; contains the allowed ones.
     #[error("this address answers {0} only")]
     MethodNotAllowed(&'static str),
-    /// A plain request at an address that speaks WebSocket only.
+    /// A plain request for a path that is for WebSockets only.
     #[error("this address speaks WebSocket: connect with ws:// instead of http://")]
     UpgradeRequired,
-    /// RFC 6455 §4.4.
-    #[error("only version 13 of the WebSocket protocol is spoken here")]
+    /// The handshake has another version than 13 (RFC 6455 §4.4).
+    #[error("this server supports version 13 of the WebSocket protocol only")]
     Version,
-    /// RFC 6455 §4.2.1.
+    /// The handshake violates RFC 6455 §4.2.1; contains the violated rule.
     #[error("no valid WebSocket handshake: {0}")]
     Handshake(&'static str),
+    /// The name of the room is not valid.
     #[error("{0}")]
     RoomName(#[from] RoomNameError),
+    /// The query is not valid; contains the violated rule.
     #[error("{0}")]
     Query(String),
-    /// RFC 6455 §10.2.
+    /// A page of this origin may not connect (RFC 6455 §10.2).
     #[error("{}", about_origin(.0))]
     Origin(String),
+    /// The server does not answer to this name.
     #[error("this server does not answer to the name {0:?} here; `origins.hosts` would add it")]
     Host(String),
-    /// RFC 9112 §3.2.
+    /// There is not exactly one `Host` header (RFC 9112 §3.2).
     #[error("one Host header is required")]
     HostHeader,
+    /// A limit of connections is reached.
     #[error("{}", sentence(*.0))]
     LimitReached(LimitReached),
-    #[error("only who shows a key may do this: Authorization: Bearer KEY")]
+    /// The request needs a key and has none.
+    #[error("this request requires a key: Authorization: Bearer KEY")]
     KeyRequired,
-    #[error("this key is none of ours")]
+    /// The request has a key that is not valid.
+    #[error("this key is not valid")]
     Key,
+    /// A message or a body is too large; contains the most bytes allowed.
     #[error("a message here has at most {0} bytes in all")]
     TooLarge(usize),
-    #[error("the body came too slowly")]
+    /// The body was not complete within `session.handshake_within`.
+    #[error("the body arrived too slowly")]
     BodyTooSlow,
-    #[error("the body broke off")]
+    /// The body ended before its announced length.
+    #[error("the body ended early")]
     Body,
-    #[error("send the body as it is: no Content-Encoding is understood")]
+    /// The body is compressed.
+    #[error("send the body without Content-Encoding")]
     Encoding,
+    /// The type of the body names another charset than UTF-8.
     #[error("text must be UTF-8, not another charset")]
     Charset,
+    /// The body has a type of text and is not UTF-8.
     #[error("text must be UTF-8, and this is not")]
     NotUtf8,
+    /// The body is not the expected JSON; contains the reason.
     #[error("not the JSON that is expected: {0}")]
     Json(String),
+    /// The `Idempotency-Key` is not valid.
     #[error("an Idempotency-Key has 1 to 128 visible ASCII characters")]
     IdempotencyKey,
+    /// The `Idempotency-Key` was used for other messages.
     #[error("this Idempotency-Key was used for another request")]
     RetryKeyReused,
+    /// The source holds its share of idempotency keys.
     #[error(
         "your address holds its share of the Idempotency-Keys (publish.retries); the oldest is free after \
          publish.idempotency_window"
     )]
     RetryKeys,
-    #[error("there are as many rooms as there may be (limits.rooms)")]
+    /// `limits.rooms` is reached.
+    #[error("too many rooms (limits.rooms)")]
     TooManyRooms,
-    #[error("too much is under way; try again")]
+    /// A shared limit did not become free in time.
+    #[error("the server is busy; try again")]
     Busy,
+    /// The file cannot be read; the log has the reason.
     #[error("this file cannot be read; the log of the server says why")]
     File,
+    /// The server shuts down.
     #[error("the server is shutting down")]
     Stopping,
 }
@@ -91,7 +116,7 @@ struct Body<'a> {
 }
 
 impl Refusal {
-    /// There is no Host header, or more than one.
+    /// The refusal of a request without exactly one `Host` header.
     pub fn host_header(request: &HttpRequest) -> Self {
         match asks_for_upgrade(request) {
             true => Self::Handshake("one Host header is required"),
@@ -99,7 +124,7 @@ impl Refusal {
         }
     }
 
-    /// The code that programs may rely on.
+    /// Returns the stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Request(_) => "request",
@@ -196,7 +221,8 @@ impl ResponseError for Refusal {
     }
 }
 
-/// What would let a page of `origin` in.
+/// Returns the sentence about a page of `origin` that may not connect, with the setting that would
+/// allow it.
 fn about_origin(origin: &str) -> String {
     match origin {
         "null" => {
@@ -218,7 +244,7 @@ fn sentence(reached: LimitReached) -> &'static str {
     }
 }
 
-/// Seconds after which it is worth to try again.
+/// Returns the number of seconds after which a retry may succeed.
 fn retry_after(reached: LimitReached) -> &'static str {
     match reached {
         LimitReached::ConnectionsPerSecond => "1",
@@ -230,7 +256,7 @@ fn retry_after(reached: LimitReached) -> &'static str {
 mod tests {
     use super::{LimitReached, Refusal::*, *};
 
-    /// What clients rely on, by status and code.
+    /// Every refusal by status and code, on which clients rely.
     #[test]
     fn every_refusal_is_documented() {
         let refusals = [

@@ -1,4 +1,4 @@
-//! What a request says: read within bounds, and taken for text or for bytes.
+//! The body of a request: read within bounds, as text or as bytes.
 
 use super::refusal::Refusal;
 use crate::{
@@ -11,31 +11,36 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use std::{sync::Arc, time::Duration};
 
-/// How bodies are read.
+/// The bounds within which a body is read.
 pub struct BodyReader<'a> {
-    /// The bytes of all bodies that are being read.
+    /// The pool of all bodies that are being read.
     pub pool: &'a Arc<Pool>,
+    /// The source to whose share of the pool the body is charged.
     pub source: Source,
-    /// The bytes of this one.
+    /// The largest body in bytes, inclusive.
     pub most: usize,
-    /// How long it may take.
+    /// The longest time for the whole body.
     pub within: Duration,
-    /// How much of that it may wait for a share of the pool.
+    /// The part of that time for which it may wait for a share of the pool.
     pub patience: Duration,
 }
 
-/// A whole body, and the share of the pool that it takes; an empty one takes none.
+/// A complete body, with its share of the pool; an empty body holds none.
 pub struct RequestBody {
+    /// The content.
     pub bytes: Vec<u8>,
+    /// Held until the body is dropped.
     pub reservation: Option<Reservation>,
 }
 
 impl BodyReader<'_> {
-    /// Reads the body of `request`. Only the bytes that have come are reserved, and a quarter of them ahead.
+    /// Reads the body of `request`. Only received bytes are charged to the pool, and a quarter of
+    /// them in advance.
     ///
     /// # Errors
-    /// [`Refusal::TooLarge`], [`Refusal::BodyTooSlow`], [`Refusal::Encoding`] if it is compressed, [`Refusal::Busy`] if
-    /// no share of the pool becomes free, and [`Refusal::Body`] if it breaks off.
+    /// [`Refusal::TooLarge`], [`Refusal::BodyTooSlow`], [`Refusal::Encoding`] if it is compressed,
+    /// [`Refusal::Busy`] if no share of the pool becomes free, and [`Refusal::Body`] if it ends
+    /// early.
     pub async fn read(&self, request: &HttpRequest, payload: web::Payload) -> Result<RequestBody, Refusal> {
         if announced(request).is_some_and(|length| length > self.most as u64) {
             return Err(Refusal::TooLarge(self.most));
@@ -60,7 +65,8 @@ impl BodyReader<'_> {
         Ok(body)
     }
 
-    /// Lets the memory of `body` grow for `more` bytes, and somewhat further so that it seldom does, up to `most`.
+    /// Enlarges `body` for `more` bytes, and in larger steps than that to do so seldom, up to
+    /// `most`.
     async fn make_space(&self, body: &mut RequestBody, more: usize, most: usize) -> Result<(), Refusal> {
         let (held, length) = (body.reservation.as_ref().map_or(0, Reservation::bytes), body.bytes.len());
         if more == 0 || length + more <= held {
@@ -83,15 +89,17 @@ impl BodyReader<'_> {
     }
 }
 
-/// How long the body says it is.
+/// Returns the `Content-Length` of the request.
 pub fn announced(request: &HttpRequest) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Types of text are text, byte for byte; everything else is binary.
+/// Converts a body into a payload: types of text into text, byte for byte, everything else into
+/// binary.
 ///
 /// # Errors
-/// [`Refusal::NotUtf8`], and [`Refusal::Charset`] for text that does not even say that it is UTF-8.
+/// [`Refusal::NotUtf8`], and [`Refusal::Charset`] for text whose type names another charset than
+/// UTF-8.
 pub fn payload(request: &HttpRequest, body: &[u8]) -> Result<Payload, Refusal> {
     let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let content_type = String::from_utf8_lossy(content_type).to_ascii_lowercase();
@@ -107,7 +115,7 @@ pub fn payload(request: &HttpRequest, body: &[u8]) -> Result<Payload, Refusal> {
     Ok(Payload::Text(text.into()))
 }
 
-/// Form data is what `curl --data` sends if it is not told otherwise.
+/// Returns true for types of text. `curl --data` declares form data unless told otherwise.
 fn is_text(essence: &str) -> bool {
     const TEXTS: [&str; 4] = [
         "application/json",

@@ -1,4 +1,4 @@
-//! What is known about rooms, and what was said in them.
+//! Handlers for the state of rooms and for their messages.
 
 use super::{AppState, history::HistoryQuery, query::Query, recall::history_request, refusal::Refusal};
 use crate::{
@@ -13,11 +13,14 @@ use actix_web::{
 };
 use serde::Serialize;
 
-/// The most rooms that are listed at once.
+/// The most rooms in one list, inclusive.
 const MAX_ROOMS: usize = 1000;
 
-/// `GET /rooms/{room}`: how many clients are in it, and what it remembers; `GET /rooms/` is about the default room, and
-/// names it.
+/// Handles `GET /rooms/{room}`: the number of clients and the state of the history. `GET /rooms/`
+/// is about the default room, and names it.
+///
+/// # Errors
+/// [`Refusal::RoomName`], or [`Refusal::Stopping`] while the server shuts down.
 pub async fn describe(state: web::Data<AppState>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
     let room = match name.as_str() {
         "" => state.shared.settings.rooms.default.clone(),
@@ -27,7 +30,11 @@ pub async fn describe(state: web::Data<AppState>, name: web::Path<String>) -> Re
     Ok(uncached(&facts))
 }
 
-/// `GET /rooms?after=&limit=`: all rooms, by name; for whoever has a key.
+/// Handles `GET /rooms?after=&limit=`: all rooms, sorted by name, for clients with a key.
+///
+/// # Errors
+/// [`Refusal::KeyRequired`] or [`Refusal::Key`] without a valid key, [`Refusal::Query`], and
+/// [`Refusal::Stopping`] while the server shuts down.
 pub async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
     state.keys.check(&request)?;
     let query = Query::of(&request)?;
@@ -40,7 +47,12 @@ pub async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
     Ok(uncached(&rooms))
 }
 
-/// `GET /rooms/{room}/messages?since=&last=`: what was said since, or last, or all that is remembered.
+/// Handles `GET /rooms/{room}/messages?since=&last=`: the messages after a position, the last ones,
+/// or all that the room keeps.
+///
+/// # Errors
+/// [`Refusal::RoomName`], [`Refusal::Query`], [`Refusal::Busy`] if no share of the pool becomes
+/// free, and [`Refusal::Stopping`] while the server shuts down.
 pub async fn messages(
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -59,7 +71,7 @@ pub async fn messages(
     state.history(question).await
 }
 
-/// An answer that is true now.
+/// Responds with JSON that no cache may keep.
 fn uncached(answer: &impl Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer)
 }

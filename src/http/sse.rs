@@ -1,4 +1,4 @@
-//! Server-Sent Events: the request is judged here, the session that it becomes owns the socket.
+//! Server-Sent Events: the request is judged here; its session will own the socket.
 
 use super::{
     AppState, access::origin::check_origin, handshake::asks_for_upgrade, query::Query,
@@ -17,7 +17,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use std::convert::Infallible;
 
-/// `GET /rooms/{room}/events`: everything that is said in the room, behind `Last-Event-ID` if there is one.
+/// Handles `GET /rooms/{room}/events`: all messages of the room, after `Last-Event-ID` if there is
+/// one.
+///
+/// # Errors
+/// The [`Refusal`] of the first rule that the request violates.
 pub async fn listen(
     request: HttpRequest,
     state: web::Data<AppState>,

@@ -27,30 +27,43 @@ pub struct Barrier;
 
 /// One thing that a relay or a session has to say.
 pub enum Command {
+    /// A relay has started.
     RelayStarted(RelayStarted),
+    /// A client joins its room.
     Join(Join),
+    /// A member publishes.
     Publish(Publish),
+    /// A client requests the presence of its room.
     GetPresence(GetPresence),
+    /// A session ends after its own messages.
     Finish(Finish),
+    /// A session has ended.
     Leave(Leave),
 }
 
 /// Relay → hub: this relay takes turns from now on.
 pub struct RelayStarted {
+    /// The relay.
     pub relay: RelayId,
+    /// Its address.
     pub turns: Recipient<Turn>,
 }
 
 /// Session → hub: this client is here and wants into its room.
 pub struct Join {
+    /// The connection of the client.
     pub connection: ConnectionId,
+    /// The speaker of the client.
     pub who: SpeakerId,
     /// The client goes on as the speaker of a lost session.
     pub resumed: bool,
+    /// The relay of its thread.
     pub relay: RelayId,
+    /// The room, which begins if it does not exist.
     pub room: RoomName,
     /// Whose room it is if it begins now.
     pub source: Source,
+    /// The requested part of the history.
     pub history: HistoryRequest,
     /// The client's address, for the log.
     pub peer: Option<SocketAddr>,
@@ -60,8 +73,11 @@ pub struct Join {
 pub struct Publish {
     /// The room lives at least until its member's [`Leave`], which comes behind.
     pub room: RoomSlot,
+    /// The connection that publishes.
     pub speaker: Speaker,
+    /// The message.
     pub message: NewMessage,
+    /// Held until delivery.
     pub permit: Option<Permit>,
     /// The client's address, for the log.
     pub peer: Option<SocketAddr>,
@@ -71,11 +87,15 @@ pub struct Publish {
 #[derive(Message)]
 #[rtype(result = "Result<Posted, NotPosted>")]
 pub struct Post {
+    /// The room, which begins if it does not exist.
     pub room: RoomName,
+    /// The messages, which become consecutive.
     pub payloads: Vec<Payload>,
+    /// Makes a repetition of the request harmless.
     pub key: Option<IdempotencyKey>,
     /// Whose share of the keys it takes, and whose room it is if it begins now.
     pub source: Source,
+    /// Held until delivery.
     pub permit: Permit,
     /// The client's address, for the log.
     pub peer: Option<SocketAddr>,
@@ -84,10 +104,13 @@ pub struct Post {
 /// The answer to [`Post`]: what became of it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Posted {
+    /// The room.
     pub room: RoomName,
+    /// The epoch of its history.
     pub epoch: Epoch,
     /// Of the last message.
     pub offset: Offset,
+    /// The number of messages.
     pub messages: usize,
     /// How many clients each was handed to.
     pub received: usize,
@@ -110,30 +133,42 @@ pub enum NotPosted {
 #[derive(Message)]
 #[rtype(result = "Option<Flow>")]
 pub struct GetCredit {
+    /// The room.
     pub room: RoomName,
 }
 
 /// Session → hub: this client is gone, from its relay as well.
 pub struct Leave {
+    /// The connection of the client.
     pub connection: ConnectionId,
+    /// The speaker of the client.
     pub who: SpeakerId,
+    /// The relay of its thread.
     pub relay: RelayId,
+    /// The room that it has joined, or wanted to join.
     pub room: RoomName,
 }
 
 /// Session → hub: this client asks who is in its room.
 pub struct GetPresence {
+    /// The connection of the client.
     pub connection: ConnectionId,
+    /// The relay of its thread.
     pub relay: RelayId,
+    /// The room of the client.
     pub room: RoomName,
+    /// The client's name for its request.
     pub reference: Option<Reference>,
+    /// Held until the answer is sent.
     pub permit: Option<Permit>,
 }
 
 /// Session or relay → hub: this client is no longer listened to; dismiss it behind everything that
 /// was said before, by itself too.
 pub struct Finish {
+    /// The connection of the client.
     pub connection: ConnectionId,
+    /// The relay of its thread.
     pub relay: RelayId,
 }
 
@@ -141,6 +176,7 @@ pub struct Finish {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Drain {
+    /// The time over which sessions are closed.
     pub over: Duration,
 }
 
@@ -148,12 +184,14 @@ pub struct Drain {
 #[derive(Message)]
 #[rtype(result = "RoomFacts")]
 pub struct Describe {
+    /// The room.
     pub room: RoomName,
 }
 
 /// What is known about a room.
 #[derive(Debug, MessageResponse, serde::Serialize)]
 pub struct RoomFacts {
+    /// The room.
     pub room: RoomName,
     /// How many clients are in the room.
     pub clients: usize,
@@ -176,7 +214,9 @@ pub struct RoomMemory {
 #[derive(Message)]
 #[rtype(result = "Option<HistorySlice>")]
 pub struct Read {
+    /// The room.
     pub room: RoomName,
+    /// The requested part of its history.
     pub history: HistoryRequest,
 }
 
@@ -186,12 +226,14 @@ pub struct Read {
 pub struct List {
     /// Behind this name, or from the first on.
     pub after: Option<RoomName>,
+    /// The most rooms in the list.
     pub limit: usize,
 }
 
 /// The answer to [`List`]: rooms in the order of their names.
 #[derive(Debug, MessageResponse, serde::Serialize)]
 pub struct RoomList {
+    /// The rooms.
     pub rooms: Vec<RoomFacts>,
     /// The name to go on behind, if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,23 +247,30 @@ pub struct Turn(pub Vec<Event>);
 
 /// What a session hears first.
 pub struct Admission {
+    /// The speaker of the client.
     pub who: SpeakerId,
     /// The client goes on as the speaker of a lost session.
     pub resumed: bool,
+    /// The room.
     pub room: RoomName,
     /// As a frame, for whoever is spoken to barely.
     pub greeting: Option<Bytes>,
+    /// The requested part of the history.
     pub history: HistorySlice,
 }
 
 /// Who is in a room, for the session that asked.
 pub struct PresenceReply {
+    /// The client's name for its request.
     pub reference: Option<Reference>,
+    /// The presence of the room.
     pub present: Present,
+    /// Held until the answer is sent.
     pub permit: Option<Permit>,
 }
 
 /// One thing that happened.
+#[allow(missing_docs)] // the types of the fields are their docs
 pub enum Event {
     /// The session is in the room: it hears the admission and everything after it.
     Admitted { connection: ConnectionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },

@@ -46,6 +46,7 @@ const EXPIRED_AT_ONCE: usize = 256;
 /// Time for the mailbox while more rooms have something to forget.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
 
+/// The actor that manages all rooms, and sends their messages to the relays.
 pub struct Hub {
     rooms: RoomStore,
     /// Arrivals of the backplane, until they are handled.
@@ -69,6 +70,7 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// Creates the hub of a server, without rooms.
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
             rooms: RoomStore::new(settings),

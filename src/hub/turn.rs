@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 /// What a turn may hold before it ends early: more would make hearers wait while others speak.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnLimits {
+    /// Bytes of payloads.
     pub bytes: usize,
+    /// Number of messages.
     pub messages: usize,
 }
 
@@ -35,11 +37,13 @@ impl Load {
         self.messages > 0 && (self.bytes + bytes > limits.bytes || self.messages >= limits.messages)
     }
 
+    /// Adds `messages` with `bytes` in all.
     pub fn add(&mut self, messages: usize, bytes: usize) {
         self.messages += messages;
         self.bytes += bytes;
     }
 
+    /// Returns the number of messages.
     pub fn messages(&self) -> usize {
         self.messages
     }

@@ -1,30 +1,34 @@
-//! How far those who speak in a room may be ahead of those who hear.
+//! Bounds the bytes in flight in one room.
 //!
-//! Who speaks takes credit for each message. It comes back when the relays have handed the message on, and while
-//! somebody has not taken all of it, after `rooms.patience` at the latest. So nobody speaks much faster than others
-//! hear, and only who cannot take an eighth of an outbox in that time is ever sent away as too slow.
+//! A message acquires credit of its room. The relays return it after delivery; while a member of
+//! the room lags, they hold it back, for `rooms.patience` at most. So publishers are not much
+//! faster than subscribers, and only a client that cannot read an eighth of an outbox in that time
+//! is closed as too slow. Keys: `session.outbox_bytes`, `session.outbox_messages` and
+//! `rooms.patience`. Metric: `worldcast_pauses_total{reason="room"}`.
 
 use super::WaitDebt;
 use crate::config::Settings;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What may be under way in one room; the same terms for every room.
+/// The flow control of one room; the same limits for every room.
 #[derive(Clone, Debug)]
 pub struct Flow {
+    /// The free credit, in bytes.
     pub credit: Arc<Semaphore>,
-    /// How long the room has waited in vain, on all threads.
+    /// The time that the room has waited in vain, on all threads.
     pub wait_debt: Arc<WaitDebt>,
-    /// All of it, in bytes.
+    /// The credit of a room in bytes: an eighth of an outbox.
     most: u32,
-    /// What the smallest message costs, since outboxes count messages too.
+    /// The smallest cost of a message in bytes, since outboxes are limited in messages too.
     least: u32,
 }
 
-/// Shared, since a relay may hold it for longer than the message.
+/// Credit in use, in an `Arc` because a relay may hold it for longer than the message.
 pub type Credit = Arc<OwnedSemaphorePermit>;
 
 impl Flow {
+    /// The flow control of a new room under `settings`.
     pub fn of(settings: &Settings) -> Self {
         let (bytes, messages) = (settings.session.outbox_bytes.bytes(), settings.session.outbox_messages);
         let least = (bytes / messages).max(1);
@@ -33,35 +37,37 @@ impl Flow {
         Self { credit: Arc::new(Semaphore::new(most as usize)), wait_debt: Arc::default(), most, least }
     }
 
-    /// Bytes that may be under way at a time.
+    /// Returns the credit of a room in bytes, an eighth of an outbox.
     pub fn eighth(&self) -> usize {
         self.most as usize
     }
 
-    /// The same for another room.
+    /// Returns flow control with the same limits for another room.
     pub fn fresh(&self) -> Self {
         let credit = Arc::new(Semaphore::new(self.most as usize));
         Self { credit, wait_debt: Arc::default(), ..*self }
     }
 
-    /// Credit for messages of these `bytes`, together never more than there is; `None` when the room has ended.
+    /// Waits for credit for messages of these `bytes`, together at most all of it; `None` if the
+    /// room has ended.
     pub async fn acquire(&self, bytes: impl Iterator<Item = usize>) -> Option<OwnedSemaphorePermit> {
         let cost = bytes.map(|bytes| self.cost(bytes)).fold(0, u32::saturating_add);
         self.credit.clone().acquire_many_owned(cost.min(self.most)).await.ok()
     }
 
-    /// Credit for `messages` of the smallest cost, without waiting.
+    /// Acquires credit for `messages` of the smallest cost without waiting; `None` if there is not
+    /// enough.
     pub fn try_acquire(&self, messages: usize) -> Option<OwnedSemaphorePermit> {
         let cost = u32::try_from(messages).unwrap_or(u32::MAX).saturating_mul(self.least).min(self.most);
         self.credit.clone().try_acquire_many_owned(cost).ok()
     }
 
-    /// Messages of the smallest cost that may be under way at a time.
+    /// Returns the number of messages of the smallest cost that may be in flight.
     pub fn messages_at_once(&self) -> usize {
         (self.most / self.least) as usize
     }
 
-    /// What a message of `bytes` costs; never more than there is.
+    /// Returns the cost of a message of `bytes`; at most all credit of a room.
     pub fn cost(&self, bytes: usize) -> u32 {
         u32::try_from(bytes).unwrap_or(u32::MAX).clamp(self.least, self.most)
     }

@@ -1,19 +1,20 @@
-//! How much of one bound each source holds, as plain data.
+//! The parts of one limit that each source holds, as plain data.
 
 use super::Source;
 use std::collections::HashMap;
 
-/// One part in so many is for sources that show a key.
+/// The reciprocal of the part that is reserved for sources with a key.
 const KEY_PART: usize = 4;
 
-/// How much more than what it holds a source leaves free for others.
+/// A source leaves at least so many times its own part free for others.
 const LEFT_FREE: usize = 3;
 
-/// The books of one bound.
+/// The accounts of one limit.
 ///
-/// A source may hold a third of what it leaves free for others: alone a quarter of the bound, and less beside others
-/// (the dynamic thresholds of shared switch buffers, Choudhury and Hahne, 1998). So newcomers find something while
-/// others hold all they may, and nobody has to give anything back for it.
+/// A source may hold a third of the amount that it leaves free for others: a quarter of the limit
+/// when alone, and less beside others (the dynamic thresholds of shared switch buffers, Choudhury
+/// and Hahne, 1998). So a new source finds a free part while the others hold all they may, and no
+/// source has to return anything.
 #[derive(Debug)]
 pub struct Ledger {
     capacity: usize,
@@ -23,16 +24,18 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Accounts without holders, for a limit of `capacity`.
     pub fn new(capacity: usize) -> Self {
         Self { capacity, held: 0, held_without_key: 0, by_source: HashMap::new() }
     }
 
-    /// What all sources hold together.
+    /// Returns the amount that all sources hold together.
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// Whether `source` may hold so much more. The first holder may have all of it.
+    /// Returns `true` if `source` may hold `amount` more. The first holder may hold the whole
+    /// limit.
     pub fn fits(&self, source: Source, amount: usize) -> bool {
         let Some(left) = self.free(source).checked_sub(amount) else { return false };
         self.held == 0 || (self.held_by(source) + amount).saturating_mul(LEFT_FREE) <= left
@@ -51,7 +54,7 @@ impl Ledger {
         true
     }
 
-    /// Counts `amount` less for `source`, which held at least that.
+    /// Returns `amount` of `source`, which holds at least that.
     pub fn give_back(&mut self, source: Source, amount: usize) {
         let Some(held) = self.by_source.get_mut(&source) else { return };
         *held -= amount;
@@ -68,7 +71,7 @@ impl Ledger {
         self.by_source.get(&source).copied().unwrap_or_default()
     }
 
-    /// What nobody holds of what `source` may have a part of.
+    /// Returns the amount that is free for `source`: without a key, only of its three quarters.
     fn free(&self, source: Source) -> usize {
         let free = self.capacity - self.held;
         if source.has_key || self.held == 0 {
@@ -89,7 +92,7 @@ mod tests {
         Source::new(Some(Ipv4Addr::new(10, 0, 0, number).into()), has_key)
     }
 
-    /// Takes one by one as long as it may, and says how much that was.
+    /// Acquires units for `source` until none fits; returns their number.
     fn takes_all(ledger: &mut Ledger, source: Source) -> usize {
         (0..).take_while(|_| ledger.take(source, 1)).count()
     }

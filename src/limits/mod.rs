@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 
 /// The bounds that all threads of a server share.
 pub struct Limits {
+    /// Sessions in all, from one address, and in one second.
     pub connections: Arc<ConnectionLimits>,
     /// Bytes of messages on their way.
     pub in_flight: Arc<Semaphore>,
@@ -38,10 +39,12 @@ pub struct Limits {
     pub bodies: Arc<Pool>,
     /// Bytes that responses about histories hold.
     pub answers: Arc<Pool>,
+    /// File descriptors of the process.
     pub descriptors: Descriptors,
 }
 
 impl Limits {
+    /// The limits under `settings`, with nothing in use.
     pub fn new(settings: &Settings, metrics: &Arc<Metrics>, descriptors: Descriptors) -> Self {
         Self {
             connections: ConnectionLimits::new(settings.limits.clone(), metrics.clone()),

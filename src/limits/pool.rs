@@ -1,7 +1,10 @@
-//! A number of bytes that many may hold, and wait for.
+//! A pool of bytes with shares for each source and a queue of waiters. Pools bound the request
+//! bodies being read (`limits.body_bytes`, metric `worldcast_body_bytes`) and the answers about
+//! histories (`limits.answer_bytes`, metric `worldcast_answer_bytes`).
 //!
-//! Holders that all wait for more could wait for each other for ever. They do not: after a quarter of its patience the
-//! youngest of them is refused and gives back what it holds, then the next, until those that are left go on.
+//! Holders that all wait for more could wait for each other without end (deadlock). To prevent
+//! that, the youngest of them is refused after a quarter of its patience and returns its bytes,
+//! then the next, until the others continue.
 
 use super::{Ledger, Source};
 use crate::config::Settings;
@@ -16,18 +19,21 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// How much of its patience the youngest holder has while older ones wait: one part in so many.
+/// The reciprocal of the part of its patience for which the youngest holder waits while older ones
+/// wait too.
 const YOUNGEST: u32 = 4;
 
-/// The smallest step in bytes in which reservations grow, and what a new one takes past those that wait to grow.
+/// The smallest step in which reservations grow, in bytes. A new reservation of that size need not
+/// wait behind others of its source that wait to grow.
 pub const SMALLEST_STEP: usize = 4 << 10;
 
+/// A pool of bytes, shared by reservations.
 #[derive(Debug)]
 pub struct Pool {
     state: Mutex<State>,
-    /// Something was given back, or another holder is the youngest.
+    /// Notified when bytes are returned, or when another holder may be the youngest.
     changed: Notify,
-    /// What is held, for operators.
+    /// The metric of the held bytes.
     gauge: Gauge,
 }
 
@@ -35,24 +41,24 @@ pub struct Pool {
 struct State {
     ledger: Ledger,
     next: u64,
-    /// The holders that wait for more, the oldest first.
+    /// The holders that wait for more, oldest first.
     growing: BTreeSet<u64>,
-    /// How many of them each source has.
+    /// Their number for each source.
     growing_by_source: HashMap<Source, usize>,
 }
 
-/// Bytes of a [`Pool`], which come back when this is dropped.
+/// Bytes of a [`Pool`], returned when this is dropped.
 #[derive(Debug)]
 pub struct Reservation {
     pool: Arc<Pool>,
     source: Source,
     id: u64,
     bytes: usize,
-    /// How long it has waited for more, all in all.
+    /// The total time for which it has waited for more.
     waited: Duration,
 }
 
-/// A holder that waits for more, counted as long as it does.
+/// A holder that waits for more, counted until this is dropped.
 struct Growing<'a> {
     pool: &'a Pool,
     source: Source,
@@ -60,7 +66,7 @@ struct Growing<'a> {
 }
 
 impl Pool {
-    /// A pool of `bytes`; `gauge` shows what is held of it.
+    /// Creates a pool of `bytes`; `gauge` shows the held ones.
     pub fn new(bytes: usize, gauge: Gauge) -> Arc<Self> {
         let state = State {
             ledger: Ledger::new(bytes),
@@ -71,7 +77,8 @@ impl Pool {
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), gauge })
     }
 
-    /// Reserves `bytes` for `source`; `None` if they do not become free within `patience`.
+    /// Waits until `bytes` are reserved for `source`; `None` if they do not become free within
+    /// `patience`.
     pub async fn reserve(
         self: &Arc<Self>,
         source: Source,
@@ -88,8 +95,9 @@ impl Pool {
         }
     }
 
-    /// The same at once. Reservations of `source` that wait to grow come first, except before the smallest step: one that
-    /// stands still for want of much does not keep small ones of its network waiting.
+    /// Reserves without waiting. Reservations of `source` that wait to grow come first, except
+    /// before one of [`SMALLEST_STEP`] or less: a large holder does not block small ones of its
+    /// network.
     pub fn try_reserve(self: &Arc<Self>, source: Source, bytes: usize) -> Option<Reservation> {
         let mut state = self.state();
         let waits_behind = bytes > SMALLEST_STEP && state.growing_by_source.contains_key(&source);
@@ -107,11 +115,12 @@ impl Pool {
 }
 
 impl Reservation {
+    /// Returns the number of held bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Reserves `bytes` more; false if it would wait for longer than `patience`, all its waiting counted.
+    /// Reserves `bytes` more; `false` if its total time of waiting would exceed `patience`.
     pub async fn grow(&mut self, bytes: usize, patience: Duration) -> bool {
         if self.try_grow(bytes) {
             return true;
@@ -140,7 +149,7 @@ impl Reservation {
         }
     }
 
-    /// Gives `bytes` back, or all if that is less.
+    /// Returns `bytes` to the pool, at most all.
     pub fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         let mut state = self.pool.state();
@@ -161,7 +170,7 @@ impl Reservation {
         taken
     }
 
-    /// Whether older ones wait for more too, and no younger one.
+    /// Returns `true` if older holders wait for more too, and no younger one.
     fn is_youngest(&self) -> bool {
         let state = self.pool.state();
         state.growing.len() > 1 && state.growing.last() == Some(&self.id)
@@ -180,7 +189,7 @@ impl<'a> Growing<'a> {
         state.growing.insert(id);
         *state.growing_by_source.entry(source).or_default() += 1;
         drop(state);
-        pool.changed.notify_waiters(); // the youngest of them may be another now
+        pool.changed.notify_waiters(); // another holder may be the youngest now
         Self { pool, source, id }
     }
 }
@@ -200,20 +209,21 @@ impl Drop for Growing<'_> {
     }
 }
 
-/// How many of the largest bodies are read at once at least: one source alone may hold 3 of 16 parts without a key.
+/// The least number of largest bodies that fit the pool: one source alone may hold 3 of 16 parts
+/// without a key.
 pub const BODIES: usize = 6;
 
-/// The most bytes of a piece, with what surrounds a message.
+/// The largest piece of an answer in bytes, with everything around a message.
 pub const MAX_PIECE: usize = 64 << 10;
 
-/// Bytes of bodies that are read at once.
+/// Returns the bytes of the pool for request bodies.
 pub fn body_bytes(settings: &Settings) -> usize {
     let largest = settings.session.max_message.bytes();
     settings.limits.body_bytes.bytes().max(largest.saturating_mul(BODIES))
 }
 
-/// Bytes that all answers hold at most: six of the largest histories, since one source alone may hold 3 of 16 parts
-/// without a key, and a piece.
+/// Returns the bytes of the pool for answers: `limits.answer_bytes`, but no less than six of the
+/// largest histories, since one source alone may hold 3 of 16 parts without a key; and one piece.
 pub fn answer_bytes(settings: &Settings) -> usize {
     let largest = settings
         .all_rooms()
@@ -274,7 +284,8 @@ mod tests {
         assert!(!grown, "it needs more than its share");
     }
 
-    /// Together they need the whole pool, of which one source has a quarter at most; all begin with a part.
+    /// The bodies need the whole pool together, of which one source has a quarter at most; all
+    /// begin with a part.
     #[tokio::test]
     async fn many_that_grow_at_once_do_not_wait_for_each_other_for_ever() {
         for sources in [1, 40] {

@@ -1,23 +1,26 @@
-//! The holder of a share.
+//! The holder of a share of a limit.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Clients that count as one: those of one network, apart from those there that show a key.
+/// Clients that share one part of a limit: those of one network without a key, or those with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source {
     network: Option<IpAddr>,
+    /// Its clients have shown a valid key.
     pub has_key: bool,
 }
 
 impl Source {
-    /// The IPv4 address, or the /64 of an IPv6 address: its owner has all addresses of it.
+    /// The source of a client at `ip`: its IPv4 address, or its /64 of IPv6, all of whose addresses
+    /// belong to one owner.
     pub fn new(ip: Option<IpAddr>, has_key: bool) -> Self {
         Self { network: ip.map(network_of), has_key }
     }
 }
 
-/// The address that stands for all that one client can easily have: a network of IPv6, of which a home gets 2^64 addresses
-/// or more (RFC 6177); an address of IPv4, however a listener of IPv6 sees it (RFC 4291 §2.5.5.2, RFC 6052 §2.1).
+/// Returns the address that stands for all addresses that one client can easily have: the /64 of an
+/// IPv6 address, since a home gets 2^64 addresses or more (RFC 6177); and an IPv4 address itself,
+/// also in its forms for IPv6 listeners (RFC 4291 §2.5.5.2, RFC 6052 §2.1).
 pub fn network_of(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(ip) = ip else { return ip };
     match ip.segments() {

@@ -1,21 +1,26 @@
-//! What a room remembers of clients that it waited for in vain, also after they have left.
+//! Bounds the time that a room waits for slow clients, also for clients that have left.
+//!
+//! At the bound the room waits only for clients that read fast enough. Key: `rooms.patience`.
+//! Metric: `worldcast_room_patience_exhausted_total`.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// The time for which the speakers of a room waited for clients that took too little, all of these clients together.
+/// The time for which publishers of a room have waited for clients that read too slowly, all of
+/// them together.
 ///
-/// The relays of all threads share it and it lasts as long as the room: clients that come back, and clients that take
-/// turns, use up the same patience. It shrinks with time, and by what clients make up for.
+/// The relays of all threads share it, and it lasts as long as the room: clients that reconnect,
+/// and clients that take turns, use up the same patience. It decreases with time, and with bytes
+/// that clients read to catch up.
 #[derive(Debug, Default)]
 pub struct WaitDebt(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     debt: Duration,
-    /// The moment for which `debt` is right.
+    /// The time at which `debt` was right.
     updated: Option<Instant>,
     /// The end of the last wait that was added.
     waited_until: Option<Instant>,
@@ -23,11 +28,13 @@ struct State {
 }
 
 impl WaitDebt {
-    /// The debt shrinks by one part in so many of the time: all clients together hold up a room for no more of it.
+    /// The debt decreases by this part of the time: all clients together delay a room for a fifth
+    /// of the time at most.
     const RECOVERY: u32 = 5;
 
-    /// Adds the last `waited` before `now`, without what another relay has added for the same time, and subtracts what
-    /// was `repaid`; `true` if that uses up the `allowance`.
+    /// Adds the last `waited` before `now`, without a part that another relay has added for the
+    /// same time, and subtracts `repaid` and the recovery; returns `true` if the debt reaches
+    /// `allowance` now.
     pub fn charge(&self, waited: Duration, repaid: Duration, allowance: Duration, now: Instant) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = |moment: Option<Instant>| moment.map(|moment| now.saturating_duration_since(moment));
@@ -43,7 +50,8 @@ impl WaitDebt {
         state.is_exhausted && !was_exhausted
     }
 
-    /// The patience of the room is used up, and has not come back by half yet.
+    /// Returns `true` from the moment at which the allowance is used up until half of it is free
+    /// again.
     pub fn is_exhausted(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_exhausted
     }
@@ -56,7 +64,8 @@ mod tests {
     const ALLOWANCE: Duration = Duration::from_millis(900);
     const TICK: Duration = Duration::from_millis(2);
 
-    /// The part of a minute for which a room waits, where `relays` have clients that take too little at every moment.
+    /// Returns the part of a minute for which a room waits, where each of `relays` always has slow
+    /// clients.
     fn part_waited(relays: u32) -> f64 {
         let (debt, begin) = (WaitDebt::default(), Instant::now());
         let mut waited = Duration::ZERO;

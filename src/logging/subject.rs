@@ -21,14 +21,17 @@ enum Kind {
 }
 
 impl<'a> Subject<'a> {
+    /// A session and its room.
     pub fn session(id: ConnectionId, peer: Option<SocketAddr>, room: Option<&'a RoomName>) -> Self {
         Self { kind: Kind::Session(id), peer, room }
     }
 
+    /// An attempt to become a session.
     pub fn handshake(peer: Option<SocketAddr>, room: Option<&'a RoomName>) -> Self {
         Self { kind: Kind::Handshake, peer, room }
     }
 
+    /// A plain request over HTTP.
     pub fn request(peer: Option<SocketAddr>, room: Option<&'a RoomName>) -> Self {
         Self { kind: Kind::Request, peer, room }
     }

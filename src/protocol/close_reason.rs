@@ -1,40 +1,40 @@
-//! Why the server ends a session: a closed list that clients may rely on.
+//! The reasons for which the server ends a session: a closed list that clients may rely on.
 
 use crate::wire::{CloseCode, WireError};
 use std::fmt;
 
-/// Each reason with its code (RFC 6455 §7.4, IANA's registry), its sentence, and whether to come back.
-/// docs/protocol.md shows the same list to the people who write clients.
+/// A reason with its code (RFC 6455 §7.4, IANA's registry), its sentence, and its rule for
+/// reconnecting. docs/protocol.md lists all of them for authors of clients.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CloseReason {
-    /// The client closed; it is answered with its own code.
+    /// The client sent a close frame, and gets its own code in the answer.
     ClosedByClient(Option<CloseCode>),
-    /// The connection ended without a closing handshake; nothing can be said any more.
+    /// The connection ended without a closing handshake; no close frame can be sent.
     ConnectionLost,
-    /// The client broke a rule of the wire.
+    /// The client violated RFC 6455 or a limit of its messages.
     Wire(WireError),
     /// The outbox is full.
     TooSlow,
-    /// Neither a byte nor a pong came in time.
+    /// No byte, not even a pong, arrived within `session.pong_within` of a ping.
     Silent,
-    /// A write made no progress in time; nothing can be said any more.
+    /// A write made no progress within `session.stalled_write`; no close frame can be sent.
     WriteStalled,
-    /// The server had no room for the client's message in time.
+    /// The client's message waited for a permit for longer than `session.stalled_write`.
     Overloaded,
-    /// The client's room would be one more than there may be.
+    /// The client's room would exceed `limits.rooms`.
     TooManyRooms,
-    /// As many clients as may be in the room are there.
+    /// The client's room has as many clients as it may.
     RoomFull,
-    /// The client said something where only who has a key may.
+    /// The client published in a room that requires a key, without one.
     MayNotPublish,
-    /// The server stops.
+    /// The server shuts down.
     Restart,
     /// The session panicked.
     Failed,
 }
 
 impl CloseReason {
-    /// The code in the close frame; `None` when the frame carries none or there is no frame.
+    /// Returns the code in the close frame; `None` for a frame without a code, and without a frame.
     pub fn code(&self) -> Option<CloseCode> {
         match self {
             Self::ClosedByClient(code) => *code,
@@ -48,7 +48,7 @@ impl CloseReason {
         }
     }
 
-    /// One word for metrics and for programs that read the log.
+    /// Returns the name in metrics and in logs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::ClosedByClient(_) => "closed_by_client",
@@ -66,15 +66,15 @@ impl CloseReason {
         }
     }
 
-    /// Whether a close frame can still be sent.
-    pub fn can_be_told(&self) -> bool {
+    /// Returns `true` if a close frame can still be sent.
+    pub fn has_close_frame(&self) -> bool {
         !matches!(self, Self::ConnectionLost | Self::WriteStalled)
     }
 }
 
-/// True if a client that was sent away with `code` may come back, after a pause. After five codes it would break the same
-/// rule again (RFC 6455 §7.4.1): 1002, 1003, 1007, 1008 and 1009.
-pub fn may_come_back_after(code: u16) -> bool {
+/// Returns `true` if a client that was closed with `code` may reconnect, after a pause. After 1002,
+/// 1003, 1007, 1008 and 1009 it would break the same rule again (RFC 6455 §7.4.1).
+pub fn may_reconnect_after(code: u16) -> bool {
     !matches!(code, 1002 | 1003 | 1007..=1009)
 }
 
@@ -89,10 +89,12 @@ impl fmt::Display for CloseReason {
             }
             Self::Silent => f.write_str("silent: no answer to a ping within session.pong_within"),
             Self::WriteStalled => f.write_str("write stalled: nothing was read within session.stalled_write"),
-            Self::Overloaded => f.write_str("overloaded: no room for a message within session.stalled_write"),
-            Self::TooManyRooms => f.write_str("no room for another room: limits.rooms is reached"),
+            Self::Overloaded => {
+                f.write_str("overloaded: no capacity for a message within session.stalled_write")
+            }
+            Self::TooManyRooms => f.write_str("too many rooms: limits.rooms is reached"),
             Self::RoomFull => f.write_str("the room is full: no more clients may be in it"),
-            Self::MayNotPublish => f.write_str("only who has a key may publish in this room"),
+            Self::MayNotPublish => f.write_str("publishing in this room requires a key"),
             Self::Restart => f.write_str("the server restarts"),
             Self::Failed => f.write_str("the session failed inside the server"),
         }
@@ -103,7 +105,7 @@ impl fmt::Display for CloseReason {
 mod tests {
     use super::*;
 
-    /// What clients rely on, by code and name.
+    /// Every reason by code and name, on which clients rely.
     #[test]
     fn every_reason_is_documented_with_its_code_and_whether_to_come_back() {
         use CloseReason::*;
@@ -126,7 +128,7 @@ mod tests {
             let code = reason.code().map_or("none".to_owned(), |code| u16::from(code).to_string());
             let row = format!("| {code} | `{}` | ", reason.name());
             let (_, row) = protocol.split_once(&row).expect(&row);
-            let comes_back = reason.code().is_none_or(|code| may_come_back_after(code.into()));
+            let comes_back = reason.code().is_none_or(|code| may_reconnect_after(code.into()));
             assert_eq!(row.lines().next().unwrap().contains("| yes"), comes_back, "{reason}");
         }
     }
@@ -146,7 +148,7 @@ mod tests {
         let (_, table) = protocol.split_once("| close code | name | come back |\n|---|---|---|\n").unwrap();
         let script = include_str!("../../static/worldcast.js");
         for code in [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014] {
-            let comes_back = may_come_back_after(code);
+            let comes_back = may_reconnect_after(code);
             let row = table.lines().find(|row| row.starts_with(&format!("| {code} |"))).unwrap();
             assert_eq!(row.ends_with("| yes |"), comes_back, "{row}");
             let (_, entry) = script.split_once(&format!("\n  {code}: {{ meaning: ")).unwrap();

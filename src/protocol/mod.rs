@@ -1,53 +1,54 @@
-//! How a session is spoken to: bare messages, the subprotocol worldcast.v1, or Server-Sent Events.
+//! The protocols of sessions: raw messages, the subprotocol `worldcast.v1`, or Server-Sent Events.
 
-mod close_reason; // why a session ends, and whether to come back
-mod session_tokens; // who may say that it is who
+mod close_reason; // reasons of the end, with code and sentence
+mod session_tokens; // HMAC tokens that resume a speaker
 pub mod sse; // Server-Sent Events
-pub mod v1; // worldcast.v1
+pub mod v1; // the subprotocol worldcast.v1
 
-pub use close_reason::{CloseReason, may_come_back_after};
+pub use close_reason::{CloseReason, may_reconnect_after};
 pub use session_tokens::SessionTokens;
 
 use crate::wire::WindowBits;
 
-/// What was agreed on in the opening handshake.
+/// The protocol of a session, negotiated in the opening handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// What is said and nothing else.
+    /// Messages and nothing else.
     Raw,
-    /// worldcast.v1
+    /// The subprotocol `worldcast.v1`.
     V1,
     /// Server-Sent Events, as the body of an HTTP response.
     Events(Framing),
 }
 
-/// How the end of an HTTP body is marked (RFC 9112 §6.3).
+/// The framing of an HTTP body without a known length (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// By an empty chunk: HTTP/1.1.
+    /// Chunks, the last of them empty: HTTP/1.1.
     Chunked,
-    /// By the end of the connection: HTTP/1.0.
+    /// The end of the connection: HTTP/1.0.
     Close,
 }
 
-/// How the frames of a session look; whatever has the same form is encoded once for all.
+/// The encoding of a session's frames; all sessions of one encoding share the encoded bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoding {
+    /// The protocol of the session.
     pub protocol: Protocol,
-    /// The window of compressed messages, when compression was agreed on.
+    /// The window of compressed messages, if compression was negotiated.
     pub window: Option<WindowBits>,
 }
 
 impl Protocol {
-    /// The first that is known of those in the values of all `Sec-WebSocket-Protocol` headers of a request
-    /// (RFC 6455 §4.2.2); whoever offers none, or none that is known, is spoken to barely.
+    /// Selects the first known subprotocol in all `Sec-WebSocket-Protocol` headers of a request
+    /// (RFC 6455 §4.2.2); raw messages without a known one.
     pub fn negotiate<'a>(offers: impl Iterator<Item = &'a str>) -> Self {
         let mut names =
             offers.flat_map(|header| header.split(',')).map(|name| name.trim_matches([' ', '\t']));
         if names.any(|name| name == v1::NAME) { Self::V1 } else { Self::Raw }
     }
 
-    /// What the server answers in `Sec-WebSocket-Protocol`.
+    /// Returns the value of `Sec-WebSocket-Protocol` in the response.
     pub fn name(self) -> Option<&'static str> {
         match self {
             Self::Raw | Self::Events(_) => None,

@@ -1,4 +1,5 @@
-//! Tokens by which a client proves that it was a speaker before: nothing is remembered for those who may come back.
+//! Session tokens, by which a client proves that it is the speaker of an earlier session. The
+//! server stores nothing for them.
 
 use crate::ids::SpeakerId;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -13,8 +14,8 @@ const CODE: usize = 16;
 pub struct SessionTokens(Hmac<Sha256>);
 
 impl SessionTokens {
-    /// Tokens under `secret`, valid in every process that has the same one. An empty secret means a random one of 256 bits:
-    /// its tokens end with this process.
+    /// Creates tokens under `secret`, valid in every process with the same secret. An empty secret
+    /// means 256 random bits, whose tokens end with this process.
     ///
     /// # Panics
     /// If `secret` is empty and the kernel gives no random bytes.
@@ -30,14 +31,14 @@ impl SessionTokens {
         Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
     }
 
-    /// The token of `who`: `<who>-<22 characters of base64url>`.
+    /// Returns the token of `who`: `<who>-<22 characters of base64url>`.
     pub fn issue(&self, who: SpeakerId) -> String {
         let code = self.authenticate(who).finalize().into_bytes();
         format!("{who}-{}", BASE64_URL_SAFE_NO_PAD.encode(&code[..CODE]))
     }
 
-    /// The speaker to whom `token` was issued; `None` if it was not issued under this secret. The time that this takes
-    /// tells a guesser nothing.
+    /// Returns the speaker to whom `token` was issued; `None` if it was not issued under this
+    /// secret. The comparison takes constant time.
     pub fn verify(&self, token: &str) -> Option<SpeakerId> {
         let (who, code) = token.split_once('-')?;
         let (who, code) = (who.parse().ok()?, BASE64_URL_SAFE_NO_PAD.decode(code).ok()?);

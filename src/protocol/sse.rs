@@ -1,6 +1,7 @@
-//! Server-Sent Events (WHATWG HTML, section 9.2): what `EventSource` hears.
+//! Server-Sent Events (WHATWG HTML, section 9.2), which browsers receive as an `EventSource`.
 //!
-//! The id of every event is the position behind it, so that the browser's own `Last-Event-ID` resumes.
+//! The id of every event is the position after it, so that the browser's own `Last-Event-ID`
+//! resumes.
 
 use super::Framing;
 use crate::{
@@ -29,6 +30,7 @@ impl Event {
         Self { chunk, bare }
     }
 
+    /// Returns the bytes of the event in this framing.
     pub fn framed(&self, framing: Framing) -> &Bytes {
         match framing {
             Framing::Chunked => &self.chunk,
@@ -37,7 +39,7 @@ impl Event {
     }
 }
 
-/// A comment, which keeps proxies from taking the connection for dead.
+/// Returns a comment, which keeps proxies from closing an idle connection.
 pub fn keep_alive(framing: Framing) -> &'static Bytes {
     static CHUNK: Bytes = Bytes::from_static(b"3\r\n:\n\n\r\n");
     static BARE: Bytes = Bytes::from_static(b":\n\n");
@@ -47,7 +49,7 @@ pub fn keep_alive(framing: Framing) -> &'static Bytes {
     }
 }
 
-/// A message; its text as data, or, for binary, the event `binary` with base64.
+/// Encodes a message: text as data, binary as base64 in an event `binary`.
 pub fn message(message: &Message) -> Event {
     match &message.payload {
         Payload::Text(text) => event("message", Some(message.position), text),
@@ -64,7 +66,7 @@ struct Welcome<'a> {
     recovered: Option<bool>,
 }
 
-/// The first event: the messages after `position` follow.
+/// Encodes the first event; the messages after `position` follow.
 pub fn welcome(room: &RoomName, position: Position, recovered: Option<bool>) -> Event {
     event("welcome", Some(position), &json(&Welcome { room, position, recovered }))
 }
@@ -75,7 +77,8 @@ struct End<'a> {
     reason: &'a str,
 }
 
-/// The last event, with the code and the reason that a WebSocket would be told, and the end of the body.
+/// Encodes the last event, with the code and the reason of a WebSocket's close frame, and the end
+/// of the body.
 pub fn end(code: Option<u16>, reason: &str, framing: Framing) -> Bytes {
     let end = event("end", None, &json(&End { code, reason }));
     match framing {
@@ -88,10 +91,11 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("text and numbers are JSON")
 }
 
-/// An event of the kind `message` needs no name. Every line of the data begins a field; carriage returns end lines too.
+/// Encodes an event. The kind `message` is the default and needs no name. Every line of the data
+/// begins a field; a carriage return ends a line too.
 fn event(name: &str, id: Option<Position>, data: &str) -> Event {
     let lines = 1 + data.bytes().filter(|byte| b"\r\n".contains(byte)).count();
-    let mut event = String::with_capacity(data.len() + lines * "data: \n".len() + 64); // it need not grow
+    let mut event = String::with_capacity(data.len() + lines * "data: \n".len() + 64); // never grows
     if let Some(id) = id {
         let _ = writeln!(event, "id: {id}"); // writing to memory never fails
     }

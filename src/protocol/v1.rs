@@ -1,4 +1,5 @@
-//! worldcast.v1: JSON in text frames. docs/protocol.md shows it to the people who write clients.
+//! The subprotocol `worldcast.v1`: JSON in text frames. docs/protocol.md describes it for authors
+//! of clients.
 
 use crate::{
     config::RoomName,
@@ -12,20 +13,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::SystemTime;
 
+/// The name in `Sec-WebSocket-Protocol`.
 pub const NAME: &str = "worldcast.v1";
 
 /// Bytes of a request beside its text: names, quotes, a reference, some white space.
 const ENVELOPE: usize = 1 << 10;
 
-/// Bytes of the longest way to write one byte of text in JSON, `\u0000`.
+/// Bytes of the longest JSON escape of one byte of text, `\u0000`.
 const MAX_ESCAPE: usize = 6;
 
-/// Bytes of the largest request that publishes a message of `max_message` bytes.
+/// Returns the bytes of the largest request that publishes a message of `max_message` bytes.
 pub fn max_request(max_message: usize) -> usize {
     max_message.saturating_mul(MAX_ESCAPE).saturating_add(ENVELOPE)
 }
 
-/// What the server says.
+/// A frame from the server.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum ServerMessage<'a> {
@@ -55,22 +57,24 @@ enum ServerMessage<'a> {
     },
 }
 
-/// What a session hears first.
+/// The first frame of a session.
 #[derive(Serialize)]
 pub struct Welcome<'a> {
+    /// The room that the client has joined.
     pub room: &'a RoomName,
-    /// What to show to be the same speaker after a resume.
+    /// The token that resumes this speaker in a later session.
     pub session: String,
+    /// The speaker of this session.
     pub who: SpeakerId,
-    /// The messages behind this position follow.
+    /// The messages after this position follow.
     #[serde(flatten)]
     pub position: Position,
-    /// Whether a resume was whole; absent without one.
+    /// `true` if a resume lost no message; absent without a resume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovered: Option<bool>,
 }
 
-/// Something said, as JSON.
+/// A message as JSON.
 #[derive(Serialize)]
 pub struct MessageJson<'a> {
     offset: Offset,
@@ -89,6 +93,7 @@ enum Content<'a> {
 }
 
 impl<'a> MessageJson<'a> {
+    /// The JSON of `message`.
     pub fn of(message: &'a Message) -> Self {
         let content = match &message.payload {
             Payload::Text(text) => Content::Text(text),
@@ -97,7 +102,8 @@ impl<'a> MessageJson<'a> {
         Self { content, ..Self::without_content(message) }
     }
 
-    /// The same with an empty content, for whoever writes that piece by piece.
+    /// The JSON of `message` with an empty content, for a writer that adds the content piece by
+    /// piece.
     pub fn without_content(message: &'a Message) -> Self {
         let content = match &message.payload {
             Payload::Text(_) => Content::Text(""),
@@ -107,30 +113,37 @@ impl<'a> MessageJson<'a> {
     }
 }
 
+/// Encodes the first frame of a session.
 pub fn welcome(welcome: Welcome) -> Payload {
     text(&ServerMessage::Welcome(welcome))
 }
 
+/// Encodes a message.
 pub fn message(message: &Message) -> Payload {
     text(&ServerMessage::Message(MessageJson::of(message)))
 }
 
+/// Encodes the notice that `who` has joined.
 pub fn join(who: SpeakerId) -> Payload {
     text(&ServerMessage::Join { who })
 }
 
+/// Encodes the notice that `who` has left.
 pub fn leave(who: SpeakerId) -> Payload {
     text(&ServerMessage::Leave { who })
 }
 
+/// Encodes the ack of a published message, with its offset.
 pub fn ack(reference: &Reference, offset: Offset) -> Payload {
     text(&ServerMessage::Ack { r#ref: reference, offset })
 }
 
+/// Encodes the answer to a request for presence.
 pub fn presence(reference: Option<&Reference>, present: &Present) -> Payload {
     text(&ServerMessage::Presence { r#ref: reference, present })
 }
 
+/// Encodes the answer to a request that failed.
 pub fn error(RequestError { reference, code, message }: &RequestError) -> Payload {
     text(&ServerMessage::Error { r#ref: reference.as_ref(), code, message })
 }
@@ -144,22 +157,31 @@ fn rfc_3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// What a client asks for.
+/// A request from a client.
 #[derive(Debug, PartialEq)]
 pub enum Request {
-    /// To be acknowledged if there is a reference.
-    Publish { reference: Option<Reference>, payload: Payload },
-    /// Who is in the room?
-    Presence { reference: Option<Reference> },
+    /// A message to publish, acknowledged if there is a reference.
+    Publish {
+        /// The client's name for the request.
+        reference: Option<Reference>,
+        /// The content.
+        payload: Payload,
+    },
+    /// A request for the presence of the client's room.
+    Presence {
+        /// The client's name for the request.
+        reference: Option<Reference>,
+    },
 }
 
-/// Why a client does not get what it asks for; its session goes on.
+/// The reason why a request fails; its session continues.
 #[derive(Debug, PartialEq)]
 pub struct RequestError {
+    /// The reference of the request, if it has a readable one.
     pub reference: Option<Reference>,
-    /// For programs.
+    /// The code for programs.
     pub code: &'static str,
-    /// For people.
+    /// The sentence for people.
     pub message: String,
 }
 
@@ -171,11 +193,12 @@ enum RequestJson {
 }
 
 impl Request {
-    /// Reads what a client sent.
+    /// Parses the text of a frame.
     ///
     /// # Errors
-    /// A [`RequestError`] with the code `request` if it is none, `payload` if there is not exactly one of text and
-    /// base64, and `base64` if that is none. It carries the reference wherever that can be read.
+    /// A [`RequestError`] with the code `request` if the text is not a request, `payload` unless it
+    /// has exactly one of `text` and `base64`, and `base64` if that is not valid. It carries the
+    /// reference wherever that can be read.
     pub fn read(text: &str) -> Result<Self, RequestError> {
         let refuse = |reference, code, message| RequestError { reference, code, message };
         match serde_json::from_str(text) {
@@ -191,7 +214,8 @@ impl Request {
     }
 }
 
-/// Returns the `ref` of a text that is no request, of any length, so that its sender does not wait for an answer forever.
+/// Reads the `ref` of a text that is not a request, of any length, so that its sender does not wait
+/// for an answer without end.
 fn reference_in_any(text: &str) -> Option<Reference> {
     /// The rest of the text may break every rule, such as half of a surrogate pair.
     #[derive(Deserialize)]
@@ -203,11 +227,13 @@ fn reference_in_any(text: &str) -> Option<Reference> {
     serde_json::from_str(r#ref.get()).ok().map(Reference::of_any_length)
 }
 
-/// Why JSON does not say what is to be published.
+/// The reason why JSON has no payload to publish.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
+    /// There are both `text` and `base64`, or neither.
     #[error("a message has either text or base64")]
     NotOne,
+    /// `base64` is not valid (RFC 4648 §4).
     #[error("base64: {0}")]
     Base64(#[from] base64::DecodeError),
 }
@@ -221,7 +247,10 @@ impl PayloadError {
     }
 }
 
-/// What is said by one of two fields.
+/// Returns the payload that exactly one of two fields holds.
+///
+/// # Errors
+/// Fails with both or neither, and with invalid base64.
 pub fn payload(text: Option<String>, base64: Option<String>) -> Result<Payload, PayloadError> {
     match (text, base64) {
         (Some(text), None) => Ok(Payload::Text(text.into_boxed_str().into())),

@@ -1,9 +1,11 @@
-//! The credit of speakers that a relay holds back while a client of their room lags, and for whom it does so.
+//! The credit of publishers that a relay holds back while subscribers of their room lag.
 //!
-//! A room waits for a client that takes what it is sent at the promised rate, an eighth of an outbox in `rooms.patience`,
-//! for as long as it lags. A client that takes less than half of that uses up an account, and then the room waits for it no
-//! more: speakers go on at full speed, and it ends as too slow. What the accounts of a room use up, the room remembers in its
-//! [`WaitDebt`] when their clients have left: once it is exhausted, the room waits only for clients that take enough.
+//! A room waits for a client that reads at the promised rate, an eighth of `session.outbox_bytes`
+//! in `rooms.patience`, for as long as it lags. A client that reads less than half of that rate
+//! uses up an account; then the room no longer waits for it, publishers continue at full speed, and
+//! the client is closed as too slow. The [`WaitDebt`] of a room sums up the accounts, also of
+//! clients that have left: once it is exhausted, the room waits only for clients that are ahead of
+//! half of the promised rate.
 
 use crate::{
     config::Settings,
@@ -18,32 +20,35 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often a relay looks at clients that lag while speakers wait for them.
+/// The interval at which a relay checks lagging clients while publishers wait for them.
 pub const CATCH_UP_INTERVAL: Duration = Duration::from_millis(2);
 
-/// How long rooms wait for clients that lag; the same for every room.
+/// The time for which rooms wait for lagging clients; the same for every room.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// The longest that credit is held back at a time; zero: not at all.
+    /// The longest time for which credit is held back at once; zero turns waiting off.
     pub limit: Duration,
-    /// Bytes that the promised rate takes in this time.
+    /// Bytes that the promised rate delivers in `limit`: an eighth of an outbox.
     eighth: f64,
-    /// The account of a client: how long a room waits for it in vain.
+    /// The account of a client: the longest time for which a room waits for it in vain.
     allowance: Duration,
-    /// How far a client can be ahead of half of the promised rate: as far as one buffer of the kernel brings it.
+    /// The largest credit of a client against half of the promised rate, in time. One full buffer
+    /// of the kernel brings a client so far.
     most_ahead: Duration,
 }
 
 impl Patience {
-    /// As long as an outbox takes to fill up while nothing of it is taken.
+    /// An outbox is full after so many times `limit` while the client reads nothing.
     const EIGHTHS: u32 = 8;
-    /// The largest send buffer that Linux gives by itself, in bytes.
+    /// The largest send buffer that Linux assigns on its own, in bytes.
     const KERNEL_BUFFER: f64 = (4 << 20) as f64;
 
+    /// The patience that `settings` give.
     pub fn of(settings: &Settings) -> Self {
         let limit = settings.rooms.patience;
         let eighth = Flow::of(settings).eighth() as f64;
-        // The kernel takes nothing for as long as a third of its buffer is on the way, and then all of that at once.
+        // The kernel accepts no bytes while a third of its buffer is unacknowledged, and then all
+        // of that at once.
         let buffer = match settings.session.send_buffer.bytes() {
             0 => Self::KERNEL_BUFFER,
             bytes => 2.0 * bytes as f64,
@@ -54,7 +59,8 @@ impl Patience {
         Self { limit, eighth, allowance, most_ahead }
     }
 
-    /// The time in which half of the promised rate takes `bytes`; no longer than an account.
+    /// Converts `bytes` into the time that half of the promised rate takes for them; at most an
+    /// account.
     fn worth(&self, bytes: u64) -> Duration {
         let eighths = bytes as f64 / self.eighth;
         let allowance = self.allowance.as_secs_f64();
@@ -62,32 +68,34 @@ impl Patience {
     }
 }
 
-/// What is held back in one room, and the clients that lag there.
+/// The held credit of one room, and its lagging clients.
 #[derive(Default)]
 pub struct HeldCredit {
+    /// The moment since which credit is held.
     since: Option<Instant>,
     credits: Vec<Credit>,
+    /// Every client that lags, or lagged lately.
     lagging: HashMap<ConnectionId, (Weak<Connection>, Account)>,
 }
 
 impl HeldCredit {
-    /// Notes that a client has not taken all of what it was sent; `true` if the room waits for it.
-    pub fn lags(
+    /// Notes that a client lags; returns `true` if the room waits for it.
+    pub fn note_lag(
         &mut self,
         session: ConnectionId,
         connection: &Rc<Connection>,
         now: Instant,
         debt: &WaitDebt,
     ) -> bool {
-        let taken = connection.taken();
-        let account = || (Rc::downgrade(connection), Account::new(taken, now));
+        let accepted = connection.accepted();
+        let account = || (Rc::downgrade(connection), Account::new(accepted, now));
         let (_, account) = self.lagging.entry(session).or_insert_with(account);
         account.is_waited_for(debt.is_exhausted())
     }
 
-    /// Looks at all clients that lagged, and puts on the `debt` of the room what it waited in vain; `true` if one that
-    /// the room waits for still lags.
-    pub fn look(&mut self, now: Instant, patience: &Patience, debt: &WaitDebt, metrics: &Metrics) -> bool {
+    /// Checks all clients that lagged, and charges the time waited in vain to the `debt` of the
+    /// room. Returns `true` if a client that the room waits for still lags.
+    pub fn check(&mut self, now: Instant, patience: &Patience, debt: &WaitDebt, metrics: &Metrics) -> bool {
         if self.lagging.is_empty() {
             return false;
         }
@@ -95,7 +103,7 @@ impl HeldCredit {
         self.lagging.retain(|_, (connection, account)| {
             let Some(connection) = connection.upgrade() else { return false };
             let (before, lags) = (account.is_waited_for(is_exhausted), connection.has_backlog());
-            let waited = account.look(lags, connection.taken(), now, patience);
+            let waited = account.check(lags, connection.accepted(), now, patience);
             if before {
                 all.in_vain = all.in_vain.max(waited.in_vain);
                 all.repaid = all.repaid.max(waited.repaid);
@@ -117,88 +125,92 @@ impl HeldCredit {
         self.lagging.remove(&session);
     }
 
-    /// Keeps `credits` until the room has caught up; says whether nothing was kept before.
-    pub fn keep(&mut self, credits: impl Iterator<Item = Credit>, now: Instant) -> bool {
+    /// Holds `credits` until the room has caught up; returns `true` if none were held before.
+    pub fn hold(&mut self, credits: impl Iterator<Item = Credit>, now: Instant) -> bool {
         self.credits.extend(credits);
         self.since.replace(self.since.unwrap_or(now)).is_none()
     }
 
-    /// Whether the room was waited for long enough.
-    pub fn is_over(&self, patience: &Patience, now: Instant) -> bool {
+    /// Returns `true` if the room has waited for `patience.limit`, or holds nothing.
+    pub fn has_expired(&self, patience: &Patience, now: Instant) -> bool {
         self.since.is_none_or(|since| now.saturating_duration_since(since) >= patience.limit)
     }
 
-    /// Gives back what is held.
+    /// Releases all held credit.
     pub fn release(&mut self) {
         (self.since, self.credits) = (None, Vec::new());
     }
 
-    /// Whether nothing is held and no client lagged.
+    /// Returns `true` if no credit is held and no client has lagged lately.
     pub fn is_idle(&self) -> bool {
         self.since.is_none() && self.lagging.is_empty()
     }
 }
 
-/// How long a room has waited for one client in vain.
+/// The time for which a room has waited for one client in vain.
 struct Account {
-    /// Time that the room waited, less the time that half of the promised rate would have needed for what was taken.
+    /// Time waited, minus the time that half of the promised rate needs for the bytes read since.
     waited: Duration,
-    /// Bytes that the kernel had taken at the last look.
-    taken: u64,
-    /// Time in which half of the promised rate would have needed for what was taken beyond that.
+    /// Bytes that the kernel had accepted at the last check.
+    accepted: u64,
+    /// The time that half of the promised rate needs for the bytes read beyond that.
     ahead: Duration,
-    looked: Instant,
+    /// The time of the last check.
+    checked: Instant,
+    /// The client lagged at the last check.
     lagged: bool,
     /// The account is used up.
     exhausted: bool,
-    /// The first look since which the client has not lagged.
+    /// The first check since which the client has not lagged.
     clear_since: Option<Instant>,
 }
 
-/// What one look has changed.
+/// The changes of one check.
 #[derive(Clone, Copy, Debug, Default)]
 struct Waited {
-    /// Time that the room waited for clients that had taken too little before.
+    /// Time waited for a client that had read too little before.
     in_vain: Duration,
-    /// The part of earlier waits that was made up for.
+    /// The part of earlier waits that the client has made up for.
     repaid: Duration,
 }
 
 impl Account {
     /// The account of a client that lags since `now`.
-    fn new(taken: u64, now: Instant) -> Self {
+    fn new(accepted: u64, now: Instant) -> Self {
         let (waited, ahead) = (Duration::ZERO, Duration::ZERO);
-        Self { waited, ahead, taken, looked: now, lagged: true, exhausted: false, clear_since: None }
+        Self { waited, ahead, accepted, checked: now, lagged: true, exhausted: false, clear_since: None }
     }
 
-    /// Whether the room waits for the client. A room without patience waits for those who have taken more than they had to.
+    /// Returns `true` if the room waits for the client. An exhausted room waits only for clients
+    /// that are ahead of half of the promised rate.
     fn is_waited_for(&self, room_is_exhausted: bool) -> bool {
         !self.exhausted && (!room_is_exhausted || !self.ahead.is_zero())
     }
 
-    /// Notes whether the client lags at `now`, and how much it has taken. A look that comes late counts as one in time:
-    /// what made it late is not the client's doing.
-    fn look(&mut self, lags: bool, taken: u64, now: Instant, patience: &Patience) -> Waited {
+    /// Records whether the client lags at `now`, and the total of bytes that the kernel has
+    /// accepted. The time of a late check counts as one interval, doubled at most: the client did
+    /// not cause the delay.
+    fn check(&mut self, lags: bool, accepted: u64, now: Instant, patience: &Patience) -> Waited {
         let mut time = Duration::ZERO;
         if lags && self.lagged {
-            time = now.saturating_duration_since(self.looked).min(2 * CATCH_UP_INTERVAL);
+            time = now.saturating_duration_since(self.checked).min(2 * CATCH_UP_INTERVAL);
         }
         let in_vain = time.saturating_sub(self.ahead);
         self.ahead = self.ahead.saturating_sub(time);
         self.waited += in_vain;
-        let worth = patience.worth(taken.saturating_sub(self.taken));
+        let worth = patience.worth(accepted.saturating_sub(self.accepted));
         let repaid = worth.min(self.waited);
         self.waited -= repaid;
         self.ahead = (self.ahead + (worth - repaid)).min(patience.most_ahead);
         self.exhausted |= self.waited >= patience.allowance;
         self.clear_since = if lags { None } else { self.clear_since.or(Some(now)) };
-        (self.taken, self.looked, self.lagged) = (taken, now, lags);
+        (self.accepted, self.checked, self.lagged) = (accepted, now, lags);
         Waited { in_vain, repaid }
     }
 
-    /// Whether nothing of it needs to be remembered: the client does not lag and has used up nothing, or it has not
-    /// lagged for as long as an account lasts. A client that took much is remembered for longer: clients that came after
-    /// it may use up the patience of the room meanwhile.
+    /// Returns `true` if the account can be dropped: the client does not lag and owes nothing, or
+    /// has not lagged for the length of an account. A client far ahead is remembered for twice that
+    /// time, since later clients may exhaust the room in the meantime.
     fn is_settled(&self, now: Instant, patience: &Patience) -> bool {
         let (owes, is_far_ahead) =
             (self.exhausted || !self.waited.is_zero(), self.ahead >= patience.most_ahead);
@@ -215,19 +227,20 @@ impl Account {
 mod tests {
     use super::*;
 
-    /// Whether the room still waits for a client that takes `rate` times the promised rate for a minute while everybody
-    /// speaks, where the kernel takes nothing until `burst` bytes fit, and after how long it stopped.
+    /// Returns the time after which a room stops to wait for a client that reads at `rate` times
+    /// the promised rate; `None` if it still waits after a minute. The client lags all the time,
+    /// and the kernel accepts nothing until `burst` bytes fit.
     fn waits_for(rate: f64, burst: f64) -> Option<Duration> {
         let patience = Patience::of(&Settings::default());
         let (begin, mut account) = (Instant::now(), Account::new(0, Instant::now()));
         let bytes_per_tick = rate * patience.eighth / patience.limit.div_duration_f64(CATCH_UP_INTERVAL);
-        let (mut arrived, mut taken) = (0.0, 0.0);
+        let (mut arrived, mut accepted) = (0.0, 0.0);
         for tick in 1..30_000 {
             arrived += bytes_per_tick;
             let now = begin + CATCH_UP_INTERVAL * tick;
-            let fits = arrived - taken >= burst;
-            taken = if fits { arrived } else { taken };
-            account.look(!fits, taken as u64, now, &patience);
+            let fits = arrived - accepted >= burst;
+            accepted = if fits { arrived } else { accepted };
+            account.check(!fits, accepted as u64, now, &patience);
             if !account.is_waited_for(false) {
                 return Some(now - begin);
             }
@@ -261,17 +274,17 @@ mod tests {
         let mut now = begin;
         while account.is_waited_for(false) {
             now += CATCH_UP_INTERVAL;
-            account.look(true, 0, now, &patience);
+            account.check(true, 0, now, &patience);
         }
         let clear = now + CATCH_UP_INTERVAL;
-        account.look(false, 1 << 30, clear, &patience);
+        account.check(false, 1 << 30, clear, &patience);
         assert!(!account.is_waited_for(false), "it remembers, however much the client takes at once");
         let almost = clear + patience.allowance - CATCH_UP_INTERVAL;
-        account.look(false, 1 << 30, almost, &patience);
+        account.check(false, 1 << 30, almost, &patience);
         assert!(!account.is_settled(almost, &patience));
-        account.look(true, 1 << 30, almost, &patience);
+        account.check(true, 1 << 30, almost, &patience);
         assert!(!account.is_settled(clear + patience.allowance, &patience), "it lagged again");
-        account.look(false, 1 << 30, almost, &patience);
+        account.check(false, 1 << 30, almost, &patience);
         assert!(account.is_settled(almost + patience.allowance, &patience));
     }
 
@@ -279,7 +292,7 @@ mod tests {
     fn a_relay_that_was_held_up_charges_no_client_for_it() {
         let (patience, begin) = (Patience::of(&Settings::default()), Instant::now());
         let mut account = Account::new(0, begin);
-        account.look(true, 0, begin + 10 * patience.allowance, &patience);
+        account.check(true, 0, begin + 10 * patience.allowance, &patience);
         assert!(account.is_waited_for(false));
     }
 }

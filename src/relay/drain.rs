@@ -1,17 +1,18 @@
-//! Who is sent away when, while the server drains: at random over the time there is, so that those
-//! who come back do not come back at once.
+//! The schedule by which sessions are closed while the server drains: at random moments, so that
+//! the clients do not reconnect all at once.
 
 use crate::{clock, ids::ConnectionId};
 use std::time::{Duration, Instant};
 
+/// The deadline of each session, within the time of the drain.
 pub struct DrainSchedule {
     until: Instant,
-    /// The last to go first.
+    /// The latest first, so that due sessions are at the end.
     deadlines: Vec<(Instant, ConnectionId)>,
 }
 
 impl DrainSchedule {
-    /// Gives each of `sessions` a moment within `over` from `now`.
+    /// Assigns each of `sessions` a random moment within `over` from `now`.
     pub fn spread(sessions: Vec<ConnectionId>, over: Duration, now: Instant) -> Self {
         let until = now + over;
         let mut deadlines: Vec<_> =
@@ -20,14 +21,14 @@ impl DrainSchedule {
         Self { until, deadlines }
     }
 
-    /// One more that came in late.
+    /// Adds a session that was admitted during the drain.
     pub fn add(&mut self, session: ConnectionId) {
         let deadline = (moment(clock::now(), self.until), session);
         let at = self.deadlines.partition_point(|other| *other > deadline);
         self.deadlines.insert(at, deadline);
     }
 
-    /// Takes out those whose time has come.
+    /// Removes the sessions whose moment has come, and returns them in order.
     pub fn due(&mut self, now: Instant) -> Vec<ConnectionId> {
         let first_due = self.deadlines.partition_point(|(moment, _)| *moment > now);
         self.deadlines.split_off(first_due).into_iter().rev().map(|(_, session)| session).collect()

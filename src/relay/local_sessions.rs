@@ -1,4 +1,4 @@
-//! The sessions of one thread and the rooms they are in.
+//! The sessions of one worker thread, and the rooms of which they are members.
 
 use super::{
     credit::Patience,
@@ -15,25 +15,27 @@ use crate::{
 };
 use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
-/// Shared by the relay and the sessions of its thread; no lock, since no other thread sees it.
+/// The sessions of one thread, shared by its relay and by themselves; without a lock, since no
+/// other thread uses it.
 pub struct LocalSessions {
     sessions: HashMap<ConnectionId, LocalSession>,
     rooms: Vec<LocalRoom>,
-    /// Rooms in which something was said since the last flush.
+    /// Rooms with messages since the last flush.
     dirty: Vec<RoomSlot>,
-    /// Rooms whose speakers wait for who is behind.
+    /// Rooms that hold back credit because a member lags.
     lagging: Vec<RoomSlot>,
     compression: Compression,
     patience: Patience,
 }
 
-/// Where a session is found again.
+/// The connection of a session, and its place among the members of its room.
 struct LocalSession {
     connection: Rc<Connection>,
     membership: Option<(RoomSlot, usize)>,
 }
 
 impl LocalSessions {
+    /// No sessions, under `settings`.
     pub fn new(settings: &Settings) -> Self {
         let Settings { compression, .. } = settings;
         Self {
@@ -46,28 +48,32 @@ impl LocalSessions {
         }
     }
 
-    /// The session exists from now on, in no room yet.
+    /// Adds a session, which is not a member of a room yet.
     pub fn enter(&mut self, session: ConnectionId, connection: Rc<Connection>) {
         self.sessions.insert(session, LocalSession { connection, membership: None });
     }
 
-    /// The session is gone, and nothing of it stays.
+    /// Removes a session, and its membership if it has one.
+    ///
+    /// # Panics
+    /// If a member of a room has no session, which would be a fault of this type.
     pub fn leave(&mut self, session: ConnectionId) {
         let Some(LocalSession { membership: Some((room, index)), .. }) = self.sessions.remove(&session)
         else {
             return;
         };
         if let Some(moved) = self.rooms[room.index()].remove(index) {
-            self.sessions.get_mut(&moved).expect("every member has a seat").membership = Some((room, index));
+            self.sessions.get_mut(&moved).expect("every member is a session").membership =
+                Some((room, index));
         }
-        self.give_back_rooms();
+        self.free_slots();
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
         }
     }
 
-    /// Drops the empty rooms at the end of the list, and its memory when a crowd of rooms has gone.
-    fn give_back_rooms(&mut self) {
+    /// Drops unused slots at the end of the list, and their memory after many rooms have ended.
+    fn free_slots(&mut self) {
         while self.rooms.last().is_some_and(LocalRoom::is_empty) {
             self.rooms.pop();
         }
@@ -76,8 +82,8 @@ impl LocalSessions {
         }
     }
 
-    /// Puts the session into the room; it hears what is said from now on. An unknown session has
-    /// left before its admission came.
+    /// Makes the session a member of the room, which receives messages from now on. Returns `None`
+    /// for a session that has left before its admission.
     pub fn admit(&mut self, subscriber: Subscriber, room: RoomSlot, flow: Flow) -> Option<&Rc<Connection>> {
         let local = self.sessions.get_mut(&subscriber.connection)?;
         if self.rooms.len() <= room.index() {
@@ -89,10 +95,10 @@ impl LocalSessions {
         Some(&local.connection)
     }
 
-    /// Keeps what was said for the next flush.
+    /// Queues a message for the next flush.
     pub fn queue(&mut self, room: RoomSlot, broadcast: Arc<Broadcast>) {
         let Some(local) = self.rooms.get_mut(room.index()).filter(|local| !local.is_empty()) else {
-            return; // everybody has left since
+            return; // all members have left since
         };
         let author = broadcast.author().and_then(|author| self.sessions.get(&author)?.membership);
         if let Some((_, index)) = author.filter(|(at, _)| *at == room) {
@@ -103,12 +109,12 @@ impl LocalSessions {
         }
     }
 
-    /// Sends every member what was said in its room since the last flush, at once.
+    /// Delivers to every member the messages in its room since the last flush, in one piece.
     pub fn flush(&mut self, metrics: &Metrics) {
         for slots in std::mem::take(&mut self.dirty).chunks(FETCHED_TOGETHER) {
             slots.iter().filter_map(|slot| self.rooms.get(slot.index())).for_each(LocalRoom::prefetch);
             for slot in slots {
-                let Some(room) = self.rooms.get_mut(slot.index()) else { continue }; // everybody has left
+                let Some(room) = self.rooms.get_mut(slot.index()) else { continue }; // all members have left
                 if room.flush(&self.compression, &self.patience, metrics) {
                     self.lagging.push(*slot);
                 }
@@ -116,18 +122,18 @@ impl LocalSessions {
         }
     }
 
-    /// The session's room, and how fast one may speak there; `None` before its admission.
+    /// Returns the session's room and its flow control; `None` before the admission.
     pub fn room(&self, session: ConnectionId) -> Option<(RoomSlot, Flow)> {
         let (room, _) = self.sessions.get(&session)?.membership?;
         Some((room, self.rooms[room.index()].flow()?.clone()))
     }
 
-    /// Whether speakers wait for hearers.
+    /// Returns `true` if a room holds back credit.
     pub fn holds_credit(&self) -> bool {
         !self.lagging.is_empty()
     }
 
-    /// Lets the speakers go on in rooms that have caught up, or were waited for long enough.
+    /// Releases credit in rooms that have caught up, or have waited long enough.
     pub fn release_credit(&mut self, now: Instant, metrics: &Metrics) {
         let (rooms, patience) = (&mut self.rooms, &self.patience);
         self.lagging.retain(|slot| {
@@ -136,14 +142,17 @@ impl LocalSessions {
         });
     }
 
+    /// Returns the connection of a session, unless it has left.
     pub fn connection(&self, session: ConnectionId) -> Option<&Rc<Connection>> {
         self.sessions.get(&session).map(|local| &local.connection)
     }
 
+    /// Iterates over all connections, in no order.
     pub fn connections(&self) -> impl Iterator<Item = &Rc<Connection>> {
         self.sessions.values().map(|local| &local.connection)
     }
 
+    /// Iterates over all sessions, in no order.
     pub fn sessions(&self) -> impl Iterator<Item = ConnectionId> + '_ {
         self.sessions.keys().copied()
     }
@@ -171,11 +180,11 @@ mod tests {
         Subscriber { connection: client.0, who: SpeakerId::next(), resumed: false }
     }
 
-    /// The other end of a session's socket.
+    /// The client's end of a session's socket.
     struct Client(ConnectionId, TcpStream);
 
     impl Client {
-        /// A client whose session exists, in no room yet.
+        /// A client whose session has entered, without a room yet.
         async fn enters(local_sessions: &mut LocalSessions) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -190,8 +199,8 @@ mod tests {
             Self(session, client)
         }
 
-        /// All that it ever heard; its session is over.
-        fn heard(mut self) -> Vec<u8> {
+        /// Returns all bytes received, after the end of the session.
+        fn received(mut self) -> Vec<u8> {
             let mut heard = Vec::new();
             self.1.read_to_end(&mut heard).unwrap();
             heard
@@ -228,8 +237,8 @@ mod tests {
         flush(&mut local_sessions);
 
         drop(local_sessions);
-        assert_eq!(anna.heard(), b"\x81\x01a\x81\x01b\x81\x01c");
-        assert_eq!(bert.heard(), b"\x81\x01b\x81\x01c");
+        assert_eq!(anna.received(), b"\x81\x01a\x81\x01b\x81\x01c");
+        assert_eq!(bert.received(), b"\x81\x01b\x81\x01c");
     }
 
     #[tokio::test]
@@ -241,11 +250,11 @@ mod tests {
         local_sessions.admit(subscriber(&bert), news, flow());
         local_sessions.queue(news, message("a"));
         local_sessions.leave(anna.0);
-        assert_eq!(anna.heard(), b"", "its outbox is gone with it");
+        assert_eq!(anna.received(), b"", "its outbox is gone with it");
         flush(&mut local_sessions);
 
         local_sessions.leave(bert.0);
-        assert_eq!(bert.heard(), b"\x81\x01a");
+        assert_eq!(bert.received(), b"\x81\x01a");
     }
 
     #[tokio::test]
@@ -285,6 +294,6 @@ mod tests {
         flush(&mut local_sessions);
 
         drop(local_sessions);
-        assert_eq!(bert.heard(), b"\x81\x01b");
+        assert_eq!(bert.received(), b"\x81\x01b");
     }
 }

@@ -1,11 +1,12 @@
-//! The relay of one worker thread: takes the hub's turns and hands each session its part, once.
+//! The relay of one worker thread: an actor that receives the hub's turns and delivers to each
+//! session its part, once.
 
-mod welcome; // what a newcomer hears first
-mod credit; // what speakers wait for
-mod drain; // who is sent away when
-mod hub_sender; // what the hub is told
-mod local_room; // one room's members here
-mod local_sessions; // who is in which room
+mod welcome; // the first frames of an admitted session
+mod credit; // credit held back while subscribers lag
+mod drain; // the schedule of closes at shutdown
+mod hub_sender; // commands to the hub, sent together
+mod local_room; // members of one room on this thread
+mod local_sessions; // sessions of this thread, by connection and by room
 
 pub use hub_sender::HubSender;
 pub use local_sessions::LocalSessions;
@@ -34,23 +35,30 @@ use std::{
 };
 use tokio::task::yield_now;
 
-/// What the sessions of a thread share with its relay.
+/// The state that the sessions of one thread share with its relay.
 pub struct WorkerContext {
+    /// The state that all threads share.
     pub shared: Arc<Shared>,
+    /// The relay of this thread.
     pub relay: RelayId,
+    /// The way to the hub.
     pub hub: HubSender,
+    /// The sessions of this thread.
     pub local_sessions: RefCell<LocalSessions>,
 }
 
 impl WorkerContext {
+    /// The state of a new thread, without sessions.
     pub fn new(shared: Arc<Shared>, relay: RelayId, hub: Addr<Hub>) -> Self {
         let local_sessions = RefCell::new(LocalSessions::new(&shared.settings));
         Self { shared, relay, hub: HubSender::new(hub), local_sessions }
     }
 }
 
+/// The actor that delivers messages to the sessions of its thread.
 pub struct Relay {
     worker: Rc<WorkerContext>,
+    /// The messages and bytes since the last flush.
     gathered: Load,
     turn_limits: TurnLimits,
     stint: Stint,
@@ -58,19 +66,20 @@ pub struct Relay {
     flush_is_due: bool,
     waits_for_subscribers: bool,
     drain_schedule: Option<DrainSchedule>,
-    /// The last sweep was skipped after a standstill, so that clients are heard before they are judged.
+    /// The last check of deadlines was skipped after a standstill, so that input is read before
+    /// clients are judged.
     skipped_check: bool,
     _guard: PanicGuard,
 }
 
-/// A standstill that operators want to know of.
+/// The shortest standstill that is logged.
 const LONG_STANDSTILL: Duration = Duration::from_secs(1);
 
-/// How often departures are looked for while the server drains.
+/// The interval at which sessions are closed while the server drains.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Relay {
-    /// The relay of this thread, behind `worker`.
+    /// Creates the relay of this thread.
     pub fn new(worker: Rc<WorkerContext>) -> Self {
         Self {
             turn_limits: TurnLimits::of(&worker.shared.settings),
@@ -89,7 +98,7 @@ impl Relay {
         }
     }
 
-    fn take(&mut self, event: Event, ctx: &mut Context<Self>) {
+    fn handle_event(&mut self, event: Event, ctx: &mut Context<Self>) {
         match event {
             Event::Broadcast { room, broadcast } => {
                 self.gather(1, broadcast.bytes(), ctx);
@@ -115,15 +124,15 @@ impl Relay {
                 self.after_flush(id, |connection| connection.push(&answer, 1));
             }
             Event::Refused { connection: id, reason } => {
-                self.after_flush(id, |connection| connection.close(reason))
+                self.after_flush(id, |connection| connection.close(reason));
             }
             Event::Finished { connection: id } => self.after_flush(id, Connection::finish),
             Event::Draining { over } => self.drain(over, ctx),
         }
     }
 
-    /// Counts what is to be sent. When it would be too much at once, what was gathered before goes out, and the sockets of
-    /// this thread have their go after this turn.
+    /// Counts a delivery to come. Beyond the limits of a turn, the earlier messages are flushed
+    /// first, and the sockets of this thread are served after this turn.
     fn gather(&mut self, messages: usize, bytes: usize, ctx: &mut Context<Self>) {
         if self.gathered.is_full(bytes, self.turn_limits) {
             self.flush();
@@ -132,7 +141,7 @@ impl Relay {
         self.gathered.add(messages, bytes);
     }
 
-    /// Flushes when the mailbox is empty: turns that wait together go out together.
+    /// Flushes when the mailbox is empty: turns that wait together are delivered together.
     fn flush_soon(&mut self, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.flush_is_due, true) {
             return;
@@ -150,14 +159,14 @@ impl Relay {
         self.worker.local_sessions.borrow_mut().flush(&self.worker.shared.metrics);
     }
 
-    /// Takes no turn before the sockets of this thread were looked after.
+    /// Handles no turn before the sockets of this thread have been served.
     fn yield_to_io(&mut self, ctx: &mut Context<Self>) {
         self.stint = Stint::default();
-        let look = actix::spawn(yield_now()); // within this actor the next message would end it
+        let look = actix::spawn(yield_now()); // `ctx.wait` alone would be cut short by the next message
         ctx.wait(look.into_actor(self).map(|_, _, _| ()));
     }
 
-    /// Until no room holds credit back any more.
+    /// Checks held credit at intervals, until no room holds any.
     fn wait_for_subscribers(&mut self, ctx: &mut Context<Self>) {
         if self.waits_for_subscribers || !self.worker.local_sessions.borrow().holds_credit() {
             return;
@@ -174,12 +183,12 @@ impl Relay {
         });
     }
 
-    /// Ends sessions whose deadlines have passed. After a standstill none are judged before the next sweep: what
-    /// their clients sent meanwhile is still to be read.
+    /// Closes sessions whose deadlines have passed. After a standstill no session is judged before
+    /// the next check: its input of the meantime must be read first.
     fn check_deadlines(&mut self) {
         if let Some(standstill) = clock::take_standstill() {
             self.note(standstill);
-            self.skipped_check = !self.skipped_check; // a thread that is always late judges every other time
+            self.skipped_check = !self.skipped_check; // a thread that is always late checks every other time
             if self.skipped_check {
                 return;
             }
@@ -208,8 +217,8 @@ impl Relay {
         self.close_due();
     }
 
-    /// Whoever's time has come is no longer listened to, and is dismissed when the hub has passed on
-    /// everything that was said before.
+    /// Closes the sessions whose moment has come: each stops reading, and is closed after the hub
+    /// has delivered everything published before.
     fn close_due(&mut self) {
         let Some(drain_schedule) = &mut self.drain_schedule else { return };
         let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
@@ -221,7 +230,7 @@ impl Relay {
         }
     }
 
-    /// Does something that comes behind what was said before.
+    /// Acts on a connection after everything published before has been delivered.
     fn after_flush(&mut self, id: ConnectionId, act: impl FnOnce(&Connection)) {
         self.flush();
         if let Some(connection) = self.worker.local_sessions.borrow().connection(id) {
@@ -235,9 +244,10 @@ impl Actor for Relay {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let started = RelayStarted { relay: self.worker.relay, turns: ctx.address().recipient() };
-        self.worker.hub.send(Command::RelayStarted(started)); // the first thing that this thread tells the hub
+        self.worker.hub.send(Command::RelayStarted(started)); // the first command of this thread
         let worker = self.worker.clone();
-        actix::spawn(async move { worker.hub.run().await }); // within this actor it would not let others go first
+        // A task of its own: as a future of this actor it would run before the other tasks.
+        actix::spawn(async move { worker.hub.run().await });
         let interval = self.worker.shared.settings.session.sweep_interval();
         clock::ticks_every(interval);
         ctx.run_interval(interval, |relay, _| relay.check_deadlines());
@@ -251,12 +261,12 @@ impl Handler<Turn> for Relay {
     fn handle(&mut self, Turn(events): Turn, ctx: &mut Self::Context) {
         let stint_is_over = self.stint.count(Instant::now());
         for event in events {
-            self.take(event, ctx);
+            self.handle_event(event, ctx);
         }
         if stint_is_over || self.gathered.is_full(0, self.turn_limits) {
             self.flush();
             self.wait_for_subscribers(ctx);
-            self.yield_to_io(ctx); // the mailbox may never be empty
+            self.yield_to_io(ctx); // under load the mailbox never becomes empty
         } else {
             self.flush_soon(ctx);
         }
@@ -300,7 +310,7 @@ mod tests {
             let mut turns = [0; LOOKS + 1];
             while looks.get() < LOOKS {
                 if Arc::strong_count(&message) == 1 {
-                    turns[looks.get()] += 1; // the one before was taken
+                    turns[looks.get()] += 1; // the earlier ones were handled
                     relay.do_send(Turn(vec![Event::Broadcast { room, broadcast: message.clone() }]));
                 }
                 let_tasks_go_on().await;
@@ -329,7 +339,7 @@ mod tests {
         assert!(left > TURNS / 2, "{left} of {TURNS} turns are left when another task has its go");
     }
 
-    /// As if another thread woke this task while no socket was looked after.
+    /// Yields as if another thread had woken this task, without serving sockets.
     async fn let_tasks_go_on() {
         let mut is_first = true;
         let pause = poll_fn(|task| match std::mem::take(&mut is_first) {

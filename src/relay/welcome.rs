@@ -1,4 +1,4 @@
-//! What a newcomer hears first: a greeting or a welcome, and what it missed.
+//! The first frames of an admitted session: a greeting or a welcome, and the requested history.
 
 use crate::{
     connection::Connection,
@@ -10,7 +10,9 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// Greets a session that has just been let into its room; returns how many messages it missed, and their bytes.
+/// Sends the first frames to an admitted session; returns the number of history messages and their
+/// bytes. History that does not fit the backlog of all outboxes is omitted, and the welcome says
+/// so.
 pub fn greet(
     connection: &Connection,
     room: RoomSlot,

@@ -27,6 +27,7 @@ impl Presence {
         gone
     }
 
+    /// Iterates over the speakers, in no order.
     pub fn who(&self) -> impl Iterator<Item = SpeakerId> + '_ {
         self.0.keys().copied()
     }
@@ -37,8 +38,10 @@ impl Presence {
 pub enum Change {
     /// It came, in this session.
     Came {
+        /// The connection that joined.
         connection: ConnectionId,
     },
+    /// The speaker left with its last connection.
     Went,
 }
 
@@ -61,14 +64,17 @@ impl Changes {
         self.0.remove(&who)
     }
 
+    /// Removes the change of the lowest speaker, and returns it.
     pub fn take_first(&mut self) -> Option<(SpeakerId, Change)> {
         self.0.pop_first()
     }
 
+    /// Returns the number of changes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Returns true without changes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -13,6 +13,7 @@ use std::{
     time::Instant,
 };
 
+/// All rooms, by name and by slot.
 pub struct Rooms {
     by_name: HashMap<RoomName, RoomSlot>,
     /// The same in the order of their names, for lists.
@@ -27,6 +28,7 @@ pub struct Rooms {
 /// A room that was opened, and what that changed.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened {
+    /// The slot of the room.
     pub slot: RoomSlot,
     /// The bounds of its history, if the room begins now.
     pub begins: Option<HistoryLimits>,
@@ -52,6 +54,7 @@ impl Rooms {
         }
     }
 
+    /// Returns the room of this name.
     pub fn find(&self, name: &RoomName) -> Option<&Room> {
         self.by_name.get(name).and_then(|slot| self.get(*slot))
     }
@@ -62,10 +65,12 @@ impl Rooms {
         self.in_order.range((from, Bound::Unbounded)).filter_map(|(_, slot)| self.get(*slot))
     }
 
+    /// Returns the number of rooms.
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
 
+    /// Returns true without rooms.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

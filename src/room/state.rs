@@ -14,10 +14,13 @@ use std::time::Instant;
 pub struct Room {
     pub(super) name: RoomName,
     pub(super) slot: RoomSlot,
+    /// The policy, fixed when the room begins.
     pub policy: RoomPolicy,
+    /// The members.
     pub members: Members,
     /// Empty where it is not told.
     pub presence: Presence,
+    /// The flow control.
     pub flow: Flow,
     pub(super) deserted_since: Option<Instant>,
     pub(super) opened_by: Source,
@@ -28,6 +31,7 @@ pub struct Room {
 /// What holds in a room from its beginning to its end.
 #[derive(Clone, Debug)]
 pub struct RoomPolicy {
+    /// The limits of its history.
     pub history: HistoryLimits,
     /// What a newcomer hears first, as a frame.
     pub greeting: Option<Bytes>,
@@ -59,10 +63,12 @@ impl Room {
         }
     }
 
+    /// Returns the name.
     pub fn name(&self) -> &RoomName {
         &self.name
     }
 
+    /// Returns the slot.
     pub fn slot(&self) -> RoomSlot {
         self.slot
     }

@@ -1,6 +1,6 @@
-//! Who accepts on a listener, for all worker threads.
+//! The acceptor of a listener, which distributes connections to all worker threads.
 //!
-//! It lives on one of them: a thread of its own would be woken for nearly every client, and its processor with it.
+//! It runs on one of them: a dedicated thread would be woken for nearly every connection.
 
 use super::{
     connection::ConnectionFactory,
@@ -25,35 +25,40 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
-/// How long those have who were answered by the kernel, but whose own answer is still on its way, when a listener closes.
+/// The time for handshakes of TCP that are under way when a listener closes: the kernel has
+/// answered, but the client's ACK has not arrived.
 const LAST_HANDSHAKES_WITHIN: Duration = Duration::from_millis(200);
 
-/// How long nobody is accepted where it is impossible.
+/// The pause after a failure to accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// An acceptor of connections, for one listener and all threads.
 pub struct Acceptor {
-    /// Which of the configuration's listeners it is.
+    /// The index of the listener in `listen`.
     pub listener: usize,
+    /// The address of the listener.
     pub address: SocketAddr,
+    /// The threads that it distributes connections to.
     pub threads: Arc<[WorkerHandle]>,
-    /// Which of them it lives on.
+    /// The index of the thread that it runs on.
     pub home: usize,
+    /// The state that all threads share.
     pub shared: Arc<Shared>,
 }
 
-/// Server → worker: accept here, for all threads.
+/// Server → worker: run this acceptor, which serves all threads.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Accept {
     acceptor: Acceptor,
     socket: net::TcpListener,
     until: CancellationToken,
-    /// Kept as long as it is listened to.
+    /// Held while the listener is open.
     open: TaskTrackerToken,
 }
 
 impl WorkerHandle {
-    /// Lets `acceptor` live here, and keep `open`, until `until`.
+    /// Runs `acceptor` on this thread until `until`; it holds `open` all the time.
     pub fn accept(
         &self,
         acceptor: Acceptor,
@@ -78,8 +83,8 @@ impl Handler<Accept> for Worker {
 }
 
 impl Acceptor {
-    /// Accepts until `closing`, and then who came before: the kernel resets whoever waits when a listener is closed. `factory`
-    /// is that of its home.
+    /// Accepts until `closing`, and then the connections that are already established: the kernel
+    /// resets those that wait when a listener is closed. `factory` is that of its own thread.
     pub async fn accept(
         self,
         socket: net::TcpListener,
@@ -88,9 +93,9 @@ impl Acceptor {
     ) {
         let _guard = PanicGuard("acceptor");
         let waiting = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
-        let socket = waiting.expect("the kernel has room for one socket more to wait for");
+        let socket = waiting.expect("the kernel can register one more socket");
         closing.run_until_cancelled(self.accept_all(&socket, &factory)).await;
-        let _ = refuse_new(&socket); // without it, who comes at this very moment may be reset
+        let _ = refuse_new(&socket); // otherwise a connection of this moment may be reset
         let _ = timeout(LAST_HANDSHAKES_WITHIN, self.accept_all(&socket, &factory)).await;
         while has_waiting(&socket) {
             self.accept_one(&socket, &factory).await;
@@ -112,7 +117,7 @@ impl Acceptor {
             return sleep(PAUSE).await;
         }
         match socket.accept().await {
-            Ok((client, peer)) => self.hand_over(client, peer, factory),
+            Ok((client, peer)) => self.distribute(client, peer, factory),
             Err(error) if is_peer_gone(&error) => {}
             Err(error) => {
                 self.log_accept_error(&error);
@@ -121,8 +126,9 @@ impl Acceptor {
         }
     }
 
-    /// The thread that has the fewest connections gets one more: whoever leaves, those who come make them even again.
-    fn hand_over(&self, client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>) {
+    /// Passes the connection to the thread with the fewest connections; this keeps threads balanced
+    /// as clients come and go.
+    fn distribute(&self, client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>) {
         let threads = self.threads.iter().enumerate();
         let fewest = threads.min_by_key(|(_, thread)| thread.connections());
         let (number, thread) = fewest.expect("at least one thread");
@@ -137,14 +143,15 @@ impl Acceptor {
         self.shared.metrics.accept_errors.inc();
         error!(
             target: REPEATING,
-            "cannot accept on {}: {error}; who comes now waits. If descriptors are short, raise their hard limit \
+            "cannot accept on {}: {error}; new connections wait. If descriptors are short, raise their hard limit \
              (`ulimit -Hn`, LimitNOFILE= in systemd), or lower limits.connections",
             self.address
         );
     }
 }
 
-/// Whether only this client is concerned, who came and went before it was accepted.
+/// Returns true if the error concerns one client, which closed its connection before it was
+/// accepted.
 fn is_peer_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }

@@ -1,6 +1,7 @@
-//! The listener for operators: is it alive, is it ready, what does it count.
+//! The admin listener: liveness, readiness and metrics for operators.
 //!
-//! A server of its own, with a thread of its own: it answers while the workers are busy, and stops last.
+//! It is a server of its own, with a thread of its own: it responds while the workers are busy, and
+//! stops last.
 
 use super::listener;
 use super::{StartError, context::ServerContext};
@@ -21,11 +22,12 @@ use std::{
 };
 use tokio::net::TcpStream;
 
-/// Whether a load balancer should send clients here.
+/// The flag for load balancers: true while the server takes new clients.
 #[derive(Clone, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
+    /// Sets the flag; `GET /ready` responds with 200 or 503.
     pub fn set(&self, ready: bool) {
         self.0.store(ready, Ordering::Relaxed);
     }
@@ -35,14 +37,18 @@ impl Readiness {
     }
 }
 
-/// The admin listener while it runs.
+/// The running admin listener.
 pub struct Admin {
     server: Option<ServerHandle>,
     addresses: Vec<SocketAddr>,
 }
 
 impl Admin {
-    /// Serves on `admin.listen`; on nothing when that is empty.
+    /// Serves on the addresses of `admin.listen`; on none if that is empty.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] if an address cannot be bound, [`StartError::Admin`] if it cannot be
+    /// served.
     pub fn start(context: ServerContext, readiness: Readiness) -> Result<Self, StartError> {
         let listeners = listener::bind_admin(&context.shared.settings)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
@@ -52,7 +58,7 @@ impl Admin {
         let app = move || {
             App::new()
                 .app_data(context.state.clone())
-                .app_data(LocalAddress(first)) // where a connection does not know its own address
+                .app_data(LocalAddress(first)) // for connections without an address of their own
                 .wrap(from_fn(guard))
                 .app_data(web::Data::new(context.clone()))
                 .app_data(web::Data::new(readiness.clone()))
@@ -76,10 +82,12 @@ impl Admin {
         Ok(Self { server: Some(handle), addresses })
     }
 
+    /// Returns the bound addresses.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
+    /// Stops the listener, after requests that are being handled.
     pub async fn stop(self) {
         if let Some(server) = self.server {
             server.stop(true).await;
@@ -87,7 +95,7 @@ impl Admin {
     }
 }
 
-/// Alive: this answer came.
+/// Handles `GET /health`: any response shows that the process is alive.
 async fn health() -> &'static str {
     "ok\n"
 }
@@ -117,7 +125,8 @@ async fn metrics(
     Ok(HttpResponse::Ok().content_type(kind).body(text))
 }
 
-/// A browser shows plain text, and downloads a type that it does not know.
+/// Returns true for clients that accept OpenMetrics. A browser shows plain text, but downloads
+/// types that it does not know.
 fn accepts_open_metrics(request: &HttpRequest) -> bool {
     let mut accepted = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
     accepted.any(|kinds| kinds.contains("application/openmetrics-text"))

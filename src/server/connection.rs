@@ -1,7 +1,8 @@
-//! From a new connection to a session, or to its end.
+//! The life of a connection, from its first request to a session or to its end.
 //!
-//! All requests are judged by one `App`. A client that it admits, to a WebSocket or to an event stream, becomes a session
-//! that owns its socket; every other response is written back, and the connection takes another request.
+//! One `App` judges all requests. An admitted client of a WebSocket or of an event stream becomes a
+//! session that owns its socket; any other response is written, and the connection accepts another
+//! request.
 
 use super::{
     context::ServerContext,
@@ -36,21 +37,21 @@ use tokio_util::sync::CancellationToken;
 
 type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
 
-/// What the connections of one listener share on one thread.
+/// The state that the connections of one listener share on one thread.
 pub struct ConnectionFactory {
     app: App,
     state: web::Data<http::AppState>,
     config: ServiceConfig,
     worker: Rc<WorkerContext>,
-    /// Cancelled when the server stops: no connection waits for another request any more.
+    /// Cancelled at shutdown: then no connection waits for another request.
     closing: CancellationToken,
 }
 
-/// A connection, from its first request to its end: each step of its way is a future that is freed before the next begins.
-/// As small as can be, since one is kept for every idle session.
+/// A connection from its first request to its end: each step is a future that is freed before the
+/// next begins. Its size matters, since one is kept for every idle session.
 pub struct ConnectionTask(LocalBoxFuture<'static, NextStep>);
 
-/// The next step; none at the end of the connection, or where it broke.
+/// The next step; `None` at the end of the connection, an error where it broke.
 type NextStep = io::Result<Option<ConnectionTask>>;
 
 impl ConnectionTask {
@@ -71,6 +72,10 @@ impl Future for ConnectionTask {
 }
 
 impl ConnectionFactory {
+    /// Builds the `App` for connections of `listener`.
+    ///
+    /// # Errors
+    /// Fails if the `App` cannot start; it needs nothing for that.
     pub async fn new(
         context: &ServerContext,
         worker: Rc<WorkerContext>,
@@ -83,12 +88,12 @@ impl ConnectionFactory {
         Ok(Self { app, state: context.state.clone(), config, worker, closing: context.closing.clone() })
     }
 
-    /// What becomes of a client.
+    /// Returns the task that serves a new connection.
     pub fn accept(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> ConnectionTask {
         ConnectionTask(Box::pin(self.clone().serve(socket, peer)))
     }
 
-    /// Serves one request after the other, until one of them makes a session of the connection.
+    /// Handles one request after the other, until one of them turns the connection into a session.
     async fn serve(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> NextStep {
         let session = &self.worker.shared.settings.session;
         let mut exchange = Exchange::new(socket, self.config.clone());
@@ -109,7 +114,7 @@ impl ConnectionFactory {
         Ok(None)
     }
 
-    /// Writes a response; says whether the connection takes another request.
+    /// Writes a response; returns true if the connection accepts another request.
     async fn respond(
         &self,
         exchange: &mut Exchange,
@@ -123,14 +128,14 @@ impl ConnectionFactory {
             metrics.responses_cut.inc();
             log_client!(
                 Level::Debug,
-                "cut off: it took a response too slowly\t{}",
+                "reset: the client read a response too slowly\t{}",
                 Subject::request(Some(peer), None)
             );
         }
         responded
     }
 
-    /// The response to a head that no request could be made of.
+    /// Returns the response to a head that is no valid request.
     fn refuse(&self, head: &[u8], peer: SocketAddr, refusal: &http::Refusal) -> HttpResponse<BoxBody> {
         let (method, path) = head::request_line(head);
         let is_handshake = head::asks_for_websocket(head);
@@ -138,7 +143,7 @@ impl ConnectionFactory {
         http::refuse(&self.state, &asked, refusal).map_into_boxed_body()
     }
 
-    /// The next request that can be understood. What cannot is refused here, and ends the connection.
+    /// Returns the next valid request. An invalid one is refused here, and ends the connection.
     async fn next_request(&self, exchange: &mut Exchange, peer: SocketAddr) -> io::Result<Option<Request>> {
         let session = &self.worker.shared.settings.session;
         let next = if exchange.is_idle() {

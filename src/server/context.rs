@@ -1,4 +1,4 @@
-//! What the worker threads of a server start with.
+//! The state with which worker threads start.
 
 use crate::{
     http::AppState,
@@ -19,25 +19,28 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Handed to each worker thread, and to the admin listener; cheap to clone.
+/// The state for each worker thread and for the admin listener; cheap to clone.
 #[derive(Clone)]
 pub struct ServerContext {
+    /// The state that all threads share.
     pub shared: Arc<Shared>,
+    /// The hub.
     pub hub: Addr<Hub>,
+    /// The state of the HTTP handlers.
     pub state: web::Data<AppState>,
-    /// Cancelled when the server stops: listeners close, and no connection waits for another request.
+    /// Cancelled at shutdown: listeners close, and no connection waits for another request.
     pub closing: CancellationToken,
     relays: Arc<AtomicU32>,
 }
 
 impl ServerContext {
-    /// `listeners` are the addresses that are really listened to.
+    /// Creates the state of a server whose listeners are bound to these addresses.
     pub fn new(shared: Arc<Shared>, hub: Addr<Hub>, listeners: &[SocketAddr]) -> Self {
         let state = web::Data::new(AppState::new(shared.clone(), hub.clone(), listeners));
         Self { shared, hub, state, closing: CancellationToken::new(), relays: Arc::default() }
     }
 
-    /// Starts the relay of the calling thread; returns what its sessions share with it.
+    /// Starts the relay of the calling thread; returns the state that its sessions share with it.
     pub fn start_relay(&self) -> Rc<WorkerContext> {
         let relay = RelayId(self.relays.fetch_add(1, Ordering::Relaxed));
         let worker = Rc::new(WorkerContext::new(self.shared.clone(), relay, self.hub.clone()));

@@ -1,7 +1,7 @@
-//! A connection as HTTP/1 sees it: one request is read, and its response written, before the next.
+//! HTTP/1 on one connection: a request is read, and its response written, before the next.
 //!
-//! Nothing is read ahead: of everything that a client sends behind a request, one buffer waits here and the rest in the
-//! kernel.
+//! There is no reading ahead: of the bytes that a client sends after a request, one buffer waits
+//! here and the rest in the kernel.
 
 use super::head::{MAX_HEADERS, Search};
 use crate::{
@@ -32,54 +32,59 @@ use std::{
 use tokio::net::TcpStream;
 use tokio_util::codec::{Decoder, Encoder};
 
-/// Bytes that are read at once; most requests are shorter.
+/// The size of a read in bytes; most requests are shorter.
 const READ_SIZE: usize = 1 << 10;
 
-/// Bytes of a response that are written together: many libraries show only what comes along with the head.
+/// Bytes of a response that are written together: many libraries show only the part that arrives
+/// with the head.
 const WRITE_SIZE: usize = 8 << 10;
 
+/// A connection between a client and the HTTP handlers.
 pub struct Exchange {
     input: Rc<Input>,
-    /// Of the last request.
+    /// The version of the last request.
     version: Version,
-    /// The last request asked for the head of a response only.
+    /// The last request was a HEAD.
     is_head: bool,
-    /// A response was written, and the connection stayed open for another request.
+    /// A response was written, and the connection remains open for another request.
     persisted: bool,
 }
 
 /// The receiving side of a connection, shared with the body of the request that is being handled.
 pub struct Input {
     socket: TcpStream,
-    /// Bytes that are received and not decoded.
+    /// Bytes received and not decoded yet.
     received: RefCell<BytesMut>,
     codec: RefCell<Codec>,
-    /// The client waits for `100 Continue` before it sends a body (RFC 9110 §10.1.1).
+    /// The client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1).
     expects_continue: Cell<bool>,
 }
 
 /// The outcome of waiting for a request.
 pub enum Received {
+    /// A request; its body is still to be read.
     Request(Request),
-    /// There is no understanding such a request.
+    /// The head is no valid request, or breaks a limit.
     Refused(Refusal),
-    /// The client has nothing more to ask.
+    /// The client has sent FIN, or stayed idle.
     End,
 }
 
 impl Exchange {
+    /// A connection on `socket` without a request.
     pub fn new(socket: TcpStream, config: ServiceConfig) -> Self {
         let codec = RefCell::new(Codec::new(config));
         let input = Input { socket, received: RefCell::default(), codec, expects_continue: Cell::new(false) };
         Self { input: Rc::new(input), version: Version::HTTP_11, is_head: false, persisted: false }
     }
 
-    /// A response was written before, and no byte of another request is here.
+    /// Returns true between two requests: a response was written, and no byte was received after
+    /// it.
     pub fn is_idle(&self) -> bool {
         self.persisted && self.input.received.borrow().is_empty()
     }
 
-    /// The next request, whose head must be complete within `session.handshake_within`.
+    /// Waits for the next request, whose head must be complete within `session.handshake_within`.
     ///
     /// # Errors
     /// Those of the socket.
@@ -91,7 +96,8 @@ impl Exchange {
         }
     }
 
-    /// A copy of the bytes that are received and not decoded: of a refused head, as much as there is.
+    /// Returns a copy of the bytes received and not decoded, such as a refused head, as far as it
+    /// arrived.
     pub fn received(&self) -> Bytes {
         Bytes::copy_from_slice(&self.input.received.borrow())
     }
@@ -135,19 +141,20 @@ impl Exchange {
         request.replace_payload(Payload::Stream { payload: body }).0
     }
 
-    /// Writes the head that lets a client in, for a session that goes on with [`Exchange::into_parts`].
+    /// Writes the head that admits a client; [`Exchange::into_parts`] then passes the socket to the
+    /// session.
     ///
     /// # Errors
-    /// Those of the socket, and `TimedOut` if the client takes it too slowly.
+    /// Those of the socket, and `TimedOut` if the client reads too slowly.
     pub async fn admit(&mut self, response: Response<BoxBody>, session: &SessionSettings) -> io::Result<()> {
         let mut bytes = self.encode_head(response.drop_body(), BodySize::Stream)?;
         Writer::new(&self.input, session).write(&mut bytes).await
     }
 
-    /// The socket, and the bytes behind the last request.
+    /// Returns the socket, and the bytes received after the last request.
     ///
     /// # Errors
-    /// If the body of the request is still in use, which no handler of a session keeps.
+    /// Fails if the body of the request is still in use, which no handler of a session keeps.
     pub fn into_parts(self) -> io::Result<(TcpStream, BytesMut)> {
         let input =
             Rc::into_inner(self.input).ok_or_else(|| to_io_error("the body of the request is still read"))?;
@@ -155,12 +162,13 @@ impl Exchange {
         Ok((input.socket, BytesMut::from(&received[..]))) // the buffer itself is larger and would stay
     }
 
-    /// Writes `response`. The connection stays open for another request if both sides want that and the request was
-    /// read to its end; otherwise it is closed. Says whether it stays open.
+    /// Writes `response`. The connection remains open for another request if both sides allow it
+    /// and the request was read to its end; otherwise it is closed. Returns true if it remains
+    /// open.
     ///
     /// # Errors
-    /// Those of the socket and of the body, and `TimedOut` if the client takes the response too slowly; the connection
-    /// is to be dropped, and is reset then.
+    /// Those of the socket and of the body, and `TimedOut` if the client reads too slowly. The
+    /// connection must then be dropped, which resets it.
     pub async fn respond(
         &mut self,
         response: Response<BoxBody>,
@@ -171,7 +179,7 @@ impl Exchange {
         match self.write(response, persists, session).await {
             Ok(()) if persists => self.persisted = true,
             Ok(()) => {
-                let _ = timeout(session.close_within, self.close()).await; // a client that does not answer is dropped
+                let _ = timeout(session.close_within, self.close()).await; // then the drop closes it
             }
             Err(error) => {
                 reset_on_drop(&self.input.socket);
@@ -187,12 +195,14 @@ impl Exchange {
             && (size != BodySize::Stream || self.can_chunk())
     }
 
-    /// HTTP/1.0 knows no chunks (RFC 9112 §6.1), and actix-http sends none to a client that asks for another protocol.
+    /// Returns true if the client understands chunks: HTTP/1.0 does not (RFC 9112 §6.1), and
+    /// actix-http sends none in response to an upgrade.
     fn can_chunk(&self) -> bool {
         self.version >= Version::HTTP_11 && self.input.message_type() != MessageType::Stream
     }
 
-    /// Holds no more of the body than is written together, and the body itself, which may hold permits, to the end.
+    /// Writes a response. It keeps only the bytes that are written together, and the body itself,
+    /// which may hold permits, to the end.
     async fn write(
         &self,
         mut response: Response<BoxBody>,
@@ -234,8 +244,8 @@ impl Exchange {
         self.input.codec.borrow_mut().encode(part, bytes)
     }
 
-    /// Half-closes and discards the input until the client closes too: a socket that is dropped with unread input resets
-    /// the connection, and the client might never see the response.
+    /// Half-closes and discards the input until the client closes too: a socket that is dropped
+    /// with unread input resets the connection, and the client might never read the response.
     async fn close(&self) -> io::Result<()> {
         socket2::SockRef::from(&self.input.socket).shutdown(Shutdown::Write)?;
         let mut discarded = [0; 2 << 10];
@@ -251,7 +261,7 @@ impl Exchange {
 }
 
 impl Input {
-    /// Reads once, behind the bytes that were received before; ready with 0 at the end of the stream.
+    /// Reads once, after the bytes received before; ready with 0 at the end of the stream.
     fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut received = self.received.borrow_mut();
         received.reserve(READ_SIZE);
@@ -264,13 +274,14 @@ impl Input {
         }
     }
 
-    /// The kind of the request that is being read: with a body that has not ended, without, or one of another protocol.
+    /// Returns the kind of the current request: with a body that has not ended, without one, or an
+    /// upgrade.
     fn message_type(&self) -> MessageType {
         self.codec.borrow().message_type()
     }
 }
 
-/// The body of a request, read when it is asked for.
+/// The body of a request, read on demand.
 struct RequestBody(Rc<Input>);
 
 impl Stream for RequestBody {
@@ -287,7 +298,8 @@ impl Stream for RequestBody {
                 Err(_) => return Poll::Ready(Some(Err(PayloadError::EncodingCorrupted))),
             }
             if input.expects_continue.replace(false) {
-                let _ = input.socket.try_write(b"HTTP/1.1 100 Continue\r\n\r\n"); // a client may send without it
+                // Without this response a client sends its body after a while (RFC 9110 §10.1.1).
+                let _ = input.socket.try_write(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
             if ready!(input.poll_read(cx))? == 0 {
                 return Poll::Ready(Some(Err(PayloadError::Incomplete(None))));
@@ -297,7 +309,8 @@ impl Stream for RequestBody {
     }
 }
 
-/// Writes to a client that must take a response at [`SessionSettings::min_response_rate`] on average.
+/// A writer to a client that must read a response at [`SessionSettings::min_response_rate`] on
+/// average.
 struct Writer<'a> {
     socket: &'a TcpStream,
     session: &'a SessionSettings,
@@ -310,7 +323,7 @@ impl<'a> Writer<'a> {
         Self { socket: &input.socket, session, began: clock::now(), written: 0 }
     }
 
-    /// Writes all of `bytes`, and takes them out.
+    /// Writes all of `bytes`, and removes them.
     async fn write(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
         while !bytes.is_empty() {
             timeout(self.patience(), poll_fn(|cx| self.socket.poll_write_ready(cx))).await??;
@@ -326,7 +339,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Time until the client is too slow: without progress, or on average.
+    /// Returns the time until the client counts as too slow: without progress, or on average.
     fn patience(&self) -> Duration {
         let SessionSettings { stalled_write, min_response_rate, .. } = self.session;
         let earned = match min_response_rate.bytes() {
@@ -339,12 +352,13 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Tells a client how long an idle connection stays open, in whole seconds, so that it does not use it at that moment.
+/// Returns the `Keep-Alive` header, with the time in whole seconds for which an idle connection
+/// stays open, so that a client does not use it at that moment.
 fn keep_alive(limit: Duration) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("timeout={}", limit.as_secs())).ok().filter(|_| limit.as_secs() > 0)
 }
 
-/// As text: these errors cannot leave their thread, which `io::Error` may.
+/// Converts an error to text: these errors cannot leave their thread, which an `io::Error` may.
 pub fn to_io_error(error: impl ToString) -> io::Error {
     io::Error::other(error.to_string())
 }

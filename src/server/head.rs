@@ -1,40 +1,41 @@
-//! The head of a request as bytes: its end, and the meaning of those headers that decide about the connection.
+//! The head of a request as bytes: its end, and the headers that decide about the connection.
 //!
-//! A header is judged by its value, and only where it is ours: `Content-Length: 0` announces no body, and an `Upgrade`
-//! to a protocol that is not spoken here is not asked for (RFC 9110 §7.8).
+//! A header counts only by its value: `Content-Length: 0` announces no body, and an `Upgrade` to a
+//! protocol that the server does not speak is ignored (RFC 9110 §7.8).
 
 use crate::http::{Refusal, list_has};
 use bytes::{Buf, BytesMut};
 use std::ops::Range;
 
-/// Headers of one request that actix-http takes.
+/// The most headers of one request, inclusive; actix-http accepts no more.
 pub const MAX_HEADERS: usize = 96;
 
 /// The search for the end of a head, in time linear in its length.
 #[derive(Default)]
 pub struct Search {
-    /// Bytes without an end.
+    /// Bytes that contain no end.
     searched: usize,
-    /// Length at the last attempt to understand an incomplete head.
+    /// The length at the last attempt to parse an incomplete head.
     tried: usize,
 }
 
 /// A complete head at the beginning of the received bytes.
 #[derive(Debug, Default, PartialEq)]
 pub struct Head {
-    /// GET with `websocket` in its `Upgrade` list: an attempt at a handshake, good or bad.
+    /// GET with `websocket` in its `Upgrade` list: an attempt at a handshake, valid or not.
     pub asks_for_websocket: bool,
-    /// The lines that speak of another protocol, in the order in which they stand.
+    /// The lines that ask for an upgrade, in order.
     upgrades: Vec<Range<usize>>,
 }
 
 impl Search {
-    /// The head at the beginning of `received`; `None` while more must be received. Empty lines in front of it are
-    /// taken out (RFC 9112 §2.2).
+    /// Finds the head at the beginning of `received`; `None` while more bytes are needed. Removes
+    /// empty lines in front of it (RFC 9112 §2.2).
     ///
     /// # Errors
-    /// [`Refusal::HeadTooLarge`] if it has more than `most` bytes, [`Refusal::Request`] if it cannot become a request,
-    /// as far as that shows here: its lines are judged when it is decoded.
+    /// [`Refusal::HeadTooLarge`] if it has more than `most` bytes, [`Refusal::Request`] or
+    /// [`Refusal::TooManyHeaders`] if it cannot become a request, as far as that shows here: its
+    /// lines are checked when it is decoded.
     pub fn find(&mut self, received: &mut BytesMut, most: usize) -> Result<Option<Head>, Refusal> {
         if self.searched == 0 {
             let empty = received.iter().take_while(|byte| b"\r\n".contains(byte)).count();
@@ -81,9 +82,9 @@ impl Head {
         Ok(found)
     }
 
-    /// Takes `Upgrade` out of `received`, at whose beginning this head lies, and `Connection: Upgrade` with it, unless
-    /// they ask for a WebSocket. actix-http would take the body of such a request for bytes of the other protocol, and
-    /// announce an upgrade in its response.
+    /// Removes `Upgrade` and `Connection: Upgrade` from this head at the beginning of `received`,
+    /// unless they ask for a WebSocket. With them, actix-http would pass on the body as bytes of
+    /// the other protocol, and announce an upgrade in its response.
     pub fn ignore_foreign_upgrades(&self, received: &mut BytesMut) {
         if self.asks_for_websocket || self.upgrades.is_empty() {
             return;
@@ -99,7 +100,7 @@ impl Head {
     }
 }
 
-/// The method and the path of a head that is refused, as far as they can be read; `-` otherwise.
+/// Returns the method and the path of a refused head, as far as they can be read; `-` otherwise.
 pub fn request_line(head: &[u8]) -> (&str, &str) {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ').map(|word| str::from_utf8(word).unwrap_or("-"));
@@ -109,14 +110,14 @@ pub fn request_line(head: &[u8]) -> (&str, &str) {
     }
 }
 
-/// The head, complete or not, is one of a GET with `websocket` in its `Upgrade` list.
+/// Returns true if the head, complete or not, is a GET with `websocket` in its `Upgrade` list.
 pub fn asks_for_websocket(head: &[u8]) -> bool {
     let mut lines = head.split(|byte| *byte == b'\n').filter_map(header);
     let is_upgrade = |name: &[u8]| name.eq_ignore_ascii_case(b"upgrade");
     head.starts_with(b"GET ") && lines.any(|(name, list)| is_upgrade(name) && list_has(list, "websocket"))
 }
 
-/// One `Host` in every request of HTTP/1.1, and never two (RFC 9112 §3.2).
+/// Requires one `Host` in a request of HTTP/1.1, and at most one in any (RFC 9112 §3.2).
 fn check_hosts(hosts: usize, request_line: &[u8]) -> Result<(), Refusal> {
     match hosts {
         0 if request_line.trim_ascii_end().ends_with(b" HTTP/1.1") => {
@@ -127,7 +128,7 @@ fn check_hosts(hosts: usize, request_line: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// An incomplete head fails early if it is none of HTTP: the greeting of TLS, for instance.
+/// Refuses an incomplete head early if it is not HTTP, such as the first bytes of TLS.
 fn can_become_request(received: &[u8]) -> Result<(), Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     match httparse::Request::new(&mut headers).parse(received) {
@@ -137,13 +138,13 @@ fn can_become_request(received: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// The name and the value of a header.
+/// Splits a line into the name and the value of a header.
 fn header(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     Some((&line[..colon], &line[colon + 1..]))
 }
 
-/// The length up to and with the first empty line behind another line.
+/// Returns the length up to the first empty line after another line, inclusive.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
     let newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
     newlines.map(|(at, _)| at + 1).find_map(|next| match &bytes[next..] {

@@ -1,4 +1,4 @@
-//! The sockets that accept, with the options that every accepted socket inherits from them.
+//! The listening sockets, with the options that accepted sockets inherit from them.
 
 use super::StartError;
 use crate::config::Settings;
@@ -10,21 +10,27 @@ use std::{
     os::fd::AsFd,
 };
 
-/// Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.
+/// Connections that may wait to be accepted; net.core.somaxconn caps it.
 const BACKLOG: i32 = 4096;
 
-/// A listener, and where it really listens when the configuration leaves the port open.
+/// A listening socket, and its bound address, in which a configured port 0 is replaced.
 pub type Bound = (TcpListener, SocketAddr);
 
-/// Ports above a taken one that are tried before the kernel chooses.
+/// Ports above a used one that are tried before the kernel chooses.
 const NEXT_PORTS: u16 = 100;
 
-/// The listeners of `listen`.
+/// Binds the addresses of `listen`.
+///
+/// # Errors
+/// [`StartError::Listen`] for the first address that cannot be bound.
 pub fn bind_all(settings: &Settings) -> Result<Vec<Bound>, StartError> {
     bind_each("listen", &settings.listen, settings)
 }
 
-/// The listeners of `admin.listen`.
+/// Binds the addresses of `admin.listen`.
+///
+/// # Errors
+/// [`StartError::Listen`] for the first address that cannot be bound.
 pub fn bind_admin(settings: &Settings) -> Result<Vec<Bound>, StartError> {
     bind_each("admin.listen", &settings.admin.listen, settings)
 }
@@ -51,9 +57,10 @@ fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
     Ok((listener, bound))
 }
 
-/// The addresses of `listen` and `admin.listen`, each that cannot be bound now with another port that can.
+/// Returns the addresses of `listen` and `admin.listen`; each that cannot be bound now has another
+/// port, which can.
 ///
-/// `None` when there is no such port. Another program may still take one of them.
+/// `None` if there is no such port. Another program may still bind one of them first.
 pub fn free_addresses(settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<SocketAddr>)> {
     let configured = settings.listen.iter().chain(&settings.admin.listen);
     let held = configured.map(|address| (*address, bind(*address, settings).ok())).collect::<Vec<_>>();
@@ -73,38 +80,43 @@ pub fn free_addresses(settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<Socke
     Some((free, admin))
 }
 
-/// Linux copies these to every accepted socket, which saves three calls a client.
+/// Sets the options that Linux copies to every accepted socket, which saves three system calls for
+/// each client.
 fn set_inherited_options(socket: &Socket, settings: &Settings) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?; // without it small messages wait for delayed ACKs: 44 ms instead of 3
-    socket.set_tcp_user_timeout(Some(settings.session.stalled_write))?; // a peer that never reads is found by the kernel too
+    // The kernel too drops a peer that never reads.
+    socket.set_tcp_user_timeout(Some(settings.session.stalled_write))?;
     match settings.session.send_buffer.bytes() {
         0 => Ok(()),
-        bytes => socket.set_send_buffer_size(bytes), // unbounded, it takes 2.8 MB for a peer that never reads
+        bytes => socket.set_send_buffer_size(bytes), // unbounded, it grows to 2.8 MB
     }
 }
 
-/// A filter of the kernel (seccomp's language, socket(7) SO_ATTACH_FILTER) that drops what begins a connection, and nothing
-/// else; those who try again find the listener closed.
+/// A filter of the kernel (classic BPF, socket(7) SO_ATTACH_FILTER) that drops packets which begin
+/// a connection, and no others; the clients send them again and then find the listener closed.
 const NO_SYN: [SockFilter; 4] = [
-    SockFilter::new(0x30, 0, 0, 13), // load the byte of the TCP header that holds its flags (RFC 9293 §3.1)
-    SockFilter::new(0x45, 0, 1, 0x02), // SYN, or the instruction after the next
+    SockFilter::new(0x30, 0, 0, 13), // load the flags of the TCP header (RFC 9293 §3.1)
+    SockFilter::new(0x45, 0, 1, 0x02), // SYN: next instruction; otherwise the one after it
     SockFilter::new(0x06, 0, 0, 0),  // drop
     SockFilter::new(0x06, 0, 0, u32::MAX), // pass
 ];
 
-/// From now on nobody begins a connection to `listener`; who has begun gets through.
+/// Makes the kernel ignore new connections to `listener`; those already begun are completed.
+///
+/// # Errors
+/// Fails if the kernel refuses the filter.
 pub fn refuse_new(listener: &impl AsFd) -> io::Result<()> {
     SockRef::from(listener).attach_filter(&NO_SYN)
 }
 
-/// Whether a connection waits to be accepted.
+/// Returns true if a connection waits to be accepted.
 pub fn has_waiting(listener: &impl AsFd) -> bool {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut listener = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut listener, Some(&at_once)).is_ok_and(|ready| ready > 0)
 }
 
-/// What an operator can do about `cause`, with the setting `key`.
+/// Returns advice for operators about `cause`, with the setting `key`.
 pub fn remedy(cause: &io::Error, key: &str) -> String {
     match cause.kind() {
         io::ErrorKind::AddrInUse => {
@@ -124,7 +136,7 @@ mod tests {
     use crate::config::ByteSize;
     use std::{net::TcpStream, time::Duration};
 
-    /// A socket that such a listener accepted.
+    /// Returns a socket that such a listener has accepted.
     fn accepted(settings: &Settings) -> TcpStream {
         let (listener, address) = bind(([127, 0, 0, 1], 0).into(), settings).unwrap();
         let _client = TcpStream::connect(address).unwrap();

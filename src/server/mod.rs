@@ -1,15 +1,15 @@
-//! The running server: listeners, worker threads, the hub's thread, and how they stop.
+//! The running server: listeners, worker threads, the thread of the hub, and the shutdown.
 
-mod admin; // what operators ask
-mod listener; // sockets that accept
-mod acceptor; // who accepts on them
-mod workers; // all worker threads
-mod worker; // one of them
-mod context; // what they share
+mod admin; // health, readiness and metrics
+mod listener; // listening sockets
+mod acceptor; // new connections, distributed to threads
+mod workers; // the set of worker threads
+mod worker; // one worker thread
+mod context; // the state with which threads start
 mod connection; // from a connection to a session
-mod exchange; // one request and its response after the other
-mod head; // the head of a request
-mod signals; // who asks to stop
+mod exchange; // requests and responses of HTTP/1
+mod head; // the head of a request, as bytes
+mod signals; // signals of the operating system
 
 pub use signals::Signals;
 
@@ -33,23 +33,36 @@ use std::{
 };
 use workers::Workers;
 
-/// Why the server could not start.
+/// The reason why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// An address cannot be bound.
     #[error("cannot listen on {address}: {}{}", .cause.kind(), listener::remedy(.cause, .key))]
-    Listen { address: SocketAddr, key: &'static str, cause: io::Error },
-    #[error("cannot serve what operators ask on {address} (admin.listen)")]
-    Admin {
+    Listen {
+        /// The address.
         address: SocketAddr,
+        /// The setting that names it.
+        key: &'static str,
+        /// The error of the system.
+        cause: io::Error,
+    },
+    /// The admin listener cannot be served.
+    #[error("cannot serve the admin listener on {address} (admin.listen)")]
+    Admin {
+        /// Its address.
+        address: SocketAddr,
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
+    /// A worker thread cannot be started.
     #[error("cannot start the worker threads")]
     Workers(#[source] io::Error),
 }
 
 impl StartError {
-    /// Addresses for `listen` and `admin.listen` that are free, when one of those in `settings` is taken.
+    /// Returns addresses for `listen` and `admin.listen` that are free, if one of those in
+    /// `settings` is in use.
     pub fn free_addresses(&self, settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<SocketAddr>)> {
         match self {
             Self::Listen { cause, .. } if cause.kind() == io::ErrorKind::AddrInUse => {
@@ -60,14 +73,14 @@ impl StartError {
     }
 }
 
-/// A server that accepts clients. Needs a running actix `System`.
+/// A running server. It needs a running actix `System`.
 pub struct Server {
     addresses: Vec<SocketAddr>,
     admin: Admin,
     stop: Stop,
 }
 
-/// Stops the server; cheap to clone.
+/// A handle that stops the server; cheap to clone.
 #[derive(Clone)]
 pub struct Stop {
     workers: Workers,
@@ -78,7 +91,10 @@ pub struct Stop {
 }
 
 impl Server {
-    /// Binds every listener and starts the threads behind them.
+    /// Binds every listener and starts all threads.
+    ///
+    /// # Errors
+    /// The [`StartError`] of the first step that fails.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let descriptors = Descriptors::raise_limit(&settings, workers::number(settings.workers));
         warn_of_danger(&settings);
@@ -98,21 +114,22 @@ impl Server {
         Ok(Self { addresses, admin, stop })
     }
 
-    /// The addresses that are listened to, in the order of the configuration.
+    /// Returns the bound addresses, in the order of `listen`.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The addresses for operators.
+    /// Returns the bound addresses of `admin.listen`.
     pub fn admin_addresses(&self) -> &[SocketAddr] {
         self.admin.addresses()
     }
 
+    /// Returns a handle that stops this server.
     pub fn stop_handle(&self) -> Stop {
         self.stop.clone()
     }
 
-    /// Serves until somebody calls [`Stop::gracefully`].
+    /// Serves until [`Stop::gracefully`] has been called and all sessions have ended.
     pub async fn run(self) {
         self.stop.workers.ended().await;
         self.admin.stop().await;
@@ -130,7 +147,7 @@ impl Server {
         let stop = self.stop_handle();
         let stopped = async move {
             let signal = signals.next_stop().await;
-            info!(target: TARGET, "{signal}: no new clients; sending everybody away over {:?}", stop.drain);
+            info!(target: TARGET, "{signal}: no new connections; closing all sessions over {:?}", stop.drain);
             signals.exit_at_next();
             stop.gracefully().await;
         };
@@ -143,9 +160,10 @@ impl Server {
 }
 
 impl Stop {
-    /// Stops accepting, delivers what was accepted, closes every session with 1012 at a random
-    /// moment of `shutdown.drain`, and resolves when all have ended, or at the latest when the last of
-    /// them had its `session.close_within`, and a second for dropping those who are left.
+    /// Stops accepting, delivers all accepted messages, and closes each session with 1012 at a
+    /// random moment of `shutdown.drain`. Resolves when all sessions have ended; at the latest
+    /// after `shutdown.drain`, `session.close_within`, and a second for dropping the remaining
+    /// ones.
     pub async fn gracefully(&self) {
         self.readiness.set(false);
         self.workers.close();
@@ -155,10 +173,10 @@ impl Stop {
     }
 }
 
-/// What an operator may have set without knowing what it means.
+/// Warns of settings whose consequences an operator may not know.
 fn warn_of_danger(settings: &Settings) {
     if settings.publish.keys.is_empty() && settings.all_rooms().any(|rules| !rules.anyone) {
-        warn!(target: TARGET, "publish.keys is empty: where not anyone may publish, nobody may");
+        warn!(target: TARGET, "publish.keys is empty: where publishing requires a key, no client may publish");
     }
     if settings.origins.allowed.iter().any(OriginPattern::is_opaque) {
         warn!(
@@ -169,18 +187,19 @@ fn warn_of_danger(settings: &Settings) {
     if settings.origins.allowed.iter().any(OriginPattern::is_any) {
         warn!(
             target: TARGET,
-            "origins.allowed has \"*\": every page of the web may connect and act for whoever visits it"
+            "origins.allowed has \"*\": every page of the web may connect and act for its visitors"
         );
     }
 }
 
-/// The hub has a thread of its own: no session delays it.
+/// Starts the hub on a thread of its own, so that no session delays it.
 fn start_hub(shared: &Arc<Shared>) -> Addr<Hub> {
     let hub = Hub::new(&shared.settings, shared.metrics.clone());
     Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
 }
 
-/// The first listener is for people, the last for programs; all serve both.
+/// Returns the line with the addresses to open: the first listener for people, the last for
+/// programs; all serve both.
 fn where_to_click(addresses: &[SocketAddr]) -> String {
     let page = addresses.first().map(|address| format!("page at http://{}/", reachable(*address)));
     let websocket =
@@ -192,7 +211,8 @@ fn is_wildcard(listener: SocketAddr) -> bool {
     listener.ip().to_canonical().is_unspecified()
 }
 
-/// An address at which this machine reaches `listener`: 0.0.0.0 and [::] are none to connect to.
+/// Returns an address at which this machine reaches `listener`: 0.0.0.0 and [::] accept, but cannot
+/// be connected to everywhere.
 fn reachable(listener: SocketAddr) -> SocketAddr {
     match is_wildcard(listener) {
         true => (Ipv4Addr::LOCALHOST, listener.port()).into(),
@@ -200,14 +220,14 @@ fn reachable(listener: SocketAddr) -> SocketAddr {
     }
 }
 
-/// An address at which other machines of the network reach `listener`, if it is a wildcard.
+/// Returns an address at which other machines of the network reach `listener`, if it is a wildcard.
 fn on_network(listener: SocketAddr) -> Option<SocketAddr> {
     let ip = is_wildcard(listener).then(network_address)??;
     Some((ip, listener.port()).into())
 }
 
-/// The address of this machine on its way to others, which the kernel knows without sending a packet (RFC 5737: nobody
-/// has the address of the other end).
+/// Returns the address from which this machine reaches others. The kernel chooses it without
+/// sending a packet; the other address belongs to nobody (RFC 5737).
 fn network_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;

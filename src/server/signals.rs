@@ -1,10 +1,12 @@
-//! The signals that the server takes: some ask it to stop, none ends it without a goodbye.
+//! The signals that the server handles: some ask it to stop, and none ends it without a graceful
+//! shutdown.
 
 use crate::{exit::Exit, logging::TARGET};
 use log::{debug, info, warn};
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// The handlers of six signals.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -15,7 +17,11 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on the signals no longer end the process by themselves; what comes before they are waited for is kept.
+    /// Installs the handlers, after which the signals do not end the process by themselves. A
+    /// signal that arrives before [`Signals::next_stop`] is kept.
+    ///
+    /// # Errors
+    /// Fails if the system refuses a handler.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -27,7 +33,8 @@ impl Signals {
         })
     }
 
-    /// The next signal that asks to stop. The others change nothing, and the log says so.
+    /// Waits for the next signal that asks to stop, and returns its name. The others are only
+    /// logged.
     pub async fn next_stop(&mut self) -> &'static str {
         loop {
             tokio::select! {
@@ -43,11 +50,11 @@ impl Signals {
         }
     }
 
-    /// Ends the process when one more signal asks to stop, in the background.
+    /// Ends the process at the next signal that asks to stop, in the background.
     pub fn exit_at_next(mut self) {
         actix_rt::spawn(async move {
             let signal = self.next_stop().await;
-            warn!(target: TARGET, "{signal} again: stopping at once; whoever is still connected is cut off");
+            warn!(target: TARGET, "{signal} again: stopping at once; open connections are dropped");
             Exit::SecondSignal.end_process();
         });
     }

@@ -1,4 +1,5 @@
-//! A thread that serves connections, from the first request of each to its end: as the others see it, and the actor on it.
+//! A worker thread, which serves connections from their first request to their end: the handle that
+//! other threads hold, and the actor on it.
 
 use super::{connection::ConnectionFactory, context::ServerContext};
 use crate::{exit::PanicGuard, hub::Barrier, logging::REPEATING, relay::WorkerContext};
@@ -17,7 +18,7 @@ use tokio::{
 };
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-/// As the others see it.
+/// The handle of a worker thread.
 pub struct WorkerHandle {
     arbiter: ArbiterHandle,
     pub(super) worker: Addr<Worker>,
@@ -28,12 +29,13 @@ pub(super) struct Worker {
     context: ServerContext,
     worker: Rc<WorkerContext>,
     listeners: Vec<SocketAddr>,
-    /// One for each listener.
+    /// The factories of connections, one for each listener.
     factories: Vec<Rc<ConnectionFactory>>,
     _guard: PanicGuard,
 }
 
-/// Acceptor → worker of another thread: a client for you. Bounded by the file descriptors of the process.
+/// Acceptor → worker of another thread: a new connection. Bounded by the file descriptors of the
+/// process.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct NewConnection {
@@ -44,13 +46,16 @@ struct NewConnection {
     counted: TaskTrackerToken,
 }
 
-/// Server → worker: nobody is connected any more. Answered when the hub has heard all that the thread had to tell.
+/// Server → worker: flush. Answered when the hub has processed every command of this thread.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct FlushToHub;
 
 impl WorkerHandle {
-    /// Starts the one of this `number`; so many files can be read at once.
+    /// Starts the worker of this `number`; `readers` is the number of threads for file reads.
+    ///
+    /// # Errors
+    /// Fails if the thread cannot be started.
     pub fn start(
         context: &ServerContext,
         number: usize,
@@ -64,16 +69,18 @@ impl WorkerHandle {
         Ok(Self { arbiter, worker, connections })
     }
 
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
         self.connections.len()
     }
 
-    /// Serves a client on this very thread, which has come to `factory`.
+    /// Serves a connection on the calling thread, which is this worker's; `factory` is that of its
+    /// listener.
     pub fn serve(&self, client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>) {
         serve(client, peer, factory, &self.connections);
     }
 
-    /// Takes a client from another thread, which has come to `listener`.
+    /// Sends a connection, accepted by another thread, to this worker.
     pub fn send_connection(&self, client: TcpStream, peer: SocketAddr, listener: usize) {
         match client.into_std() {
             Ok(client) => {
@@ -84,18 +91,19 @@ impl WorkerHandle {
         }
     }
 
-    /// Takes no more clients.
+    /// Lets [`WorkerHandle::ended`] resolve once the last connection has ended.
     pub fn close(&self) {
         self.connections.close();
     }
 
-    /// Resolves when it was closed, its last connection has ended, and the hub has heard all about it.
+    /// Resolves after [`WorkerHandle::close`], when the last connection has ended and the hub has
+    /// processed every command of this thread.
     pub async fn ended(&self) {
         self.connections.wait().await;
-        let _ = self.worker.send(FlushToHub).await; // when it was ended, it says nothing
+        let _ = self.worker.send(FlushToHub).await; // fails if the thread was ended, which is no harm
     }
 
-    /// Ends it, and every connection that is left.
+    /// Ends the thread, and every connection that is left on it.
     pub fn end(&self) {
         self.arbiter.stop();
     }
@@ -112,7 +120,7 @@ impl Worker {
         }
     }
 
-    /// What turns clients of this `listener` into sessions.
+    /// Returns the factory for connections of this `listener`.
     pub(super) fn factory(&self, listener: usize) -> Rc<ConnectionFactory> {
         self.factories[listener].clone()
     }
@@ -167,12 +175,12 @@ async fn factories(
         .collect()
 }
 
-/// Serves a client on this thread to its end, counted in `connections`.
+/// Serves a connection on this thread to its end, counted in `connections`.
 fn serve(client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>, connections: &TaskTracker) {
     actix_rt::spawn(connections.track_future(factory.accept(client, peer)));
 }
 
-/// The kernel has no room for one socket more to wait for.
+/// Logs that a socket cannot be registered: the kernel has no memory for one more.
 fn log_serve_error(peer: SocketAddr, error: &io::Error) {
     error!(target: REPEATING, "cannot serve {peer}: {error}");
 }

@@ -1,4 +1,4 @@
-//! All worker threads: how they start, who accepts for them, and how they end.
+//! The set of worker threads: their start, their acceptors, and their end.
 
 use super::{acceptor::Acceptor, context::ServerContext, listener::Bound, worker::WorkerHandle};
 use crate::logging::TARGET;
@@ -7,13 +7,13 @@ use std::{io, num::NonZero, sync::Arc, thread::available_parallelism, time::Dura
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Files that can be read at once, by all threads together.
+/// The number of files that can be read at once, by all threads together.
 const READERS: usize = 512;
 
-/// How long it may take to drop the connections that are left.
+/// The longest time for dropping the remaining connections.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
-/// Cheap to clone.
+/// The handle of all worker threads; cheap to clone.
 #[derive(Clone)]
 pub struct Workers {
     threads: Arc<[WorkerHandle]>,
@@ -22,7 +22,10 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Serves all listeners on the configured number of threads.
+    /// Starts the configured number of threads, which serve all listeners.
+    ///
+    /// # Errors
+    /// Fails if a thread cannot be started.
     pub fn start(listeners: Vec<Bound>, context: &ServerContext) -> io::Result<Self> {
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let number = number(context.shared.settings.workers);
@@ -43,7 +46,7 @@ impl Workers {
         self.threads[home].accept(acceptor, socket, self.closing.clone(), self.acceptors.token());
     }
 
-    /// Closes the listeners; those who are connected stay.
+    /// Closes the listeners; established connections stay open.
     pub fn close(&self) {
         self.closing.cancel();
         self.acceptors.close();
@@ -52,7 +55,8 @@ impl Workers {
         }
     }
 
-    /// Resolves when they were closed, the last connection has ended, and the hub has heard all about it.
+    /// Resolves after [`Workers::close`], when the last connection has ended and the hub has
+    /// processed every command of all threads.
     pub async fn ended(&self) {
         self.acceptors.wait().await;
         for thread in &*self.threads {
@@ -69,7 +73,7 @@ impl Workers {
     }
 }
 
-/// How many threads the configuration means.
+/// Returns the number of threads for the setting `workers`: one for each core if it is 0.
 pub fn number(configured: usize) -> usize {
     match configured {
         0 => available_parallelism().map_or(1, NonZero::get),

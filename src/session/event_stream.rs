@@ -1,4 +1,4 @@
-//! The input stream of a client that only listens: it yields nothing, and drives the socket of an event stream.
+//! The input stream of an event stream's session: it yields no message and drives the socket.
 
 use super::closing_handshake::ClosingHandshake;
 use crate::{
@@ -12,6 +12,7 @@ use std::{
     task::{Context, Poll},
 };
 
+/// A stream without items, which ends when the connection ends.
 pub struct EventStreamInput {
     connection: Rc<Connection>,
     closing: ClosingHandshake,
@@ -22,7 +23,8 @@ impl EventStreamInput {
         Self { connection, closing: ClosingHandshake::default() }
     }
 
-    /// Ready at the end of the connection. All input is discarded: an event stream has one direction.
+    /// Ready at the end of the connection. All input is discarded: an event stream has one
+    /// direction.
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
         if let Poll::Ready(Err(_)) = self.connection.poll_flush(cx) {
             return Poll::Ready(());

@@ -1,7 +1,7 @@
 //! The input stream of one session: drives its socket and yields whole messages.
 //!
-//! The socket is read only when everything read before was taken in, and a message is yielded only
-//! when the server has room for it: a full server stops reading, it does not grow.
+//! The socket is read only after all bytes read before are decoded, and a message is yielded only
+//! with its permits: without them the server stops reading (backpressure) instead of growing.
 
 use super::{closing_handshake::ClosingHandshake, permits::Permits};
 use crate::{
@@ -21,23 +21,24 @@ use std::{
 };
 use tokio::time::{Sleep, sleep};
 
+/// A stream of the messages that one client sends; polling it also flushes the outbox.
 pub struct SocketDriver {
     connection: Rc<Connection>,
     permits: Rc<Permits>,
     metrics: Arc<Metrics>,
     decoder: Decoder,
     rate_limit: Option<Box<RateLimit>>,
-    /// Until the client may speak again, when it was too fast.
+    /// The end of the current pause; `None` while the client keeps to its rate.
     paused_until: Option<Pin<Box<Sleep>>>,
-    /// Read behind a message, but not yet decoded; empty at rest.
+    /// Bytes received after a complete message and not decoded yet; without memory while empty.
     unread: BytesMut,
-    /// Decoded, waits for room in the server.
+    /// A decoded message that waits for its permits.
     waiting: Option<Message>,
     closing: ClosingHandshake,
 }
 
 impl SocketDriver {
-    /// `unread` is what came behind the request's head.
+    /// Creates the driver; `unread` are the bytes received after the head of the request.
     pub fn new(
         connection: Rc<Connection>,
         permits: Rc<Permits>,
@@ -82,8 +83,8 @@ impl SocketDriver {
         }
     }
 
-    /// Ready when the server and the room have room for `message`. Control frames need none; a ping, which is
-    /// answered, is paid for like a message.
+    /// Ready when the permits for `message` are reserved. Control frames need none; a ping is
+    /// answered and therefore counts against the rate limit, as a message does.
     fn poll_permits(&mut self, cx: &mut Context<'_>, message: &Message) -> Poll<()> {
         let (bytes, is_data) = match message {
             Message::Text(text) => (text.len(), true),
@@ -101,7 +102,8 @@ impl SocketDriver {
         Poll::Ready(())
     }
 
-    /// Ready when the client may speak; until then nothing is read, and TCP makes it wait.
+    /// Ready when the rate limit allows the next message; until then nothing is read, and TCP slows
+    /// the client down (backpressure).
     fn poll_rate_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(paused_until) = &mut self.paused_until else { return Poll::Ready(()) };
         if paused_until.as_mut().poll(cx).is_pending() {
@@ -130,7 +132,8 @@ impl SocketDriver {
         message
     }
 
-    /// Reads once, and decodes the first message where it lies: mostly nothing follows that would have to be kept.
+    /// Reads once, and decodes the first message without a copy: mostly no bytes follow that would
+    /// have to be kept.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Message>, WireError>>> {
         let Self { connection, decoder, unread, .. } = self;
         let mut message = Ok(None);
@@ -145,7 +148,7 @@ impl SocketDriver {
 impl Stream for SocketDriver {
     type Item = Result<Message, WireError>;
 
-    /// Ends when the connection is of no use any more.
+    /// Ends when the connection is gone or the peer has closed it.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.connection.register_waker(cx);
         if self.connection.phase() != Phase::Open && self.waiting.take().is_some() {
@@ -159,7 +162,7 @@ impl Stream for SocketDriver {
             }
             phase => match self.connection.poll_flush(cx) {
                 Poll::Ready(Err(_)) => Poll::Ready(None),
-                _ if phase == Phase::Finishing => Poll::Pending, // until the outbox is ended
+                _ if phase == Phase::Finishing => Poll::Pending, // the hub's `Finished` closes the connection
                 _ => self.poll_message(cx),
             },
         }

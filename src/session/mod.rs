@@ -1,10 +1,11 @@
-//! One client: an actor that hears its frames as a stream and tells the hub what it said.
+//! The session: an actor that receives the messages of one client as a stream and sends commands to
+//! the hub.
 
-mod permits; // room in the server for what it says
-mod summary; // what is kept of its end
-mod input; // the stream of what it says
-mod event_stream; // the stream of a client that only listens
-mod closing_handshake; // the end of a connection
+mod permits; // permits for the messages of the client
+mod summary; // the count and the log line of a session that has ended
+mod input; // the input stream of a WebSocket session
+mod event_stream; // the input stream of an event stream
+mod closing_handshake; // close frame, half-close, FIN
 
 use crate::{
     backplane::Speaker,
@@ -29,56 +30,62 @@ use permits::Permits;
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 use tokio::net::TcpStream;
 
-/// A client that was let in, with all that was agreed on in the opening handshake.
+/// An accepted opening handshake, with everything that was negotiated in it.
 pub struct Handshake {
+    /// The part that the session keeps.
     pub options: SessionOptions,
-    /// What it wants to hear of what was said before it came.
+    /// The part of the history to deliver before new messages.
     pub history: HistoryRequest,
-    /// The session that it resumes.
+    /// The speaker whose lost session the client resumes.
     pub resumes: Option<SpeakerId>,
-    /// Its largest message.
+    /// The largest payload of a message, inclusive; a larger one closes the session with 1009.
     pub max_message: ByteSize,
-    /// How fast it may speak; 0 is no limit.
+    /// The rate limit for messages; 0 is no limit.
     pub messages_per_second: u32,
 }
 
-/// What a session keeps of its [`Handshake`] for as long as it lasts.
+/// The part of a [`Handshake`] that a session keeps until its end.
 pub struct SessionOptions {
-    /// The client's place among all clients.
+    /// The place of this connection in the connection limits, until it is dropped.
     pub slot: ConnectionSlot,
+    /// The room.
     pub room: RoomName,
-    /// Whether the client hears itself.
+    /// The client receives its own messages too.
     pub echo: bool,
-    /// Whether it may say anything.
+    /// The client may publish; a client without a key may not where keys are required.
     pub may_publish: bool,
+    /// The negotiated encoding.
     pub encoding: Encoding,
+    /// The address of the client, for limits and the log.
     pub peer: Option<SocketAddr>,
 }
 
+/// The actor of one client.
 pub struct Session {
     id: ConnectionId,
-    /// Itself, or the session that it resumes.
+    /// The speaker of this connection's messages; after a resume that of the lost session.
     who: SpeakerId,
-    /// The client goes on as the speaker of a lost session.
+    /// The client continues as the speaker of a lost session.
     resumed: bool,
     options: SessionOptions,
-    /// What it wants to hear of what was said before, until it joins. Most want nothing, and a session is small.
+    /// The requested history, until the session joins. Boxed, since most clients request none and a
+    /// session is to be small.
     history: Option<Box<HistoryRequest>>,
     connection: Rc<Connection>,
     permits: Rc<Permits>,
     worker: Rc<WorkerContext>,
     received: Traffic,
     began: Instant,
-    /// Bytes of its largest message.
+    /// The largest payload in bytes, inclusive.
     max_message: usize,
 }
 
-/// A session as a future, which ends with it.
+/// A session as a future, ready at the end of the session.
 pub type SessionTask = ContextFut<Session, Context<Session>>;
 
 impl Session {
-    /// A session on `socket`; `unread` are the bytes received after its request. It is no task of its own: it goes
-    /// on in the task of its connection.
+    /// Creates a session on `socket`; `unread` are the bytes received after the request. The task
+    /// of the connection polls it: a session has no task of its own.
     pub fn on_socket(
         worker: Rc<WorkerContext>,
         handshake: Handshake,
@@ -139,11 +146,12 @@ impl Session {
         if !self.options.may_publish {
             return self.refuse(reference);
         }
-        let Some(room) = self.permits.room() else { return }; // nothing is heard before the admission
+        let Some(room) = self.permits.room() else { return }; // no message is accepted before the admission
         let bytes = payload.as_bytes().len();
         if bytes > self.max_message {
+            // The frame was within its limit, which allows for the escapes of JSON.
             drop(self.permits.take());
-            return self.finish(CloseReason::Wire(WireError::MessageTooBig)); // JSON may be larger than its message
+            return self.finish(CloseReason::Wire(WireError::MessageTooBig));
         }
         self.received.count(1, bytes);
         self.worker.shared.metrics.messages_received.inc();
@@ -152,7 +160,7 @@ impl Session {
             room,
             speaker: Speaker { connection: self.id, reference },
             message: NewMessage { payload, who: Some(self.who), audience: self.audience() },
-            permit: self.permits.take(), // bounds what waits for the hub
+            permit: self.permits.take(), // held until delivery; bounds the commands in the mailbox of the hub
             peer: self.options.peer,
         }));
     }
@@ -161,7 +169,8 @@ impl Session {
         if self.options.echo { Audience::Everyone } else { Audience::Except(self.who) }
     }
 
-    /// Only who has a key may publish here.
+    /// Refuses a message of a client without the right to publish: the raw protocol closes, `v1`
+    /// answers with an error.
     fn refuse(&self, reference: Option<Reference>) {
         let reason = CloseReason::MayNotPublish;
         drop(self.permits.take());
@@ -180,7 +189,7 @@ impl Session {
             relay: self.worker.relay,
             room: self.options.room.clone(),
             reference,
-            permit: self.permits.take(), // bounds what waits for the hub
+            permit: self.permits.take(), // bounds the commands in the mailbox of the hub
         }));
     }
 
@@ -189,11 +198,11 @@ impl Session {
         self.connection.push(&wire::plain(&v1::error(error)), 1);
     }
 
-    /// Ends the session behind what it said itself, which is on its way.
+    /// Closes after everything that this session published has been delivered.
     fn finish(&self, reason: CloseReason) {
         self.connection.stop_reading(reason);
         let finish = Finish { connection: self.id, relay: self.worker.relay };
-        self.worker.hub.send(Command::Finish(finish)); // once: nothing is read after it
+        self.worker.hub.send(Command::Finish(finish)); // sent once: nothing is read after it
     }
 }
 
@@ -240,11 +249,11 @@ impl StreamHandler<Result<Message, WireError>> for Session {
             Ok(Message::Text(text)) => self.on_message(Payload::Text(text)),
             Ok(Message::Binary(bytes)) => self.on_message(Payload::Binary(bytes)),
             Ok(Message::Ping(payload)) => {
-                self.worker.hub.flush(); // whoever hears a pong knows that what it said before has reached the hub
+                self.worker.hub.flush(); // a pong promises that the hub has all earlier messages
                 self.connection.push(&wire::pong(&payload), 1);
             }
             Ok(Message::Close(frame)) => {
-                self.finish(CloseReason::ClosedByClient(frame.map(|frame| frame.code)))
+                self.finish(CloseReason::ClosedByClient(frame.map(|frame| frame.code)));
             }
             Ok(Message::Pong(_)) => {} // its arrival is recorded where the socket is read
             Err(error) => self.finish(CloseReason::Wire(error)),

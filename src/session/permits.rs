@@ -1,4 +1,4 @@
-//! The session's claim on the bytes that may be under way, in the whole server and in its room.
+//! The permits of one session: bytes in flight in the whole server, and credit in its room.
 
 use crate::{
     connection::Pause,
@@ -14,14 +14,17 @@ use std::{
 };
 use tokio_util::sync::PollSemaphore;
 
-/// Hands a permit from the input stream, which waits for it, to the session, which sends it along.
+/// Passes a permit from the input stream, which waits for it, to the session, which sends it along
+/// with the message.
 pub struct Permits {
     worker: Rc<WorkerContext>,
     session: ConnectionId,
     server: RefCell<PollSemaphore>,
-    /// Once the client spoke as a member of its room.
+    /// The room, from the first message after the admission.
     room: RefCell<Option<Membership>>,
+    /// Credit in the room, acquired while the permit of the server is still missing.
     credit: Cell<Option<Credit>>,
+    /// The complete permit of the message that was yielded last.
     reserved: Cell<Option<Permit>>,
 }
 
@@ -43,14 +46,18 @@ impl Permits {
         }
     }
 
-    /// Reserves room for a message of `bytes`, first in its room and then in the server, or says what there is no
-    /// room in and wakes the stream when there is.
+    /// Reserves a permit for a message of `bytes`: credit in its room first, then bytes in flight
+    /// in the server.
+    ///
+    /// # Errors
+    /// Returns the limit that the message waits for, and registers the waker of the stream.
     pub fn reserve(&self, cx: &mut Context<'_>, bytes: usize) -> Result<(), Pause> {
         let credit = match self.credit.take() {
             None => Some(self.poll_credit(cx, bytes)?),
             taken => taken,
         };
-        let all = self.worker.shared.settings.limits.in_flight_bytes.bytes(); // a request in JSON may be larger
+        // A JSON request may exceed the whole limit, and then needs all of it.
+        let all = self.worker.shared.settings.limits.in_flight_bytes.bytes();
         match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes.min(all))) {
             Poll::Ready(permit) => {
                 self.reserved.set(permit.map(|server| Permit::new(server, credit)));
@@ -63,17 +70,17 @@ impl Permits {
         }
     }
 
-    /// The permit for the message that the input stream has just yielded.
+    /// Takes the permit of the message that the input stream has just yielded.
     pub fn take(&self) -> Option<Permit> {
         self.reserved.take()
     }
 
-    /// The room of what the input stream has just yielded.
+    /// Returns the room of the message that the input stream has just yielded.
     pub fn room(&self) -> Option<RoomSlot> {
         self.room.borrow().as_ref().map(|membership| membership.room)
     }
 
-    /// Nobody waits any more: what was taken or asked for is for others.
+    /// Returns held permits and cancels pending acquisitions.
     pub fn cancel(&self) {
         let server = PollSemaphore::new(self.worker.shared.limits.in_flight.clone());
         self.server.replace(server);

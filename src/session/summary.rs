@@ -1,4 +1,4 @@
-//! What is kept of a session that has ended: a count and a line.
+//! The metric and the log line of a session that has ended.
 
 use super::Session;
 use crate::{
@@ -11,9 +11,10 @@ impl Session {
     pub(super) fn count_close(&self, reason: &CloseReason) {
         // 1005 and 1006 stand for no code and no frame (RFC 6455 §7.4.1).
         let code = match reason.code().map(u16::from) {
-            Some(code @ 3000..) => code / 1000 * 1000, // clients choose them: one for each range (§7.4.2)
+            // Clients choose these codes: one time series for each range (§7.4.2).
+            Some(code @ 3000..) => code / 1000 * 1000,
             Some(code) => code,
-            None if reason.can_be_told() => 1005,
+            None if reason.has_close_frame() => 1005,
             None => 1006,
         };
         self.worker.shared.metrics.closes.get_or_create(&CloseLabels { code, reason: reason.name() }).inc();

@@ -142,7 +142,7 @@ async fn a_full_room_is_an_outage_of_one_line_too() {
     let window = browser.window().await;
     window.prepares(LIGHT_DICE).await;
     window.goes_to(&format!("http://{}/#tea", server.listeners[0])).await;
-    let sentence = "no room for another room"; // of the server
+    let sentence = "too many rooms: limits.rooms is reached"; // of the server
     let line = async {
         loop {
             let lines = window.lines().await;

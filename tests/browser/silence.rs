@@ -48,7 +48,7 @@ async fn where_only_who_has_a_key_may_speak_everybody_may_listen() {
     window.says("and I?").await;
     window.is("closed").await;
     let ending = window.text("#sentence").await;
-    assert_eq!(ending, "The server closed: 1008 only who has a key may publish in this room");
+    assert_eq!(ending, "The server closed: 1008 publishing in this room requires a key");
     window.clicks("#connect").await;
     window.shows("#presence", "1 in the room").await;
     window.is("open").await;

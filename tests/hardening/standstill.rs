@@ -159,7 +159,7 @@ async fn a_drain_is_as_long_as_it_was_to_be_when_the_process_stands_still_in_it(
 /// Waits until the server has taken the signal to stop.
 async fn comes_to_drain(server: &Server) {
     within("the signal to be taken", async {
-        while server.log.count("sending everybody away") == 0 {
+        while server.log.count("closing all sessions") == 0 {
             sleep(Duration::from_millis(5)).await;
         }
     })

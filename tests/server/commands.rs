@@ -132,7 +132,7 @@ async fn whoever_may_not_publish_is_told_with_exit_code_1() {
     pipe.stdin.as_mut().unwrap().write_all(b"hello\n").await.unwrap();
     let (code, said) = end_of(pipe).await;
     assert_eq!(code, Some(1));
-    assert_eq!(said, "worldcast: the server refuses: only who has a key may publish in this room\n");
+    assert_eq!(said, "worldcast: the server refuses: publishing in this room requires a key\n");
 
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "a-key-that-nobody-guesses\n").unwrap();

@@ -132,7 +132,7 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
         (
             with("/websocket/news", "Authorization: Bearer fedcba9876543210\r\n"),
             "GET /websocket/news",
-            "this key is none of ours",
+            "this key is not valid",
             "news",
         ),
         (
@@ -144,7 +144,7 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
         (
             with("/websocket", "Sec-WebSocket-Version: 8\r\n"),
             "GET /websocket",
-            "only version 13 of the WebSocket protocol is spoken here",
+            "this server supports version 13 of the WebSocket protocol only",
             "lobby",
         ),
         (with("/rooms/news/events", ""), "GET /rooms/news/events", "no valid WebSocket handshake", "news"),

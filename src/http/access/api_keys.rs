@@ -1,18 +1,19 @@
-//! Who shows a key.
+//! The API keys of `publish.keys`.
 
 use crate::{config::Secret, http::refusal::Refusal};
 use actix_web::{HttpRequest, http::header};
 use subtle::Choice;
 
-/// The keys that open what not everybody may do.
+/// The keys for everything that not every client may do.
 pub struct ApiKeys(Vec<Secret>);
 
 impl ApiKeys {
+    /// Accepts each of `keys`.
     pub fn new(keys: Vec<Secret>) -> Self {
         Self(keys)
     }
 
-    /// Passes whoever shows one of the keys as `Authorization: Bearer` (RFC 6750 §2.1).
+    /// Accepts a request with one of the keys in `Authorization: Bearer` (RFC 6750 §2.1).
     ///
     /// # Errors
     /// [`Refusal::KeyRequired`] without such a header, [`Refusal::Key`] with another key.
@@ -28,7 +29,8 @@ impl ApiKeys {
     }
 }
 
-/// The name of the scheme is not case-sensitive (RFC 9110 §11.1).
+/// Returns the credentials of the scheme `Bearer`, whose name is not case-sensitive (RFC 9110
+/// §11.1).
 fn bearer(authorization: &[u8]) -> Option<&[u8]> {
     let (scheme, key) = authorization.split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| key.trim_ascii())

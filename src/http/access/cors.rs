@@ -1,4 +1,4 @@
-//! What a page of another origin that may connect is allowed to read (Fetch, section 3.2, "CORS protocol").
+//! Headers that let pages of other origins read responses (Fetch, section 3.2, "CORS protocol").
 
 use super::origin::check_origin;
 use actix_web::{
@@ -9,7 +9,8 @@ use actix_web::{
     },
 };
 
-/// The answer to a browser that asks before it sends what a form could not; nothing for any other request.
+/// Returns the response to a preflight request, which a browser sends before a request that no form
+/// could send; `None` for any other request.
 pub fn preflight(request: &HttpRequest) -> Option<HttpResponse> {
     let asks = *request.method() == Method::OPTIONS
         && is_readable(request)
@@ -26,8 +27,8 @@ pub fn preflight(request: &HttpRequest) -> Option<HttpResponse> {
     })
 }
 
-/// Lets the page that asks read the answer, if it may connect. A cache must not give the answer for one page to another,
-/// nor that for a request without an origin (Fetch, section 3.2.5).
+/// Lets the requesting page read the response, if its origin may connect. A cache must not serve a
+/// response for one origin to another, or one without an origin to any (Fetch, section 3.2.5).
 pub fn allow_origin(request: &HttpRequest, answer: &mut HttpResponse) {
     if !is_readable(request) {
         return;
@@ -39,7 +40,7 @@ pub fn allow_origin(request: &HttpRequest, answer: &mut HttpResponse) {
     }
 }
 
-/// Pages of other origins read what is said about rooms: `/rooms` and everything below it.
+/// Returns true for paths that pages of other origins may read: `/rooms` and everything below.
 fn is_readable(request: &HttpRequest) -> bool {
     let below = request.path().strip_prefix("/rooms");
     below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -1,5 +1,5 @@
-//! Who may do what over HTTP: judged by where a page came from, and by the key that a request shows.
+//! Access control over HTTP: by the origin of a page, by the name of the server, and by API keys.
 
-pub mod api_keys; // Authorization: Bearer
+pub mod api_keys; // keys in Authorization: Bearer
 pub mod cors; // pages of other origins that read responses
-pub mod origin; // pages that may connect, hosts that are answered
+pub mod origin; // pages that may connect, names that the server answers to

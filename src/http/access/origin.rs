@@ -1,10 +1,11 @@
-//! Which web pages may connect, and under which names the server answers: the rules as plain data, and the check of
-//! a request.
+//! The origins whose pages may connect, and the names to which the server answers: the rules as
+//! plain data, and the checks of a request.
 //!
-//! Any page of the web may open a WebSocket to any address its visitor can reach, and send the
-//! visitor's cookies along: only the server can refuse (RFC 6455 §10.2). And a page can make a name of its own point
-//! to an address of its visitor's network (DNS rebinding): then it is of the same origin as the server, and only the
-//! name that its browser sends as `Host` gives it away.
+//! Any page of the web may open a WebSocket to any address that its visitor can reach, and the
+//! browser sends the visitor's cookies along: only the server can refuse it (RFC 6455 §10.2).
+//! And a page can make a name of its own point to an address of its visitor's network (DNS
+//! rebinding): then the page is of the same origin as the server, and only the name in `Host`
+//! shows the attack.
 
 use crate::{
     config::{Host, HostPattern, OriginPattern, OriginSettings, WebOrigin, default_port},
@@ -20,14 +21,16 @@ use std::{
 };
 
 pub struct Origins {
+    /// The rules of `[origins]`.
     allowed: Vec<OriginPattern>,
     hosts: Vec<HostPattern>,
     everyone: bool,
-    /// The ports of our listeners.
+    /// The ports of the server's listeners.
     ports: Vec<u16>,
 }
 
 impl Origins {
+    /// The rules of `settings`, for a server with these listeners.
     pub fn new(settings: &OriginSettings, listeners: &[SocketAddr]) -> Self {
         Self {
             allowed: settings.allowed.clone(),
@@ -37,9 +40,10 @@ impl Origins {
         }
     }
 
-    /// Whether a page of `origin` may talk to a server that it calls `host`: if it is listed, if it came from there, or
-    /// if it is of a development server on the same machine. Where pages of its host are listed, no others are let in.
-    /// A listing in `origins.hosts` that has a scheme lists the pages of that host which talk to the same host.
+    /// Returns true if a page of `origin` may connect to a server that it calls `host`: if the
+    /// origin is listed, if it is the server's own, or if it is a development server on the same
+    /// machine. Where pages of a host are listed, no others of that host may connect. An entry of
+    /// `origins.hosts` with a scheme lists the pages of that host which connect to the same host.
     pub fn allows(&self, origin: &str, host: &str) -> bool {
         if self.everyone {
             return true;
@@ -68,9 +72,10 @@ impl Origins {
         }
     }
 
-    /// Whether a page of the same host is of this server: from the port that it talks to, or, where no proxy is between, from
-    /// any of our listeners. Where the judgment `is_strict`, it must be a page of that very listener, or come over
-    /// https, which a proxy has ended: without encryption anybody on the way may have written a page of that host.
+    /// Returns true if a page of the same host belongs to this server: it has the port that it
+    /// connects to, or, without a proxy between, the port of any listener. If `is_strict`, it must
+    /// be a page of that very listener, or use https, which a proxy has ended: without encryption
+    /// anybody on the way may have written a page of that host.
     fn is_ours(&self, scheme: &str, port: Option<u16>, host_port: Option<u16>, is_strict: bool) -> bool {
         let Some(default) = default_port(scheme) else { return false };
         let host_port = host_port.unwrap_or(default);
@@ -83,8 +88,9 @@ impl Origins {
         }
     }
 
-    /// Whether a connection to `local` answers to `host`: names of this machine, listed ones and those of listed pages;
-    /// beyond loopback also addresses, and, where `origins.hosts` says nothing, names that only the local network has.
+    /// Returns true if a connection to `local` answers to `host`: names of this machine, listed
+    /// ones and those of listed pages; beyond loopback also addresses, and, where `origins.hosts`
+    /// is empty, names that only the local network has.
     pub fn answers_to(&self, host: &str, local: IpAddr) -> bool {
         let Some((name, _)) = Host::with_port(host) else { return false };
         self.answers_operators(host, local)
@@ -92,7 +98,8 @@ impl Origins {
             || self.everyone && self.hosts.is_empty()
     }
 
-    /// The same for an admin listener, to which no page may connect: the pages of `origins.allowed` name no host of it.
+    /// The same for an admin listener, to which no page may connect: the pages of `origins.allowed`
+    /// name no host of it.
     pub fn answers_operators(&self, host: &str, local: IpAddr) -> bool {
         let Some((host, _)) = Host::with_port(host) else { return false };
         let beyond_loopback = !local.to_canonical().is_loopback();
@@ -109,8 +116,13 @@ impl Origins {
 #[derive(Clone, Copy)]
 pub struct LocalAddress(pub SocketAddr);
 
-/// Refuses a name that somebody else made point here. A listener is judged by its configured address; all
-/// listeners for operators share one `App`, so there each connection is judged by its own.
+/// Refuses a request for a name that does not belong to the server. A listener is judged by its
+/// configured address; all admin listeners share one `App`, so there each connection is judged by
+/// its own address.
+///
+/// # Errors
+/// [`Refusal::Host`] for another name; [`Refusal::HostHeader`], or [`Refusal::Handshake`] in a
+/// handshake, without exactly one `Host` where HTTP requires it.
 pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
     let origins = &AppState::of(request).origins;
     let answers_to =
@@ -126,7 +138,8 @@ pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
     }
 }
 
-/// The name that the client has for the server: of a target in absolute form its own (RFC 9112 §3.2.2), else `Host`.
+/// Returns the client's name for the server: the authority of a target in absolute form (RFC 9112
+/// §3.2.2), or else `Host`.
 fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.as_str().into()));
@@ -138,7 +151,11 @@ fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
     }
 }
 
-/// A page of another origin does not act here; programs, which send no Origin, do.
+/// Refuses a request from a page of an origin that may not connect. Programs send no `Origin` and
+/// pass.
+///
+/// # Errors
+/// [`Refusal::Origin`] for such a page, or for several `Origin` headers.
 pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
     let mut origins = request.headers().get_all(header::ORIGIN);
     let Some(origin) = origins.next() else { return Ok(()) };
