@@ -1,4 +1,4 @@
-//! Who comes and who goes.
+//! Members that join rooms and leave them.
 
 use super::{Admission, Event, Hub, Join, Leave};
 use crate::{
@@ -19,7 +19,7 @@ impl Hub {
         log_client!(Level::Info, "server: receive connection.\t{about}");
         let relay = join.relay;
         let event = self.admit(join, ctx);
-        self.turns.add(relay, event); // behind everything that was said before
+        self.turns.add(relay, event); // after every earlier message
     }
 
     pub(super) fn leave(&mut self, leave: Leave, ctx: &mut Context<Self>) {
@@ -54,7 +54,7 @@ impl Hub {
         }
         let (room_now, slice) = self.rooms.join(slot, relay, history);
         let (flow, greeting) = (room_now.flow.clone(), room_now.policy.greeting.clone());
-        // Even without anything recalled an admission is a write at its relay.
+        // An admission is a write at its relay, even without messages of the history.
         let (messages, bytes) =
             (slice.messages.len().max(1), slice.messages.iter().map(|message| message.cost()).sum());
         self.reserve_in_turn(messages, bytes);

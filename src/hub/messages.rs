@@ -1,4 +1,4 @@
-//! What the hub is told, and what it tells the relays.
+//! The messages to the hub, and those of the hub to the relays.
 
 use crate::{
     backplane::{IdempotencyKey, Speaker},
@@ -15,17 +15,17 @@ use actix::prelude::*;
 use bytes::Bytes;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// Worker thread → hub: what its relay and its sessions report, in the order in which it happened there.
+/// Worker thread → hub: commands of its relay and its sessions, in the order in which they were sent.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Commands(pub Vec<Command>);
 
-/// Worker thread → hub: answered when the hub has done all that it was told before.
+/// Worker thread → hub: a barrier, answered when the hub has handled every earlier command.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Barrier;
 
-/// One thing that a relay or a session has to say.
+/// One command of a relay or a session.
 pub enum Command {
     /// A relay has started.
     RelayStarted(RelayStarted),
@@ -41,7 +41,7 @@ pub enum Command {
     Leave(Leave),
 }
 
-/// Relay → hub: this relay takes turns from now on.
+/// Relay → hub: the relay accepts turns from now on.
 pub struct RelayStarted {
     /// The relay.
     pub relay: RelayId,
@@ -49,19 +49,19 @@ pub struct RelayStarted {
     pub turns: Recipient<Turn>,
 }
 
-/// Session → hub: this client is here and wants into its room.
+/// Session → hub: the client asks for admission to its room.
 pub struct Join {
     /// The connection of the client.
     pub connection: ConnectionId,
     /// The speaker of the client.
     pub who: SpeakerId,
-    /// The client goes on as the speaker of a lost session.
+    /// The client continues as the speaker of a lost session.
     pub resumed: bool,
     /// The relay of its thread.
     pub relay: RelayId,
     /// The room, which begins if it does not exist.
     pub room: RoomName,
-    /// Whose room it is if it begins now.
+    /// The source that the room counts for if it begins now.
     pub source: Source,
     /// The requested part of the history.
     pub history: HistoryRequest,
@@ -69,9 +69,9 @@ pub struct Join {
     pub peer: Option<SocketAddr>,
 }
 
-/// Session → hub: this client said something in its room.
+/// Session → hub: the client publishes a message in its room.
 pub struct Publish {
-    /// The room lives at least until its member's [`Leave`], which comes behind.
+    /// The room, which exists at least until the later [`Leave`] of its member.
     pub room: RoomSlot,
     /// The connection that publishes.
     pub speaker: Speaker,
@@ -83,7 +83,7 @@ pub struct Publish {
     pub peer: Option<SocketAddr>,
 }
 
-/// HTTP → hub: say this in the room, in this order and with nothing between.
+/// HTTP → hub: publish these messages in the room, one after the other with none between them.
 #[derive(Message)]
 #[rtype(result = "Result<Posted, NotPosted>")]
 pub struct Post {
@@ -93,7 +93,7 @@ pub struct Post {
     pub payloads: Vec<Payload>,
     /// Makes a repetition of the request harmless.
     pub key: Option<IdempotencyKey>,
-    /// Whose share of the keys it takes, and whose room it is if it begins now.
+    /// The source whose share of the keys it uses, and that the room counts for if it begins now.
     pub source: Source,
     /// Held until delivery.
     pub permit: Permit,
@@ -101,22 +101,22 @@ pub struct Post {
     pub peer: Option<SocketAddr>,
 }
 
-/// The answer to [`Post`]: what became of it.
+/// The answer to [`Post`].
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Posted {
     /// The room.
     pub room: RoomName,
     /// The epoch of its history.
     pub epoch: Epoch,
-    /// Of the last message.
+    /// The offset of the last message.
     pub offset: Offset,
     /// The number of messages.
     pub messages: usize,
-    /// How many clients each was handed to.
+    /// Clients in the room at the moment of publication.
     pub received: usize,
 }
 
-/// Why nothing was said.
+/// The reason why nothing was published.
 #[derive(Debug)]
 pub enum NotPosted {
     /// `limits.rooms` is reached.
@@ -129,7 +129,7 @@ pub enum NotPosted {
     Unavailable,
 }
 
-/// HTTP → hub: how fast may one speak in this room? Nobody is there to be overrun if it does not exist.
+/// HTTP → hub: asks for the flow control of a room; a room that does not exist has none.
 #[derive(Message)]
 #[rtype(result = "Option<Flow>")]
 pub struct GetCredit {
@@ -137,7 +137,7 @@ pub struct GetCredit {
     pub room: RoomName,
 }
 
-/// Session → hub: this client is gone, from its relay as well.
+/// Session → hub: the session has ended, and its relay has forgotten it.
 pub struct Leave {
     /// The connection of the client.
     pub connection: ConnectionId,
@@ -149,7 +149,7 @@ pub struct Leave {
     pub room: RoomName,
 }
 
-/// Session → hub: this client asks who is in its room.
+/// Session → hub: the client requests the presence of its room.
 pub struct GetPresence {
     /// The connection of the client.
     pub connection: ConnectionId,
@@ -163,8 +163,8 @@ pub struct GetPresence {
     pub permit: Option<Permit>,
 }
 
-/// Session or relay → hub: this client is no longer listened to; dismiss it behind everything that
-/// was said before, by itself too.
+/// Session or relay → hub: the client is not read any more; close it after every earlier message,
+/// its own included.
 pub struct Finish {
     /// The connection of the client.
     pub connection: ConnectionId,
@@ -172,7 +172,7 @@ pub struct Finish {
     pub relay: RelayId,
 }
 
-/// Server → hub: send everybody away, spread over this time.
+/// Server → hub: close all sessions, spread over this time.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Drain {
@@ -180,7 +180,7 @@ pub struct Drain {
     pub over: Duration,
 }
 
-/// HTTP → hub: what is this room like?
+/// HTTP → hub: asks for the facts of a room.
 #[derive(Message)]
 #[rtype(result = "RoomFacts")]
 pub struct Describe {
@@ -188,29 +188,29 @@ pub struct Describe {
     pub room: RoomName,
 }
 
-/// What is known about a room.
+/// The facts of a room.
 #[derive(Debug, MessageResponse, serde::Serialize)]
 pub struct RoomFacts {
     /// The room.
     pub room: RoomName,
-    /// How many clients are in the room.
+    /// Clients in the room.
     pub clients: usize,
-    /// Nothing about a room that does not exist.
+    /// The state of its history; `None` for a room that does not exist.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub memory: Option<RoomMemory>,
 }
 
-/// What a room remembers.
+/// The state of a history.
 #[derive(Debug, serde::Serialize)]
 pub struct RoomMemory {
-    /// Behind its last message.
+    /// The position after its last message.
     #[serde(flatten)]
     pub position: Position,
-    /// How many messages it remembers.
+    /// The number of messages in it.
     pub remembered: usize,
 }
 
-/// HTTP → hub: what was said in this room?
+/// HTTP → hub: asks for a part of the history of a room.
 #[derive(Message)]
 #[rtype(result = "Option<HistorySlice>")]
 pub struct Read {
@@ -220,13 +220,13 @@ pub struct Read {
     pub history: HistoryRequest,
 }
 
-/// HTTP → hub: which rooms are there?
+/// HTTP → hub: asks for a list of rooms.
 #[derive(Message)]
 #[rtype(result = "RoomList")]
 pub struct List {
-    /// Behind this name, or from the first on.
+    /// The name before the first of the list; `None` for a list from the beginning.
     pub after: Option<RoomName>,
-    /// The most rooms in the list.
+    /// The maximum number of rooms in the list, inclusive.
     pub limit: usize,
 }
 
@@ -235,31 +235,31 @@ pub struct List {
 pub struct RoomList {
     /// The rooms.
     pub rooms: Vec<RoomFacts>,
-    /// The name to go on behind, if there are more.
+    /// The name to continue after, if there are more rooms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<RoomName>,
 }
 
-/// Hub → relay: what happened in all rooms with members at this relay, in the order in which it happened.
+/// Hub → relay: the events of all rooms with members at this relay, in their order.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Turn(pub Vec<Event>);
 
-/// What a session hears first.
+/// The first content that a session delivers.
 pub struct Admission {
     /// The speaker of the client.
     pub who: SpeakerId,
-    /// The client goes on as the speaker of a lost session.
+    /// The client continues as the speaker of a lost session.
     pub resumed: bool,
     /// The room.
     pub room: RoomName,
-    /// As a frame, for whoever is spoken to barely.
+    /// The greeting as a frame, for clients of the raw protocol.
     pub greeting: Option<Bytes>,
     /// The requested part of the history.
     pub history: HistorySlice,
 }
 
-/// Who is in a room, for the session that asked.
+/// The presence of a room, for the session that requested it.
 pub struct PresenceReply {
     /// The client's name for its request.
     pub reference: Option<Reference>,
@@ -269,19 +269,19 @@ pub struct PresenceReply {
     pub permit: Option<Permit>,
 }
 
-/// One thing that happened.
+/// One event of a room or a session.
 #[allow(missing_docs)] // the types of the fields are their docs
 pub enum Event {
-    /// The session is in the room: it hears the admission and everything after it.
+    /// The session is a member of the room: it delivers the admission and every later message.
     Admitted { connection: ConnectionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },
-    /// Something was said in the room.
+    /// A message was published in the room.
     Broadcast { room: RoomSlot, broadcast: Arc<Broadcast> },
-    /// The session asked who is in its room.
+    /// The answer to a request for presence.
     Presence { connection: ConnectionId, presence: Box<PresenceReply> },
-    /// The session is not let into its room.
+    /// The session is not admitted to its room.
     Refused { connection: ConnectionId, reason: CloseReason },
-    /// The session has heard all that it was to hear.
+    /// The session has delivered every message before its end.
     Finished { connection: ConnectionId },
-    /// The relay is to dismiss its sessions, spread over this time.
+    /// The relay closes its sessions, spread over this time.
     Draining { over: Duration },
 }

@@ -1,17 +1,17 @@
 //! The hub: one actor on its own thread, the only place where order is made.
 //!
-//! During a turn it takes what sessions tell it and writes one ordered list for each relay; at the
-//! end of the turn it hands the lists over. At rest a turn holds one message and nothing waits;
-//! under load many messages travel as one.
+//! During a turn it handles commands and appends to one ordered list for each relay; at the end of
+//! the turn it hands the lists over. At rest a turn holds one message and nothing waits; under load
+//! many messages travel as one.
 
 mod store; // rooms with their histories
-mod messages; // who tells whom
-mod membership; // who comes and who goes
-mod notices; // who came and went, told in lists
-mod publish; // what is said
-mod queries; // what is known about rooms
-mod room_policy; // what holds in which room
-mod turn; // the lists of a turn
+mod messages; // commands, queries, and events for relays
+mod membership; // joins and leaves
+mod notices; // joins and leaves that rooms announce, in lists
+mod publish; // submissions and arrivals
+mod queries; // facts and histories of rooms
+mod room_policy; // the policy of each room
+mod turn; // the lists of a turn, and its limits
 
 pub use messages::*;
 pub use turn::{Load, Stint, TurnLimits};
@@ -37,13 +37,13 @@ use std::{
 use store::RoomStore;
 use turn::Turns;
 
-/// Reports of one mailbox entry between two looks at the clock.
+/// Commands of one mailbox entry between two looks at the clock.
 const COMMANDS_PER_CLOCK_CHECK: usize = 64;
 
-/// Rooms that forget messages before the mailbox has its go again.
+/// Rooms whose messages expire before the mailbox is served again.
 const EXPIRED_AT_ONCE: usize = 256;
 
-/// Time for the mailbox while more rooms have something to forget.
+/// Time for the mailbox while more rooms have expired messages.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
 
 /// The actor that manages all rooms, and sends their messages to the relays.
@@ -53,7 +53,7 @@ pub struct Hub {
     arrived: Vec<Arrival>,
     policies: RoomPolicies,
     expiry_interval: Duration,
-    /// Sessions that were not let into their room, until they leave.
+    /// Sessions that were not admitted to their room, until they leave.
     refused: HashSet<ConnectionId>,
     metrics: Arc<Metrics>,
     turns: Turns,
@@ -61,7 +61,7 @@ pub struct Hub {
     turn_limits: TurnLimits,
     stint: Stint,
     notices: Notices,
-    /// How long comings and goings are gathered.
+    /// Time for which joins and leaves are gathered.
     gather_presence: Duration,
     end_is_due: bool,
     log_messages: bool,
@@ -92,7 +92,7 @@ impl Hub {
         }
     }
 
-    /// Ends the turn when the mailbox is empty and nothing comes while the other tasks of this thread have their go.
+    /// Ends the turn when the mailbox is empty and stays empty while the other tasks of this thread run.
     fn end_turn_soon(&mut self, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.end_is_due, true) {
             return;
@@ -105,20 +105,20 @@ impl Hub {
         }));
     }
 
-    /// Counts a mailbox entry of whatever kind; every handler calls it first, and [`Hub::end_entry`] with the answer last.
+    /// Counts a mailbox entry of any kind; every handler calls it first, and [`Hub::end_entry`] last.
     fn begin_entry(&mut self) -> bool {
         self.stint.count(Instant::now())
     }
 
-    /// Ends the turn soon, or at once if the stint is over: a mailbox under load is never empty, and the timers of this
-    /// thread need their go.
+    /// Ends the turn soon, or at once if the stint is over: a mailbox under load is never empty, and
+    /// the timers of this thread must run.
     fn end_entry(&mut self, stint_is_over: bool, ctx: &mut Context<Self>) {
         if !stint_is_over {
             return self.end_turn_soon(ctx);
         }
         self.stint = Stint::default();
         self.end_turn();
-        let others_go_first = actix::spawn(tokio::task::yield_now()); // within this actor the next entry would end it
+        let others_go_first = actix::spawn(tokio::task::yield_now()); // a future of this actor would be cut short by the next entry
         ctx.wait(others_go_first.into_actor(self).map(|_, _, _| ()));
     }
 
@@ -142,7 +142,7 @@ impl Hub {
         self.rooms.open(name, source, || self.policies.of(name), Instant::now())
     }
 
-    /// Ends the turn early when so much more is too much for it: the mailbox may never be empty.
+    /// Ends the turn early if this would exceed its limits: under load the mailbox never becomes empty.
     fn reserve_in_turn(&mut self, messages: usize, bytes: usize) {
         if messages > 0 && self.load.is_full(bytes, self.turn_limits) {
             self.end_turn();
@@ -150,7 +150,7 @@ impl Hub {
         self.load.add(messages, bytes);
     }
 
-    /// Puts a message on the list of every relay that holds members of the room.
+    /// Puts a message on the list of every relay with members of the room.
     fn broadcast(&mut self, slot: RoomSlot, broadcast: &Arc<Broadcast>) {
         let relays = self.rooms.get(slot).into_iter().flat_map(|room| room.members.relays());
         for relay in relays {
@@ -158,7 +158,7 @@ impl Hub {
         }
     }
 
-    /// Forgets what is too old, in portions: many rooms may expire at the same moment.
+    /// Forgets expired messages, in portions: many rooms may expire at the same moment.
     fn expire(&mut self, ctx: &mut Context<Self>) {
         let more = self.rooms.expire_some(Instant::now(), EXPIRED_AT_ONCE);
         ctx.run_later(if more { EXPIRY_PAUSE } else { self.expiry_interval }, Self::expire);
@@ -223,14 +223,14 @@ impl Handler<Drain> for Hub {
 impl Handler<Barrier> for Hub {
     type Result = ();
 
-    /// The mailbox is a queue.
+    /// Every earlier command has been handled, since the mailbox is a queue.
     fn handle(&mut self, _: Barrier, ctx: &mut Self::Context) {
         let stint_is_over = self.begin_entry();
         self.end_entry(stint_is_over, ctx);
     }
 }
 
-/// How often it is looked for what to forget.
+/// The interval at which expired messages are forgotten.
 fn expiry_interval(settings: &Settings) -> Duration {
     settings
         .all_rooms()

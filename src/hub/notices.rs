@@ -1,8 +1,9 @@
-//! Who came and who went, told to rooms in lists.
+//! Joins and leaves, announced to rooms in lists.
 //!
-//! A notice costs its room credit, as a message does, so that a room that comes and goes sends nobody away as too slow. What
-//! a room cannot be told yet is gathered; a coming and a going that nobody was told cancel out. A question who is there
-//! ends the gathering and is answered after what it gathered, so that no client hears of a coming that it knows.
+//! A notice costs its room credit, as a message does, so that a room with many joins and leaves closes
+//! no session as too slow. Changes that cannot be announced yet are gathered; a join and a leave of one
+//! speaker cancel out. A request for presence ends the gathering and is answered after its changes, so
+//! that no client is told of a join that it knows.
 
 use super::{Event, GetPresence, Hub, PresenceReply};
 use crate::{
@@ -20,35 +21,35 @@ use std::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Rooms that are told before the mailbox has its go again.
+/// Rooms whose changes are announced before the mailbox is served again.
 const TOLD_AT_ONCE: usize = 64;
 
-/// Time for the mailbox while more rooms are to be told.
+/// Time for the mailbox while more rooms have changes to announce.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What rooms have not been told yet; nothing for rooms that know who is there.
+/// The changes that rooms have not announced yet; rooms without changes have no entry.
 #[derive(Default)]
 pub struct Notices {
     rooms: HashMap<RoomSlot, Gathering>,
-    /// When gatherings end, the first first.
+    /// The ends of gatherings, the earliest first.
     due: VecDeque<(Instant, RoomSlot, u64)>,
-    /// Whether a timer runs for the first of them.
+    /// True while a timer runs for the first of them.
     is_timed: bool,
     last_number: u64,
     changes: usize,
 }
 
-/// What one room has not been told yet.
+/// The changes that one room has not announced yet.
 struct Gathering {
-    /// Tells it from others of the same room, or slot.
+    /// Distinguishes it from other gatherings of the same slot.
     number: u64,
     changes: Changes,
-    /// Who asked who is there, to be answered after the changes; bounded by the permits of the questions.
+    /// Requests for presence, to be answered after the changes; bounded by their permits.
     questions: Vec<GetPresence>,
     waits_for_credit: bool,
 }
 
-/// Hub → hub: there is credit for so many notices.
+/// Hub → hub: credit for this number of notices.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Credited {
@@ -63,22 +64,22 @@ impl Notices {
         self.rooms.is_empty()
     }
 
-    /// Comings and goings that have not been told.
+    /// Changes that have not been announced.
     pub fn changes(&self) -> usize {
         self.changes
     }
 
-    /// Forgets what a room was to be told when nobody is there any more.
+    /// Forgets the changes of a room without members.
     pub fn forget(&mut self, room: RoomSlot) {
         if let Some(gathering) = self.rooms.remove(&room) {
             self.changes -= gathering.changes.len();
         }
         if self.rooms.is_empty() {
-            (self.rooms, self.due) = Default::default(); // gives their memory back
+            (self.rooms, self.due) = Default::default(); // returns their memory
         }
     }
 
-    /// Notes a change; `true` if it begins a gathering, which ends at `until` if that is some time.
+    /// Notes a change; true if it begins a gathering, which ends at `until`, if there is one.
     fn note(&mut self, room: RoomSlot, who: SpeakerId, change: Change, until: Option<Instant>) -> bool {
         let begins = !self.rooms.contains_key(&room);
         let (number, due) = (&mut self.last_number, &mut self.due);
@@ -98,14 +99,14 @@ impl Notices {
         begins
     }
 
-    /// The gathering that has this number, if it still goes on.
+    /// The gathering of this number, if it has not ended.
     fn find(&mut self, room: RoomSlot, number: u64) -> Option<&mut Gathering> {
         self.rooms.get_mut(&room).filter(|gathering| gathering.number == number)
     }
 }
 
 impl Hub {
-    /// Tells the members of a room, soon, that `who` comes or goes.
+    /// Announces soon that `who` joined or left.
     pub(super) fn note_presence(
         &mut self,
         room: RoomSlot,
@@ -122,7 +123,7 @@ impl Hub {
         }
     }
 
-    /// Tells the room that `who` came before it hears what `who` says. The message has paid for it.
+    /// Announces the join of `who` before a message of `who`. The message has paid for the notice.
     pub(super) fn announce(&mut self, room: RoomSlot, who: SpeakerId) {
         let gathering = self.notices.rooms.get_mut(&room);
         if let Some(came) = gathering.and_then(|gathering| gathering.changes.take_coming(who)) {
@@ -131,7 +132,7 @@ impl Hub {
         }
     }
 
-    /// Answers who is in a room, after everything that the room is to be told before.
+    /// Answers a request for presence, after the gathered changes.
     pub(super) fn tell_who_is_there(&mut self, mut question: GetPresence, ctx: &mut Context<Self>) {
         let Some(room) = self.rooms.find(&question.room).map(|room| room.slot()) else { return };
         let Some(gathering) = self.notices.rooms.get_mut(&room) else { return self.answer(question) };
@@ -181,7 +182,7 @@ impl Hub {
         self.end_turn_soon(ctx);
     }
 
-    /// Tells the room what was gathered, as far as there is credit, and the rest when there is more.
+    /// Announces the gathered changes, as far as there is credit; the rest follows with more credit.
     fn tell(&mut self, room: RoomSlot, ctx: &mut Context<Self>) {
         loop {
             let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
@@ -204,7 +205,7 @@ impl Hub {
         }
     }
 
-    /// Tells the room so many of the gathered changes; the credit comes back with the last.
+    /// Announces this number of gathered changes; the credit returns after the last one.
     fn tell_some(&mut self, room: RoomSlot, messages: usize, credit: OwnedSemaphorePermit) {
         let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
         let changes: Vec<_> = std::iter::from_fn(|| gathering.changes.take_first()).take(messages).collect();
@@ -228,7 +229,7 @@ impl Hub {
     }
 }
 
-/// Tells the hub when there is credit, in the order of all who wait for credit of the room.
+/// Tells the hub when there is credit, in the order of all that wait for credit of the room.
 fn wait_for_credit(room: RoomSlot, number: u64, flow: Flow, messages: usize, hub: Addr<Hub>) {
     actix::spawn(async move {
         if let Some(credit) = flow.acquire(repeat_n(0, messages)).await {

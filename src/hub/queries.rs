@@ -1,4 +1,4 @@
-//! What is known about rooms.
+//! Queries for the facts and the histories of rooms.
 
 use super::{Describe, Hub, List, Read, RoomFacts, RoomList, RoomMemory};
 use crate::{config::RoomName, history::HistorySlice, room::Room};

@@ -1,4 +1,4 @@
-//! What the hub must know about a room when it begins.
+//! The policy that a room gets when it begins.
 
 use crate::{
     config::{EffectiveRoom, RoomName, Settings},
@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// The terms of rooms without a rule of their own, made once, and the settings for all others.
+/// The policy of rooms without an override, made once, and the settings for all others.
 pub struct RoomPolicies {
     usual: RoomPolicy,
     settings: Settings,

@@ -1,4 +1,5 @@
-//! The rooms of this node together with their histories, as plain data: a room lives while it has members or a history.
+//! The rooms of this node with their histories, as plain data: a room lives while it has members or
+//! a history.
 
 use crate::{
     backplane::{Arrival, Backplane, Submission},
@@ -190,7 +191,7 @@ mod tests {
         rooms.open(&name(room), source(0), policy(limits), Instant::now())
     }
 
-    /// A room in which `source` has said something, and in which nobody is.
+    /// A room without members in which `source` has published.
     fn says(rooms: &mut RoomStore, source: Source, room: &str, now: Instant) {
         let slot = rooms.open(&name(room), source, policy(LIMITS), now).unwrap();
         append(rooms, slot, 1, now);

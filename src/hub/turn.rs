@@ -5,7 +5,7 @@ use crate::{config::Settings, ids::RelayId};
 use actix::prelude::*;
 use std::time::{Duration, Instant};
 
-/// What a turn may hold before it ends early: more would make hearers wait while others speak.
+/// The limits at which a turn ends early: a longer one would make subscribers wait for publishers.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnLimits {
     /// Bytes of payloads.
@@ -15,7 +15,8 @@ pub struct TurnLimits {
 }
 
 impl TurnLimits {
-    /// A whole turn fits into an empty outbox, so that nobody is slow because others are many.
+    /// Returns limits at which a whole turn fits into an empty outbox, so that many publishers make no
+    /// subscriber too slow.
     pub fn of(settings: &Settings) -> Self {
         Self {
             bytes: settings.session.outbox_bytes.bytes().min(64 << 10),
@@ -24,7 +25,7 @@ impl TurnLimits {
     }
 }
 
-/// How much was said since something began.
+/// The messages and bytes of a turn.
 #[derive(Default)]
 pub struct Load {
     bytes: usize,
@@ -32,7 +33,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Whether a message of `bytes` would exceed the limits; the first message never does.
+    /// Returns true if a message of `bytes` would exceed the limits; the first message never does.
     pub fn is_full(&self, bytes: usize, limits: TurnLimits) -> bool {
         self.messages > 0 && (self.bytes + bytes > limits.bytes || self.messages >= limits.messages)
     }
@@ -63,21 +64,21 @@ impl Stint {
     /// Time after which the next entry is the last of a stint.
     const TIME: Duration = Duration::from_millis(1);
 
-    /// Counts a mailbox entry that begins at `now`, the first of which begins the stint; `true` when the stint is over
-    /// with this entry.
+    /// Counts a mailbox entry that begins at `now`, the first of which begins the stint; true if the
+    /// stint is over with this entry.
     pub fn count(&mut self, now: Instant) -> bool {
         self.began.get_or_insert(now);
         self.entries += 1;
         self.entries >= Self::ENTRIES || self.is_late(now)
     }
 
-    /// Whether the stint has used up its time.
+    /// Returns true if the stint has used up its time.
     pub fn is_late(&self, now: Instant) -> bool {
         self.began.is_some_and(|began| now.saturating_duration_since(began) >= Self::TIME)
     }
 }
 
-/// The relays with what each is to be told at the end of the turn.
+/// The relays with their lists, which are handed over at the end of the turn.
 #[derive(Default)]
 pub struct Turns {
     relays: Vec<Option<NextTurn>>,
@@ -107,7 +108,7 @@ impl Turns {
         self.relays.iter_mut().flatten().for_each(|next| next.events.push(event()));
     }
 
-    /// Hands every relay that has something to do its list.
+    /// Hands over every list that is not empty.
     pub fn end(&mut self) {
         for next in self.relays.iter_mut().flatten().filter(|next| !next.events.is_empty()) {
             let events = std::mem::take(&mut next.events);

@@ -1,4 +1,4 @@
-//! The rooms that nobody is in, and which of them gives way to a new one.
+//! The rooms without members, and the next one to give way to a new room.
 
 use crate::{ids::RoomSlot, limits::Source};
 use std::{
@@ -7,8 +7,8 @@ use std::{
     time::Instant,
 };
 
-/// A room that nobody is in, in the order in which rooms of one source give way: those first that no other source has
-/// used, then the longest deserted.
+/// A room without members, in the order in which rooms of one source give way: first those that no
+/// other source has used, then the longest deserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DesertedRoom {
     pub opened_by: Source,
@@ -17,17 +17,17 @@ pub struct DesertedRoom {
     pub slot: RoomSlot,
 }
 
-/// All of them, so that a source that opens many rooms takes the place of its own.
+/// All rooms without members, by source: a source that opens many rooms displaces its own.
 #[derive(Debug)]
 pub struct Deserted {
-    /// Not later than any room was deserted.
+    /// A time before any room was deserted.
     began: Instant,
     rooms: BTreeSet<DesertedRoom>,
     ranks: HashMap<Source, Rank>,
     by_rank: BTreeSet<(Rank, Source)>,
 }
 
-/// How soon a source gives way: how many rooms it has, and since when the first of them is deserted.
+/// The rank of a source: the number of its rooms, then the time since which the first is deserted.
 type Rank = (usize, Reverse<Instant>);
 
 impl Deserted {
@@ -53,8 +53,8 @@ impl Deserted {
         }
     }
 
-    /// The room that gives way to one of `opener`: the first of the source that has most of them, which is `opener` if no
-    /// other has more.
+    /// The room that gives way to one of `opener`: the first of the source with most rooms, which is
+    /// `opener` if no other source has more.
     pub fn first_to_go(&self, opener: Source) -> Option<RoomSlot> {
         let ((most, _), source) = *self.by_rank.last()?;
         let own = self.ranks.get(&opener).is_some_and(|(count, _)| *count == most);
@@ -67,7 +67,7 @@ impl Deserted {
         self.rooms.range(lowest..).next().filter(|room| room.opened_by == source)
     }
 
-    /// Gives `source` its place again after one of its rooms has come or gone.
+    /// Updates the rank of `source` after one of its rooms was added or removed.
     fn rank(&mut self, source: Source, count: impl FnOnce(usize) -> usize) {
         let before = self.ranks.remove(&source);
         if let Some(rank) = before {

@@ -1,4 +1,4 @@
-//! How many members of one room each relay holds.
+//! The number of members of one room at each relay.
 
 use crate::ids::RelayId;
 
@@ -26,7 +26,7 @@ impl Members {
         }
     }
 
-    /// Whoever was not there leaves nobody out.
+    /// Removing a member of an unknown relay changes nothing.
     pub fn remove(&mut self, relay: RelayId) {
         let Some(at) = self.0.iter().position(|(id, _)| *id == relay) else { return };
         self.0[at].1 -= 1;

@@ -1,22 +1,22 @@
-//! Who is in one room, where that is told.
+//! The speakers in one room, where they are announced.
 
 use crate::ids::{ConnectionId, SpeakerId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Each speaker with the number of its sessions: one that comes back may still have a lost one.
+/// Each speaker with the number of its sessions: after a resume the lost session may not have ended.
 #[derive(Debug, Default)]
 pub struct Presence(BTreeMap<SpeakerId, usize>);
 
 impl Presence {
-    /// Whether `who` was not there before.
+    /// Adds a session of `who`; returns true if it is the first.
     pub fn come(&mut self, who: SpeakerId) -> bool {
         let sessions = self.0.entry(who).or_default();
         *sessions += 1;
         *sessions == 1
     }
 
-    /// Whether `who` is not there any more.
+    /// Removes a session of `who`; returns true if it was the last.
     pub fn go(&mut self, who: SpeakerId) -> bool {
         let Some(sessions) = self.0.get_mut(&who) else { return false };
         *sessions -= 1;
@@ -33,10 +33,10 @@ impl Presence {
     }
 }
 
-/// What became of somebody in a room.
+/// A change of the speakers in a room.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
-    /// It came, in this session.
+    /// The speaker joined.
     Came {
         /// The connection that joined.
         connection: ConnectionId,
@@ -45,20 +45,20 @@ pub enum Change {
     Went,
 }
 
-/// The comings and goings that the clients of a room have not been told: the difference between who is there and who they
-/// know is there. So it never holds more than were there before and are there now.
+/// The changes that a room has not announced: the difference between its speakers and those that its
+/// clients know. So it holds at most one entry per speaker, before or after the changes.
 #[derive(Debug, Default)]
 pub struct Changes(BTreeMap<SpeakerId, Change>);
 
 impl Changes {
-    /// Notes a change; a coming and a going that nobody was told cancel out.
+    /// Notes a change; a join and a leave that were not announced cancel out.
     pub fn note(&mut self, who: SpeakerId, change: Change) {
         if self.0.remove(&who).is_none() {
             self.0.insert(who, change);
         }
     }
 
-    /// Takes out the coming of `who` if nobody was told.
+    /// Removes and returns the join of `who`, if it was not announced.
     pub fn take_coming(&mut self, who: SpeakerId) -> Option<Change> {
         self.0.get(&who).filter(|change| matches!(change, Change::Came { .. }))?;
         self.0.remove(&who)

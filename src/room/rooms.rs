@@ -16,7 +16,7 @@ use std::{
 /// All rooms, by name and by slot.
 pub struct Rooms {
     by_name: HashMap<RoomName, RoomSlot>,
-    /// The same in the order of their names, for lists.
+    /// The slots in the order of names, for lists.
     in_order: BTreeMap<RoomName, RoomSlot>,
     rooms: Vec<Option<Room>>,
     free: Vec<RoomSlot>,
@@ -59,7 +59,7 @@ impl Rooms {
         self.by_name.get(name).and_then(|slot| self.get(*slot))
     }
 
-    /// The rooms that follow `name` in the order of names; all of them without one.
+    /// Iterates over the rooms after `name` in the order of names; over all rooms without a name.
     pub fn after(&self, name: Option<&RoomName>) -> impl Iterator<Item = &Room> {
         let from = name.map_or(Bound::Unbounded, Bound::Excluded);
         self.in_order.range((from, Bound::Unbounded)).filter_map(|(_, slot)| self.get(*slot))
@@ -102,7 +102,7 @@ impl Rooms {
         Ok(Opened { slot: self.insert(name.clone(), source, policy, now), begins, gave_way })
     }
 
-    /// Notes that `source` uses a room, perhaps one that another has opened.
+    /// Notes that `source` uses a room, perhaps one that another source has opened.
     fn share(&mut self, slot: RoomSlot, source: Source) {
         let room = self.get_mut(slot);
         if room.is_shared || room.opened_by == source {
@@ -141,12 +141,12 @@ impl Rooms {
         Some(slot)
     }
 
-    /// The room at a slot that [`Rooms::open`] gave; none when it has ended since.
+    /// Returns the room at a slot that [`Rooms::open`] returned; `None` after its end.
     pub fn get(&self, slot: RoomSlot) -> Option<&Room> {
         self.rooms.get(slot.index())?.as_ref()
     }
 
-    /// Who is in the room at this slot, to be changed.
+    /// Returns the presence of the room at this slot, to be changed.
     pub fn presence(&mut self, slot: RoomSlot) -> &mut Presence {
         &mut self.get_mut(slot).presence
     }
@@ -181,7 +181,7 @@ impl Rooms {
         self.give_back();
     }
 
-    /// After a crowd has left, its memory goes too.
+    /// Returns the memory after the last room has ended.
     fn give_back(&mut self) {
         if self.by_name.is_empty() {
             (self.by_name, self.rooms, self.free) = Default::default();

@@ -10,7 +10,7 @@ use crate::{
 use bytes::Bytes;
 use std::time::Instant;
 
-/// One room: who is in it, and what was said.
+/// One room and its members.
 pub struct Room {
     pub(super) name: RoomName,
     pub(super) slot: RoomSlot,
@@ -18,26 +18,26 @@ pub struct Room {
     pub policy: RoomPolicy,
     /// The members.
     pub members: Members,
-    /// Empty where it is not told.
+    /// The speakers; empty where they are not announced.
     pub presence: Presence,
     /// The flow control.
     pub flow: Flow,
     pub(super) deserted_since: Option<Instant>,
     pub(super) opened_by: Source,
-    /// Whether another source has used it too.
+    /// True if another source has used it too.
     pub(super) is_shared: bool,
 }
 
-/// What holds in a room from its beginning to its end.
+/// The policy of a room, from its beginning to its end.
 #[derive(Clone, Debug)]
 pub struct RoomPolicy {
     /// The limits of its history.
     pub history: HistoryLimits,
-    /// What a newcomer hears first, as a frame.
+    /// The first frame for clients of the raw protocol.
     pub greeting: Option<Bytes>,
-    /// Whether it is told who comes and goes.
+    /// True if joins and leaves are announced.
     pub presence: bool,
-    /// How many clients may be in it at once.
+    /// The maximum number of clients at once, inclusive.
     pub clients: usize,
 }
 
@@ -73,7 +73,7 @@ impl Room {
         self.slot
     }
 
-    /// Its place among the rooms that nobody is in; `None` while somebody is.
+    /// The entry among the rooms without members; `None` while there are members.
     pub(super) fn deserted(&self) -> Option<DesertedRoom> {
         let Self { opened_by, is_shared, slot, .. } = *self;
         self.deserted_since.map(|since| DesertedRoom { opened_by, is_shared, since, slot })
