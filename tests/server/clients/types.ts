@@ -10,12 +10,12 @@ const options: RoomOptions = { last: 10, echo: false };
 const room = new declared.Room(new URL('wss://example.org/websocket/news'), options);
 
 room.addEventListener('open', ({ detail }) => {
-  const { who, offset, recovered }: { who: number; offset: number; recovered: boolean } = detail;
-  console.log(who + offset, recovered);
+  const { who, offset, recovered }: { who: string; offset: number; recovered: boolean } = detail;
+  console.log(who.trim(), offset + 1, recovered);
 });
 room.addEventListener('message', ({ detail }) => {
   const message: Message = detail;
-  console.log(message.text === undefined ? message.bytes.byteLength : message.text.length, message.who?.toFixed());
+  console.log(message.text === undefined ? message.bytes.byteLength : message.text.length, message.who?.trim());
 }, { once: true });
 room.addEventListener('lost', ({ detail: { code, wait } }) => console.log(code + wait));
 room.addEventListener('end', ({ detail: { code, reason } }) => console.log(code, reason.trim()));
@@ -25,7 +25,7 @@ await room.say(Uint8Array.of(offset));
 await room.say(new ArrayBuffer(1));
 await room.say({ json: [offset] });
 const { clients, who } = await room.presence();
-console.log(clients + (who?.[0] ?? room.who ?? 0), room.isOpen);
+console.log(clients + 1, (who?.[0] ?? room.who ?? "nobody").trim(), room.isOpen);
 const { CLOSE_CODES, comesBackAfter, Backoff, STEADY_AFTER } = declared;
 const backoff = new Backoff();
 console.log(CLOSE_CODES[1009]?.meaning.trim(), comesBackAfter(1012) ? backoff.next() + STEADY_AFTER : backoff.short());
