@@ -25,8 +25,6 @@ pub struct Submission {
     pub room: RoomSlot,
     /// At least one message.
     pub messages: SmallVec<[NewMessage; 1]>,
-    /// Clients in the room now.
-    pub receivers: usize,
     /// The idempotency key under which the messages are remembered as published.
     pub key: Option<Box<KeyUse>>,
     /// The part that does not leave the node.
@@ -39,8 +37,16 @@ pub struct Pending {
     pub speaker: Option<Speaker>,
     /// The bytes that the messages hold until every relay has delivered them.
     pub permit: Option<Permit>,
-    /// The receiver of the result, for messages over HTTP.
-    pub reply: Option<oneshot::Sender<Published>>,
+    /// The answer to the publisher, for messages over HTTP.
+    pub reply: Option<Reply>,
+}
+
+/// The answer that a publisher over HTTP waits for.
+pub struct Reply {
+    /// The receiver of the result.
+    pub result: oneshot::Sender<Published>,
+    /// Clients in the room at the moment of submission.
+    pub receivers: usize,
 }
 
 /// The connection that published a message.
@@ -58,8 +64,6 @@ pub struct Arrival {
     pub room: RoomSlot,
     /// At least one message.
     pub messages: SmallVec<[Arc<Message>; 1]>,
-    /// Clients in the room at the moment of submission.
-    pub receivers: usize,
     /// The local part of the submission.
     pub pending: Pending,
 }
@@ -71,7 +75,8 @@ impl Arrival {
     /// If there is no message.
     pub fn published(&self) -> Published {
         let last = self.messages.last().expect("a submission has a message");
-        Published { position: last.position, messages: self.messages.len(), receivers: self.receivers }
+        let receivers = self.pending.reply.as_ref().map_or(0, |reply| reply.receivers);
+        Published { position: last.position, messages: self.messages.len(), receivers }
     }
 }
 
@@ -82,11 +87,11 @@ pub struct Published {
     pub position: Position,
     /// The number of messages.
     pub messages: usize,
-    /// Clients in the room at the moment of submission.
+    /// Clients in the room at the moment of submission; 0 for a message without a [`Reply`].
     pub receivers: usize,
 }
 
-/// Where the order of every room is made, and its history kept.
+/// The place where messages get their order, and which keeps the histories of rooms.
 pub enum Backplane {
     /// This node makes the order by itself.
     Single(Single),
@@ -125,7 +130,7 @@ impl Backplane {
         arrived.push(single.publish(submission, now));
     }
 
-    /// What is known of a request under `key` to publish in `room`, and whether `source` may use another key.
+    /// Looks up an earlier request under `key` in `room`; a new key is refused if `source` holds its share.
     pub fn find(
         &mut self,
         room: &RoomName,

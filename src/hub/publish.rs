@@ -2,7 +2,7 @@
 
 use super::{GetCredit, Hub, NotPosted, Post, Posted, Publish};
 use crate::{
-    backplane::{Arrival, KeyUse, Lookup, Pending, Published, Submission},
+    backplane::{Arrival, KeyUse, Lookup, Pending, Published, Reply, Submission},
     config::RoomName,
     delivery::Broadcast,
     history::{Audience, NewMessage},
@@ -15,19 +15,20 @@ use crate::{
 use actix::prelude::*;
 use log::Level;
 use smallvec::smallvec;
-use std::{future::ready, mem, net::SocketAddr, time::Instant};
+use std::{mem, net::SocketAddr, time::Instant};
 use tokio::sync::oneshot;
 
 impl Hub {
     pub(super) fn publish(&mut self, Publish { room, speaker, message, permit, peer }: Publish) {
-        let Some(found) = self.rooms.get(room) else { return };
-        let receivers = found.members.count();
+        if self.rooms.get(room).is_none() {
+            return;
+        }
         if let Some(who) = message.who.filter(|_| !self.notices.is_empty()) {
             self.announce(room, who);
         }
         self.log_message(room, Some(speaker.connection), peer, &message.payload);
         let pending = Pending { speaker: Some(speaker), permit, reply: None };
-        self.submit(Submission { room, messages: smallvec![message], receivers, key: None, pending });
+        self.submit(Submission { room, messages: smallvec![message], key: None, pending });
     }
 
     /// Submits messages of an open room, and handles what has arrived.
@@ -39,28 +40,33 @@ impl Hub {
         self.rooms.end_emptied();
     }
 
-    /// Puts messages that have their offsets on the lists of the relays. The permit returns after the last one.
+    /// Answers the publisher, and puts messages that have their offsets on the lists of the relays. The
+    /// permit returns after the last one.
     fn arrive(&mut self, arrival: Arrival) {
-        let published = arrival.published();
-        let Arrival { room, messages, pending: Pending { mut speaker, mut permit, reply }, .. } = arrival;
-        let last = messages.len() - 1;
-        for (at, message) in messages.into_iter().enumerate() {
-            self.reserve_in_turn(1, message.payload.as_bytes().len());
-            let broadcast = Broadcast::message(message, speaker.take(), permit.take_if(|_| at == last));
-            self.broadcast(room, &broadcast);
+        let published = arrival.pending.reply.is_some().then(|| arrival.published());
+        let Arrival { room, messages, pending: Pending { mut speaker, mut permit, reply } } = arrival;
+        if let Some((reply, published)) = reply.zip(published) {
+            let _ = reply.result.send(published); // a client that has gone needs no answer
         }
-        if let Some(reply) = reply {
-            let _ = reply.send(published); // a client that has gone needs no answer
+        let left = (0..messages.len()).rev();
+        for (message, left) in messages.into_iter().zip(left) {
+            self.reserve_in_turn(1, message.payload.as_bytes().len());
+            let broadcast = Broadcast::message(message, speaker.take(), permit.take_if(|_| left == 0));
+            self.broadcast(room, &broadcast);
         }
     }
 
-    /// Publishes the messages of one request in a row, unless the same request was published before.
-    fn post(&mut self, post: Post) -> Result<Answer, NotPosted> {
+    /// Publishes the messages of one request in a row, unless the same request was published before. The
+    /// result comes when they have arrived.
+    fn post(&mut self, post: Post) -> Result<oneshot::Receiver<Published>, NotPosted> {
         let Post { room, payloads, key, source, permit, peer } = post;
-        let now = Instant::now();
+        let (result, answer) = oneshot::channel();
         if let Some(key) = &key {
-            match self.rooms.backplane.find(&room, key, source, now) {
-                Lookup::Repeated(published) => return Ok(Answer::Now(published)),
+            match self.rooms.backplane.find(&room, key, source, Instant::now()) {
+                Lookup::Repeated(published) => {
+                    let _ = result.send(published); // the other end is here
+                    return Ok(answer);
+                }
                 Lookup::Reused => return Err(NotPosted::KeyReused),
                 Lookup::Full => return Err(NotPosted::TooManyKeys),
                 Lookup::New => {}
@@ -69,18 +75,18 @@ impl Hub {
         let slot = self.open(&room, source).map_err(|TooManyRooms| NotPosted::TooManyRooms)?;
         payloads.iter().for_each(|payload| self.log_message(slot, None, peer, payload));
         let message = |payload| NewMessage { payload, who: None, audience: Audience::Everyone };
-        let (reply, answer) = oneshot::channel();
+        let receivers = self.rooms.get(slot).map_or(0, |room| room.members.count());
+        let reply = Some(Reply { result, receivers });
         self.submit(Submission {
             room: slot,
             messages: payloads.into_iter().map(message).collect(),
-            receivers: self.rooms.get(slot).map_or(0, |room| room.members.count()),
             key: key.map(|key| Box::new(KeyUse { room, key, source })),
-            pending: Pending { speaker: None, permit: Some(permit), reply: Some(reply) },
+            pending: Pending { speaker: None, permit: Some(permit), reply },
         });
         self.rooms.end_if_over(slot);
         self.count_rooms();
         self.metrics.idempotency_keys.set(self.rooms.backplane.idempotency_keys() as i64);
-        Ok(Answer::Later(answer))
+        Ok(answer)
     }
 
     /// Logs a message before it is published; without a session it came over HTTP.
@@ -110,14 +116,6 @@ impl Hub {
     }
 }
 
-/// The answer to a request that was not refused.
-enum Answer {
-    /// The request was published before.
-    Now(Published),
-    /// The answer comes when the messages have arrived.
-    Later(oneshot::Receiver<Published>),
-}
-
 impl Handler<Post> for Hub {
     type Result = ResponseFuture<Result<Posted, NotPosted>>;
 
@@ -126,14 +124,10 @@ impl Handler<Post> for Hub {
         let room = post.room.clone();
         let answer = self.post(post);
         self.end_entry(stint_is_over, ctx);
-        match answer {
-            Err(refused) => Box::pin(ready(Err(refused))),
-            Ok(Answer::Now(published)) => Box::pin(ready(Ok(Posted::new(room, published)))),
-            Ok(Answer::Later(answer)) => Box::pin(async {
-                let published = answer.await.map_err(|_| NotPosted::Unavailable)?;
-                Ok(Posted::new(room, published))
-            }),
-        }
+        Box::pin(async {
+            let published = answer?.await.map_err(|_| NotPosted::Unavailable)?;
+            Ok(Posted::new(room, published))
+        })
     }
 }
 

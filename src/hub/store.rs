@@ -150,11 +150,7 @@ mod tests {
         let pending = Pending { speaker: None, permit: None, reply: None };
         let messages = smallvec![message(bytes)];
         let mut arrived = Vec::new();
-        store.submit(
-            Submission { room: slot, messages, receivers: 0, key: None, pending },
-            now,
-            &mut arrived,
-        );
+        store.submit(Submission { room: slot, messages, key: None, pending }, now, &mut arrived);
         arrived.remove(0).messages.remove(0)
     }
 
