@@ -34,6 +34,11 @@ pub fn slots(count: u32) -> Vec<RoomSlot> {
     (0..count).map(RoomSlot).collect()
 }
 
+/// A message of `bytes` bytes that has no position yet.
+pub fn message(bytes: usize) -> NewMessage {
+    NewMessage { payload: Payload::Binary(vec![0; bytes].into()), who: None, audience: Audience::Everyone }
+}
+
 /// A message, as a relay receives it.
 pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
     let message = NewMessage { payload: Payload::Text(text.into()), who: None, audience };

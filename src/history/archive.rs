@@ -158,20 +158,12 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{history::Audience, wire::Payload};
+    use crate::testing::message;
     use proptest::prelude::*;
     use std::{collections::BTreeSet, time::Duration};
 
     const LIMITS: HistoryLimits =
         HistoryLimits { messages: 10, age: Duration::from_secs(10), bytes: usize::MAX };
-
-    fn message(bytes: usize) -> NewMessage {
-        NewMessage {
-            payload: Payload::Binary(vec![0; bytes].into()),
-            who: None,
-            audience: Audience::Everyone,
-        }
-    }
 
     #[test]
     fn a_client_that_fills_many_rooms_takes_nothing_from_rooms_that_hold_less() {

@@ -165,16 +165,8 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{history::Audience, wire::Payload};
+    use crate::testing::message;
     use proptest::prelude::*;
-
-    fn message(bytes: usize) -> NewMessage {
-        NewMessage {
-            payload: Payload::Binary(vec![0; bytes].into()),
-            who: None,
-            audience: Audience::Everyone,
-        }
-    }
 
     const LIMITS: HistoryLimits = HistoryLimits { messages: 5, age: Duration::from_secs(10), bytes: 1000 };
 

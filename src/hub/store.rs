@@ -126,8 +126,8 @@ mod tests {
     use crate::{
         backplane::Pending,
         config::ByteSize,
-        history::{Audience, HistoryLimits, Message, NewMessage},
-        wire::Payload,
+        history::{HistoryLimits, Message},
+        testing::message,
     };
     use proptest::prelude::*;
     use smallvec::smallvec;
@@ -164,14 +164,6 @@ mod tests {
 
     fn policy(history: HistoryLimits) -> impl FnOnce() -> RoomPolicy {
         move || RoomPolicy { history, greeting: None, presence: false, clients: usize::MAX }
-    }
-
-    fn message(bytes: usize) -> NewMessage {
-        NewMessage {
-            payload: Payload::Binary(vec![0; bytes].into()),
-            who: None,
-            audience: Audience::Everyone,
-        }
     }
 
     fn source(number: u8) -> Source {
