@@ -19,7 +19,7 @@ fn source(path: &Path) -> String {
     entries.map(|entry| source(&entry.expect("an entry").path())).collect()
 }
 
-/// What is wrong with the tests that a cell of the table names: paths, each followed by names of tests in it.
+/// The mistakes in a cell of the table, which names paths, each followed by names of tests in it.
 fn faults(cell: &str) -> Vec<String> {
     let (mut faults, mut path) = (Vec::new(), String::new());
     for word in quoted(cell) {

@@ -37,11 +37,11 @@ pub struct IdempotencyCache<T> {
     most: usize,
     window: Duration,
     results: HashMap<Id, (u64, T)>,
-    /// Within the window, the oldest first.
+    /// The keys within the window, the oldest first.
     held: VecDeque<(Instant, Source, Id)>,
-    /// Beyond it, the oldest first.
+    /// The keys older than the window, the oldest first.
     lapsed: VecDeque<Id>,
-    /// How many are held by whom.
+    /// The number of held keys of each source.
     shares: Ledger,
 }
 

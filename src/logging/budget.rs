@@ -14,7 +14,7 @@ use std::{
 /// The beginning of the time that budgets are counted in.
 static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// How long a budget lasts, in milliseconds.
+/// The period of a budget, in milliseconds.
 const PERIOD_MS: u64 = 1000;
 
 /// The lines of the present second; each second has as many, and none are saved up.

@@ -1,4 +1,4 @@
-//! What the tests and the benchmark share: the program as a process, clients, frames, handshakes, deadlines.
+//! The support that tests and the benchmark share: the program as a process, clients, frames, handshakes, deadlines.
 //!
 //! Nothing here uses the server's own code, so that no mistake of the server is repeated by its tests.
 

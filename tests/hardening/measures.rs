@@ -1,4 +1,4 @@
-//! What a message adds to the metrics.
+//! The figures that a message adds to the metrics.
 
 use crate::{
     process::Launch,

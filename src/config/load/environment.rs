@@ -48,7 +48,7 @@ impl Environment {
     }
 }
 
-/// Whether it begins like ours, and is none of those that Kubernetes and Docker set for a service that is
+/// Returns true for a variable with our prefix, unless Kubernetes or Docker sets it for a service that is
 /// called worldcast (`WORLDCAST_SERVICE_HOST`, `WORLDCAST_PORT=tcp://10.0.0.1:80`, `WORLDCAST_PORT_80_TCP`).
 fn is_ours((name, value): &(String, OsString)) -> bool {
     let of_a_service = name.contains("_SERVICE_HOST")
@@ -97,7 +97,7 @@ fn begins_with_address(text: &str) -> bool {
     text.split(',').next().is_some_and(|first| first.trim().parse::<SocketAddr>().is_ok())
 }
 
-/// What stands between commas; nothing at all is an empty list.
+/// The items between commas; empty text is an empty list.
 fn list(text: &str) -> Spanned<DeValue<'_>> {
     let mut end = 0;
     let spanned = |item: &'_ str| {

@@ -36,7 +36,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, and otherwise with everything that is wrong in all of them at once.
+    /// [`ConfigError`] if the file cannot be read, and otherwise with every mistake of all sources at once.
     pub fn load(file: Option<&Path>, listen: &[SocketAddr]) -> Result<Loaded, ConfigError> {
         load(file, &Environment::new(std::env::vars_os()), listen)
     }

@@ -5,7 +5,7 @@ use super::text::FromText;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::SocketAddr;
 
-/// What an address of a listener is, behind "expected".
+/// The description of a listener's address, after "expected".
 pub const ADDRESS_SYNTAX: &str =
     "an IP address and a port such as \"127.0.0.1:8080\", \"0.0.0.0:80\" or \"[::1]:8080\"";
 
