@@ -16,8 +16,8 @@ test *arguments:
 
 # Checks format and lints of Rust, and the types of static/.
 lint:
-    cargo fmt --check
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
     tests/browser/types.sh
 
 # Builds the documentation of the crate, with warnings as errors.

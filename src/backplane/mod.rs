@@ -1,7 +1,7 @@
 //! The seam where order is made: messages are submitted, get their offsets and are remembered, and arrive.
 //!
-//! The hub submits and receives arrivals. It does not number messages itself, so that a backplane that several nodes share can
-//! take the place of `Single`, whose arrivals come at once.
+//! The hub submits and receives arrivals. It does not number messages itself, so that a backplane that
+//! several nodes share can take the place of `Single`, whose arrivals come at once.
 
 mod idempotency; // requests that were published before
 mod single; // the order of one node by itself
@@ -124,7 +124,8 @@ impl Backplane {
         single.archive.get(slot)
     }
 
-    /// Submits messages of an open room. Their arrival is appended to `arrived`, now or later, in the order of submission.
+    /// Submits messages of an open room, and appends their arrival to `arrived`. The hub handles arrivals
+    /// during the submission only: it does not keep a room for arrivals that come later.
     pub fn submit(&mut self, submission: Submission, now: Instant, arrived: &mut Vec<Arrival>) {
         let Self::Single(single) = self;
         arrived.push(single.publish(submission, now));
