@@ -66,13 +66,8 @@ impl Rooms {
     }
 
     /// Returns the number of rooms.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.by_name.len()
-    }
-
-    /// Returns true without rooms.
-    pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
     }
 
     /// Finds the room of this name for `source`, or begins it. At the bound a room without members gives way: one of the
@@ -92,7 +87,7 @@ impl Rooms {
             return Ok(Opened { slot, begins: None, gave_way: None });
         }
         let mut gave_way = None;
-        if self.len() >= self.max_rooms {
+        if self.count() >= self.max_rooms {
             let deserted = self.deserted.first_to_go(source).ok_or(TooManyRooms)?;
             self.end(deserted);
             gave_way = Some(deserted);
@@ -139,6 +134,19 @@ impl Rooms {
             deserted.inspect(|deserted| self.deserted.insert(*deserted));
         }
         Some(slot)
+    }
+
+    /// Keeps a room from giving way to another, or no longer; nothing changes while it has members.
+    pub fn hold(&mut self, slot: RoomSlot, is_held: bool) {
+        let Some(room) = self.rooms.get_mut(slot.index()).and_then(Option::as_mut) else { return };
+        if room.is_held == is_held {
+            return;
+        }
+        let before = room.deserted();
+        room.is_held = is_held;
+        let after = room.deserted();
+        before.inspect(|deserted| self.deserted.remove(*deserted));
+        after.inspect(|deserted| self.deserted.insert(*deserted));
     }
 
     /// Returns the room at a slot that [`Rooms::open`] returned; `None` after its end.
