@@ -10,6 +10,7 @@ pub mod session; // the actor of one client
 pub mod relay; // the actor that delivers to all clients of one worker thread
 pub mod hub; // the actor that manages rooms and sends their messages to the relays
 pub mod shared; // state that all threads share
+pub mod policy; // the settings as they are used
 pub mod connection; // one socket with its outbox and its deadlines
 pub mod delivery; // messages encoded once for each encoding
 pub mod backplane; // the order of messages, and their history

@@ -6,10 +6,10 @@
 mod idempotency; // requests that were published before
 mod single; // the order of one node by itself
 
-pub use idempotency::{IdempotencyKey, KeyUse, Lookup};
+pub use idempotency::{IdempotencyBounds, IdempotencyKey, KeyUse, Lookup};
 
 use crate::{
-    config::{RoomName, Settings},
+    config::RoomName,
     history::{History, HistoryLimits, Message, NewMessage, Position, Usage},
     ids::{ConnectionId, Reference, RoomSlot},
     limits::{Permit, Source},
@@ -98,9 +98,9 @@ pub enum Backplane {
 }
 
 impl Backplane {
-    /// The backplane that `settings` ask for.
-    pub fn new(settings: &Settings) -> Self {
-        Self::Single(Single::new(settings))
+    /// The backplane of a node whose histories hold at most `history_bytes` together, inclusive.
+    pub fn new(history_bytes: usize, idempotency: IdempotencyBounds) -> Self {
+        Self::Single(Single::new(history_bytes, idempotency))
     }
 
     /// Begins an empty history for the room at `slot`.

@@ -2,9 +2,9 @@
 
 use super::{
     Arrival, Published, Submission,
-    idempotency::{IdempotencyCache, KeyUse},
+    idempotency::{IdempotencyBounds, IdempotencyCache, KeyUse},
 };
-use crate::{config::Settings, history::Archive};
+use crate::history::Archive;
 use std::time::Instant;
 
 /// The backplane of a node that shares its rooms with no other.
@@ -14,10 +14,10 @@ pub struct Single {
 }
 
 impl Single {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(history_bytes: usize, idempotency: IdempotencyBounds) -> Self {
         Self {
-            archive: Archive::new(settings.limits.history_bytes_total.bytes()),
-            idempotency: IdempotencyCache::new(settings.publish.retries, settings.publish.idempotency_window),
+            archive: Archive::new(history_bytes),
+            idempotency: IdempotencyCache::new(idempotency.keys, idempotency.window),
         }
     }
 

@@ -120,14 +120,6 @@ pub struct HistorySettings {
     pub bytes: ByteSize,
 }
 
-impl HistorySettings {
-    /// Returns the interval in which expired messages are removed: a quarter of the age, but from 5
-    /// ms to 1 s.
-    pub fn expiry_interval(&self) -> Duration {
-        (self.age / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
-    }
-}
-
 impl Default for HistorySettings {
     fn default() -> Self {
         Self { messages: 256, age: Duration::from_secs(600), bytes: ByteSize::from_mib(1) }
@@ -202,16 +194,6 @@ pub struct SessionSettings {
     /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or empty for a random one
     /// that ends with the process.
     pub secret: Secret,
-}
-
-impl SessionSettings {
-    /// Returns the interval in which the deadlines of sessions are checked: a quarter of the
-    /// shortest one, but from 5 ms to 1 s.
-    pub fn sweep_interval(&self) -> Duration {
-        let deadlines = [self.ping_after, self.pong_within, self.stalled_write, self.close_within];
-        let shortest = deadlines.into_iter().min().unwrap_or_default();
-        (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
-    }
 }
 
 impl Default for SessionSettings {

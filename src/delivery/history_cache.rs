@@ -284,10 +284,9 @@ fn encoded(message: &Message, encoding: Encoding) -> Bytes {
 mod tests {
     use super::*;
     use crate::{
-        config::Settings,
         history::{Audience, History, HistoryLimits, HistoryRequest, NewMessage},
         protocol::Framing,
-        testing::{slot, slots},
+        testing::{HISTORY, slot, slots},
         wire::Payload,
     };
     use proptest::prelude::*;
@@ -301,7 +300,7 @@ mod tests {
     }
 
     fn history() -> History {
-        History::new(HistoryLimits::of(&Settings::default().history))
+        History::new(HISTORY)
     }
 
     fn append(history: &mut History, text: &str, audience: Audience) {
@@ -396,7 +395,7 @@ mod tests {
             steps in prop::collection::vec((0..4_usize, 0..60_usize, 0..12_usize, any::<bool>()), 1..80),
             capacity in 0..3000_usize,
         ) {
-            let limits = HistoryLimits { messages: 20, ..HistoryLimits::of(&Settings::default().history) };
+            let limits = HistoryLimits { messages: 20, ..HISTORY };
             let (mut cache, mut history) = (cache(capacity), History::new(limits));
             let (anna, bert) = (SpeakerId::next(), SpeakerId::next());
             for (encoding, length, messages, is_said) in steps {

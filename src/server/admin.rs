@@ -50,7 +50,7 @@ impl Admin {
     /// [`StartError::Listen`] if an address cannot be bound, [`StartError::Admin`] if it cannot be
     /// served.
     pub fn start(context: ServerContext, readiness: Readiness) -> Result<Self, StartError> {
-        let listeners = listener::bind_admin(&context.shared.settings)?;
+        let listeners = listener::bind_admin(&context.shared.startup, &context.shared.policy.load().session)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let Some(first) = addresses.first().copied() else {
             return Ok(Self { server: None, addresses });
@@ -111,8 +111,8 @@ async fn metrics(
     request: HttpRequest,
     context: web::Data<ServerContext>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let Shared { settings, metrics, limits, .. } = &*context.shared;
-    let all = settings.limits.in_flight_bytes.bytes();
+    let Shared { metrics, limits, .. } = &*context.shared;
+    let all = limits.sizes.in_flight;
     let free = limits.in_flight.available_permits();
     metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
     metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
