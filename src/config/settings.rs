@@ -136,7 +136,7 @@ pub struct PublishSettings {
     pub keys: Vec<Secret>,
     /// Idempotency keys in memory, over all rooms; beyond it the oldest are forgotten, or a request
     /// is refused with 503.
-    pub retries: usize,
+    pub idempotency_keys: usize,
     /// The time for which each idempotency key is certainly kept; after it the oldest are forgotten
     /// first.
     #[serde(with = "super::values::duration")]
@@ -145,7 +145,12 @@ pub struct PublishSettings {
 
 impl Default for PublishSettings {
     fn default() -> Self {
-        Self { anyone: true, keys: Vec::new(), retries: 100_000, idempotency_window: Duration::from_secs(60) }
+        Self {
+            anyone: true,
+            keys: Vec::new(),
+            idempotency_keys: 100_000,
+            idempotency_window: Duration::from_secs(60),
+        }
     }
 }
 
@@ -252,7 +257,7 @@ pub struct LimitSettings {
     pub history_bytes_total: ByteSize,
     /// Bytes of encoded histories that each worker thread caches for clients that join; 0 caches
     /// none.
-    pub recall_cache_bytes: ByteSize,
+    pub history_cache_bytes: ByteSize,
 }
 
 impl Default for LimitSettings {
@@ -267,7 +272,7 @@ impl Default for LimitSettings {
             answer_bytes: ByteSize::from_mib(64),
             outbox_bytes_total: ByteSize::from_mib(1024),
             history_bytes_total: ByteSize::from_mib(256),
-            recall_cache_bytes: ByteSize::from_mib(4),
+            history_cache_bytes: ByteSize::from_mib(4),
         }
     }
 }

@@ -132,13 +132,13 @@ impl HistoryCache {
 
     fn count(&mut self, bytes: i64) {
         self.held = self.held.saturating_add_signed(bytes as isize);
-        self.metrics.recall_cache_bytes.inc_by(bytes);
+        self.metrics.history_cache_bytes.inc_by(bytes);
     }
 }
 
 impl Drop for HistoryCache {
     fn drop(&mut self) {
-        self.metrics.recall_cache_bytes.dec_by(self.held as i64);
+        self.metrics.history_cache_bytes.dec_by(self.held as i64);
     }
 }
 
@@ -352,11 +352,11 @@ mod tests {
         }
         cache.slice(slot(), RAW, &last(&history, 5), SpeakerId::next());
         assert!(cache.held > 5_000);
-        assert_eq!(metrics.recall_cache_bytes.get(), cache.held as i64);
+        assert_eq!(metrics.history_cache_bytes.get(), cache.held as i64);
         cache.drop_unused(Instant::now());
         assert!(cache.held > 0, "it was just used");
         cache.drop_unused(Instant::now() + HistoryCache::LIFETIME);
-        assert_eq!((cache.held, metrics.recall_cache_bytes.get(), cache.order.len()), (0, 0, 0));
+        assert_eq!((cache.held, metrics.history_cache_bytes.get(), cache.order.len()), (0, 0, 0));
     }
 
     #[test]

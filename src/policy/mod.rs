@@ -1,9 +1,9 @@
 //! The policy: the settings as they are used, as far as they can change while sessions stay.
 //!
-//! [`Settings`] are what an operator writes. Only [`Policy::new`] and [`Startup::new`] read them:
-//! a policy can be replaced in [`Shared`](crate::shared::Shared) while the server runs, a
-//! [`Startup`] holds from the start of the server to its end. Both take the settings apart key by
-//! key, so a new key does not compile until it belongs to one of them.
+//! [`Settings`] are what an operator writes. A server reads them in [`Policy::new`] and
+//! [`Startup::new`] only: a policy can be replaced in [`Shared`](crate::shared::Shared) while the
+//! server runs, a [`Startup`] holds from the start of the server to its end. Both take the settings
+//! apart key by key, so a new key does not compile until it belongs to one of them.
 //!
 //! A request, a handshake and a timer load the policy when they need it, and a session keeps what
 //! it took at its beginning.
@@ -123,14 +123,14 @@ impl Policy {
             log,
             admin: _, // see `Startup`
         } = settings;
-        let PublishSettings { anyone: _, keys, retries, idempotency_window } = publish; // `anyone`: see `RoomPolicies`
+        let PublishSettings { anyone: _, keys, idempotency_keys, idempotency_window } = publish; // `anyone`: see `RoomPolicies`
         let CompressionSettings { enabled, level, threshold } = compression;
         let ShutdownSettings { drain } = shutdown;
         Self {
             keys: ApiKeys::new(keys),
             origins: Origins::new(origins),
             rooms: RoomPolicies::new(rooms, history, publish, session),
-            idempotency: IdempotencyBounds { keys: *retries, window: *idempotency_window },
+            idempotency: IdempotencyBounds { keys: *idempotency_keys, window: *idempotency_window },
             session: SessionPolicy::new(session),
             limits: LimitPolicy::new(limits),
             compresses: *enabled,
@@ -197,7 +197,7 @@ impl LimitPolicy {
             answer_bytes: _,    // see `Startup`
             outbox_bytes_total,
             history_bytes_total,
-            recall_cache_bytes,
+            history_cache_bytes,
         } = settings;
         Self {
             connections: ConnectionBounds {
@@ -208,7 +208,7 @@ impl LimitPolicy {
             rooms: *rooms,
             outbox_bytes_total: outbox_bytes_total.bytes(),
             history_bytes_total: history_bytes_total.bytes(),
-            history_cache_bytes: recall_cache_bytes.bytes(),
+            history_cache_bytes: history_cache_bytes.bytes(),
         }
     }
 }

@@ -138,7 +138,11 @@ fn limits_and_compression(Settings { limits, compression, .. }: &Settings) -> Ve
         bound(limits.connections > 0, "limits.connections", AT_LEAST_ONE),
         bound(limits.rooms > 0, "limits.rooms", AT_LEAST_ONE),
         bound(limits.in_flight_bytes <= MAX_COUNTED, "limits.in_flight_bytes", "must be at most 2GiB"),
-        bound(limits.recall_cache_bytes <= MAX_COUNTED, "limits.recall_cache_bytes", "must be at most 2GiB"),
+        bound(
+            limits.history_cache_bytes <= MAX_COUNTED,
+            "limits.history_cache_bytes",
+            "must be at most 2GiB",
+        ),
         bound(level.contains(&compression.level), "compression.level", "must be 1 (fast) to 9 (small)"),
     ]
 }
