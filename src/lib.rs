@@ -3,6 +3,8 @@
 //!
 //! The modules are listed in the order in which a message passes through them; each imports only
 //! from those below it. docs/architecture.md has the picture.
+//!
+//! The modules are public for the tests: this crate is a program and has no stable API.
 
 pub mod server; // listeners, worker threads, shutdown
 pub mod http; // requests, responses and the opening handshake
@@ -28,5 +30,6 @@ pub mod clock; // the clock of one thread, from which deadlines are counted
 pub mod ids; // identifiers of connections, speakers, relays and rooms
 pub mod config; // settings: reading, checking and printing
 pub mod metrics; // metrics for Prometheus
+pub mod readiness; // why a load balancer must not send clients
 pub mod exit; // exit codes of the process
 pub mod logging; // the log on standard error

@@ -8,34 +8,15 @@ use super::{StartError, context::ServerContext};
 use crate::{
     http::{LocalAddress, guard},
     logging,
+    readiness::Readiness,
     shared::Shared,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header, middleware::from_fn, web,
 };
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use serde_json::json;
+use std::{net::SocketAddr, sync::atomic::Ordering};
 use tokio::net::TcpStream;
-
-/// The flag for load balancers: true while the server takes new clients.
-#[derive(Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// Sets the flag; `GET /ready` responds with 200 or 503.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// The running admin listener.
 pub struct Admin {
@@ -100,10 +81,12 @@ async fn health() -> &'static str {
     "ok\n"
 }
 
+/// Handles `GET /ready`: 503 with the reasons while there are any.
 async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
-    match readiness.get() {
+    let reasons = readiness.reasons();
+    match reasons.is_empty() {
         true => HttpResponse::Ok().body("ready\n"),
-        false => HttpResponse::ServiceUnavailable().body("not ready\n"),
+        false => HttpResponse::ServiceUnavailable().json(json!({ "reasons": reasons })),
     }
 }
 

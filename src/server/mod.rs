@@ -20,10 +20,11 @@ use crate::{
     limits::Descriptors,
     logging::TARGET,
     policy::{Policy, Startup},
+    readiness::{NotReady, Readiness},
     shared::Shared,
 };
 use actix::prelude::*;
-use admin::{Admin, Readiness};
+use admin::Admin;
 use context::ServerContext;
 use log::{info, warn};
 use std::{
@@ -105,10 +106,11 @@ impl Server {
         let hub = start_hub(&shared);
         let context = ServerContext::new(shared.clone(), hub.clone(), &addresses);
         let readiness = Readiness::default();
+        readiness.add(NotReady::Starting);
         let admin = Admin::start(context.clone(), readiness.clone())?;
         let workers = Workers::start(listeners, &context).map_err(StartError::Workers)?;
         shared.limits.descriptors.report(policy.limits.connections.all);
-        readiness.set(true);
+        readiness.remove(NotReady::Starting);
         let stop = Stop { workers, hub, readiness, shared };
         Ok(Self { addresses, admin, stop })
     }
@@ -169,7 +171,7 @@ impl Stop {
     /// after `shutdown.drain`, `session.close_within`, and a second for dropping the remaining
     /// ones.
     pub async fn gracefully(&self) {
-        self.readiness.set(false);
+        self.readiness.add(NotReady::Draining);
         self.workers.close();
         let (drain, close_within) = (self.drain(), self.shared.policy.load().session.deadlines.close_within);
         self.hub.do_send(Drain { over: drain }); // once
