@@ -13,9 +13,13 @@ pub use settings::*;
 pub use values::{
     address::ADDRESS_SYNTAX,
     byte_size::ByteSize,
+    host::Host,
+    host_pattern::HostPattern,
+    hosts::PatternError,
+    origin_pattern::OriginPattern,
     room_name::{RoomName, RoomNameError},
     secret::Secret,
-    web_origin::{Host, HostPattern, OriginPattern, PatternError, WebOrigin, default_port},
+    web_origin::{WebOrigin, default_port},
 };
 
 /// The text of `config/default.toml`: every key with its default and a comment.
