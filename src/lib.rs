@@ -28,4 +28,5 @@ pub mod ids; // identifiers of connections, speakers, relays and rooms
 pub mod config; // settings: reading, checking and printing
 pub mod metrics; // metrics for Prometheus
 pub mod exit; // exit codes of the process
+pub mod shell; // words of command lines that the program prints
 pub mod logging; // the log on standard error
