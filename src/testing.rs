@@ -4,6 +4,7 @@ use crate::{
     backplane::Speaker,
     config::Settings,
     delivery::Broadcast,
+    exit::Exit,
     history::{Audience, History, HistoryLimits, NewMessage},
     hub::Hub,
     ids::{ConnectionId, RelayId, RoomSlot},
@@ -13,7 +14,14 @@ use crate::{
     wire::Payload,
 };
 use actix::{Actor, Addr};
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    env,
+    future::pending,
+    process::{Command, Stdio},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The context of a worker without a relay, and the hub that it sends to.
 pub fn worker() -> (Rc<WorkerContext>, Addr<Hub>) {
@@ -45,4 +53,22 @@ pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
     let speaker = audience.excluded().map(|_| Speaker { connection: ConnectionId::next(), reference: None });
     let mut history = History::new(HistoryLimits::of(&Settings::default().history));
     Broadcast::message(history.append(message, Instant::now()), speaker, None)
+}
+
+/// Set in the process that is to fail.
+const FAILS: &str = "WORLDCAST_TEST_FAILS";
+
+/// Runs the test of this `name` in a process of its own, where it does what is `fatal`; that process
+/// must end with the code of a panic.
+pub fn ends_the_process(name: &str, fatal: impl Future) {
+    if env::var_os(FAILS).is_some() {
+        return actix_rt::System::new().block_on(async {
+            fatal.await;
+            let end = tokio::time::timeout(Duration::from_secs(20), pending::<()>());
+            end.await.expect("the end of this process");
+        });
+    }
+    let mut process = Command::new(env::current_exe().expect("this program"));
+    process.args(["--exact", name]).env(FAILS, "1").stdout(Stdio::null()).stderr(Stdio::null());
+    assert_eq!(process.status().expect("it runs").code(), Some(Exit::Panic.code().into()));
 }
