@@ -2,7 +2,11 @@
 //! socket.
 
 use super::{
-    AppState, access::origin::check_origin, query::Query, recall::history_request, refusal::Refusal,
+    AppState,
+    access::origin::{check_host, check_origin},
+    query::Query,
+    recall::history_request,
+    refusal::Refusal,
 };
 use crate::{
     config::RoomName,
@@ -24,6 +28,7 @@ use percent_encoding::percent_decode_str;
 /// # Errors
 /// The [`Refusal`] of the first rule that the request violates.
 pub async fn upgrade(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
+    check_host(&request)?;
     if !asks_for_upgrade(&request) {
         return Err(plain_request(&request));
     }
@@ -137,10 +142,7 @@ fn verify(request: &HttpRequest) -> Result<(), Refusal> {
     if has_token(headers, header::CONNECTION, "close") {
         return Err(Refusal::Handshake("the Connection header must not contain `close`"));
     }
-    if !is_single(headers, header::HOST) {
-        return Err(Refusal::Handshake("one Host header is required"));
-    }
-    if !is_single(headers, header::SEC_WEBSOCKET_KEY) {
+    if headers.get_all(header::SEC_WEBSOCKET_KEY).count() != 1 {
         return Err(Refusal::Handshake("one Sec-WebSocket-Key header is required"));
     }
     if headers.get_all(header::SEC_WEBSOCKET_VERSION).nth(1).is_some() {
@@ -155,10 +157,6 @@ fn has_body(headers: &header::HeaderMap) -> bool {
     let is_zero =
         |length: &header::HeaderValue| length.to_str().is_ok_and(|length| length.trim().parse() == Ok(0_u64));
     headers.contains_key(header::TRANSFER_ENCODING) || !headers.get_all(header::CONTENT_LENGTH).all(is_zero)
-}
-
-fn is_single(headers: &header::HeaderMap, name: header::HeaderName) -> bool {
-    headers.get_all(name).count() == 1
 }
 
 fn refusal_of(error: ws::HandshakeError) -> Refusal {

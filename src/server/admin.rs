@@ -6,7 +6,7 @@
 use super::listener;
 use super::{StartError, context::ServerContext};
 use crate::{
-    http::{LocalAddress, guard},
+    http::{LocalAddress, guard, not_found, readable, refuse_foreign_names, without_path},
     logging,
     shared::Shared,
 };
@@ -59,12 +59,15 @@ impl Admin {
             App::new()
                 .app_data(context.state.clone())
                 .app_data(LocalAddress(first)) // for connections without an address of their own
+                .wrap(from_fn(refuse_foreign_names))
                 .wrap(from_fn(guard))
                 .app_data(web::Data::new(context.clone()))
                 .app_data(web::Data::new(readiness.clone()))
-                .route("/health", web::get().to(health))
-                .route("/ready", web::get().to(ready))
-                .route("/metrics", web::get().to(metrics))
+                .service(readable("/health", health))
+                .service(readable("/ready", ready))
+                .service(readable("/metrics", metrics))
+                .service(web::resource("/{other:.*}").default_service(web::to(not_found)))
+                .default_service(web::to(without_path))
         };
         let mut server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
         server = server.on_connect(|socket, data| {

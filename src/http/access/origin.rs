@@ -13,6 +13,7 @@ use crate::{
 };
 use actix_web::{
     HttpRequest,
+    dev::RequestHead,
     http::{Version, header},
 };
 use std::{
@@ -37,6 +38,21 @@ impl Origins {
             hosts: settings.hosts.clone(),
             everyone: settings.allowed.iter().any(OriginPattern::is_any),
             ports: listeners.iter().map(SocketAddr::port).collect(),
+        }
+    }
+
+    /// Refuses a request from a page that may not connect.
+    ///
+    /// # Errors
+    /// [`Refusal::Origin`] for such a page, or for several `Origin` headers.
+    pub fn check(&self, head: &RequestHead) -> Result<(), Refusal> {
+        let mut origins = head.headers.get_all(header::ORIGIN);
+        let Some(origin) = origins.next() else { return Ok(()) };
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        let host = host(head)?.unwrap_or_default();
+        match origins.next().is_none() && self.allows(&origin, &host) {
+            true => Ok(()),
+            false => Err(Refusal::Origin(origin.into_owned())),
         }
     }
 
@@ -121,8 +137,8 @@ pub struct LocalAddress(pub SocketAddr);
 /// its own address.
 ///
 /// # Errors
-/// [`Refusal::Host`] for another name; [`Refusal::HostHeader`], or [`Refusal::Handshake`] in a
-/// handshake, without exactly one `Host` where HTTP requires it.
+/// [`Refusal::Host`] for another name, and [`Refusal::Request`] without exactly one `Host` where
+/// HTTP requires it.
 pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
     let origins = &AppState::of(request).origins;
     let answers_to =
@@ -130,23 +146,23 @@ pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
             (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
             (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
         };
-    match (host(request)?, request.version()) {
+    match (host(request.head())?, request.version()) {
         (Some(host), _) if answers_to(&host) => Ok(()),
         (Some(host), _) => Err(Refusal::Host(host.into_owned())),
         (None, Version::HTTP_09 | Version::HTTP_10) => Ok(()), // no browser speaks it
-        (None, _) => Err(Refusal::host_header(request)),
+        (None, _) => Err(Refusal::no_host()),
     }
 }
 
 /// Returns the client's name for the server: the authority of a target in absolute form (RFC 9112
 /// §3.2.2), or else `Host`.
-fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
-    if let Some(authority) = request.uri().authority() {
+fn host(head: &RequestHead) -> Result<Option<Cow<'_, str>>, Refusal> {
+    if let Some(authority) = head.uri.authority() {
         return Ok(Some(authority.as_str().into()));
     }
-    let mut hosts = request.headers().get_all(header::HOST);
+    let mut hosts = head.headers.get_all(header::HOST);
     match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => Err(Refusal::host_header(request)),
+        (_, Some(_)) => Err(Refusal::several_hosts()),
         (host, None) => Ok(host.map(|host| String::from_utf8_lossy(host.as_bytes()))),
     }
 }
@@ -157,14 +173,7 @@ fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
 /// # Errors
 /// [`Refusal::Origin`] for such a page, or for several `Origin` headers.
 pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
-    let mut origins = request.headers().get_all(header::ORIGIN);
-    let Some(origin) = origins.next() else { return Ok(()) };
-    let origin = String::from_utf8_lossy(origin.as_bytes());
-    let host = host(request)?.unwrap_or_default();
-    match origins.next().is_none() && AppState::of(request).origins.allows(&origin, &host) {
-        true => Ok(()),
-        false => Err(Refusal::Origin(origin.into_owned())),
-    }
+    AppState::of(request).origins.check(request.head())
 }
 
 #[cfg(test)]
