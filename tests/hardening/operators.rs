@@ -31,6 +31,17 @@ async fn metrics_are_openmetrics_for_who_knows_it_and_plain_text_for_a_browser()
 }
 
 #[tokio::test]
+async fn who_rules_openmetrics_out_gets_the_classic_format() {
+    let server = Launch::with::<&str>(&[]).start();
+    for accept in ["application/openmetrics-text;q=0", "application/openmetrics-text;q=0.1,text/plain"] {
+        let answer =
+            get_with(server.admin, "/metrics", &format!("Host: localhost\r\nAccept: {accept}")).await;
+        assert!(answer.to_lowercase().contains("\r\ncontent-type: text/plain; version=0.0.4"), "{answer}");
+        assert!(!answer.contains("# EOF"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_operators_ask_in_vain_is_refused_as_elsewhere_and_counted() {
     let server = Launch::with::<&str>(&[]).start();
     for (request_line, status, code) in [
