@@ -3,9 +3,11 @@
 
 use super::{
     AppState,
-    access::origin::{check_host, check_origin},
-    query::Query,
-    recall::history_request,
+    access::{
+        origin::check_host,
+        rights::{Purpose, rights},
+    },
+    query::{Query, history_request},
     refusal::Refusal,
 };
 use crate::{
@@ -74,9 +76,8 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 /// Returns the response 101, with the [`Handshake`] in its extensions.
 fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
-    check_origin(request)?;
     let room_settings = state.shared.settings.room(&room);
-    let may_publish = room_settings.anyone || state.has_key(request)?;
+    let rights = rights(request, Purpose::Join(&room_settings))?;
     let query = Query::of(request)?;
     let echo = query.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
@@ -103,7 +104,7 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
             slot,
             room,
             echo: echo.unwrap_or(room_settings.echo),
-            may_publish,
+            rights,
             encoding,
             peer,
         },
@@ -113,20 +114,6 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
         messages_per_second: room_settings.messages_per_second,
     });
     Ok(response)
-}
-
-impl AppState {
-    /// Returns true if the request has a valid key; without a key a client may only subscribe.
-    ///
-    /// # Errors
-    /// [`Refusal::Key`] with a key that is not valid.
-    fn has_key(&self, request: &HttpRequest) -> Result<bool, Refusal> {
-        match self.keys.check(request) {
-            Ok(()) => Ok(true),
-            Err(Refusal::KeyRequired) => Ok(false),
-            Err(refusal) => Err(refusal),
-        }
-    }
 }
 
 /// Verifies the request. This is stricter than `ws::handshake`, which accepts versions 7 and 8 and

@@ -6,14 +6,13 @@ mod guard; // checks of every request, counts of every refusal
 mod request_body; // request bodies, read within bounds
 mod publish; // publishing over HTTP
 mod sse; // Server-Sent Events
-mod recall; // the requested part of a history
 mod page; // files for browsers
 mod held_body; // responses that hold a permit until they are sent
 mod refusal; // refusals with status, code and sentence
 mod rooms; // the state and the messages of rooms
 mod history; // histories as JSON, piece by piece
 mod handshake; // the opening handshake
-mod query; // parameters in the query of a request
+mod query; // parameters in the query of a request, the requested part of a history
 
 pub use access::origin::LocalAddress;
 pub use guard::{Asked, guard, refuse, refuse_foreign_names};

@@ -2,7 +2,7 @@
 
 use super::{
     AppState,
-    access::origin::check_origin,
+    access::rights::{Purpose, rights},
     refusal::Refusal,
     request_body::{self, BodyReader, RequestBody},
 };
@@ -99,11 +99,8 @@ impl Item {
 /// Checks that the request may publish in the room; returns the length of the largest message there
 /// in bytes.
 fn check(request: &HttpRequest, state: &AppState, room: &RoomName) -> Result<usize, Refusal> {
-    check_origin(request)?;
     let room_settings = state.shared.settings.room(room);
-    if !room_settings.anyone {
-        state.keys.check(request)?;
-    }
+    rights(request, Purpose::Publish(&room_settings))?;
     Ok(room_settings.max_message.bytes())
 }
 
