@@ -213,6 +213,26 @@ async fn an_upgrade_that_is_ignored_has_a_line_and_is_no_refusal() {
 }
 
 #[actix_web::test]
+async fn a_request_without_a_path_has_a_line_like_other_requests() {
+    let mut program = Binary::spawn(&[("RUST_LOG", "worldcast=debug")]);
+    let lines = program.writes_until_it_listens().await;
+    let page = lines.iter().find_map(|line| line.split_once("page at http://")?.1.split('/').next());
+    let page: SocketAddr = page.expect("a line").parse().expect("an address");
+    for (asked, why) in [
+        ("GET *", "not a request of HTTP/1.1: the target of a request is a path"),
+        ("CONNECT localhost:80", "this address answers GET, HEAD, POST, OPTIONS only"),
+    ] {
+        let mut client = Raw::connect(page).await;
+        let address = client.local_address();
+        client.sends(format!("{asked} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        client.reads_head().await;
+        let line = program.writes().await;
+        let expected = format!(" DEBUG worldcast] refused {asked}: {why}\trequest from {address} in -");
+        assert!(line.ends_with(&expected), "{line}");
+    }
+}
+
+#[actix_web::test]
 async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
     let mut program = Binary::spawn(&[]);
     let lines = program.writes_until_it_listens().await;

@@ -17,8 +17,8 @@ const MAX_AGE: usize = 600;
 
 /// Returns the middleware that lets pages of allowed origins read responses, refusals included.
 ///
-/// It allows every method and header: what the resource does not know is refused there, in a
-/// response that the page can read. [`vary`] says what responses depend on.
+/// It allows every method and header: the resource refuses those that it does not know, in a
+/// response that the page can read. [`vary`] adds the header `Vary`.
 pub fn cors(state: web::Data<AppState>) -> Cors {
     Cors::default()
         .allowed_origin_fn(move |_, head| state.origins.check(head).is_ok())
@@ -53,7 +53,7 @@ pub async fn judge_preflight<B: MessageBody + 'static>(
     }
     let answer = next.call(request).await?;
     match answer.response().error().and_then(|error| error.as_error::<CorsError>()) {
-        // A method that HTTP does not have, or no origin: then it is an ordinary OPTIONS.
+        // The request names no origin, or a method that actix-cors does not know.
         Some(_) => Ok(answer.error_response(Refusal::MethodNotAllowed(METHODS))),
         None => Ok(answer.map_into_boxed_body()),
     }

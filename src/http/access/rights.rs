@@ -26,8 +26,8 @@ pub enum Purpose<'a> {
 /// Returns the rights of the sender of `request`, if they suffice for its purpose.
 ///
 /// A page of an origin that may not connect has none. A member needs a key only to publish, so one
-/// without a key joins nevertheless. What is read needs no check of its own: a browser shows it to
-/// a page only with the headers of CORS.
+/// without a key joins nevertheless. Reading needs no check: a browser shows the response to a page
+/// only with the headers of CORS.
 ///
 /// # Errors
 /// [`Refusal::Origin`]; [`Refusal::KeyRequired`] or [`Refusal::Key`] where a key is needed.
