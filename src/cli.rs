@@ -14,6 +14,7 @@ use worldcast::{
     config::{ADDRESS_SYNTAX, ByteSize, RoomName, Settings},
     exit::Exit,
     server::StartError,
+    shell::{quoted, quoted_path},
 };
 
 const SETTINGS: &str = "\
@@ -166,7 +167,7 @@ impl Cli {
         if listen != settings.listen || !self.listen().is_empty() {
             words.extend(listen.iter().map(|address| format!("--listen {}", quoted(&address.to_string()))));
         }
-        words.extend(self.config.iter().map(|file| format!("--config {}", quoted(&file.to_string_lossy()))));
+        words.extend(self.config.iter().map(|file| format!("--config {}", quoted_path(file))));
         anyhow!("{error}: `{}`", words.join(" "))
     }
 
@@ -204,15 +205,6 @@ impl Room {
             }
         };
         Ok(Address { server, trust, room, key, patience, silence, last })
-    }
-}
-
-/// Returns `word` as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=@%+".contains(&byte);
-    match word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

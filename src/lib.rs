@@ -29,6 +29,7 @@ mod testing; // set-ups of unit tests
 pub mod clock; // the clock of one thread, from which deadlines are counted
 pub mod readiness; // why a load balancer must not send clients
 pub mod exit; // exit codes of the process
+pub mod shell; // words of command lines that the program prints
 pub mod logging; // the log on standard error
 pub mod metrics; // metrics for Prometheus
 pub mod ids; // identifiers of connections, speakers, relays and rooms

@@ -4,6 +4,7 @@ use crate::{
     backplane::Speaker,
     config::Settings,
     delivery::Broadcast,
+    exit::Exit,
     history::{Audience, History, HistoryLimits, NewMessage},
     hub::Hub,
     ids::{ConnectionId, RelayId, RoomSlot},
@@ -14,6 +15,9 @@ use crate::{
 };
 use actix::{Actor, Addr};
 use std::{
+    env,
+    future::pending,
+    process::{Command, Stdio},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -51,4 +55,22 @@ pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
     let speaker = audience.excluded().map(|_| Speaker { connection: ConnectionId::next(), reference: None });
     let mut history = History::new(HISTORY);
     Broadcast::message(history.append(message, Instant::now()), speaker, None)
+}
+
+/// Set in the process that is to fail.
+const FAILS: &str = "WORLDCAST_TEST_FAILS";
+
+/// Runs the test of this `name` in a process of its own, where it does what is `fatal`; that process
+/// must end with the code of a panic.
+pub fn ends_the_process(name: &str, fatal: impl Future) {
+    if env::var_os(FAILS).is_some() {
+        return actix_rt::System::new().block_on(async {
+            fatal.await;
+            let end = tokio::time::timeout(Duration::from_secs(20), pending::<()>());
+            end.await.expect("the end of this process");
+        });
+    }
+    let mut process = Command::new(env::current_exe().expect("this program"));
+    process.args(["--exact", name]).env(FAILS, "1").stdout(Stdio::null()).stderr(Stdio::null());
+    assert_eq!(process.status().expect("it runs").code(), Some(Exit::Panic.code().into()));
 }

@@ -41,7 +41,8 @@ pub fn resource(path: &str) -> Resource {
 ///
 /// # Errors
 /// [`Refusal::NotFound`] without such a file, [`Refusal::Busy`] while file descriptors are short,
-/// and [`Refusal::File`] if the file cannot be read.
+/// [`Refusal::Precondition`] or [`Refusal::Range`] where the request has a condition or a range that
+/// the file does not meet, and [`Refusal::File`] if the file cannot be read.
 pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
     let name = match request.match_info().query("file") {
         "" => "index.html",
@@ -93,8 +94,14 @@ fn existing_directory(configured: &Path) -> Option<PathBuf> {
 fn from_directory(request: &HttpRequest, directory: &Path, name: &str) -> Result<HttpResponse, Refusal> {
     let path = resolve(directory, name).map_err(|error| refusal_of(&error, name))?;
     let file = NamedFile::open(path).map_err(|error| refusal_of(&error, name))?;
+    let length = file.metadata().len();
     let file = file.set_content_type(content_type(name)).disable_content_disposition();
-    Ok(file.use_last_modified(false).into_response(request)) // the entity tag is more precise
+    let response = file.use_last_modified(false).into_response(request); // the entity tag is more precise
+    match response.status() {
+        StatusCode::PRECONDITION_FAILED => Err(Refusal::Precondition),
+        StatusCode::RANGE_NOT_SATISFIABLE => Err(Refusal::Range(length)),
+        _ => Ok(response),
+    }
 }
 
 /// Converts `error`: a missing file is an error of the client; any other error is the server's and

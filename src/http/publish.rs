@@ -2,7 +2,7 @@
 
 use super::{
     AppState,
-    access::origin::check_origin,
+    access::rights::{Purpose, rights},
     refusal::Refusal,
     request_body::{self, BodyReader, RequestBody},
 };
@@ -100,11 +100,8 @@ impl Item {
 /// Checks that the request may publish in the room; returns the length of the largest message there
 /// in bytes.
 fn check(request: &HttpRequest, state: &AppState, room: &RoomName) -> Result<usize, Refusal> {
-    check_origin(request)?;
     let policy = state.shared.policy.load().rooms.of(room);
-    if !policy.anyone {
-        state.check_key(request)?;
-    }
+    rights(request, Purpose::Publish(&policy))?;
     Ok(policy.max_message)
 }
 

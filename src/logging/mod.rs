@@ -52,10 +52,7 @@ pub(crate) use log_client;
 /// # Panics
 /// Panics if the process has a logger already.
 pub fn start(settings: &LogSettings) {
-    let log = env_logger::Builder::new()
-        .filter_level(LevelFilter::Warn) // the libraries' own lines
-        .filter_module(TARGET, settings.level)
-        .parse_default_env()
+    let log = filtered(settings.level, &std::env::var("RUST_LOG").unwrap_or_default())
         .target(Target::Pipe(Box::new(writer::Writer::start())))
         .write_style(style())
         .build();
@@ -63,6 +60,26 @@ pub fn start(settings: &LogSettings) {
     log::set_max_level(log.filter());
     log::set_boxed_logger(Box::new(Throttle::new(log))).expect("the log is started once");
     std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Returns a log of the lines that pass `directives`, the value of `RUST_LOG`. `level` holds for the
+/// program's own lines unless a directive is about them: one with their target, or one without any,
+/// which is about all lines.
+fn filtered(level: LevelFilter, directives: &str) -> env_logger::Builder {
+    let mut log = env_logger::Builder::new();
+    log.filter_level(LevelFilter::Warn); // the libraries' own lines
+    if !has_level_for_all(directives) {
+        log.filter_module(TARGET, level);
+    }
+    log.parse_filters(directives);
+    log
+}
+
+/// Returns true if one of the directives is a level without a target, as in `info` and
+/// `actix_http=trace,debug`. The part behind a slash is a pattern for the text of lines.
+fn has_level_for_all(directives: &str) -> bool {
+    let (directives, _) = directives.split_once('/').unwrap_or((directives, ""));
+    directives.split(',').any(|directive| directive.trim().parse::<LevelFilter>().is_ok())
 }
 
 /// Logs a panic. The standard hook would block while the reader of standard error stalls.
@@ -75,4 +92,39 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 fn style() -> WriteStyle {
     let is_colored = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if is_colored && std::io::stderr().is_terminal() { WriteStyle::Always } else { WriteStyle::Never }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use log::{Level, Log, Metadata};
+
+    #[test]
+    fn rust_log_overrides_the_level_where_it_says_one() {
+        let passes = |directives, target, level| {
+            let log = filtered(LevelFilter::Info, directives).build();
+            log.enabled(&Metadata::builder().target(target).level(level).build())
+        };
+        let most = |directives, target| {
+            let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
+            levels.into_iter().find(|level| passes(directives, target, *level))
+        };
+        for (directives, own, repeating, of_libraries) in [
+            ("", Some(Level::Info), Some(Level::Info), Some(Level::Warn)),
+            ("debug", Some(Level::Debug), Some(Level::Debug), Some(Level::Debug)),
+            (" WARN ", Some(Level::Warn), Some(Level::Warn), Some(Level::Warn)),
+            ("off", None, None, None),
+            ("worldcast=debug", Some(Level::Debug), Some(Level::Debug), Some(Level::Warn)),
+            ("worldcast", Some(Level::Trace), Some(Level::Trace), Some(Level::Warn)),
+            ("error,worldcast=trace", Some(Level::Trace), Some(Level::Trace), Some(Level::Error)),
+            ("actix_http=trace", Some(Level::Info), Some(Level::Info), Some(Level::Trace)),
+            ("actix_http=trace,error", Some(Level::Error), Some(Level::Error), Some(Level::Trace)),
+            ("worldcast::repeating=off", Some(Level::Info), None, Some(Level::Warn)),
+            ("nonsense=much", Some(Level::Info), Some(Level::Info), Some(Level::Warn)),
+        ] {
+            let found =
+                (most(directives, TARGET), most(directives, REPEATING), most(directives, "actix_http"));
+            assert_eq!(found, (own, repeating, of_libraries), "{directives}");
+        }
+    }
 }

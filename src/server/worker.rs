@@ -188,3 +188,34 @@ fn log_serve_error(peer: SocketAddr, error: &io::Error) {
 fn runtime(readers: usize) -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_blocking_threads(readers).build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::ends_the_process;
+
+    /// Test → worker: panic.
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Panic;
+
+    impl Handler<Panic> for Worker {
+        type Result = ();
+
+        fn handle(&mut self, _: Panic, _: &mut Self::Context) {
+            panic!("as it was told to");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_panics_ends_the_process_with_its_own_code() {
+        ends_the_process(
+            "server::worker::tests::a_worker_that_panics_ends_the_process_with_its_own_code",
+            async {
+                let context = ServerContext::for_tests();
+                let handle = WorkerHandle::start(&context, 0, &[], 1).unwrap();
+                handle.worker.do_send(Panic);
+            },
+        );
+    }
+}

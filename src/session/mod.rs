@@ -53,12 +53,19 @@ pub struct SessionOptions {
     pub room: RoomName,
     /// The client receives its own messages too.
     pub echo: bool,
-    /// The client may publish; a client without a key may not where keys are required.
-    pub may_publish: bool,
+    /// The rights of the client in the room.
+    pub rights: Rights,
     /// The negotiated encoding.
     pub encoding: Encoding,
     /// The address of the client, for limits and the log.
     pub peer: Option<SocketAddr>,
+}
+
+/// The rights of a client in its room; every client may receive messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// The client may publish. Where that needs a key, a client without one may not.
+    pub publish: bool,
 }
 
 /// The actor of one client.
@@ -154,7 +161,7 @@ impl Session {
     }
 
     fn publish(&mut self, payload: Payload, reference: Option<Reference>) {
-        if !self.options.may_publish {
+        if !self.options.rights.publish {
             return self.refuse(reference);
         }
         let Some(room) = self.permits.room() else { return }; // no message is accepted before the admission
@@ -290,7 +297,7 @@ mod tests {
                 slot: limits.acquire(policy.limits.connections, None, Instant::now()).unwrap(),
                 room: "news".parse().unwrap(),
                 echo: true,
-                may_publish: true,
+                rights: Rights { publish: true },
                 encoding: Encoding { protocol: Protocol::Raw, window: None },
                 peer: None,
             },

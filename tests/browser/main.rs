@@ -10,6 +10,7 @@ mod silence; // who speaks when, and who may
 mod frames; // how a message is drawn
 mod feeds; // listening over HTTP
 mod policy; // what the browser forbids
+mod origins; // what it lets other pages read
 mod scripts; // imports, and tables that documents share
 mod crowd; // more than anybody can read
 mod access; // whoever sits there, with whatever screen

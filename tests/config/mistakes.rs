@@ -195,3 +195,36 @@ fn a_file_that_cannot_be_read_is_refused_in_one_line_with_the_remedy() {
         assert_eq!(answer.said, format!("worldcast: cannot read {path}: {remedy}\n"));
     }
 }
+
+/// The command that a message prints, carried out by a shell that finds the program.
+fn follows_remedy(operator: &Operator, said: &str) {
+    let command = said.split('`').nth(1).unwrap_or_else(|| panic!("{said}"));
+    assert!(operator.types(command), "{command}");
+}
+
+#[test]
+fn the_printed_remedy_for_a_missing_file_works_wherever_the_file_is_missing() {
+    for path in
+        ["missing.toml", "my settings.toml", "it's.toml", "-x.toml", "a/b/c.toml", "link.toml", "link/x.toml"]
+    {
+        let operator = Operator::new();
+        operator.links("link.toml", "/no/such/file");
+        operator.links("link", "no-such-directory/deeper");
+        let config = format!("--config={path}");
+        let answer = operator.runs(&["check", &config]);
+        assert_eq!(answer.code, Some(1), "{path}");
+        follows_remedy(&operator, &answer.said);
+        assert_eq!(operator.runs(&["check", &config]).code, Some(0), "{path}: {}", answer.said);
+    }
+}
+
+#[test]
+fn the_printed_remedy_for_a_usual_file_that_is_a_link_to_nothing_works() {
+    let operator = Operator::new();
+    operator.links("worldcast.toml", "/no/such/file");
+    let answer = operator.runs(&["check"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.said.contains("it is a link to /no/such/file"), "{}", answer.said);
+    follows_remedy(&operator, &answer.said);
+    assert_eq!(operator.runs(&["check"]).code, Some(0), "{}", answer.said);
+}

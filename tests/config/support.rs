@@ -55,6 +55,15 @@ impl Operator {
         self.command(arguments).stderr(error).status().unwrap();
     }
 
+    /// Types a line into a shell that finds the program, and says whether it succeeds.
+    pub fn types(&self, line: &str) -> bool {
+        let program = Path::new(env!("CARGO_BIN_EXE_worldcast")).parent().unwrap();
+        let path = format!("{}:/usr/bin:/bin", program.display());
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", line]).current_dir(&self.home).env_clear().env("PATH", path);
+        shell.status().unwrap().success()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_worldcast"));
         command.args(arguments).current_dir(&self.home).env_clear().envs(self.variables.clone());

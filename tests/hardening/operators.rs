@@ -2,7 +2,7 @@
 
 use crate::{
     process::Launch,
-    support::{get, get_with},
+    support::{answer_to, get, get_with},
 };
 
 #[tokio::test]
@@ -28,6 +28,35 @@ async fn metrics_are_openmetrics_for_who_knows_it_and_plain_text_for_a_browser()
     assert!(answer.to_lowercase().contains("\r\ncontent-type: application/openmetrics-text; version=1.0.0"));
     assert!(answer.ends_with("# EOF\n"), "{answer}");
     assert!(answer.contains("\nworldcast_sessions 0\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_rules_openmetrics_out_gets_the_classic_format() {
+    let server = Launch::with::<&str>(&[]).start();
+    for accept in ["application/openmetrics-text;q=0", "application/openmetrics-text;q=0.1,text/plain"] {
+        let answer =
+            get_with(server.admin, "/metrics", &format!("Host: localhost\r\nAccept: {accept}")).await;
+        assert!(answer.to_lowercase().contains("\r\ncontent-type: text/plain; version=0.0.4"), "{answer}");
+        assert!(!answer.contains("# EOF"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_operators_ask_in_vain_is_refused_as_elsewhere_and_counted() {
+    let server = Launch::with::<&str>(&[]).start();
+    for (request_line, status, code) in [
+        ("GET /", 404, "not_found"),
+        ("GET /nothing/here", 404, "not_found"),
+        ("POST /metrics", 405, "method_not_allowed"),
+        ("GET *", 400, "request"),
+    ] {
+        let name = format!(r#"refusals_total{{reason="{code}"}}"#);
+        let before = server.metrics().await.value(&name);
+        let answer = answer_to(server.admin, request_line, "Host: localhost").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request_line}: {answer}");
+        assert!(answer.contains(&format!(r#"{{"error":"{code}","#)), "{request_line}: {answer}");
+        assert_eq!(server.metrics().await.value(&name), before + 1, "{request_line}");
+    }
 }
 
 #[tokio::test]

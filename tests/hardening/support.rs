@@ -93,15 +93,20 @@ pub async fn get(address: SocketAddr, path: &str) -> String {
 
 /// The same with these headers.
 pub async fn get_with(address: SocketAddr, path: &str, headers: &str) -> String {
+    answer_to(address, &format!("GET {path}"), headers).await
+}
+
+/// The whole answer to a request without a body, which begins with this method and target.
+pub async fn answer_to(address: SocketAddr, method_and_target: &str, headers: &str) -> String {
     let answer = async {
         let mut socket = TcpStream::connect(address).await.expect("a connection");
-        let request = format!("GET {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
+        let request = format!("{method_and_target} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
         socket.write_all(request.as_bytes()).await.expect("a connection");
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.expect("an answer in UTF-8");
         answer
     };
-    within(format!("an answer of {address}{path}"), answer).await
+    within(format!("an answer of {address} to {method_and_target}"), answer).await
 }
 
 /// The whole answer to a text that is published.

@@ -1,6 +1,8 @@
 //! Who may open a session, and what everybody else is told (RFC 6455 §4.2).
 
-use crate::support::{Answer, Client, Host, Raw, TestServer, answer, handshake as flawless, text, upgrade};
+use crate::support::{
+    Answer, Client, Host, Http, Raw, TestServer, answer, handshake as flawless, text, upgrade,
+};
 use actix_web::{
     http::{Method, Version, header::HeaderMap},
     test::TestRequest,
@@ -96,7 +98,6 @@ async fn a_handshake_that_breaks_a_rule_is_refused_with_the_rule() {
 async fn a_handshake_without_one_of_its_headers_is_refused() {
     for (missing, rule) in [
         ("connection", "the Connection header must contain `Upgrade`"),
-        ("host", "one Host header is required"),
         ("sec-websocket-key", "one Sec-WebSocket-Key header is required"),
     ] {
         let (status, code, message) = answer_without(missing).await.refusal();
@@ -107,14 +108,25 @@ async fn a_handshake_without_one_of_its_headers_is_refused() {
 
 #[actix_web::test]
 async fn what_must_be_said_once_may_not_be_said_twice() {
-    for (name, value) in [
-        ("Host", "127.0.0.1:8080"),
-        ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
-        ("Sec-WebSocket-Version", "13"),
-    ] {
+    for (name, value) in [("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="), ("Sec-WebSocket-Version", "13")]
+    {
         let answer = answer(upgrade("/websocket").append_header((name, value))).await;
         let (status, code, _) = answer.refusal();
         assert_eq!((status, code.as_str()), (400, "websocket_handshake"), "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn a_request_of_http_1_1_has_one_host_whatever_it_asks_for() {
+    let server = TestServer::start().await;
+    for path in ["/websocket", "/rooms/news", "http://localhost/websocket"] {
+        for hosts in ["", "Host: localhost\r\nHost: localhost\r\n"] {
+            for headers in ["", "Upgrade: websocket\r\nConnection: Upgrade\r\n"] {
+                let request = format!("GET {path} HTTP/1.1\r\n{hosts}{headers}\r\n");
+                let refusal = Http::raw_request(server.address(), request.as_bytes()).await.refusal();
+                assert_eq!(refusal, (400, "request".to_owned()), "{request}");
+            }
+        }
     }
 }
 
@@ -235,6 +247,57 @@ async fn a_handshake_may_follow_a_plain_request_on_its_connection() {
 async fn events_come_over_plain_http() {
     let (status, code, _) = answer(upgrade("/rooms/news/events")).await.refusal();
     assert_eq!((status, code.as_str()), (400, "websocket_handshake"));
+}
+
+/// A request whose target is no path, or leads nowhere in some other way.
+#[actix_web::test]
+async fn whatever_leads_nowhere_is_refused_and_counted() {
+    let server = TestServer::start().await;
+    for (request_line, status, code) in [
+        ("GET * HTTP/1.1", 400, "request"),
+        ("POST * HTTP/1.1", 400, "request"),
+        ("GET localhost HTTP/1.1", 400, "request"),
+        ("OPTIONS localhost HTTP/1.1", 400, "request"),
+        ("CONNECT localhost:80 HTTP/1.1", 405, "method_not_allowed"),
+        ("CONNECT evil.example:80 HTTP/1.1", 403, "host"),
+        ("GET /%0a HTTP/1.1", 404, "not_found"),
+        ("GET /% HTTP/1.1", 404, "not_found"),
+        ("GET /%ff HTTP/1.1", 404, "not_found"),
+        ("GET // HTTP/1.1", 404, "not_found"),
+        ("OPTIONS / HTTP/1.1", 405, "method_not_allowed"),
+        ("BREW / HTTP/1.1", 405, "method_not_allowed"),
+        ("BREW /nothing HTTP/1.1", 404, "not_found"),
+        ("GET /rooms/a/b/c HTTP/1.1", 404, "not_found"),
+        ("GET /rooms/a%2Fb/messages HTTP/1.1", 400, "room_name"),
+        ("GET /rooms/%/messages HTTP/1.1", 400, "room_name"),
+        ("GET /rooms/%ff/messages HTTP/1.1", 400, "room_name"),
+        ("GET /rooms/%0a HTTP/1.1", 400, "room_name"),
+        ("GET /rooms/%0a/events HTTP/1.1", 400, "room_name"),
+        ("GET /rooms//messages HTTP/1.1", 404, "not_found"),
+        ("GET /rooms/a/messages?last=%ff HTTP/1.1", 400, "query"),
+        ("GET /websocket/%0a HTTP/1.1", 426, "upgrade_required"),
+        ("GET  / HTTP/1.1", 400, "request"),
+        ("GET / x HTTP/1.1", 400, "request"),
+        ("GET \u{e9} HTTP/1.1", 400, "request"),
+    ] {
+        let request = format!("{request_line}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let before = server.count(&format!(r#"refusals_total{{reason="{code}"}}"#)).await;
+        let refusal = Http::raw_request(server.address(), request.as_bytes()).await.refusal();
+        assert_eq!(refusal, (status, code.to_owned()), "{request_line}");
+        server.comes_to_count(&format!(r#"refusals_total{{reason="{code}"}}"#), before + 1).await;
+    }
+}
+
+#[actix_web::test]
+async fn the_methods_of_the_whole_server_can_be_asked_for() {
+    let server = TestServer::start().await;
+    let request = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let reply = Http::raw_request(server.address(), request.as_bytes()).await;
+    assert_eq!((reply.status, reply.body.as_str()), (204, ""));
+    assert!(reply.head.contains("allow: get, head, post, options"), "{reply:?}");
+    let foreign = request.replace("localhost", "evil.example");
+    let refusal = Http::raw_request(server.address(), foreign.as_bytes()).await.refusal();
+    assert_eq!(refusal, (403, "host".to_owned()));
 }
 
 #[actix_web::test]

@@ -236,6 +236,17 @@ async fn what_is_not_understood_is_refused() {
     assert_eq!(answer(TestRequest::default().method("HEAD".parse().unwrap()).uri(EVENTS)).await.status, 200);
 }
 
+/// Otherwise nginx keeps events until there are many.
+#[actix_web::test]
+async fn proxies_and_caches_are_told_to_keep_no_events() {
+    let server = TestServer::start().await;
+    let mut raw = Raw::connect(server.address()).await;
+    raw.sends(format!("GET {EVENTS} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    let head = raw.reads_head().await.to_lowercase();
+    assert!(head.contains("\r\nx-accel-buffering: no\r\n"), "{head}");
+    assert!(head.contains("\r\ncache-control: no-store\r\n"), "{head}");
+}
+
 #[actix_web::test]
 async fn curl_listens() {
     let server = TestServer::start().await;
@@ -253,9 +264,9 @@ async fn curl_listens() {
 async fn a_page_reads_what_it_may_connect_to_and_nothing_else() {
     let shown = |status, origin: &str| (status, origin.to_owned(), "Origin".to_owned());
     assert_eq!(page_asks("GET", "https://app.example").await, shown(200, "https://app.example"));
-    assert_eq!(page_asks("OPTIONS", "https://app.example").await, shown(204, "https://app.example"));
+    assert_eq!(page_asks("OPTIONS", "https://app.example").await, shown(200, "https://app.example"));
     assert_eq!(page_asks("GET", "https://evil.example").await, shown(200, ""));
-    assert_eq!(page_asks("OPTIONS", "https://evil.example").await, shown(405, ""));
+    assert_eq!(page_asks("OPTIONS", "https://evil.example").await, shown(403, ""));
 }
 
 /// A cache that keeps the answer to a program must not give it to a page.
@@ -281,19 +292,110 @@ async fn every_answer_about_rooms_depends_on_the_origin_and_no_other_does() {
     assert_eq!(answer(page).await.header("access-control-allow-origin"), "");
 }
 
-/// The status, the origin that may read the answer, and what the answer depends on.
-async fn page_asks(method: &str, origin: &str) -> (u16, String, String) {
-    let request = TestRequest::default()
+const FOREIGN: &str = "https://evil.example";
+const APP: &str = "https://app.example";
+
+/// A request of a page at [`APP`], which is listed, or at another origin.
+fn of_page(method: &str, path: &str, origin: &'static str) -> TestRequest {
+    TestRequest::default()
         .method(method.parse().unwrap())
-        .uri("/rooms/news/messages")
+        .uri(path)
         .insert_header(("Host", "api.example"))
         .insert_header(("Origin", origin))
+}
+
+/// A page is told why it was refused only if it may read the refusal.
+#[actix_web::test]
+async fn a_page_that_may_connect_reads_every_refusal() {
+    for (method, path, host, status, code) in [
+        ("GET", "/rooms", "api.example", 401, "key_required"),
+        ("GET", "/rooms/a%20b", "api.example", 400, "room_name"),
+        ("GET", "/rooms/news/messages?last=x", "api.example", 400, "query"),
+        ("GET", "/rooms/news/events?last=x", "api.example", 400, "query"),
+        ("GET", "/rooms/news/nothing", "api.example", 404, "not_found"),
+        ("DELETE", "/rooms/news/messages", "api.example", 405, "method_not_allowed"),
+        ("POST", "/rooms/news/batch", "api.example", 400, "json"),
+        ("OPTIONS", "/rooms/news/messages", "api.example", 405, "method_not_allowed"), // no preflight
+        ("GET", "/rooms/news", "other.example", 403, "host"),
+    ] {
+        let answer = answer_with(in_public, of_page(method, path, APP).insert_header(("Host", host))).await;
+        let (found, name, _) = answer.refusal();
+        assert_eq!((found, name.as_str()), (status, code), "{method} {path}");
+        assert_eq!(answer.header("access-control-allow-origin"), APP, "{method} {path}");
+        assert_eq!(answer.header("vary"), "Origin", "{method} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_preflight_passes_for_every_header_that_libraries_send() {
+    let headers = "x-requested-with,cache-control, Last-Event-ID,idempotency-key,authorization,content-type";
+    for path in ["/rooms/news/messages", "/rooms/news/batch", "/rooms/news/events", "/rooms/news", "/rooms"] {
+        for method in ["GET", "HEAD", "POST"] {
+            let request = of_page("OPTIONS", path, APP)
+                .insert_header(("Access-Control-Request-Method", method))
+                .insert_header(("Access-Control-Request-Headers", headers));
+            let answer = answer_with(in_public, request).await;
+            assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 0), "{path}");
+            assert_eq!(answer.header("access-control-allow-origin"), APP);
+            assert!(answer.header("access-control-allow-methods").contains(method));
+            assert_eq!(answer.header("access-control-allow-headers"), headers);
+            assert_eq!(answer.header("access-control-max-age"), "600");
+            assert_eq!(answer.header("vary"), "Origin");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_preflight_that_fails_is_a_refusal_like_others() {
+    for (origin, host, asked, status, code) in [
+        (FOREIGN, "api.example", "POST", 403, "origin"),
+        ("null", "api.example", "POST", 403, "origin"),
+        (APP, "other.example", "POST", 403, "host"),
+        (APP, "api.example", "BREW", 405, "method_not_allowed"),
+        (APP, "api.example", "not a method", 405, "method_not_allowed"),
+        (APP, "api.example", "", 405, "method_not_allowed"),
+    ] {
+        let request = of_page("OPTIONS", "/rooms/news/messages", origin)
+            .insert_header(("Host", host))
+            .insert_header(("Access-Control-Request-Method", asked));
+        let answer = answer_with(in_public, request).await;
+        let (found, name, _) = answer.refusal();
+        assert_eq!((found, name.as_str()), (status, code), "{origin} {host} {asked}");
+        assert_eq!(answer.header("access-control-allow-methods"), "");
+        assert_eq!(answer.header("vary"), "Origin");
+    }
+    let without_origin = TestRequest::default()
+        .method("OPTIONS".parse().unwrap())
+        .uri("/rooms/news/messages")
         .insert_header(("Access-Control-Request-Method", "POST"));
-    let in_public = |settings: &mut Settings| {
-        settings.listen = vec![([10, 0, 0, 1], 8080).into()];
-        settings.origins.allowed = vec!["https://app.example".parse().expect("an origin")];
-        settings.origins.hosts = vec!["api.example".parse().expect("a name")];
-    };
+    let (status, code, _) = answer(without_origin).await.refusal();
+    assert_eq!((status, code.as_str()), (405, "method_not_allowed"), "no page asks");
+}
+
+#[actix_web::test]
+async fn a_page_with_two_origins_reads_nothing() {
+    for method in ["GET", "OPTIONS"] {
+        let request = of_page(method, "/rooms/news", APP)
+            .append_header(("Origin", APP))
+            .insert_header(("Access-Control-Request-Method", "GET"));
+        assert_eq!(
+            answer_with(in_public, request).await.header("access-control-allow-origin"),
+            "",
+            "{method}"
+        );
+    }
+}
+
+fn in_public(settings: &mut Settings) {
+    settings.listen = vec![([10, 0, 0, 1], 8080).into()];
+    settings.origins.allowed = vec![APP.parse().expect("an origin")];
+    settings.origins.hosts = vec!["api.example".parse().expect("a name")];
+}
+
+/// The status, the origin that may read the answer, and what the answer depends on.
+async fn page_asks(method: &str, origin: &'static str) -> (u16, String, String) {
+    let request = of_page(method, "/rooms/news/messages", origin)
+        .insert_header(("Access-Control-Request-Method", "POST"));
     let answer = answer_with(in_public, request).await;
     let header = |name| answer.header(name).to_owned();
     (answer.status.as_u16(), header("access-control-allow-origin"), header("vary"))

@@ -13,6 +13,7 @@ mod publishing; // who publishes over HTTP
 mod feeds; // who may publish
 mod listening; // who listens over HTTP
 mod handshake; // who may come in
+mod refusals; // each of them, once
 mod connections; // one request after the other
 mod origins; // which pages may
 mod compression; // smaller on the way

@@ -43,7 +43,22 @@ async fn a_page_from_elsewhere_may_not_connect_unless_it_is_listed() {
 /// Otherwise a page could reach a server on its visitor's machine under a name of its own (DNS rebinding).
 #[actix_web::test]
 async fn on_loopback_the_server_answers_to_names_of_this_machine_only() {
-    for path in ["/websocket", "/", "/rooms/news"] {
+    for path in [
+        "/websocket",
+        "/websocket/news",
+        "/websocket/a%20b",
+        "/",
+        "/worldcast.js",
+        "/nothing",
+        "/rooms",
+        "/rooms/",
+        "/rooms/news",
+        "/%72ooms/news",
+        "/rooms/news/messages",
+        "/rooms/news/events",
+        "/rooms/news/batch",
+        "/rooms/news/no/thing",
+    ] {
         let rebound = [("Host", "evil.example:3000"), ("Origin", "http://evil.example:3000")];
         let (status, code, message) = answer_to(path, &rebound, &[]).await.refusal();
         assert_eq!((status, code.as_str()), (403, "host"), "{path}");

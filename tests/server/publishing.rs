@@ -103,6 +103,11 @@ async fn what_cannot_be_published_is_refused_with_a_reason() {
         (post(NEWS).bytes("text/plain", &[255]), 400, "not_utf8"),
         (post(NEWS).bytes("text/plain; charset=latin1", b"x"), 415, "charset"),
         (post(NEWS).header("Content-Encoding", "gzip").text("x"), 415, "encoding"),
+        (
+            post(NEWS).header("Content-Encoding", "identity").header("Content-Encoding", "gzip").text("x"),
+            415,
+            "encoding",
+        ),
         (post(NEWS).header("Idempotency-Key", "").text("x"), 400, "idempotency_key"),
         (post(NEWS).header("Idempotency-Key", &"x".repeat(129)).text("x"), 400, "idempotency_key"),
         (post(NEWS).header("Origin", "https://evil.example").text("x"), 403, "origin"),

@@ -3,6 +3,7 @@
 use crate::http::{AppState, refusal::Refusal};
 use actix_web::{
     HttpRequest,
+    dev::RequestHead,
     http::{Version, header},
 };
 use std::{borrow::Cow, net::SocketAddr};
@@ -16,8 +17,8 @@ pub struct LocalAddress(pub SocketAddr);
 /// its own address.
 ///
 /// # Errors
-/// [`Refusal::Host`] for another name; [`Refusal::HostHeader`], or [`Refusal::Handshake`] in a
-/// handshake, without exactly one `Host` where HTTP requires it.
+/// [`Refusal::Host`] for another name, and [`Refusal::Request`] without exactly one `Host` where
+/// HTTP requires it.
 pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
     let policy = AppState::of(request).shared.policy.load();
     let origins = &policy.origins;
@@ -26,23 +27,23 @@ pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
             (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
             (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
         };
-    match (host(request)?, request.version()) {
+    match (host(request.head())?, request.version()) {
         (Some(host), _) if answers_to(&host) => Ok(()),
         (Some(host), _) => Err(Refusal::Host(host.into_owned())),
         (None, Version::HTTP_09 | Version::HTTP_10) => Ok(()), // no browser speaks it
-        (None, _) => Err(Refusal::host_header(request)),
+        (None, _) => Err(Refusal::no_host()),
     }
 }
 
 /// Returns the client's name for the server: the authority of a target in absolute form (RFC 9112
 /// §3.2.2), or else `Host`.
-fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
-    if let Some(authority) = request.uri().authority() {
+fn host(head: &RequestHead) -> Result<Option<Cow<'_, str>>, Refusal> {
+    if let Some(authority) = head.uri.authority() {
         return Ok(Some(authority.as_str().into()));
     }
-    let mut hosts = request.headers().get_all(header::HOST);
+    let mut hosts = head.headers.get_all(header::HOST);
     match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => Err(Refusal::host_header(request)),
+        (_, Some(_)) => Err(Refusal::several_hosts()),
         (host, None) => Ok(host.map(|host| String::from_utf8_lossy(host.as_bytes()))),
     }
 }
@@ -53,11 +54,18 @@ fn host(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, Refusal> {
 /// # Errors
 /// [`Refusal::Origin`] for such a page, or for several `Origin` headers.
 pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
-    let mut origins = request.headers().get_all(header::ORIGIN);
+    check_page(AppState::of(request), request.head())
+}
+
+/// The same for the head of a request.
+///
+/// # Errors
+/// As [`check_origin`].
+pub fn check_page(state: &AppState, head: &RequestHead) -> Result<(), Refusal> {
+    let mut origins = head.headers.get_all(header::ORIGIN);
     let Some(origin) = origins.next() else { return Ok(()) };
     let origin = String::from_utf8_lossy(origin.as_bytes());
-    let host = host(request)?.unwrap_or_default();
-    let state = AppState::of(request);
+    let host = host(head)?.unwrap_or_default();
     let allows = || state.shared.policy.load().origins.allows(&origin, &host, &state.ports);
     match origins.next().is_none() && allows() {
         true => Ok(()),

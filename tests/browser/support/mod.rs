@@ -5,12 +5,14 @@ mod browser; // Chromium
 mod console; // what it complains about
 mod driver; // the program that drives it
 mod missing; // what is not installed
+mod page; // a page of another origin
 mod proxy; // a server below a path
 mod vendor; // commands of this driver alone
 mod window; // what a person sees and does
 
 pub use axe::Axe;
 pub use browser::Browser;
+pub use page::empty_page;
 pub use proxy::proxy_below;
 pub use testing::{PATIENCE, within};
 pub use window::Window;

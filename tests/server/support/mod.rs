@@ -12,12 +12,12 @@ mod server; // a server in this process
 mod tls; // TLS in front of one
 mod v1; // a client of the subprotocol
 
-pub use app::{Answer, answer, answer_with, upgrade};
+pub use app::{Answer, answer, answer_while_stopping, answer_with, upgrade};
 pub use binary::Binary;
 pub use events::Events;
 pub use fake::Fake;
 pub use host::Host;
-pub use http::Http;
+pub use http::{Http, Reply};
 pub use program::output_of;
 pub use proxy::{QuietProxy, proxy_that_cuts};
 pub use server::TestServer;

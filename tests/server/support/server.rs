@@ -49,17 +49,16 @@ impl TestServer {
 
     /// Waits until `worldcast_{metric}` is at least `least`.
     pub async fn comes_to_count(&self, metric: &str, least: u64) {
-        let sample = format!("worldcast_{metric} ");
-        let counted = async {
-            loop {
-                let metrics = self.metrics().await;
-                let value = metrics.lines().find_map(|line| line.strip_prefix(&sample));
-                if value.is_some_and(|value| value.parse::<u64>().expect("a number") >= least) {
-                    return;
-                }
-            }
-        };
+        let counted = async { while self.count(metric).await < least {} };
         super::within(format!("{metric} to be {least}"), counted).await;
+    }
+
+    /// The value of `worldcast_{metric}`; 0 for what has never been counted.
+    pub async fn count(&self, metric: &str) -> u64 {
+        let sample = format!("worldcast_{metric} ");
+        let metrics = self.metrics().await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&sample));
+        value.map_or(0, |value| value.parse().expect("a number"))
     }
 
     /// What `/metrics` answers to a browser, with its head.
