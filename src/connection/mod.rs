@@ -15,7 +15,8 @@ pub use phase::Phase;
 use crate::{
     clock,
     config::SessionSettings,
-    limits::Backlog,
+    ids::RoomSlot,
+    limits::{Backlog, Flow},
     protocol::{CloseReason, Encoding, Protocol, sse},
     transport::{self, Transport},
     wire,
@@ -40,6 +41,8 @@ pub struct Connection {
     transport: Transport,
     /// The negotiated encoding of its frames.
     pub encoding: Encoding,
+    /// FIN has been sent.
+    half_closed: Cell<bool>,
     phase: Cell<Phase>,
     outbox: RefCell<Queue>,
     reason: OnceCell<CloseReason>,
@@ -47,6 +50,17 @@ pub struct Connection {
     pub liveness: Liveness,
     /// Wakes the session's input stream.
     waker: RefCell<Option<Waker>>,
+    /// The room of the session; empty before the admission.
+    membership: OnceCell<Membership>,
+}
+
+/// The room that a session is a member of.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// The slot of the room, until the session leaves.
+    pub room: RoomSlot,
+    /// The flow control of the room.
+    pub flow: Flow,
 }
 
 /// A count of messages and of their bytes on the wire, in one direction.
@@ -72,11 +86,13 @@ impl Connection {
         Self {
             transport: Transport::new(socket),
             encoding,
+            half_closed: Cell::new(false),
             liveness: Liveness::new(clock::now()),
             outbox: RefCell::new(Queue::new(backlog)),
             phase: Cell::new(Phase::Open),
             reason: OnceCell::new(),
             waker: RefCell::default(),
+            membership: OnceCell::new(),
             sent: Cell::default(),
         }
     }
@@ -212,9 +228,11 @@ impl Connection {
         })
     }
 
-    /// Half-closes the socket: sends FIN.
+    /// Half-closes the socket: sends FIN, once.
     pub fn half_close(&self) {
-        self.transport.half_close();
+        if !self.half_closed.replace(true) {
+            self.transport.half_close();
+        }
     }
 
     /// Returns `true` if bytes wait in the outbox, unless the connection is closing.
@@ -222,12 +240,18 @@ impl Connection {
         self.phase.get().may_send() && !self.outbox.borrow().is_empty()
     }
 
-    /// Resumes the input stream of a client that is admitted to its room, for the messages it sent
-    /// before.
-    pub fn admitted(&self) {
+    /// Notes the admission of the session to its room, once, and resumes the input stream for the
+    /// messages that the client sent before.
+    pub fn admitted(&self, membership: Membership) {
+        let _ = self.membership.set(membership); // a session is a member of one room
         if self.liveness.is_paused() {
             self.wake();
         }
+    }
+
+    /// Returns the room of the session; `None` before the admission.
+    pub fn membership(&self) -> Option<&Membership> {
+        self.membership.get()
     }
 
     /// The current phase.

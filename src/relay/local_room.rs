@@ -47,14 +47,9 @@ impl LocalRoom {
         self.members.is_empty()
     }
 
-    /// Returns the flow control of the room in this slot.
-    pub fn flow(&self) -> Option<&Flow> {
-        self.flow.as_ref()
-    }
-
     /// Adds a member, which receives messages from now on; returns its index.
-    pub fn admit(&mut self, subscriber: Subscriber, connection: Rc<Connection>, flow: Flow) -> usize {
-        self.flow.get_or_insert(flow);
+    pub fn admit(&mut self, subscriber: Subscriber, connection: Rc<Connection>, flow: &Flow) -> usize {
+        self.flow.get_or_insert_with(|| flow.clone());
         self.members.push(Member { subscriber, connection, from: self.pending.len(), needs_slices: false });
         self.members.len() - 1
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    connection::Connection,
+    connection::{Connection, Membership},
     delivery::{Broadcast, Subscriber},
     ids::{ConnectionId, RoomSlot},
     limits::Flow,
@@ -89,9 +89,9 @@ impl LocalSessions {
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, LocalRoom::default);
         }
-        let index = self.rooms[room.index()].admit(subscriber, local.connection.clone(), flow);
+        let index = self.rooms[room.index()].admit(subscriber, local.connection.clone(), &flow);
         local.membership = Some((room, index));
-        local.connection.admitted();
+        local.connection.admitted(Membership { room, flow });
         Some(&local.connection)
     }
 
@@ -120,12 +120,6 @@ impl LocalSessions {
                 }
             }
         }
-    }
-
-    /// Returns the session's room and its flow control; `None` before the admission.
-    pub fn room(&self, session: ConnectionId) -> Option<(RoomSlot, Flow)> {
-        let (room, _) = self.sessions.get(&session)?.membership?;
-        Some((room, self.rooms[room.index()].flow()?.clone()))
     }
 
     /// Returns `true` if a room holds back credit.

@@ -1,7 +1,7 @@
 //! The session: an actor that receives the messages of one client as a stream and sends commands to
 //! the hub.
 
-mod permits; // permits for the messages of the client
+mod permits; // the permit of a message that waits
 mod summary; // the count and the log line of a session that has ended
 mod input; // the input stream of a WebSocket session
 mod event_stream; // the input stream of an event stream
@@ -13,20 +13,19 @@ use crate::{
     connection::{Connection, Traffic},
     history::{Audience, HistoryRequest, NewMessage},
     hub::{Command, Finish, GetPresence, Join, Leave, Publish},
-    ids::{ConnectionId, Reference, SpeakerId},
-    limits::{ConnectionSlot, RateLimit, Source},
+    ids::{ConnectionId, Reference, RoomSlot, SpeakerId},
+    limits::{ConnectionSlot, Permit, RateLimit, Source},
     protocol::{
         CloseReason, Encoding, Protocol,
         v1::{self, Request, RequestError},
     },
     relay::WorkerContext,
-    wire::{self, Decoder, Message, Payload, WireError},
+    wire::{self, Decoder, Payload, WireError},
 };
 use actix::{dev::ContextFut, prelude::*};
 use bytes::BytesMut;
 use event_stream::EventStreamInput;
-use input::SocketDriver;
-use permits::Permits;
+use input::{Incoming, SocketDriver};
 use std::{net::SocketAddr, rc::Rc, time::Instant};
 use tokio::net::TcpStream;
 
@@ -70,7 +69,6 @@ pub struct Session {
     /// task of a session would be 128 bytes larger.
     request: Option<Box<JoinRequest>>,
     connection: Rc<Connection>,
-    permits: Rc<Permits>,
     worker: Rc<WorkerContext>,
     received: Traffic,
     began: Instant,
@@ -113,12 +111,8 @@ impl Session {
         let decoder = Decoder::new(max_frame, encoding.window.is_some());
         let rate_limit =
             RateLimit::of(handshake.messages_per_second, &worker.shared.settings.session, Instant::now());
-        let session = Self::new(worker, handshake, connection);
-        let Self { connection, permits, worker, .. } = &session;
-        let (connection, permits, metrics) =
-            (connection.clone(), permits.clone(), worker.shared.metrics.clone());
-        ctx.add_stream(SocketDriver::new(connection, permits, metrics, decoder, rate_limit, unread));
-        ctx.into_future(session)
+        ctx.add_stream(SocketDriver::new(connection.clone(), worker.clone(), decoder, rate_limit, unread));
+        ctx.into_future(Self::new(worker, handshake, connection))
     }
 
     fn new(worker: Rc<WorkerContext>, handshake: Handshake, connection: Rc<Connection>) -> Self {
@@ -126,20 +120,19 @@ impl Session {
         let id = ConnectionId::next();
         let request = JoinRequest { history, resumed: resumes.is_some() };
         let asks = request.resumed || request.history.wants_anything();
-        let (who, permits) =
-            (resumes.unwrap_or_else(SpeakerId::next), Rc::new(Permits::new(worker.clone(), id)));
+        let who = resumes.unwrap_or_else(SpeakerId::next);
         let request = asks.then(|| Box::new(request));
         let (received, began) = (Traffic::default(), Instant::now());
         let max_message = max_message.bytes();
-        Self { id, who, options, request, connection, permits, worker, received, began, max_message }
+        Self { id, who, options, request, connection, worker, received, began, max_message }
     }
 
-    fn on_message(&mut self, payload: Payload) {
+    fn on_message(&mut self, room: RoomSlot, payload: Payload, permit: Permit) {
         match (self.options.encoding.protocol, payload) {
-            (Protocol::Raw | Protocol::Events(_), payload) => self.publish(payload, None),
+            (Protocol::Raw | Protocol::Events(_), payload) => self.publish(room, payload, None, permit),
             (Protocol::V1, Payload::Text(text)) => match Request::read(&text) {
-                Ok(Request::Publish { reference, payload }) => self.publish(payload, reference),
-                Ok(Request::Presence { reference }) => self.query_presence(reference),
+                Ok(Request::Publish { reference, payload }) => self.publish(room, payload, reference, permit),
+                Ok(Request::Presence { reference }) => self.query_presence(reference, permit),
                 Err(error) => self.send_error(&error),
             },
             (Protocol::V1, Payload::Binary(_)) => self.send_error(&RequestError {
@@ -150,15 +143,13 @@ impl Session {
         }
     }
 
-    fn publish(&mut self, payload: Payload, reference: Option<Reference>) {
+    fn publish(&mut self, room: RoomSlot, payload: Payload, reference: Option<Reference>, permit: Permit) {
         if !self.options.may_publish {
             return self.refuse(reference);
         }
-        let Some(room) = self.permits.room() else { return }; // no message is accepted before the admission
         let bytes = payload.as_bytes().len();
         if bytes > self.max_message {
             // The frame was within its limit, which allows for the escapes of JSON.
-            drop(self.permits.take());
             return self.finish(CloseReason::Wire(WireError::MessageTooBig));
         }
         self.received.count(1, bytes);
@@ -168,7 +159,7 @@ impl Session {
             room,
             speaker: Speaker { connection: self.id, reference },
             message: NewMessage { payload, who: Some(self.who), audience: self.audience() },
-            permit: self.permits.take(), // held until delivery; bounds the commands in the mailbox of the hub
+            permit: Some(permit), // held until delivery; bounds the commands in the mailbox of the hub
             peer: self.options.peer,
         }));
     }
@@ -181,7 +172,6 @@ impl Session {
     /// answers with an error.
     fn refuse(&self, reference: Option<Reference>) {
         let reason = CloseReason::MayNotPublish;
-        drop(self.permits.take());
         match self.options.encoding.protocol {
             Protocol::Raw | Protocol::Events(_) => self.finish(reason),
             Protocol::V1 => {
@@ -191,18 +181,17 @@ impl Session {
         }
     }
 
-    fn query_presence(&self, reference: Option<Reference>) {
+    fn query_presence(&self, reference: Option<Reference>, permit: Permit) {
         self.worker.hub.send(Command::GetPresence(GetPresence {
             connection: self.id,
             relay: self.worker.relay,
             room: self.options.room.clone(),
             reference,
-            permit: self.permits.take(), // bounds the commands in the mailbox of the hub
+            permit: Some(permit), // bounds the commands in the mailbox of the hub
         }));
     }
 
     fn send_error(&self, error: &RequestError) {
-        drop(self.permits.take());
         self.connection.push(&wire::plain(&v1::error(error)), 1);
     }
 
@@ -252,19 +241,17 @@ impl Actor for Session {
     }
 }
 
-impl StreamHandler<Result<Message, WireError>> for Session {
-    fn handle(&mut self, message: Result<Message, WireError>, _: &mut Self::Context) {
-        match message {
-            Ok(Message::Text(text)) => self.on_message(Payload::Text(text)),
-            Ok(Message::Binary(bytes)) => self.on_message(Payload::Binary(bytes)),
-            Ok(Message::Ping(payload)) => {
+impl StreamHandler<Result<Incoming, WireError>> for Session {
+    fn handle(&mut self, incoming: Result<Incoming, WireError>, _: &mut Self::Context) {
+        match incoming {
+            Ok(Incoming::Message { room, payload, permit }) => self.on_message(room, payload, permit),
+            Ok(Incoming::Ping(payload)) => {
                 self.worker.hub.flush(); // a pong promises that the hub has all earlier messages
                 self.connection.push(&wire::pong(&payload), 1);
             }
-            Ok(Message::Close(frame)) => {
+            Ok(Incoming::Close(frame)) => {
                 self.finish(CloseReason::ClosedByClient(frame.map(|frame| frame.code)));
             }
-            Ok(Message::Pong(_)) => {} // its arrival is recorded where the socket is read
             Err(error) => self.finish(CloseReason::Wire(error)),
         }
     }
@@ -339,5 +326,13 @@ mod tests {
     #[test]
     fn the_task_of_a_session_fits_a_block_of_512_bytes() {
         assert!(size_of::<SessionTask>() <= 512, "{} bytes", size_of::<SessionTask>());
+    }
+
+    /// The blocks of 224 and of 320 bytes that each idle session has beside its task.
+    #[test]
+    fn the_input_and_the_connection_of_a_session_fit_their_blocks() {
+        let (actix, counts) = (size_of::<usize>(), 2 * size_of::<usize>()); // of an `Rc`
+        assert!(size_of::<SocketDriver>() + actix <= 224, "{} bytes", size_of::<SocketDriver>());
+        assert!(size_of::<Connection>() + counts <= 320, "{} bytes", size_of::<Connection>());
     }
 }
