@@ -186,7 +186,7 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
-            let backlog = Backlog::new(&Settings::default(), Arc::default());
+            let backlog = Backlog::new(&Settings::default());
             let connection = Connection::new(socket, RAW, Arc::new(backlog));
             let session = ConnectionId::next();
             local_sessions.enter(session, Rc::new(connection));

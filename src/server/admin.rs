@@ -115,6 +115,7 @@ async fn metrics(
     let all = settings.limits.in_flight_bytes.bytes();
     let free = limits.in_flight.available_permits();
     metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
+    metrics.outbox_bytes.set(limits.backlog.held() as i64);
     metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
     metrics.log_lines_suppressed.inner().store(logging::suppressed(), Ordering::Relaxed);
     let (text, kind) = match accepts_open_metrics(&request) {
