@@ -18,7 +18,7 @@ use crate::{
     ids::RoomSlot,
     limits::{Backlog, Flow},
     protocol::{CloseReason, Encoding, Protocol, sse},
-    transport::{self, Transport},
+    transport::Transport,
     wire,
 };
 use bytes::Bytes;
@@ -32,7 +32,6 @@ use std::{
     task::{Context, Poll, Waker, ready},
     time::Instant,
 };
-use tokio::net::TcpStream;
 
 /// The sending half of one session, shared by the session and the relay of its thread.
 #[repr(C)] // the fields of a push share two or three cache lines
@@ -81,10 +80,10 @@ impl Traffic {
 }
 
 impl Connection {
-    /// An open connection on `socket`; `backlog` bounds all outboxes together.
-    pub fn new(socket: TcpStream, encoding: Encoding, backlog: Arc<Backlog>) -> Self {
+    /// An open connection on `transport`; `backlog` bounds all outboxes together.
+    pub fn new(transport: Transport, encoding: Encoding, backlog: Arc<Backlog>) -> Self {
         Self {
-            transport: Transport::new(socket),
+            transport,
             encoding,
             half_closed: Cell::new(false),
             liveness: Liveness::new(clock::now()),
@@ -197,12 +196,8 @@ impl Connection {
     /// Fails if the socket does.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbox.borrow().is_empty() {
-            match self.write_queued() {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.transport.poll_write_ready(cx))?;
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+            if self.write_queued()? == 0 {
+                ready!(self.transport.poll_writable(cx))?;
             }
         }
         Poll::Ready(Ok(()))
@@ -216,16 +211,17 @@ impl Connection {
         }
     }
 
-    /// Reads once and passes the bytes to `take`; ready with 0 at the end of the stream. Any byte
-    /// is a sign of life.
+    /// Reads once into `buffer`; ready with the number of bytes, 0 at the end of the stream. Any
+    /// byte is a sign of life.
     ///
     /// # Errors
     /// Fails if the socket does.
-    pub fn poll_read(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
-        transport::poll_read(self.transport.socket(), cx, |bytes| {
+    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = ready!(self.transport.poll_read(cx, buffer));
+        if matches!(read, Ok(1..)) {
             self.liveness.received();
-            take(bytes);
-        })
+        }
+        Poll::Ready(read)
     }
 
     /// Half-closes the socket: sends FIN, once.

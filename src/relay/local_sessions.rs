@@ -187,7 +187,7 @@ mod tests {
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
             let backlog = Backlog::new(&Settings::default());
-            let connection = Connection::new(socket, RAW, Arc::new(backlog));
+            let connection = Connection::new(socket.into(), RAW, Arc::new(backlog));
             let session = ConnectionId::next();
             local_sessions.enter(session, Rc::new(connection));
             Self(session, client)

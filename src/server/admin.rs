@@ -9,6 +9,7 @@ use crate::{
     http::{LocalAddress, guard},
     logging,
     shared::Shared,
+    transport::local_address,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header, middleware::from_fn, web,
@@ -20,7 +21,6 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::net::TcpStream;
 
 /// The flag for load balancers: true while the server takes new clients.
 #[derive(Clone, Default)]
@@ -68,8 +68,7 @@ impl Admin {
         };
         let mut server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
         server = server.on_connect(|socket, data| {
-            let socket = socket.downcast_ref::<TcpStream>();
-            if let Some(Ok(address)) = socket.map(TcpStream::local_addr) {
+            if let Some(address) = local_address(socket) {
                 data.insert(LocalAddress(address));
             }
         });

@@ -15,6 +15,7 @@ use crate::{
     relay::WorkerContext,
     session::{Handshake, Session},
     shared::Shared,
+    transport::Transport,
 };
 use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, map_config};
@@ -32,7 +33,6 @@ use std::{
     rc::Rc,
     task::{Context, Poll, ready},
 };
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
@@ -89,22 +89,22 @@ impl ConnectionFactory {
     }
 
     /// Returns the task that serves a new connection.
-    pub fn accept(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> ConnectionTask {
-        ConnectionTask(Box::pin(self.clone().serve(socket, peer)))
+    pub fn accept(self: &Rc<Self>, transport: Transport, peer: SocketAddr) -> ConnectionTask {
+        ConnectionTask(Box::pin(self.clone().serve(transport, peer)))
     }
 
     /// Handles one request after the other, until one of them turns the connection into a session.
-    async fn serve(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> NextStep {
+    async fn serve(self: Rc<Self>, transport: Transport, peer: SocketAddr) -> NextStep {
         let session = &self.worker.shared.settings.session;
-        let mut exchange = Exchange::new(socket, self.config.clone());
+        let mut exchange = Exchange::new(transport, self.config.clone());
         while let Some(request) = self.next_request(&mut exchange, peer).await? {
             let response = self.app.call(request).await.map_err(to_io_error)?;
             let mut response: Response<BoxBody> = response.into();
             let handshake = response.extensions_mut().remove::<Handshake>();
             if let Some(handshake) = handshake {
                 exchange.admit(response, session).await?;
-                let (socket, unread) = exchange.into_parts()?;
-                let session = Session::on_socket(self.worker.clone(), handshake, socket, unread);
+                let (transport, unread) = exchange.into_parts()?;
+                let session = Session::on_transport(self.worker.clone(), handshake, transport, unread);
                 return Ok(Some(ConnectionTask::ends_with(session)));
             }
             if !self.respond(&mut exchange, response, !self.closing.is_cancelled(), peer).await? {

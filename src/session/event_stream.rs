@@ -1,8 +1,12 @@
 //! The input stream of an event stream's session: it yields no message and drives the socket.
 
-use super::{closing_handshake::poll_closed, input::Incoming};
+use super::{
+    closing_handshake::{poll_closed, poll_discard},
+    input::Incoming,
+};
 use crate::{
     connection::{Connection, Phase},
+    relay::WorkerContext,
     wire::WireError,
 };
 use futures_util::Stream;
@@ -15,11 +19,12 @@ use std::{
 /// A stream without items, which ends when the connection ends.
 pub struct EventStreamInput {
     connection: Rc<Connection>,
+    worker: Rc<WorkerContext>,
 }
 
 impl EventStreamInput {
-    pub fn new(connection: Rc<Connection>) -> Self {
-        Self { connection }
+    pub fn new(connection: Rc<Connection>, worker: Rc<WorkerContext>) -> Self {
+        Self { connection, worker }
     }
 
     /// Ready at the end of the connection. All input is discarded: an event stream has one
@@ -28,12 +33,7 @@ impl EventStreamInput {
         if let Poll::Ready(Err(_)) = self.connection.poll_flush(cx) {
             return Poll::Ready(());
         }
-        loop {
-            match self.connection.poll_read(cx, |_| ()) {
-                Poll::Ready(Ok(1..)) => {}
-                end => return end.map(|_| ()), // a FIN or a reset
-            }
-        }
+        poll_discard(&self.connection, &self.worker, cx)
     }
 }
 
@@ -44,7 +44,7 @@ impl Stream for EventStreamInput {
         self.connection.register_waker(cx);
         let ended = match self.connection.phase() {
             Phase::Gone => Poll::Ready(()),
-            Phase::Closing { .. } => poll_closed(&self.connection, cx),
+            Phase::Closing { .. } => poll_closed(&self.connection, &self.worker, cx),
             Phase::Open | Phase::Finishing => self.poll_end(cx),
         };
         ended.map(|()| None)

@@ -173,13 +173,15 @@ impl SocketDriver {
     /// Reads once, and decodes the first message without a copy: mostly no bytes follow that would
     /// have to be kept.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Message>, WireError>>> {
-        let Self { connection, decoder, unread, .. } = self;
-        let mut message = Ok(None);
-        let read = connection.poll_read(cx, |mut bytes| {
-            message = decoder.decode(&mut bytes);
-            unread.extend_from_slice(bytes);
-        });
-        read.map(|read| matches!(read, Ok(1..)).then_some(message))
+        let Self { connection, worker, decoder, unread, .. } = self;
+        let mut buffer = worker.read_buffer.borrow_mut();
+        let Ok(length @ 1..) = ready!(connection.poll_read(cx, &mut buffer)) else {
+            return Poll::Ready(None);
+        };
+        let mut bytes = &buffer[..length];
+        let message = decoder.decode(&mut bytes);
+        unread.extend_from_slice(bytes);
+        Poll::Ready(Some(message))
     }
 }
 
@@ -194,7 +196,7 @@ impl Stream for SocketDriver {
         }
         match self.connection.phase() {
             Phase::Gone => Poll::Ready(None),
-            Phase::Closing { .. } => poll_closed(&self.connection, cx).map(|()| None),
+            Phase::Closing { .. } => poll_closed(&self.connection, &self.worker, cx).map(|()| None),
             phase => match self.connection.poll_flush(cx) {
                 Poll::Ready(Err(_)) => Poll::Ready(None),
                 _ if phase == Phase::Finishing => Poll::Pending, // the hub's `Finished` closes the connection

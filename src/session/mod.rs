@@ -20,6 +20,7 @@ use crate::{
         v1::{self, Request, RequestError},
     },
     relay::WorkerContext,
+    transport::Transport,
     wire::{self, Decoder, Payload, WireError},
 };
 use actix::{dev::ContextFut, prelude::*};
@@ -27,7 +28,6 @@ use bytes::BytesMut;
 use event_stream::EventStreamInput;
 use input::{Incoming, SocketDriver};
 use std::{net::SocketAddr, rc::Rc, time::Instant};
-use tokio::net::TcpStream;
 
 /// An accepted opening handshake, with everything that was negotiated in it.
 pub struct Handshake {
@@ -89,19 +89,19 @@ struct JoinRequest {
 pub type SessionTask = ContextFut<Session, Context<Session>>;
 
 impl Session {
-    /// Creates a session on `socket`; `unread` are the bytes received after the request. The task
+    /// Creates a session on `transport`; `unread` are the bytes received after the request. The task
     /// of the connection polls it: a session has no task of its own.
-    pub fn on_socket(
+    pub fn on_transport(
         worker: Rc<WorkerContext>,
         handshake: Handshake,
-        socket: TcpStream,
+        transport: Transport,
         unread: BytesMut,
     ) -> SessionTask {
         let encoding = handshake.options.encoding;
-        let connection = Rc::new(Connection::new(socket, encoding, worker.shared.limits.backlog.clone()));
+        let connection = Rc::new(Connection::new(transport, encoding, worker.shared.limits.backlog.clone()));
         let mut ctx = Context::new();
         if let Protocol::Events(_) = encoding.protocol {
-            ctx.add_stream(EventStreamInput::new(connection.clone()));
+            ctx.add_stream(EventStreamInput::new(connection.clone(), worker.clone()));
             return ctx.into_future(Self::new(worker, handshake, connection));
         }
         let max_frame = match encoding.protocol {
@@ -207,7 +207,7 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        let WorkerContext { relay, hub, local_sessions, shared } = &*self.worker;
+        let WorkerContext { relay, hub, local_sessions, shared, .. } = &*self.worker;
         shared.metrics.sessions_begun.inc();
         local_sessions.borrow_mut().enter(self.id, self.connection.clone());
         let room = self.options.room.clone();
@@ -263,7 +263,11 @@ mod tests {
     use crate::{
         hub::Describe, limits::ConnectionLimits, metrics::CloseLabels, relay::Relay, testing::worker,
     };
-    use tokio::{io::AsyncReadExt, net::TcpListener, task::spawn_local};
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpListener, TcpStream},
+        task::spawn_local,
+    };
 
     #[derive(actix::Message)]
     #[rtype(result = "()")]
@@ -305,7 +309,8 @@ mod tests {
         for _ in 0..2 {
             let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (socket, _) = listener.accept().await.unwrap();
-            let session = Session::on_socket(worker.clone(), handshake(&worker), socket, BytesMut::new());
+            let session =
+                Session::on_transport(worker.clone(), handshake(&worker), socket.into(), BytesMut::new());
             sessions.push((session.address(), spawn_local(session), client));
         }
 
