@@ -110,3 +110,8 @@ fn only_transport_names_kinds_of_sockets() {
     files.retain(|file| !file.starts_with("src/client/")); // a program of its own
     assert_eq!(files, ["src/transport/mod.rs", "src/transport/tcp.rs"]);
 }
+
+#[test]
+fn the_clock_is_the_only_state_of_a_thread_that_no_type_owns() {
+    assert_eq!(files_with("thread_local", Path::new("src")), ["src/clock.rs"]);
+}

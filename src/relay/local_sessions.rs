@@ -43,7 +43,7 @@ impl LocalSessions {
             rooms: vec![],
             dirty: vec![],
             lagging: vec![],
-            compression: Compression { level: compression.level, threshold: compression.threshold.bytes() },
+            compression: Compression::new(compression.level, compression.threshold.bytes()),
             patience: Patience::of(settings),
         }
     }

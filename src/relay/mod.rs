@@ -22,7 +22,7 @@ use crate::{
     protocol::{CloseReason, v1},
     shared::Shared,
     transport::READ_SIZE,
-    wire,
+    wire::{self, Inflater},
 };
 use actix::prelude::*;
 use credit::CATCH_UP_INTERVAL;
@@ -49,6 +49,8 @@ pub struct WorkerContext {
     /// The buffer of each read from a socket: the bytes are decoded before the next read, so one
     /// buffer is enough for all sessions.
     pub read_buffer: RefCell<Box<[u8]>>,
+    /// Inflates the compressed messages of all sessions.
+    pub inflater: RefCell<Inflater>,
 }
 
 impl WorkerContext {
@@ -56,7 +58,8 @@ impl WorkerContext {
     pub fn new(shared: Arc<Shared>, relay: RelayId, hub: Addr<Hub>) -> Self {
         let local_sessions = RefCell::new(LocalSessions::new(&shared.settings));
         let read_buffer = RefCell::new(vec![0; READ_SIZE].into());
-        Self { shared, relay, hub: HubSender::new(hub), local_sessions, read_buffer }
+        let (hub, inflater) = (HubSender::new(hub), RefCell::default());
+        Self { shared, relay, hub, local_sessions, read_buffer, inflater }
     }
 }
 

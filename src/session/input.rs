@@ -161,7 +161,7 @@ impl SocketDriver {
 
     fn decode(&mut self) -> Result<Option<Message>, WireError> {
         let mut rest = &self.unread[..];
-        let message = self.decoder.decode(&mut rest);
+        let message = self.decoder.decode(&mut rest, &mut self.worker.inflater.borrow_mut());
         let taken = self.unread.len() - rest.len();
         self.unread.advance(taken);
         if self.unread.is_empty() {
@@ -179,7 +179,7 @@ impl SocketDriver {
             return Poll::Ready(None);
         };
         let mut bytes = &buffer[..length];
-        let message = decoder.decode(&mut bytes);
+        let message = decoder.decode(&mut bytes, &mut worker.inflater.borrow_mut());
         unread.extend_from_slice(bytes);
         Poll::Ready(Some(message))
     }
