@@ -1,63 +1,32 @@
 //! The session: an actor that receives the messages of one client as a stream and sends commands to
 //! the hub.
 
-mod permits; // the permit of a message that waits
-mod summary; // the count and the log line of a session that has ended
+mod handshake; // the terms of a session
 mod input; // the input stream of a WebSocket session
+mod permits; // the permit of a message that waits
+mod requests; // messages and requests, as commands to the hub
 mod event_stream; // the input stream of an event stream
 mod closing_handshake; // close frame, half-close, FIN
+mod summary; // the count and the log line of a session that has ended
+
+pub use handshake::{Handshake, SessionOptions};
 
 use crate::{
-    backplane::Speaker,
-    config::{ByteSize, RoomName},
     connection::{Connection, Traffic},
-    history::{Audience, HistoryRequest, NewMessage},
-    hub::{Command, Finish, GetPresence, Join, Leave, Publish},
-    ids::{ConnectionId, Reference, RoomSlot, SpeakerId},
-    limits::{ConnectionSlot, Permit, RateLimit, Source},
-    protocol::{
-        CloseReason, Encoding, Protocol,
-        v1::{self, Request, RequestError},
-    },
+    history::HistoryRequest,
+    hub::{Command, Join, Leave},
+    ids::{ConnectionId, SpeakerId},
+    limits::{RateLimit, Source},
+    protocol::{CloseReason, Protocol, v1},
     relay::WorkerContext,
     transport::Transport,
-    wire::{self, Decoder, Payload, WireError},
+    wire::{self, Decoder, WireError},
 };
 use actix::{dev::ContextFut, prelude::*};
 use bytes::BytesMut;
 use event_stream::EventStreamInput;
 use input::{Incoming, SocketDriver};
-use std::{net::SocketAddr, rc::Rc, time::Instant};
-
-/// An accepted opening handshake, with everything that was negotiated in it.
-pub struct Handshake {
-    /// The part that the session keeps.
-    pub options: SessionOptions,
-    /// The part of the history to deliver before new messages.
-    pub history: HistoryRequest,
-    /// The speaker whose lost session the client resumes.
-    pub resumes: Option<SpeakerId>,
-    /// The largest payload of a message, inclusive; a larger one closes the session with 1009.
-    pub max_message: ByteSize,
-    /// The rate limit for messages; 0 is no limit.
-    pub messages_per_second: u32,
-}
-
-/// The part of a [`Handshake`] that a session keeps until its end.
-pub struct SessionOptions {
-    /// The place of this connection in the connection limits, until it is dropped.
-    pub slot: ConnectionSlot,
-    /// The room.
-    pub room: RoomName,
-    /// The client receives its own messages too.
-    pub echo: bool,
-    /// The client may publish; a client without a key may not where keys are required.
-    pub may_publish: bool,
-    /// The negotiated encoding.
-    pub encoding: Encoding,
-    /// The address of the client, for limits and the log.
-    pub peer: Option<SocketAddr>,
-}
+use std::{rc::Rc, time::Instant};
 
 /// The actor of one client.
 pub struct Session {
@@ -126,81 +95,6 @@ impl Session {
         let max_message = max_message.bytes();
         Self { id, who, options, request, connection, worker, received, began, max_message }
     }
-
-    fn on_message(&mut self, room: RoomSlot, payload: Payload, permit: Permit) {
-        match (self.options.encoding.protocol, payload) {
-            (Protocol::Raw | Protocol::Events(_), payload) => self.publish(room, payload, None, permit),
-            (Protocol::V1, Payload::Text(text)) => match Request::read(&text) {
-                Ok(Request::Publish { reference, payload }) => self.publish(room, payload, reference, permit),
-                Ok(Request::Presence { reference }) => self.query_presence(reference, permit),
-                Err(error) => self.send_error(&error),
-            },
-            (Protocol::V1, Payload::Binary(_)) => self.send_error(&RequestError {
-                reference: None,
-                code: "request",
-                message: "requests are JSON in text frames".to_owned(),
-            }),
-        }
-    }
-
-    fn publish(&mut self, room: RoomSlot, payload: Payload, reference: Option<Reference>, permit: Permit) {
-        if !self.options.may_publish {
-            return self.refuse(reference);
-        }
-        let bytes = payload.as_bytes().len();
-        if bytes > self.max_message {
-            // The frame was within its limit, which allows for the escapes of JSON.
-            return self.finish(CloseReason::Wire(WireError::MessageTooBig));
-        }
-        self.received.count(1, bytes);
-        self.worker.shared.metrics.messages_received.inc();
-        self.worker.shared.metrics.bytes_received.inc_by(bytes as u64);
-        self.worker.hub.send(Command::Publish(Publish {
-            room,
-            speaker: Speaker { connection: self.id, reference },
-            message: NewMessage { payload, who: Some(self.who), audience: self.audience() },
-            permit: Some(permit), // held until delivery; bounds the commands in the mailbox of the hub
-            peer: self.options.peer,
-        }));
-    }
-
-    fn audience(&self) -> Audience {
-        if self.options.echo { Audience::Everyone } else { Audience::Except(self.who) }
-    }
-
-    /// Refuses a message of a client without the right to publish: the raw protocol closes, `v1`
-    /// answers with an error.
-    fn refuse(&self, reference: Option<Reference>) {
-        let reason = CloseReason::MayNotPublish;
-        match self.options.encoding.protocol {
-            Protocol::Raw | Protocol::Events(_) => self.finish(reason),
-            Protocol::V1 => {
-                let (code, message) = (reason.name(), reason.to_string());
-                self.send_error(&RequestError { reference, code, message });
-            }
-        }
-    }
-
-    fn query_presence(&self, reference: Option<Reference>, permit: Permit) {
-        self.worker.hub.send(Command::GetPresence(GetPresence {
-            connection: self.id,
-            relay: self.worker.relay,
-            room: self.options.room.clone(),
-            reference,
-            permit: Some(permit), // bounds the commands in the mailbox of the hub
-        }));
-    }
-
-    fn send_error(&self, error: &RequestError) {
-        self.connection.push(&wire::plain(&v1::error(error)), 1);
-    }
-
-    /// Closes after everything that this session published has been delivered.
-    fn finish(&self, reason: CloseReason) {
-        self.connection.stop_reading(reason);
-        let finish = Finish { connection: self.id, relay: self.worker.relay };
-        self.worker.hub.send(Command::Finish(finish)); // sent once: nothing is read after it
-    }
 }
 
 impl Actor for Session {
@@ -261,7 +155,8 @@ impl StreamHandler<Result<Incoming, WireError>> for Session {
 mod tests {
     use super::*;
     use crate::{
-        hub::Describe, limits::ConnectionLimits, metrics::CloseLabels, relay::Relay, testing::worker,
+        hub::Describe, limits::ConnectionLimits, metrics::CloseLabels, protocol::Encoding, relay::Relay,
+        testing::worker,
     };
     use tokio::{
         io::AsyncReadExt,
