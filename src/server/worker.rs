@@ -5,7 +5,7 @@ use super::{connection::ConnectionFactory, context::ServerContext};
 use crate::{
     exit::PanicGuard,
     hub::Barrier,
-    logging::REPEATING,
+    logging::{REPEATING, Subject},
     relay::WorkerContext,
     transport::{Detached, Transport},
 };
@@ -40,7 +40,7 @@ pub(super) struct Worker {
 struct NewConnection {
     listener: usize,
     client: Detached,
-    peer: SocketAddr,
+    peer: Option<SocketAddr>,
     /// Counts the connection before it is served.
     counted: TaskTrackerToken,
 }
@@ -75,12 +75,12 @@ impl WorkerHandle {
 
     /// Serves a connection on the calling thread, which is this worker's; `factory` is that of its
     /// listener.
-    pub fn serve(&self, client: Transport, peer: SocketAddr, factory: &Rc<ConnectionFactory>) {
+    pub fn serve(&self, client: Transport, peer: Option<SocketAddr>, factory: &Rc<ConnectionFactory>) {
         serve(client, peer, factory, &self.connections);
     }
 
     /// Sends a connection, accepted by another thread, to this worker.
-    pub fn send_connection(&self, client: Transport, peer: SocketAddr, listener: usize) {
+    pub fn send_connection(&self, client: Transport, peer: Option<SocketAddr>, listener: usize) {
         match client.detach() {
             Ok(client) => {
                 let counted = self.connections.token();
@@ -175,13 +175,18 @@ async fn factories(
 }
 
 /// Serves a connection on this thread to its end, counted in `connections`.
-fn serve(client: Transport, peer: SocketAddr, factory: &Rc<ConnectionFactory>, connections: &TaskTracker) {
+fn serve(
+    client: Transport,
+    peer: Option<SocketAddr>,
+    factory: &Rc<ConnectionFactory>,
+    connections: &TaskTracker,
+) {
     actix_rt::spawn(connections.track_future(factory.accept(client, peer)));
 }
 
 /// Logs that a socket cannot be registered: the kernel has no memory for one more.
-fn log_serve_error(peer: SocketAddr, error: &io::Error) {
-    error!(target: REPEATING, "cannot serve {peer}: {error}");
+fn log_serve_error(peer: Option<SocketAddr>, error: &io::Error) {
+    error!(target: REPEATING, "cannot serve a connection: {error}\t{}", Subject::request(peer, None));
 }
 
 fn runtime(readers: usize) -> io::Result<Runtime> {

@@ -35,6 +35,6 @@ pub struct SessionOptions {
     pub may_publish: bool,
     /// The negotiated encoding.
     pub encoding: Encoding,
-    /// The address of the client, for limits and the log.
+    /// The address of the client, for limits and the log; `None` for a transport without addresses.
     pub peer: Option<SocketAddr>,
 }
