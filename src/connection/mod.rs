@@ -49,15 +49,17 @@ pub struct Connection {
     pub liveness: Liveness,
     /// Wakes the session's input stream.
     waker: RefCell<Option<Waker>>,
-    /// The room of the session; empty before the admission.
+    /// The membership of the session in its room; empty before the admission.
     membership: OnceCell<Membership>,
 }
 
-/// The room that a session is a member of.
-#[derive(Clone, Debug)]
+/// The membership of a session in its room.
+#[derive(Debug)]
 pub struct Membership {
     /// The slot of the room, until the session leaves.
     pub room: RoomSlot,
+    /// The index among the members of the room on this thread; it changes when others leave.
+    pub index: Cell<usize>,
     /// The flow control of the room.
     pub flow: Flow,
 }
@@ -245,7 +247,7 @@ impl Connection {
         }
     }
 
-    /// Returns the room of the session; `None` before the admission.
+    /// Returns the membership of the session; `None` before the admission.
     pub fn membership(&self) -> Option<&Membership> {
         self.membership.get()
     }

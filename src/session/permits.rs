@@ -100,12 +100,12 @@ mod tests {
         limits::Flow,
         testing::{self, slot},
     };
-    use std::task::Waker;
+    use std::{cell::Cell, task::Waker};
 
     const BYTES: usize = 1000;
 
     fn member(shared: &Shared) -> Membership {
-        Membership { room: slot(), flow: Flow::of(&shared.settings) }
+        Membership { room: slot(), index: Cell::new(0), flow: Flow::of(&shared.settings) }
     }
 
     fn acquire(permits: &mut Permits, shared: &Shared, member: &Membership) -> Result<Permit, Pause> {
