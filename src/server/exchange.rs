@@ -140,8 +140,8 @@ impl Exchange {
         request.replace_payload(Payload::Stream { payload: body }).0
     }
 
-    /// Writes the head that admits a client; [`Exchange::into_parts`] then passes the transport to the
-    /// session.
+    /// Writes the head that admits a client; [`Exchange::into_parts`] then passes the transport to
+    /// the session.
     ///
     /// # Errors
     /// Those of the socket, and `TimedOut` if the client reads too slowly.

@@ -34,8 +34,8 @@ pub struct Session {
     /// The speaker of this connection's messages; after a resume that of the lost session.
     who: SpeakerId,
     options: SessionOptions,
-    /// Kept until the session joins. Boxed, since most clients request nothing: with 8 bytes more, the
-    /// task of a session would be 128 bytes larger.
+    /// Kept until the session joins. Boxed, since most clients request nothing: with 16 bytes more,
+    /// the task of a session would be 128 bytes larger.
     request: Option<Box<JoinRequest>>,
     connection: Rc<Connection>,
     worker: Rc<WorkerContext>,
@@ -58,8 +58,8 @@ struct JoinRequest {
 pub type SessionTask = ContextFut<Session, Context<Session>>;
 
 impl Session {
-    /// Creates a session on `transport`; `unread` are the bytes received after the request. The task
-    /// of the connection polls it: a session has no task of its own.
+    /// Creates a session on `transport`; `unread` are the bytes received after the request. The
+    /// task of the connection polls it: a session has no task of its own.
     pub fn on_transport(
         worker: Rc<WorkerContext>,
         handshake: Handshake,
