@@ -8,7 +8,7 @@ use crate::{
     delivery::{Batch, Broadcast, Subscriber},
     limits::{Credit, Flow},
     metrics::Metrics,
-    wire::Compression,
+    wire::Deflater,
 };
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -86,12 +86,12 @@ impl LocalRoom {
 
     /// Delivers the queued messages to all members; returns `true` if publishers begin to wait for
     /// lagging members.
-    pub fn flush(&mut self, compression: &Compression, patience: &Patience, metrics: &Metrics) -> bool {
+    pub fn flush(&mut self, deflater: &Deflater, patience: &Patience, metrics: &Metrics) -> bool {
         let pending = std::mem::take(&mut self.pending);
         if pending.is_empty() {
             return false; // the slot was dirty for an earlier room
         }
-        let mut batch = Batch::new(&pending, compression);
+        let mut batch = Batch::new(&pending, deflater);
         let (mut sent, mut lags, mut now) = (Traffic::default(), false, None);
         let debt = self.flow.as_ref().map(|flow| &*flow.wait_debt);
         if let Some((held, debt)) = self.held.as_mut().zip(debt) {

@@ -11,7 +11,7 @@ use crate::{
     ids::{ConnectionId, RoomSlot},
     limits::Flow,
     metrics::Metrics,
-    wire::Compression,
+    wire::{Compression, Deflater},
 };
 use std::{cell::Cell, collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
@@ -25,7 +25,8 @@ pub struct LocalSessions {
     dirty: Vec<RoomSlot>,
     /// Rooms that hold back credit because a member lags.
     lagging: Vec<RoomSlot>,
-    compression: Compression,
+    /// Compresses the messages for all sessions.
+    deflater: Deflater,
     patience: Patience,
 }
 
@@ -38,7 +39,10 @@ impl LocalSessions {
             rooms: vec![],
             dirty: vec![],
             lagging: vec![],
-            compression: Compression::new(compression.level, compression.threshold.bytes()),
+            deflater: Deflater::new(Compression {
+                level: compression.level,
+                threshold: compression.threshold.bytes(),
+            }),
             patience: Patience::of(settings),
         }
     }
@@ -101,7 +105,7 @@ impl LocalSessions {
             slots.iter().filter_map(|slot| self.rooms.get(slot.index())).for_each(LocalRoom::prefetch);
             for slot in slots {
                 let Some(room) = self.rooms.get_mut(slot.index()) else { continue }; // all members have left
-                if room.flush(&self.compression, &self.patience, metrics) {
+                if room.flush(&self.deflater, &self.patience, metrics) {
                     self.lagging.push(*slot);
                 }
             }
