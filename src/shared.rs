@@ -30,7 +30,7 @@ impl Shared {
     pub fn new(settings: &Settings, descriptors: Descriptors) -> Arc<Self> {
         let (policy, startup) = (Policy::new(settings), Startup::new(settings));
         let metrics = Arc::new(Metrics::new());
-        let backlog = Backlog::new(policy.session.outbox, policy.limits.outbox_bytes_total, metrics.clone());
+        let backlog = Backlog::new(policy.session.outbox, policy.limits.outbox_bytes_total);
         Arc::new(Self {
             limits: Limits::new(pool_sizes(&startup, &policy), backlog, &metrics, descriptors),
             tokens: SessionTokens::new(startup.secret.expose()),

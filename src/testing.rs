@@ -27,9 +27,14 @@ use std::{
 pub const HISTORY: HistoryLimits =
     HistoryLimits { messages: 256, age: Duration::from_secs(600), bytes: 1 << 20 };
 
+/// The state of a server with the default settings.
+pub fn shared() -> Arc<Shared> {
+    Shared::new(&Settings::default(), Descriptors::raise_limit(1))
+}
+
 /// The context of a worker without a relay, and the hub that it sends to.
 pub fn worker() -> (Rc<WorkerContext>, Addr<Hub>) {
-    let shared = Shared::new(&Settings::default(), Descriptors::raise_limit(1));
+    let shared = shared();
     let hub = Hub::new(shared.policy.load_full(), shared.metrics.clone()).start();
     (Rc::new(WorkerContext::new(shared, RelayId(0), hub.clone())), hub)
 }

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use worldcast::wire::{Compression, Decoder, Message, Payload, Prepared, WindowBits};
+use worldcast::wire::{Compression, Decoder, Deflater, Inflater, Message, Payload, Prepared, WindowBits};
 
 fuzz_target!(|input: &[u8]| {
     let [options, bytes @ ..] = input else { return };
@@ -14,7 +14,7 @@ fuzz_target!(|input: &[u8]| {
     let bytes = if options % 2 == 0 { bytes.to_vec() } else { bytes.repeat(usize::from(options / 16)) };
     let prepared = Prepared::new(Payload::Binary(bytes.clone().into()));
 
-    let encoded = prepared.encoded(window, &compression);
+    let encoded = prepared.encoded(window, &Deflater::new(compression));
     assert!(encoded.len() <= prepared.plain().len());
     assert_eq!(decoded(encoded), Message::Binary(bytes.into()));
 });
@@ -28,5 +28,5 @@ fn decoded(frame: &[u8]) -> Message {
     });
     let mut masked = [header, &[0; 4], payload].concat();
     masked[1] |= 0x80;
-    Decoder::new(64 << 20, true).decode(&mut &masked[..]).unwrap().unwrap()
+    Decoder::new(64 << 20, true).decode(&mut &masked[..], &mut Inflater::default()).unwrap().unwrap()
 }

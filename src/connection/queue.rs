@@ -44,6 +44,7 @@ const MAX_SLICES: usize = 16;
 
 impl Queue {
     pub fn new(backlog: Arc<Backlog>) -> Self {
+        backlog.add_outbox();
         Self { chunks: VecDeque::new(), bytes: 0, messages: 0, recalled: 0, backlog }
     }
 
@@ -165,6 +166,7 @@ impl Chunk {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.clear();
+        self.backlog.remove_outbox();
     }
 }
 
@@ -193,7 +195,7 @@ mod tests {
     }
 
     fn bounded(texts: &[&'static str], each: QueueLimits) -> Queue {
-        let backlog = Backlog::new(each, MAX_BYTES, Arc::default());
+        let backlog = Backlog::new(each, MAX_BYTES);
         let mut queue = Queue::new(Arc::new(backlog));
         let live = QueuedAs::Live { messages: 1 };
         texts.iter().for_each(|text| queue.push(Bytes::from_static(text.as_bytes()), live, 0));

@@ -4,7 +4,7 @@ use super::Broadcast;
 use crate::{
     ids::{ConnectionId, SpeakerId},
     protocol::Encoding,
-    wire::Compression,
+    wire::Deflater,
 };
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 /// The messages of one room, joined at most once for each negotiated encoding.
 pub struct Batch<'a> {
     pending: &'a [Arc<Broadcast>],
-    compression: &'a Compression,
+    deflater: &'a Deflater,
     encoded: SmallVec<[(Encoding, Encoded); 1]>,
 }
 
@@ -43,8 +43,8 @@ pub struct Subscriber {
 
 impl<'a> Batch<'a> {
     /// Joins nothing yet: each encoding is joined at its first use.
-    pub fn new(pending: &'a [Arc<Broadcast>], compression: &'a Compression) -> Self {
-        Self { pending, compression, encoded: SmallVec::new() }
+    pub fn new(pending: &'a [Arc<Broadcast>], deflater: &'a Deflater) -> Self {
+        Self { pending, deflater, encoded: SmallVec::new() }
     }
 
     /// Returns the bytes of the messages from index `first` on, and their number.
@@ -82,7 +82,7 @@ impl<'a> Batch<'a> {
         let at = match self.encoded.iter().position(|(known, _)| *known == encoding) {
             Some(at) => at,
             None => {
-                self.encoded.push((encoding, Encoded::new(self.pending, encoding, self.compression)));
+                self.encoded.push((encoding, Encoded::new(self.pending, encoding, self.deflater)));
                 self.encoded.len() - 1
             }
         };
@@ -91,8 +91,8 @@ impl<'a> Batch<'a> {
 }
 
 impl Encoded {
-    fn new(pending: &[Arc<Broadcast>], encoding: Encoding, compression: &Compression) -> Self {
-        let encodings = || pending.iter().map(|broadcast| broadcast.encoded(encoding, compression));
+    fn new(pending: &[Arc<Broadcast>], encoding: Encoding, deflater: &Deflater) -> Self {
+        let encodings = || pending.iter().map(|broadcast| broadcast.encoded(encoding, deflater));
         let ends = encodings().scan(Boundary::default(), |end, encoding| {
             end.bytes += encoding.len();
             end.messages += usize::from(!encoding.is_empty());
@@ -100,7 +100,7 @@ impl Encoded {
         });
         let ends: SmallVec<[Boundary; 1]> = ends.collect();
         let bytes = match pending {
-            [only] => only.encoded(encoding, compression).clone(),
+            [only] => only.encoded(encoding, deflater).clone(),
             _ => concatenated(encodings(), ends.last().map_or(0, |end| end.bytes)),
         };
         Self { bytes, ends }
@@ -139,9 +139,11 @@ fn concatenated<'b>(encodings: impl Iterator<Item = &'b Bytes>, length: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{history::Audience, protocol::Protocol, room::Change, testing::broadcast};
+    use crate::{history::Audience, protocol::Protocol, room::Change, testing::broadcast, wire::Compression};
 
-    const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
+    fn plain() -> Deflater {
+        Deflater::new(Compression { level: 1, threshold: usize::MAX })
+    }
 
     const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };
 
@@ -161,7 +163,8 @@ mod tests {
     #[test]
     fn everybody_hears_the_whole_in_one_piece() {
         let pending = pending(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a\x81\x02bc"), 2));
     }
 
@@ -171,7 +174,8 @@ mod tests {
         let mine = "x".repeat(1000);
         let pending =
             pending(&[("a", Audience::Everyone), (&mine, Audience::Except(me)), ("b", Audience::Everyone)]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         let whole = from(&mut batch, 0).0.as_ptr_range();
         let mut parts = Vec::new();
         batch.parts_for(subscriber(me), 0, RAW, |part, _| parts.push(part.clone()));
@@ -184,7 +188,8 @@ mod tests {
     #[test]
     fn a_newcomer_hears_only_what_came_after_it() {
         let pending = pending(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         assert_eq!(from(&mut batch, 1), (Bytes::from_static(b"\x81\x02bc"), 1));
         assert_eq!(from(&mut batch, 2), (Bytes::new(), 0));
     }
@@ -199,7 +204,8 @@ mod tests {
             ("mine too", Audience::Except(me)),
             ("c", Audience::Except(SpeakerId::next())),
         ]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         let mut heard = Vec::new();
         batch.parts_for(subscriber(me), 1, RAW, |part, count| heard.push((part.clone(), count)));
         assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
@@ -209,7 +215,8 @@ mod tests {
     fn who_resumed_a_session_is_left_out_of_what_that_said() {
         let (before, after) = (SpeakerId::next(), SpeakerId::next());
         let pending = pending(&[("a", Audience::Except(before)), ("b", Audience::Except(after))]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         let mut heard = Vec::new();
         batch.parts_for(Subscriber { resumed: true, ..subscriber(before) }, 0, RAW, |part, _| {
             heard.push(part.clone())
@@ -221,7 +228,8 @@ mod tests {
     fn whoever_is_spoken_to_barely_hears_no_notice() {
         let mut pending = pending(&[("a", Audience::Everyone)]);
         pending.insert(0, Broadcast::notice(SpeakerId::next(), Change::Left, None));
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a"), 1));
         assert_eq!(batch.from(0, Encoding { protocol: Protocol::V1, ..RAW }).1, 2);
     }

@@ -10,6 +10,7 @@ use crate::{
     logging,
     readiness::Readiness,
     shared::Shared,
+    transport::local_address,
 };
 use actix_web::{
     App, HttpMessage, HttpRequest, HttpResponse, HttpServer,
@@ -20,7 +21,6 @@ use actix_web::{
 };
 use serde_json::json;
 use std::{net::SocketAddr, sync::atomic::Ordering};
-use tokio::net::TcpStream;
 
 /// The running admin listener.
 pub struct Admin {
@@ -56,8 +56,7 @@ impl Admin {
         };
         let mut server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
         server = server.on_connect(|socket, data| {
-            let socket = socket.downcast_ref::<TcpStream>();
-            if let Some(Ok(address)) = socket.map(TcpStream::local_addr) {
+            if let Some(address) = local_address(socket) {
                 data.insert(LocalAddress(address));
             }
         });
@@ -105,6 +104,7 @@ async fn metrics(
     let all = limits.sizes.in_flight;
     let free = limits.in_flight.available_permits();
     metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
+    metrics.outbox_bytes.set(limits.backlog.held() as i64);
     metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
     metrics.log_lines_suppressed.inner().store(logging::suppressed(), Ordering::Relaxed);
     let (text, kind) = match prefers_open_metrics(&request) {
