@@ -23,8 +23,8 @@ impl Single {
 
     /// Numbers and remembers the messages; the pending part passes through by value.
     pub(super) fn publish(&mut self, submission: Submission, now: Instant) -> Arrival {
-        let Submission { room, messages, key, pending } = submission;
-        let append = |message| self.archive.append(room, message, now);
+        let Submission { room, messages, source, key, pending } = submission;
+        let append = |message| self.archive.append(room, message, source, now);
         let arrival = Arrival { room, messages: messages.into_iter().map(append).collect(), pending };
         if let Some(key) = key {
             let KeyUse { room, key, source } = *key;

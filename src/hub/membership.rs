@@ -52,7 +52,7 @@ impl Hub {
         if is_told && self.rooms.presence(slot).come(who) && somebody_is_there {
             self.note_presence(slot, who, Change::Came { connection }, ctx);
         }
-        let (room_now, slice) = self.rooms.join(slot, relay, history);
+        let (room_now, slice) = self.rooms.join(slot, relay, source, history);
         let (flow, greeting) = (room_now.flow.clone(), room_now.policy.greeting.clone());
         // An admission is a write at its relay, even without messages of the history.
         let (messages, bytes) =

@@ -7,7 +7,7 @@ use crate::{
     delivery::Broadcast,
     history::{Audience, NewMessage},
     ids::{ConnectionId, RoomSlot},
-    limits::Flow,
+    limits::{Flow, Source},
     logging::{Escaped, Subject, log_client},
     room::{Room, TooManyRooms},
     wire::Payload,
@@ -28,7 +28,8 @@ impl Hub {
         }
         self.log_message(room, Some(speaker.connection), peer, &message.payload);
         let pending = Pending { speaker: Some(speaker), permit, reply: None };
-        self.submit(Submission { room, messages: smallvec![message], key: None, pending });
+        let source = Source::new(peer.map(|peer| peer.ip()), false);
+        self.submit(Submission { room, messages: smallvec![message], source, key: None, pending });
     }
 
     /// Submits messages of an open room, and handles what has arrived.
@@ -80,6 +81,7 @@ impl Hub {
         self.submit(Submission {
             room: slot,
             messages: payloads.into_iter().map(message).collect(),
+            source,
             key: key.map(|key| Box::new(KeyUse { room, key, source })),
             pending: Pending { speaker: None, permit: Some(permit), reply },
         });

@@ -56,11 +56,11 @@ impl RoomStore {
         self.rooms.presence(slot)
     }
 
-    /// The room of this name, which begins now if there is none. At the bound a room without members gives way: one of
-    /// the source that opened most of those.
+    /// The room of this name, which begins now if there is none. At the bound a room without members
+    /// gives way: one of the source that holds most rooms.
     ///
     /// # Errors
-    /// If the bound is reached and every room has members.
+    /// If `source` holds its share of the rooms, and none may give way to another.
     pub fn open(
         &mut self,
         name: &RoomName,
@@ -79,9 +79,15 @@ impl RoomStore {
     }
 
     /// Counts one more member at `relay`; returns the room and the part of its history that the member receives.
-    pub fn join(&mut self, slot: RoomSlot, relay: RelayId, request: HistoryRequest) -> (&Room, HistorySlice) {
+    pub fn join(
+        &mut self,
+        slot: RoomSlot,
+        relay: RelayId,
+        source: Source,
+        request: HistoryRequest,
+    ) -> (&Room, HistorySlice) {
         let slice = self.backplane.history(slot).slice(request);
-        (self.rooms.join(slot, relay), slice)
+        (self.rooms.join(slot, relay, source), slice)
     }
 
     /// Counts one member less.
@@ -150,7 +156,8 @@ mod tests {
         let pending = Pending { speaker: None, permit: None, reply: None };
         let messages = smallvec![message(bytes)];
         let mut arrived = Vec::new();
-        store.submit(Submission { room: slot, messages, key: None, pending }, now, &mut arrived);
+        let submission = Submission { room: slot, messages, source: source(0), key: None, pending };
+        store.submit(submission, now, &mut arrived);
         arrived.remove(0).messages.remove(0)
     }
 
@@ -188,7 +195,7 @@ mod tests {
 
     fn comes(rooms: &mut RoomStore, room: &str, limits: HistoryLimits) -> RoomSlot {
         let slot = open(rooms, room, limits).unwrap();
-        rooms.join(slot, A, HistoryRequest::default());
+        rooms.join(slot, A, source(0), HistoryRequest::default());
         slot
     }
 
@@ -326,7 +333,7 @@ mod tests {
                 let opened = rooms.open(&name(room), source(bytes as u8 % 3), policy(LIMITS), now);
                 match (step, opened) {
                     (0..3, Ok(slot)) => drop(append(&mut rooms, slot, bytes, now)),
-                    (3, Ok(slot)) => drop(rooms.join(slot, A, HistoryRequest::default())),
+                    (3, Ok(slot)) => drop(rooms.join(slot, A, source(bytes as u8 % 3), HistoryRequest::default())),
                     (4, _) => rooms.leave(&name(room), A, now),
                     (_, _) => expire(&mut rooms, now),
                 }

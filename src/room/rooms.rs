@@ -1,6 +1,9 @@
 //! All rooms of this node and their members: found by name, kept by slot.
 
-use super::{Presence, Room, RoomPolicy, deserted::Deserted};
+use super::{
+    Presence, Room, RoomPolicy,
+    shares::{RoomShares, Space},
+};
 use crate::{
     config::RoomName,
     history::HistoryLimits,
@@ -9,6 +12,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
+    mem,
     ops::Bound,
     time::Instant,
 };
@@ -20,9 +24,8 @@ pub struct Rooms {
     in_order: BTreeMap<RoomName, RoomSlot>,
     rooms: Vec<Option<Room>>,
     free: Vec<RoomSlot>,
-    max_rooms: usize,
     flow: Flow,
-    deserted: Deserted,
+    shares: RoomShares,
 }
 
 /// A room that was opened, and what that changed.
@@ -36,7 +39,7 @@ pub struct Opened {
     pub gave_way: Option<RoomSlot>,
 }
 
-/// The rooms are as many as allowed, and each has members.
+/// The rooms are as many as allowed for a source, and none may give way to another of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TooManyRooms;
 
@@ -48,9 +51,8 @@ impl Rooms {
             in_order: BTreeMap::new(),
             rooms: Vec::new(),
             free: Vec::new(),
-            max_rooms,
             flow,
-            deserted: Deserted::new(),
+            shares: RoomShares::new(max_rooms),
         }
     }
 
@@ -75,11 +77,11 @@ impl Rooms {
         self.by_name.is_empty()
     }
 
-    /// Finds the room of this name for `source`, or begins it. At the bound a room without members gives way: one of the
-    /// source that opened most of those.
+    /// Finds the room of this name for `source`, or begins it. At the bound a room without members
+    /// gives way: one of the source that holds most rooms.
     ///
     /// # Errors
-    /// If the bound is reached and every room has members.
+    /// If `source` holds its share of the rooms, and none may give way to another.
     pub fn open(
         &mut self,
         name: &RoomName,
@@ -91,12 +93,13 @@ impl Rooms {
             self.share(slot, source);
             return Ok(Opened { slot, begins: None, gave_way: None });
         }
-        let mut gave_way = None;
-        if self.len() >= self.max_rooms {
-            let deserted = self.deserted.first_to_go(source).ok_or(TooManyRooms)?;
-            self.end(deserted);
-            gave_way = Some(deserted);
-        }
+        let gave_way = match self.shares.space_for(source)? {
+            Space::Free => None,
+            Space::Of(deserted) => {
+                self.end(deserted);
+                Some(deserted)
+            }
+        };
         let policy = policy();
         let begins = Some(policy.history);
         Ok(Opened { slot: self.insert(name.clone(), source, policy, now), begins, gave_way })
@@ -110,20 +113,18 @@ impl Rooms {
         }
         let before = room.deserted();
         room.is_shared = true;
-        if let Some((before, after)) = before.zip(room.deserted()) {
-            self.deserted.remove(before);
-            self.deserted.insert(after);
+        if let Some(before) = before {
+            self.shares.share(before);
         }
     }
 
-    /// Counts one more member at `relay`.
-    pub fn join(&mut self, slot: RoomSlot, relay: RelayId) -> &Room {
+    /// Counts one more member at `relay`, a client of `source`.
+    pub fn join(&mut self, slot: RoomSlot, relay: RelayId, source: Source) -> &Room {
         let room = self.get_mut(slot);
         room.members.add(relay);
-        let before = room.deserted();
-        room.deserted_since = None;
-        if let Some(deserted) = before {
-            self.deserted.remove(deserted);
+        if let Some(deserted) = room.deserted() {
+            (room.deserted_since, room.held_by) = (None, source);
+            self.shares.occupy(deserted, source);
         }
         self.get_mut(slot)
     }
@@ -135,8 +136,9 @@ impl Rooms {
         room.members.remove(relay);
         if room.members.is_empty() && room.deserted_since.is_none() {
             room.deserted_since = Some(now);
+            let holder = mem::replace(&mut room.held_by, room.opened_by);
             let deserted = room.deserted();
-            deserted.inspect(|deserted| self.deserted.insert(*deserted));
+            deserted.inspect(|deserted| self.shares.desert(*deserted, holder));
         }
         Some(slot)
     }
@@ -164,7 +166,7 @@ impl Rooms {
         self.by_name.insert(name.clone(), slot);
         self.in_order.insert(name.clone(), slot);
         let room = Room::new(name, slot, self.flow.fresh(), policy, source, now);
-        room.deserted().inspect(|deserted| self.deserted.insert(*deserted));
+        room.deserted().inspect(|deserted| self.shares.begin(*deserted));
         self.rooms[slot.index()] = Some(room);
         slot
     }
@@ -173,7 +175,7 @@ impl Rooms {
     pub fn end(&mut self, slot: RoomSlot) {
         let Some(room) = self.rooms[slot.index()].take() else { return };
         if let Some(deserted) = room.deserted() {
-            self.deserted.remove(deserted);
+            self.shares.end(deserted);
         }
         self.by_name.remove(&room.name);
         self.in_order.remove(&room.name);
@@ -191,6 +193,6 @@ impl Rooms {
     /// The number of rooms without members.
     #[cfg(test)]
     pub fn deserted(&self) -> usize {
-        self.deserted.len()
+        self.shares.deserted()
     }
 }

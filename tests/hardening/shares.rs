@@ -1,16 +1,13 @@
 //! What strangers share has a share for each of them, and a promise takes nothing of it.
 
 use crate::{
-    process::{Launch, Server},
-    support::{comes_to, get, head, within},
+    process::{Launch, Server, handshake},
+    support::{comes_to, connect_from, get, head, within},
 };
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
 };
 
 const KEY: &str = "a-key-that-nobody-guesses";
@@ -18,17 +15,9 @@ const KEY: &str = "a-key-that-nobody-guesses";
 /// How soon an answer comes that nobody delays; the server waits 10 s for a body, and for a share of the bounds.
 const SOON: Duration = Duration::from_millis(2500);
 
-/// A connection from 127.0.0.`last`, whose kernel takes little of what is not read.
-async fn connect(server: &Server, last: u8) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
-    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).expect("an address of this machine");
-    within("a connection", socket.connect(server.listeners[0])).await.expect("a connection")
-}
-
 /// Begins to post a batch, in chunks, and sends no more than `bytes` of it.
 async fn begins_a_batch(server: &Server, last: u8, bytes: usize) -> TcpStream {
-    let mut socket = connect(server, last).await;
+    let mut socket = connect_from(server, last).await;
     let head = "POST /rooms/attacked/batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     let begun = format!("{head}{bytes:x}\r\n{}\r\n", " ".repeat(bytes));
     within("the server to take some bytes", socket.write_all(begun.as_bytes())).await.expect("a connection");
@@ -37,7 +26,7 @@ async fn begins_a_batch(server: &Server, last: u8, bytes: usize) -> TcpStream {
 
 /// The status of a request, and how long it took.
 async fn asks(server: &Server, last: u8, request: String) -> (u16, Duration) {
-    let (mut socket, asked) = (connect(server, last).await, Instant::now());
+    let (mut socket, asked) = (connect_from(server, last).await, Instant::now());
     socket.write_all(request.as_bytes()).await.expect("a connection");
     let mut answer = Vec::new();
     within("an answer", socket.read_to_end(&mut answer)).await.expect("an orderly end");
@@ -46,8 +35,17 @@ async fn asks(server: &Server, last: u8, request: String) -> (u16, Duration) {
 }
 
 async fn posts(server: &Server, last: u8, bytes: usize, headers: &str) -> (u16, Duration) {
+    posts_to(server, last, "news", bytes, headers).await
+}
+
+/// The status of the answer to a message of `bytes` in `room`.
+async fn posts_in(server: &Server, last: u8, room: &str, bytes: usize) -> u16 {
+    posts_to(server, last, room, bytes, "").await.0
+}
+
+async fn posts_to(server: &Server, last: u8, room: &str, bytes: usize, headers: &str) -> (u16, Duration) {
     let request = format!(
-        "POST /rooms/news/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
+        "POST /rooms/{room}/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
          Content-Length: {bytes}\r\n\r\n{}",
         "x".repeat(bytes)
     );
@@ -112,7 +110,7 @@ const HISTORY: &str = "GET /rooms/news/messages HTTP/1.1\r\nHost: localhost\r\nC
 
 /// Asks for the history and reads nothing but the head of the answer, which it returns.
 async fn reads_nothing(server: &Server, last: u8) -> (TcpStream, String) {
-    let mut socket = connect(server, last).await;
+    let mut socket = connect_from(server, last).await;
     socket.write_all(HISTORY.as_bytes()).await.expect("a connection");
     let head = head(&mut socket).await;
     (socket, head)
@@ -201,12 +199,7 @@ async fn who_fills_rooms_makes_no_other_room_forget() {
     let server = Launch::with(&[("limits.history_bytes_total", "2MiB")]).start();
     assert_eq!(orders(&server, 1, "quiet", "order").await, 201);
     for number in 0..80 {
-        let room = format!("/rooms/room-{}/messages", number % 5);
-        let request = format!(
-            "POST {room} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n{}",
-            "x".repeat(60_000)
-        );
-        assert_eq!(asks(&server, 2, request).await.0, 201);
+        assert_eq!(posts_in(&server, 2, &format!("room-{}", number % 5), 60_000).await, 201);
     }
     let quiet = get(server.listeners[0], "/rooms/quiet").await;
     assert!(quiet.ends_with("\"remembered\":1}"), "{quiet}");
@@ -227,4 +220,52 @@ async fn who_opens_rooms_without_end_ends_no_room_of_another() {
         assert_eq!(offset(&server, room).await, 1, "{room}");
     }
     assert_eq!(server.metrics().await.value("rooms"), 20);
+}
+
+/// Joins a room over WebSocket; `None` if the session is closed because there are too many rooms.
+async fn joins(server: &Server, last: u8, room: &str) -> Option<TcpStream> {
+    let mut socket = connect_from(server, last).await;
+    socket.write_all(handshake(&format!("/websocket/{room}"), "").as_bytes()).await.expect("a connection");
+    assert_eq!(&head(&mut socket).await[9..12], "101");
+    let mut frame = [0; 4];
+    within("a frame", socket.read_exact(&mut frame)).await.expect("a frame");
+    match frame {
+        [0x81, 5, b'w', b'o'] => Some(socket),
+        [0x88, _, 0x03, 0xf5] => None,
+        _ => panic!("{frame:?}"),
+    }
+}
+
+#[tokio::test]
+async fn who_occupies_rooms_without_end_ends_no_room_of_another_and_leaves_some_for_others() {
+    let server = Launch::with(&[("limits.rooms", "20")]).start();
+    for room in ["quiet", "quieter"] {
+        assert_eq!(orders(&server, 1, room, "order").await, 201);
+    }
+    let mut occupied = Vec::new();
+    for number in 0..25 {
+        occupied.extend(joins(&server, 2, &format!("room-{number}")).await);
+    }
+    assert!((10..=18).contains(&occupied.len()), "{}", occupied.len());
+    assert!(joins(&server, 3, "new").await.is_some());
+    assert_eq!(orders(&server, 4, "newer", "order").await, 201);
+    for room in ["quiet", "quieter", "newer"] {
+        assert_eq!(offset(&server, room).await, 1, "{room}");
+    }
+    assert!(joins(&server, 2, "quiet").await.is_some(), "a room that exists takes everybody");
+    assert!(server.metrics().await.value("rooms") <= 20);
+}
+
+#[tokio::test]
+async fn who_fills_many_small_rooms_makes_no_larger_room_of_another_forget() {
+    let server = Launch::with(&[("limits.history_bytes_total", "2MiB"), ("log.messages", "false")]).start();
+    for number in 0..200 {
+        assert_eq!(posts_in(&server, 1, "quiet", 1000).await, 201, "{number}");
+    }
+    for number in 0..60 {
+        assert_eq!(posts_in(&server, 2, &format!("room-{number}"), 60_000).await, 201);
+    }
+    let quiet = get(server.listeners[0], "/rooms/quiet").await;
+    assert!(quiet.ends_with("\"remembered\":200}"), "{quiet}");
+    assert!(server.metrics().await.value("history_bytes") <= 2 << 20);
 }
