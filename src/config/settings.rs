@@ -344,8 +344,8 @@ pub struct LogSettings {
     pub level: log::LevelFilter,
     /// True if the messages of clients are logged.
     pub messages: bool,
-    /// Lines per second that clients may cause; further lines are counted instead of written. 0 is
-    /// no limit.
+    /// Lines per second that clients may cause; further lines are counted instead of written, and the
+    /// last quarter is kept for addresses with few lines. 0 is no limit.
     pub lines_per_second: u32,
 }
 

@@ -72,6 +72,7 @@ impl Asked<'_> {
         let level = if is_minor && !self.is_handshake { Level::Debug } else { Level::Info };
         let (method, path) = (Escaped(self.method), Escaped(self.path));
         log_client!(
+            self.peer,
             level,
             "refused {method} {path}: {}\t{}",
             Escaped(&why.to_string()),

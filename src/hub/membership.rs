@@ -16,7 +16,7 @@ use std::time::Instant;
 impl Hub {
     pub(super) fn join(&mut self, join: Join, ctx: &mut Context<Self>) {
         let about = Subject::session(join.connection, join.peer, Some(&join.room));
-        log_client!(Level::Info, "server: receive connection.\t{about}");
+        log_client!(join.peer, Level::Info, "server: receive connection.\t{about}");
         let relay = join.relay;
         let event = self.admit(join, ctx);
         self.turns.add(relay, event); // after every earlier message

@@ -109,10 +109,10 @@ impl Hub {
         };
         match payload {
             Payload::Text(text) => {
-                log_client!(Level::Info, "server: received: {}\t{about}", Escaped(text))
+                log_client!(peer, Level::Info, "server: received: {}\t{about}", Escaped(text))
             }
             Payload::Binary(bytes) => {
-                log_client!(Level::Info, "server: received: {} bytes (binary)\t{about}", bytes.len())
+                log_client!(peer, Level::Info, "server: received: {} bytes (binary)\t{about}", bytes.len())
             }
         }
     }

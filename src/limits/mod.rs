@@ -20,7 +20,7 @@ pub use in_flight::{Permit, cost, in_flight};
 pub use ledger::Ledger;
 pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, SMALLEST_STEP, answer_bytes, body_bytes};
 pub use rate::RateLimit;
-pub use source::{Source, network_of};
+pub use source::Source;
 pub use wait_debt::WaitDebt;
 
 use crate::{config::Settings, metrics::Metrics};

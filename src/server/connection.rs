@@ -127,6 +127,7 @@ impl ConnectionFactory {
         if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             metrics.responses_cut.inc();
             log_client!(
+                Some(peer),
                 Level::Debug,
                 "reset: the client read a response too slowly\t{}",
                 Subject::request(Some(peer), None)

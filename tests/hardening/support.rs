@@ -142,3 +142,9 @@ pub async fn comes_to(server: &Server, name: &str, value: u64) {
     let what = format!("{name} to come to {value}");
     within(what, async { while server.metrics().await.value(name) != value {} }).await;
 }
+
+/// Waits until the server counts so many or more as the value of `worldcast_{name}`.
+pub async fn comes_to_at_least(server: &Server, name: &str, value: u64) {
+    let what = format!("{name} to come to {value} or more");
+    within(what, async { while server.metrics().await.value(name) < value {} }).await;
+}
