@@ -9,7 +9,7 @@ use super::{Event, GetPresence, Hub, PresenceReply};
 use crate::{
     delivery::Broadcast,
     ids::{RoomSlot, SpeakerId},
-    limits::Flow,
+    limits::{FairPermit, Flow, Source},
     room::{Change, Changes, Present},
 };
 use actix::prelude::*;
@@ -19,7 +19,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 /// Rooms whose changes are announced before the mailbox is served again.
 const TOLD_AT_ONCE: usize = 64;
@@ -56,7 +55,7 @@ struct Credited {
     room: RoomSlot,
     number: u64,
     messages: usize,
-    credit: OwnedSemaphorePermit,
+    credit: FairPermit,
 }
 
 impl Notices {
@@ -206,7 +205,7 @@ impl Hub {
     }
 
     /// Announces this number of gathered changes; the credit returns after the last one.
-    fn tell_some(&mut self, room: RoomSlot, messages: usize, credit: OwnedSemaphorePermit) {
+    fn tell_some(&mut self, room: RoomSlot, messages: usize, credit: FairPermit) {
         let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
         let changes: Vec<_> = std::iter::from_fn(|| gathering.changes.take_first()).take(messages).collect();
         self.notices.changes -= changes.len();
@@ -229,12 +228,11 @@ impl Hub {
     }
 }
 
-/// Tells the hub when there is credit, in the order of all that wait for credit of the room.
+/// Tells the hub when there is credit, in turn with the sources that wait for credit of the room.
 fn wait_for_credit(room: RoomSlot, number: u64, flow: Flow, messages: usize, hub: Addr<Hub>) {
     actix::spawn(async move {
-        if let Some(credit) = flow.acquire(repeat_n(0, messages)).await {
-            hub.do_send(Credited { room, number, messages, credit }); // once for each gathering that waits
-        }
+        let credit = flow.acquire(Source::new(None, false), repeat_n(0, messages)).await;
+        hub.do_send(Credited { room, number, messages, credit }); // once for each gathering that waits
     });
 }
 

@@ -60,6 +60,13 @@ pub struct SessionOptions {
     pub peer: Option<SocketAddr>,
 }
 
+impl SessionOptions {
+    /// Returns the source for whose shares of limits the session counts.
+    fn source(&self) -> Source {
+        Source::new(self.peer.map(|peer| peer.ip()), false)
+    }
+}
+
 /// The actor of one client.
 pub struct Session {
     id: ConnectionId,
@@ -126,8 +133,8 @@ impl Session {
         let id = ConnectionId::next();
         let request = JoinRequest { history, resumed: resumes.is_some() };
         let asks = request.resumed || request.history.wants_anything();
-        let (who, permits) =
-            (resumes.unwrap_or_else(SpeakerId::next), Rc::new(Permits::new(worker.clone(), id)));
+        let who = resumes.unwrap_or_else(SpeakerId::next);
+        let permits = Rc::new(Permits::new(worker.clone(), id, options.source()));
         let request = asks.then(|| Box::new(request));
         let (received, began) = (Traffic::default(), Instant::now());
         let max_message = max_message.bytes();
@@ -224,7 +231,7 @@ impl Actor for Session {
         let room = self.options.room.clone();
         let JoinRequest { history, resumed } =
             self.request.take().map(|request| *request).unwrap_or_default();
-        let source = Source::new(self.options.peer.map(|peer| peer.ip()), false);
+        let source = self.options.source();
         let join = Join {
             connection: self.id,
             who: self.who,

@@ -3,7 +3,7 @@
 use crate::{
     connection::Pause,
     ids::{ConnectionId, RoomSlot},
-    limits::{Credit, Flow, Permit, cost},
+    limits::{Credit, Flow, Permit, PollFairSemaphore, Source, cost},
     relay::WorkerContext,
 };
 use std::{
@@ -12,14 +12,15 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio_util::sync::PollSemaphore;
 
 /// Passes a permit from the input stream, which waits for it, to the session, which sends it along
 /// with the message.
 pub struct Permits {
     worker: Rc<WorkerContext>,
     session: ConnectionId,
-    server: RefCell<PollSemaphore>,
+    /// The source in whose turn permits are acquired.
+    source: Source,
+    server: RefCell<PollFairSemaphore>,
     /// The room, from the first message after the admission.
     room: RefCell<Option<Membership>>,
     /// Credit in the room, acquired while the permit of the server is still missing.
@@ -30,15 +31,16 @@ pub struct Permits {
 
 struct Membership {
     room: RoomSlot,
-    credit: PollSemaphore,
+    credit: PollFairSemaphore,
     flow: Flow,
 }
 
 impl Permits {
-    pub fn new(worker: Rc<WorkerContext>, session: ConnectionId) -> Self {
+    pub fn new(worker: Rc<WorkerContext>, session: ConnectionId, source: Source) -> Self {
         Self {
             session,
-            server: RefCell::new(PollSemaphore::new(worker.shared.limits.in_flight.clone())),
+            source,
+            server: RefCell::new(PollFairSemaphore::new(worker.shared.limits.in_flight.clone())),
             room: RefCell::new(None),
             credit: Cell::new(None),
             reserved: Cell::new(None),
@@ -58,9 +60,9 @@ impl Permits {
         };
         // A JSON request may exceed the whole limit, and then needs all of it.
         let all = self.worker.shared.settings.limits.in_flight_bytes.bytes();
-        match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes.min(all))) {
-            Poll::Ready(permit) => {
-                self.reserved.set(permit.map(|server| Permit::new(server, credit)));
+        match self.server.borrow_mut().poll_acquire(cx, self.source, cost(bytes.min(all))) {
+            Poll::Ready(server) => {
+                self.reserved.set(Some(Permit::new(server, credit)));
                 Ok(())
             }
             Poll::Pending => {
@@ -82,7 +84,7 @@ impl Permits {
 
     /// Returns held permits and cancels pending acquisitions.
     pub fn cancel(&self) {
-        let server = PollSemaphore::new(self.worker.shared.limits.in_flight.clone());
+        let server = PollFairSemaphore::new(self.worker.shared.limits.in_flight.clone());
         self.server.replace(server);
         self.room.take();
         self.credit.take();
@@ -94,8 +96,8 @@ impl Permits {
             *room = self.worker.local_sessions.borrow().room(self.session).map(Membership::new);
         }
         let Some(Membership { credit, flow, .. }) = &mut *room else { return Err(Pause::Admission) };
-        match credit.poll_acquire_many(cx, flow.cost(bytes)) {
-            Poll::Ready(credit) => Ok(Arc::new(credit.expect("no room's credit is ever closed"))),
+        match credit.poll_acquire(cx, self.source, flow.cost(bytes)) {
+            Poll::Ready(credit) => Ok(Arc::new(credit)),
             Poll::Pending => Err(Pause::Room),
         }
     }
@@ -103,6 +105,6 @@ impl Permits {
 
 impl Membership {
     fn new((room, flow): (RoomSlot, Flow)) -> Self {
-        Self { room, credit: PollSemaphore::new(flow.credit.clone()), flow }
+        Self { room, credit: PollFairSemaphore::new(flow.credit.clone()), flow }
     }
 }

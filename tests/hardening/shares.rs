@@ -2,12 +2,14 @@
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{comes_to, connect_from, get, head, within},
+    support::{comes_to, comes_to_at_least, connect_from, get, head, within},
 };
+use futures_util::future::join_all;
 use std::time::{Duration, Instant};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::interval,
 };
 
 const KEY: &str = "a-key-that-nobody-guesses";
@@ -268,4 +270,42 @@ async fn who_fills_many_small_rooms_makes_no_larger_room_of_another_forget() {
     let quiet = get(server.listeners[0], "/rooms/quiet").await;
     assert!(quiet.ends_with("\"remembered\":200}"), "{quiet}");
     assert!(server.metrics().await.value("history_bytes") <= 2 << 20);
+}
+
+/// Reads 12 KB each tenth of a second, without end.
+async fn reads_slowly(mut socket: TcpStream) {
+    let (mut some, mut ticks) = (vec![0; 12 << 10], interval(Duration::from_millis(100)));
+    loop {
+        ticks.tick().await;
+        within("some bytes", socket.read_exact(&mut some)).await.expect("a connection");
+    }
+}
+
+#[tokio::test]
+async fn who_publishes_from_many_connections_delays_another_by_few_messages() {
+    const CONNECTIONS: usize = 60;
+    let server = Launch::with(&[
+        ("session.max_message", "16KiB"),
+        ("session.outbox_bytes", "128KiB"), // an eighth, a message, for each rooms.patience
+        ("session.send_buffer", "16KiB"),
+        ("session.stalled_write", "15s"),
+        ("log.messages", "false"),
+    ])
+    .start();
+    let slow = reads_slowly(joins(&server, 2, "lobby").await.expect("a room"));
+    let floods = async |_| loop {
+        posts_in(&server, 2, "lobby", 15_000).await;
+    };
+    let asked = async {
+        comes_to_at_least(&server, "body_bytes", CONNECTIONS as u64 * 15_000 * 3 / 4).await;
+        let before = offset(&server, "lobby").await;
+        assert_eq!(posts_in(&server, 3, "lobby", 1).await, 201);
+        offset(&server, "lobby").await - before
+    };
+    let passed = tokio::select! {
+        passed = asked => passed,
+        _ = join_all((0..CONNECTIONS).map(floods)) => unreachable!("a flood has no end"),
+        () = slow => unreachable!("a slow reader reads without end"),
+    };
+    assert!(passed <= CONNECTIONS as u64 / 3, "{passed} messages came first");
 }
