@@ -20,7 +20,7 @@ pub use descriptors::Descriptors;
 pub use fair::{FairPermit, FairSemaphore, PollFairSemaphore};
 pub use in_flight::{Permit, cost, in_flight};
 pub use ledger::Ledger;
-pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, SMALLEST_STEP, answer_bytes, body_bytes};
+pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, Revoke, SMALLEST_STEP, answer_bytes, body_bytes};
 pub use rate::RateLimit;
 pub use source::Source;
 pub use wait_debt::WaitDebt;
