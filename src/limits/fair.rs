@@ -1,5 +1,5 @@
-//! A semaphore whose waiters are served in turn by source, so that a source with many waiters delays
-//! another by two acquisitions at most and not by all of its own.
+//! A semaphore whose waiters are served in turn by source, so that a source with many waiters
+//! delays another by few acquisitions and not by all of its own.
 
 use super::Source;
 use std::{
@@ -17,23 +17,36 @@ use tokio::sync::{Semaphore, oneshot};
 /// Permits that sources take in turn while they are scarce. Without a waiter an acquisition is that
 /// of a [`Semaphore`].
 ///
-/// One waiter at most stands at the semaphore itself, so that no permit goes past the turn of another.
+/// The first waiters stand at the semaphore itself: as many as need all of its permits together, or
+/// one. The others wait until it is their turn to stand there. So at most all permits are acquired
+/// before those of a source that begins to wait, and one acquisition of each other source.
 #[derive(Debug)]
 pub struct FairSemaphore {
     permits: Semaphore,
-    /// The waiters, and the acquisition at the semaphore.
+    /// The number of permits, free or not.
+    all: u32,
+    /// The number of waiters.
     waiting: AtomicUsize,
-    /// `None` while no waiter stands at the semaphore.
+    /// `None` while nobody waits.
     queue: Mutex<Option<Box<Queue>>>,
 }
 
-/// The waiters behind the one at the semaphore.
+/// The waiters.
 #[derive(Debug, Default)]
 struct Queue {
+    /// The permits that the waiters at the semaphore need together.
+    admitted: u32,
     next: u64,
-    /// The waiters of each source, oldest first, and the turn of the source.
-    sources: HashMap<Source, (u64, BTreeMap<u64, oneshot::Sender<()>>)>,
+    /// The other waiters of each source, oldest first, and the turn of the source.
+    sources: HashMap<Source, (u64, BTreeMap<u64, Waiting>)>,
     turns: BTreeMap<u64, Source>,
+}
+
+/// A waiter that does not stand at the semaphore yet.
+#[derive(Debug)]
+struct Waiting {
+    turn: oneshot::Sender<()>,
+    permits: u32,
 }
 
 /// A number of permits; its drop returns them.
@@ -52,8 +65,9 @@ impl Drop for FairPermit {
 impl FairSemaphore {
     /// Creates a semaphore with this number of permits.
     pub fn new(permits: usize) -> Arc<Self> {
-        let permits = Semaphore::new(permits);
-        Arc::new(Self { permits, waiting: AtomicUsize::new(0), queue: Mutex::new(None) })
+        let all = u32::try_from(permits).unwrap_or(u32::MAX);
+        let (permits, waiting) = (Semaphore::new(permits), AtomicUsize::new(0));
+        Arc::new(Self { permits, all, waiting, queue: Mutex::new(None) })
     }
 
     /// Returns the number of free permits.
@@ -78,15 +92,15 @@ impl FairSemaphore {
         if let Some(permit) = self.try_acquire(permits) {
             return permit;
         }
-        let _waiter = self.clone().wait_for_turn(source).await;
+        let _waiter = self.clone().wait_for_turn(source, permits).await;
         let acquired = self.permits.acquire_many(permits).await;
         acquired.expect("a fair semaphore is never closed").forget();
         FairPermit { semaphore: self.clone(), permits }
     }
 
-    async fn wait_for_turn(self: Arc<Self>, source: Source) -> Waiter {
-        let (number, turn) = self.enqueue(source);
-        let mut waiter = Waiter { semaphore: self, source, number, turn };
+    async fn wait_for_turn(self: Arc<Self>, source: Source, permits: u32) -> Waiter {
+        let (number, turn) = self.enqueue(source, permits);
+        let mut waiter = Waiter { semaphore: self, source, permits, number, turn };
         if let Some(turn) = &mut waiter.turn {
             let _ = turn.await; // a sender is dropped after it has sent, or with its waiter
             waiter.turn = None;
@@ -95,19 +109,15 @@ impl FairSemaphore {
     }
 
     /// Queues a waiter; without a receiver it stands at the semaphore at once.
-    fn enqueue(&self, source: Source) -> (u64, Option<oneshot::Receiver<()>>) {
+    fn enqueue(&self, source: Source, permits: u32) -> (u64, Option<oneshot::Receiver<()>>) {
         let mut queue = self.queue();
         self.waiting.fetch_add(1, Ordering::Release);
-        match &mut *queue {
-            Some(queue) => {
-                let (number, turn) = queue.push(source);
-                (number, Some(turn))
-            }
-            none => {
-                *none = Some(Box::default());
-                (0, None)
-            }
+        let queue = queue.get_or_insert_default();
+        if queue.turns.is_empty() && queue.admit(permits, self.all) {
+            return (0, None);
         }
+        let (number, turn) = queue.push(source, permits);
+        (number, Some(turn))
     }
 
     fn queue(&self) -> MutexGuard<'_, Option<Box<Queue>>> {
@@ -116,29 +126,55 @@ impl FairSemaphore {
 }
 
 impl Queue {
-    fn push(&mut self, source: Source) -> (u64, oneshot::Receiver<()>) {
-        let (sender, receiver) = oneshot::channel();
+    /// Admits a waiter for `permits` to the semaphore, unless those there need all permits.
+    fn admit(&mut self, permits: u32, all: u32) -> bool {
+        let admitted = self.admitted.saturating_add(permits);
+        let fits = self.admitted == 0 || admitted <= all;
+        if fits {
+            self.admitted = admitted;
+        }
+        fits
+    }
+
+    /// Admits the next waiters in turn, as many as fit.
+    fn admit_next(&mut self, all: u32) {
+        while let Some(permits) = self.first().map(|waiting| waiting.permits)
+            && self.admit(permits, all)
+            && let Some(next) = self.pop()
+        {
+            let _ = next.turn.send(()); // the receiver leaves the queue before it is dropped
+        }
+    }
+
+    fn push(&mut self, source: Source, permits: u32) -> (u64, oneshot::Receiver<()>) {
+        let (turn, receiver) = oneshot::channel();
         self.next += 1;
         let (number, turns) = (self.next, &mut self.turns);
         let (_, waiters) = self.sources.entry(source).or_insert_with(|| {
             turns.insert(number, source);
             (number, BTreeMap::new())
         });
-        waiters.insert(number, sender);
+        waiters.insert(number, Waiting { turn, permits });
         (number, receiver)
     }
 
+    /// Returns the waiter whose turn it is.
+    fn first(&self) -> Option<&Waiting> {
+        let (_, source) = self.turns.first_key_value()?;
+        self.sources.get(source)?.1.values().next()
+    }
+
     /// Removes the waiter whose turn it is; its source is the last from now on.
-    fn pop(&mut self) -> Option<oneshot::Sender<()>> {
+    fn pop(&mut self) -> Option<Waiting> {
         let (_, source) = self.turns.pop_first()?;
         let (_, mut waiters) = self.sources.remove(&source)?;
-        let (_, sender) = waiters.pop_first()?;
+        let (_, waiting) = waiters.pop_first()?;
         if !waiters.is_empty() {
             self.next += 1;
             self.turns.insert(self.next, source);
             self.sources.insert(source, (self.next, waiters));
         }
-        Some(sender)
+        Some(waiting)
     }
 
     fn remove(&mut self, source: Source, number: u64) {
@@ -155,6 +191,7 @@ impl Queue {
 struct Waiter {
     semaphore: Arc<FairSemaphore>,
     source: Source,
+    permits: u32,
     number: u64,
     /// The turn to come; `None` at the semaphore.
     turn: Option<oneshot::Receiver<()>>,
@@ -166,12 +203,13 @@ impl Drop for Waiter {
         self.semaphore.waiting.fetch_sub(1, Ordering::Release);
         let has_turn = self.turn.as_mut().is_none_or(|turn| turn.try_recv().is_ok());
         let Some(waiters) = &mut *queue else { return };
-        if !has_turn {
-            return waiters.remove(self.source, self.number);
+        match has_turn {
+            true => waiters.admitted = waiters.admitted.saturating_sub(self.permits),
+            false => waiters.remove(self.source, self.number),
         }
-        match waiters.pop() {
-            Some(next) => drop(next.send(())), // the receiver is removed under this lock
-            None => *queue = None,
+        waiters.admit_next(self.semaphore.all);
+        if waiters.admitted == 0 {
+            *queue = None;
         }
     }
 }
@@ -230,6 +268,19 @@ mod tests {
         }
         assert_eq!((order.len(), order.iter().position(|number| *number == 2)), (101, Some(2)));
         assert!(semaphore.queue().is_none() && semaphore.available_permits() == 10);
+    }
+
+    #[tokio::test]
+    async fn waiters_for_few_permits_are_served_together() {
+        let semaphore = FairSemaphore::new(10);
+        let held = semaphore.try_acquire(10).unwrap();
+        let mut waiters: FuturesUnordered<_> =
+            (0..30).map(|number| semaphore.clone().acquire(source(number % 2), 1)).collect();
+        assert!(poll!(waiters.next()).is_pending());
+        assert_eq!(semaphore.queue().as_ref().unwrap().admitted, 10);
+        drop(held);
+        while waiters.next().await.is_some() {}
+        assert!(semaphore.queue().is_none());
     }
 
     #[tokio::test]
