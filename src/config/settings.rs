@@ -250,8 +250,8 @@ pub struct LimitSettings {
     /// limit.
     pub connections_per_second: u32,
     /// Rooms that may exist at once, inclusive. Beyond it a room without members ends, one of the
-    /// source that holds most; an eighth is kept for sources that hold few. Where no room may end, a
-    /// client that would open another one is closed with 1013 `too_many_rooms`.
+    /// source that holds most; an eighth is kept for sources that hold few. Where no room may end,
+    /// a client that would open another one is closed with 1013 `too_many_rooms`.
     pub rooms: usize,
     /// Bytes of messages in flight from publishers to subscribers; at the bound publishers are not
     /// read until bytes are free (backpressure).
@@ -344,8 +344,8 @@ pub struct LogSettings {
     pub level: log::LevelFilter,
     /// True if the messages of clients are logged.
     pub messages: bool,
-    /// Lines per second that clients may cause; further lines are counted instead of written, and the
-    /// last quarter is kept for addresses with few lines. 0 is no limit.
+    /// Lines per second that clients may cause; further lines are counted instead of written, and
+    /// the last quarter is kept for addresses with few lines. 0 is no limit.
     pub lines_per_second: u32,
 }
 

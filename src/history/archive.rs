@@ -10,9 +10,9 @@ use std::{iter, mem, sync::Arc, time::Instant};
 
 /// The history of each open room, by slot.
 ///
-/// Each message counts for the source that published it. Beyond the bound the source that holds most
-/// bytes loses the oldest message of the room in which it holds most, so that a client that fills
-/// rooms takes nothing from sources that hold less.
+/// Each message counts for the source that published it. Beyond the bound the source that holds
+/// most bytes loses the oldest message of the room in which it holds most, so that a client that
+/// fills rooms takes nothing from sources that hold less.
 #[derive(Debug)]
 pub struct Archive {
     histories: Vec<Option<Entry>>,

@@ -53,8 +53,8 @@ impl HistoryTotals {
         self.usage
     }
 
-    /// Returns true if the histories and `overhead` bytes exceed the bound, so that messages must be
-    /// forgotten.
+    /// Returns true if the histories and `overhead` bytes exceed the bound, so that messages must
+    /// be forgotten.
     pub fn is_overfull(&self, overhead: usize) -> bool {
         self.usage.bytes + overhead > self.max_bytes
     }

@@ -37,8 +37,8 @@ const PIECE: usize = 32 << 10;
 /// each (`\u0000`) still less than a piece.
 const SLICE: usize = 4095;
 
-/// The reciprocal of the part of `session.stalled_write` for which an answer waits for its share, and
-/// after which it loses its share to a waiting address that has none.
+/// The reciprocal of the part of `session.stalled_write` for which an answer waits for its share,
+/// and after which it loses its share to a waiting address that has none.
 const PATIENCE: u32 = 4;
 
 /// The parameters of a request for history.

@@ -56,8 +56,8 @@ impl RoomStore {
         self.rooms.presence(slot)
     }
 
-    /// The room of this name, which begins now if there is none. At the bound a room without members
-    /// gives way: one of the source that holds most rooms.
+    /// The room of this name, which begins now if there is none. At the bound a room without
+    /// members gives way: one of the source that holds most rooms.
     ///
     /// # Errors
     /// If `source` holds its share of the rooms, and none may give way to another.

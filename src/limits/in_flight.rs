@@ -3,7 +3,8 @@
 //!
 //! At the bound sessions are not read and requests wait (backpressure), for `session.stalled_write`
 //! at most; after that a session is closed with 1013 `overloaded`, and a request is refused with
-//! 503 `busy`. While bytes are scarce, sources get them in turn, one message at a time. Key: `limits.in_flight_bytes`. Metrics: `worldcast_in_flight_bytes` and
+//! 503 `busy`. While bytes are scarce, sources get them in turn, one message at a time. Key:
+//! `limits.in_flight_bytes`. Metrics: `worldcast_in_flight_bytes` and
 //! `worldcast_pauses_total{reason="server"}`.
 
 use super::{Credit, FairPermit, FairSemaphore};

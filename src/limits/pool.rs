@@ -103,8 +103,8 @@ impl Pool {
     }
 
     /// Waits until `bytes` are reserved for `source`; `None` if they do not become free within
-    /// `patience`. If `source` holds nothing, it comes before others, and reservations that are older
-    /// than `patience` are revoked for it.
+    /// `patience`. If `source` holds nothing, it comes before others, and reservations that are
+    /// older than `patience` are revoked for it.
     pub async fn reserve(
         self: &Arc<Self>,
         source: Source,
@@ -152,8 +152,8 @@ impl Pool {
     }
 
     /// Revokes a reservation for `source`, which holds nothing: of those older than `patience` the
-    /// oldest of the source that holds most, and none of a source with a key for one without. Returns
-    /// `false` if none may be revoked, or if `bytes` are more than there are.
+    /// oldest of the source that holds most, and none of a source with a key for one without.
+    /// Returns `false` if none may be revoked, or if `bytes` are more than there are.
     fn revoke_for(&self, source: Source, bytes: usize, patience: Duration) -> bool {
         let mut state = self.state();
         let now = Instant::now();
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_holds_something_waits_behind_who_holds_nothing() {
+    async fn a_source_that_holds_something_waits_behind_one_that_holds_nothing() {
         let pool = pool(100);
         let first = slow(&pool, 1, 70);
         let _second = pool.try_reserve(source(2), 1).unwrap();

@@ -30,8 +30,8 @@ pub const REPEATING: &str = "worldcast::repeating";
 /// The log lines that clients may still cause in this second.
 static CLIENT_LINES: Budget = Budget::new();
 
-/// Returns true if a line of this level that the client at `peer` causes is to be written, and counts
-/// it. It is called before the line is formatted.
+/// Returns true if a line of this level that the client at `peer` causes is to be written, and
+/// counts it. It is called before the line is formatted.
 pub fn admits(level: log::Level, peer: Option<SocketAddr>) -> bool {
     log::log_enabled!(target: TARGET, level) && CLIENT_LINES.take(peer.map(|peer| peer.ip()))
 }

@@ -38,7 +38,8 @@ enum Line {
 pub struct Writer(SyncSender<Line>);
 
 impl Writer {
-    /// Starts the thread that writes to standard error, with a line of `gaps` where lines are missing.
+    /// Starts the thread that writes to standard error, with a line of `gaps` where lines are
+    /// missing.
     pub fn start(gaps: GapReport) -> Self {
         let (lines, waiting) = sync_channel(MAX_LINES);
         let _ = LINES.set(lines.clone());

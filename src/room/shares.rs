@@ -66,8 +66,9 @@ impl RoomShares {
     const KEPT: usize = 8;
     /// In that part a source leaves so many times its own rooms free for others.
     const LEFT_FREE: usize = 3;
-    /// The reciprocal of the part of all rooms below which a source takes rooms without members from
-    /// sources that hold no more than itself: on a full server an ordinary client opens its second.
+    /// The reciprocal of the part of all rooms below which a source takes rooms without members
+    /// from sources that hold no more than itself: on a full server an ordinary client opens its
+    /// second.
     const ORDINARY: usize = 1024;
 
     /// Shares of `max_rooms`, inclusive, of which none is in use.

@@ -29,7 +29,7 @@ fn number_of_a_warning(line: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn who_floods_the_log_hides_no_line_of_another() {
+async fn a_client_that_floods_the_log_hides_no_line_of_another() {
     let server = Launch::with(&[("log.lines_per_second", "200"), ("workers", "2")]).start();
     let mut flooder = Client::joins(&server, "/?echo=false").await;
     let flood = tokio::spawn(async move {

@@ -14,8 +14,8 @@ use tokio::{
 
 const KEY: &str = "a-key-that-nobody-guesses";
 
-/// The server waits longer for a body, and for a share of the bounds, than these tests wait for any answer. So an answer
-/// that comes was not delayed, however slow the machine is.
+/// The server waits longer for a body, and for a share of the bounds, than these tests wait for any
+/// answer. So an answer that comes was not delayed, however slow the machine is.
 const WAITS: [(&str, &str); 2] = [("session.handshake_within", "1m"), ("session.stalled_write", "1m")];
 
 /// Starts the program with these settings, and with [`WAITS`].
@@ -253,7 +253,7 @@ async fn joins(server: &Server, last: u8, room: &str) -> Option<TcpStream> {
 }
 
 #[tokio::test]
-async fn who_occupies_rooms_without_end_ends_no_room_of_another_and_leaves_some_for_others() {
+async fn a_client_that_occupies_rooms_without_end_ends_no_room_of_another_and_leaves_some_for_others() {
     let server = Launch::with(&[("limits.rooms", "20")]).start();
     for room in ["quiet", "quieter"] {
         assert_eq!(orders(&server, 1, room, "order").await, 201);
@@ -273,7 +273,7 @@ async fn who_occupies_rooms_without_end_ends_no_room_of_another_and_leaves_some_
 }
 
 #[tokio::test]
-async fn who_fills_many_small_rooms_makes_no_larger_room_of_another_forget() {
+async fn a_client_that_fills_many_small_rooms_makes_no_larger_room_of_another_forget() {
     let server = Launch::with(&[("limits.history_bytes_total", "2MiB"), ("log.messages", "false")]).start();
     for number in 0..200 {
         assert_eq!(posts_in(&server, 1, "quiet", 1000).await, 201, "{number}");
@@ -296,7 +296,7 @@ async fn reads_slowly(mut socket: TcpStream) {
 }
 
 #[tokio::test]
-async fn who_publishes_from_many_connections_delays_another_by_few_messages() {
+async fn a_publisher_with_many_connections_delays_another_by_few_messages() {
     const CONNECTIONS: usize = 60;
     let server = Launch::with(&[
         ("session.max_message", "16KiB"),

@@ -15,8 +15,9 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The longest that an echo may take; on a machine that does much else, four times the longest beside a harmless flood.
-/// What it waited for before went on for as long as somebody asked, each time.
+/// The longest that an echo may take; on a machine that does much else, four times the longest
+/// beside a harmless flood. What it waited for before went on for as long as somebody asked, each
+/// time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const KEY: &str = "a-key-that-nobody-guesses";
@@ -33,8 +34,9 @@ async fn posts(server: SocketAddr, path: String, body: String) {
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }
 
-/// Checks that echoes are not delayed by `others`. Where they take long, they are compared with echoes beside `harmless`
-/// clients, that do the same without what is costly: a machine may be slow, and may be slow for a while.
+/// Checks that echoes are not delayed by `others`. Where they take long, they are compared with
+/// echoes beside `harmless` clients, that do the same without what is costly: a machine may be
+/// slow, and may be slow for a while.
 async fn echoes_are_not_delayed<F, G>(
     server: &Server,
     at_a_time: usize,
