@@ -50,7 +50,7 @@ struct State {
     growing: BTreeSet<u64>,
     /// Their number for each source.
     growing_by_source: HashMap<Source, usize>,
-    /// The reservations that can be revoked, by number.
+    /// The reservations that can be revoked, the oldest first.
     revocable: BTreeMap<u64, Revocable>,
     /// The requests that wait for sources that hold nothing, where reservations can be revoked.
     newcomers: usize,
@@ -161,11 +161,9 @@ impl Pool {
         if ledger.held_by(source) > 0 || !ledger.could_fit(source, bytes) {
             return false;
         }
-        let may_go = |one: &Revocable| {
-            let is_old = now.saturating_duration_since(one.since) >= patience;
-            is_old && (source.has_key || !one.source.has_key)
-        };
-        let old = revocable.iter().filter(|(_, one)| may_go(one));
+        let is_old = |one: &Revocable| now.saturating_duration_since(one.since) >= patience;
+        let may_go = |one: &Revocable| source.has_key || !one.source.has_key;
+        let old = revocable.iter().take_while(|(_, one)| is_old(one)).filter(|(_, one)| may_go(one));
         let Some((id, _)) = old.max_by_key(|(id, one)| (ledger.held_by(one.source), Reverse(**id))) else {
             return false;
         };
