@@ -24,8 +24,8 @@ pub mod wire; // WebSocket frames (RFC 6455) and compression (RFC 7692)
 mod testing; // set-ups of unit tests
 
 pub mod clock; // the clock of one thread, from which deadlines are counted
-pub mod ids; // identifiers of connections, speakers, relays and rooms
-pub mod config; // settings: reading, checking and printing
-pub mod metrics; // metrics for Prometheus
 pub mod exit; // exit codes of the process
 pub mod logging; // the log on standard error
+pub mod metrics; // metrics for Prometheus
+pub mod ids; // identifiers of connections, speakers, relays and rooms
+pub mod config; // settings: reading, checking and printing

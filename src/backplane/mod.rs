@@ -1,27 +1,36 @@
 //! The seam where order is made: messages are submitted, get their offsets and are remembered, and arrive.
 //!
-//! The hub submits and receives arrivals. It does not number messages itself, so that a backplane that
-//! several nodes share can take the place of `Single`, whose arrivals come at once.
+//! The hub submits, and handles what arrives. It does not number messages itself, so that a backplane that
+//! several nodes share can take the place of `Single`. The arrivals of `Single` come at once; those of
+//! another backplane come later, and from other nodes too. Everything whose place in the order matters
+//! passes through here: messages, notices, parts of histories, and requests that wait for earlier messages.
 
 mod idempotency; // requests that were published before
 mod single; // the order of one node by itself
+mod waiting; // requests that are given back in their turn
+#[cfg(test)]
+mod delayed; // an order whose arrivals come later
 
-pub use idempotency::{IdempotencyKey, KeyUse, Lookup};
+#[cfg(test)]
+pub use delayed::Delayed;
+pub use idempotency::{IdempotencyKey, KeyUse};
+pub use waiting::{Asker, Finish, GetPresence, Newcomer, Waiter};
 
 use crate::{
     config::{RoomName, Settings},
-    history::{History, HistoryLimits, Message, NewMessage, Position, Usage},
-    ids::{ConnectionId, Reference, RoomSlot},
-    limits::{Permit, Source},
+    history::{History, HistoryLimits, HistoryRequest, HistorySlice, Message, NewMessage, Position, Usage},
+    ids::{ConnectionId, Reference, RoomSlot, SpeakerId},
+    limits::{Credit, Permit, Source},
+    room::Change,
 };
 use single::Single;
 use smallvec::SmallVec;
-use std::{sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 
 /// Hub → backplane: messages of one room that get consecutive offsets.
 pub struct Submission {
-    /// The room.
+    /// The room, which is open until the messages have arrived.
     pub room: RoomSlot,
     /// At least one message.
     pub messages: SmallVec<[NewMessage; 1]>,
@@ -34,6 +43,7 @@ pub struct Submission {
 }
 
 /// The local part of a submission, kept until its messages arrive; it never leaves the node.
+#[derive(Default)]
 pub struct Pending {
     /// The publisher; `None` for messages over HTTP.
     pub speaker: Option<Speaker>,
@@ -46,7 +56,7 @@ pub struct Pending {
 /// The answer that a publisher over HTTP waits for.
 pub struct Reply {
     /// The receiver of the result.
-    pub result: oneshot::Sender<Published>,
+    pub result: oneshot::Sender<Result<Published, NotPosted>>,
     /// Clients in the room at the moment of submission.
     pub receivers: usize,
 }
@@ -60,29 +70,48 @@ pub struct Speaker {
     pub reference: Option<Reference>,
 }
 
-/// Backplane → hub: messages with their offsets, in the order of their room.
-pub struct Arrival {
+/// Joins and leaves of one room, which have no offsets and are not remembered.
+pub struct NoticeList {
+    /// The room, which is open until the notices have arrived.
+    pub room: RoomSlot,
+    /// The speakers that joined or left.
+    pub changes: SmallVec<[(SpeakerId, Change); 1]>,
+    /// The credit of the room that the notices hold until every relay has delivered them.
+    pub credit: Option<Credit>,
+}
+
+/// Backplane → hub: one step in the order of a room.
+pub enum Arrival {
+    /// Messages have their offsets.
+    Messages(Ordered),
+    /// Joins and leaves are to be announced.
+    Notices(NoticeList),
+    /// A part of a history: every message that arrives later comes after it.
+    History {
+        /// The room.
+        room: RoomSlot,
+        /// The requested part.
+        slice: HistorySlice,
+        /// The sender of the request.
+        asker: Asker,
+    },
+    /// Everything that was submitted before this request has arrived.
+    Settled(Waiter),
+}
+
+/// The result of a submission, with its messages in their order.
+pub struct Ordered {
     /// The room.
     pub room: RoomSlot,
-    /// At least one message.
+    /// The messages with their offsets; empty if nothing was published.
     pub messages: SmallVec<[Arc<Message>; 1]>,
-    /// The local part of the submission.
-    pub pending: Pending,
+    /// The answer to the publisher.
+    pub answer: Result<Published, NotPosted>,
+    /// The local part of the submission; `None` for messages that another node has submitted.
+    pub pending: Option<Pending>,
 }
 
-impl Arrival {
-    /// The result for the publisher.
-    ///
-    /// # Panics
-    /// If there is no message.
-    pub fn published(&self) -> Published {
-        let last = self.messages.last().expect("a submission has a message");
-        let receivers = self.pending.reply.as_ref().map_or(0, |reply| reply.receivers);
-        Published { position: last.position, messages: self.messages.len(), receivers }
-    }
-}
-
-/// The result of a submission.
+/// The facts of a submission that was published.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Published {
     /// The position after the last message.
@@ -93,10 +122,28 @@ pub struct Published {
     pub receivers: usize,
 }
 
+/// The reason why a request over HTTP published nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NotPosted {
+    /// `limits.rooms` is reached.
+    TooManyRooms,
+    /// The idempotency key was used for something else.
+    KeyReused,
+    /// The source holds its share of the idempotency keys.
+    TooManyKeys,
+    /// The node stopped before the messages arrived.
+    Unavailable,
+}
+
 /// The place where messages get their order, and which keeps the histories of rooms.
+///
+/// Whatever a method appends to `arrived`, now or at a later call, is in the order of its room.
 pub enum Backplane {
     /// This node makes the order by itself.
     Single(Single),
+    /// For tests of everything above: arrivals come when the test says so.
+    #[cfg(test)]
+    Delayed(Delayed),
 }
 
 impl Backplane {
@@ -107,65 +154,124 @@ impl Backplane {
 
     /// Begins an empty history for the room at `slot`.
     pub fn open(&mut self, slot: RoomSlot, limits: HistoryLimits) {
-        let Self::Single(single) = self;
-        single.archive.open(slot, limits);
+        self.local().archive.open(slot, limits);
     }
 
-    /// Ends the history of the room at `slot`.
-    pub fn close(&mut self, slot: RoomSlot) {
-        let Self::Single(single) = self;
-        single.archive.close(slot);
+    /// Forgets the history of the room at `slot`.
+    pub fn forget(&mut self, slot: RoomSlot) {
+        self.local().archive.close(slot);
     }
 
-    /// The history of the open room at `slot`.
+    /// The history of the open room at `slot`, as far as it has arrived.
     ///
     /// # Panics
     /// If the room is not open.
     pub fn history(&self, slot: RoomSlot) -> &History {
-        let Self::Single(single) = self;
-        single.archive.get(slot)
+        match self {
+            Self::Single(single) => single.archive.get(slot),
+            #[cfg(test)]
+            Self::Delayed(delayed) => delayed.single.archive.get(slot),
+        }
     }
 
-    /// Submits messages of an open room, and appends their arrival to `arrived`. The hub handles arrivals
-    /// during the submission only: it does not keep a room for arrivals that come later.
-    pub fn submit(&mut self, submission: Submission, now: Instant, arrived: &mut Vec<Arrival>) {
-        let Self::Single(single) = self;
-        arrived.push(single.publish(submission, now));
+    /// Submits messages of an open room.
+    pub fn submit(&mut self, submission: Submission, now: Instant, arrived: &mut VecDeque<Arrival>) {
+        match self {
+            Self::Single(single) => arrived.push_back(Arrival::Messages(single.publish(submission, now))),
+            #[cfg(test)]
+            Self::Delayed(delayed) => delayed.submit(submission),
+        }
     }
 
-    /// Looks up an earlier request under `key` in `room`; a new key is refused if `source` holds its share.
-    pub fn find(
+    /// Announces joins and leaves in an open room.
+    pub fn announce(&mut self, notices: NoticeList, arrived: &mut VecDeque<Arrival>) {
+        match self {
+            Self::Single(_) => arrived.push_back(Arrival::Notices(notices)),
+            #[cfg(test)]
+            Self::Delayed(delayed) => delayed.announce(notices),
+        }
+    }
+
+    /// Asks for a part of the history of the open room at `slot`.
+    pub fn recall(
+        &mut self,
+        slot: RoomSlot,
+        request: HistoryRequest,
+        asker: Asker,
+        arrived: &mut VecDeque<Arrival>,
+    ) {
+        match self {
+            Self::Single(single) => arrived.push_back(single.recall(slot, request, asker)),
+            #[cfg(test)]
+            Self::Delayed(delayed) => delayed.recall(slot, request, asker),
+        }
+    }
+
+    /// Gives `waiter` back when everything that was submitted before has arrived.
+    pub fn settle(&mut self, waiter: Waiter, arrived: &mut VecDeque<Arrival>) {
+        match self {
+            Self::Single(_) => arrived.push_back(Arrival::Settled(waiter)),
+            #[cfg(test)]
+            Self::Delayed(delayed) => delayed.settle(waiter),
+        }
+    }
+
+    /// Returns true while something that was submitted in the room at `slot` has not arrived: the room must
+    /// not end.
+    pub fn is_pending(&self, slot: RoomSlot) -> bool {
+        match self {
+            Self::Single(single) => single.is_pending(slot),
+            #[cfg(test)]
+            Self::Delayed(delayed) => delayed.is_pending(slot),
+        }
+    }
+
+    /// Answers a request that was published before under `key` in `room`, or that may not use its key;
+    /// `None` for a request that is new as far as this node knows.
+    pub fn find_answer(
         &mut self,
         room: &RoomName,
         key: &IdempotencyKey,
         source: Source,
         now: Instant,
-    ) -> Lookup<Published> {
-        let Self::Single(single) = self;
-        single.idempotency.find(room, key, source, now)
+    ) -> Option<Result<Published, NotPosted>> {
+        self.local().find_answer(room, key, source, now)
     }
 
     /// Idempotency keys in memory.
     pub fn idempotency_keys(&self) -> usize {
-        let Self::Single(single) = self;
-        single.idempotency.len()
+        match self {
+            Self::Single(single) => single.idempotency.len(),
+            #[cfg(test)]
+            Self::Delayed(delayed) => delayed.single.idempotency.len(),
+        }
     }
 
     /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired messages.
     pub fn expire_some(&mut self, now: Instant, max_rooms: usize) -> bool {
-        let Self::Single(single) = self;
-        single.archive.expire_some(now, max_rooms)
+        self.local().archive.expire_some(now, max_rooms)
     }
 
     /// Rooms whose history has become empty since the last call.
     pub fn take_emptied(&mut self) -> Vec<RoomSlot> {
-        let Self::Single(single) = self;
-        single.archive.take_emptied()
+        self.local().archive.take_emptied()
     }
 
     /// The size of all histories together.
     pub fn usage(&self) -> Usage {
-        let Self::Single(single) = self;
-        single.archive.usage()
+        match self {
+            Self::Single(single) => single.archive.usage(),
+            #[cfg(test)]
+            Self::Delayed(delayed) => delayed.single.archive.usage(),
+        }
+    }
+
+    /// The state that every backplane keeps on this node.
+    fn local(&mut self) -> &mut Single {
+        match self {
+            Self::Single(single) => single,
+            #[cfg(test)]
+            Self::Delayed(delayed) => &mut delayed.single,
+        }
     }
 }

@@ -1,10 +1,16 @@
 //! The order of one node by itself: a message is numbered, remembered and has arrived at once.
 
 use super::{
-    Arrival, Published, Submission,
-    idempotency::{IdempotencyCache, KeyUse},
+    Arrival, Asker, NotPosted, Ordered, Published, Submission,
+    idempotency::{IdempotencyCache, IdempotencyKey, KeyUse, Lookup},
 };
-use crate::{config::Settings, history::Archive};
+use crate::{
+    config::{RoomName, Settings},
+    history::{Archive, HistoryRequest},
+    ids::RoomSlot,
+    limits::Source,
+};
+use smallvec::SmallVec;
 use std::time::Instant;
 
 /// The backplane of a node that shares its rooms with no other.
@@ -14,7 +20,8 @@ pub struct Single {
 }
 
 impl Single {
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// An order without rooms.
+    pub fn new(settings: &Settings) -> Self {
         Self {
             archive: Archive::new(settings.limits.history_bytes_total.bytes()),
             idempotency: IdempotencyCache::new(settings.publish.retries, settings.publish.idempotency_window),
@@ -22,14 +29,43 @@ impl Single {
     }
 
     /// Numbers and remembers the messages; the pending part passes through by value.
-    pub(super) fn publish(&mut self, submission: Submission, now: Instant) -> Arrival {
+    pub(super) fn publish(&mut self, submission: Submission, now: Instant) -> Ordered {
         let Submission { room, messages, source, key, pending } = submission;
         let append = |message| self.archive.append(room, message, source, now);
-        let arrival = Arrival { room, messages: messages.into_iter().map(append).collect(), pending };
+        let messages: SmallVec<[_; 1]> = messages.into_iter().map(append).collect();
+        let published = Published {
+            position: self.archive.get(room).position(),
+            messages: messages.len(),
+            receivers: pending.reply.as_ref().map_or(0, |reply| reply.receivers),
+        };
         if let Some(key) = key {
             let KeyUse { room, key, source } = *key;
-            self.idempotency.remember(room, key, source, arrival.published(), now);
+            self.idempotency.remember(room, key, source, published, now);
         }
-        arrival
+        Ordered { room, messages, answer: Ok(published), pending: Some(pending) }
+    }
+
+    /// False: everything has arrived when its submission returns.
+    pub(super) fn is_pending(&self, _: RoomSlot) -> bool {
+        false
+    }
+
+    pub(super) fn recall(&self, room: RoomSlot, request: HistoryRequest, asker: Asker) -> Arrival {
+        Arrival::History { room, slice: self.archive.get(room).slice(request), asker }
+    }
+
+    pub(super) fn find_answer(
+        &mut self,
+        room: &RoomName,
+        key: &IdempotencyKey,
+        source: Source,
+        now: Instant,
+    ) -> Option<Result<Published, NotPosted>> {
+        match self.idempotency.find(room, key, source, now) {
+            Lookup::New => None,
+            Lookup::Repeated(published) => Some(Ok(published)),
+            Lookup::Reused => Some(Err(NotPosted::KeyReused)),
+            Lookup::Full => Some(Err(NotPosted::TooManyKeys)),
+        }
     }
 }

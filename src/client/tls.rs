@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio_tungstenite::{Connector, tungstenite::Error};
+use tokio_tungstenite::{
+    Connector,
+    tungstenite::{Error, error::ProtocolError},
+};
 
 /// The authorities whose certificates are accepted; cheap to clone.
 #[derive(Clone)]
@@ -81,11 +84,17 @@ impl Trust {
     }
 }
 
-/// The sentence for people about an attempt that failed with `error`.
+/// The sentence for people about an attempt or a connection that failed with `error`.
 pub fn sentence_of(error: &Error) -> String {
-    match tls_error(error) {
-        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+    match (tls_error(error), error) {
+        (Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)), _) => {
             "TLS is not spoken there; for a port without it, write ws:// instead of wss://".to_owned()
+        }
+        (_, Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))) => {
+            "it is no worldcast server: it does not speak worldcast.v1".to_owned()
+        }
+        (_, Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+            "the connection was cut".to_owned()
         }
         _ => escaped(&error.to_string(), &[]),
     }

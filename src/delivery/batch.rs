@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn whoever_is_spoken_to_barely_hears_no_notice() {
         let mut pending = pending(&[("a", Audience::Everyone)]);
-        pending.insert(0, Broadcast::notice(SpeakerId::next(), Change::Went, None));
+        pending.insert(0, Broadcast::notice(SpeakerId::next(), Change::Left, None));
         let mut batch = Batch::new(&pending, &PLAIN);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a"), 1));
         assert_eq!(batch.from(0, Encoding { protocol: Protocol::V1, ..RAW }).1, 2);

@@ -59,8 +59,8 @@ impl Broadcast {
     /// one that joined does not.
     pub fn notice(who: SpeakerId, change: Change, credit: Option<Credit>) -> Arc<Self> {
         let (payload, newcomer) = match change {
-            Change::Came { connection } => (v1::join(who), Some((connection, who))),
-            Change::Went => (v1::leave(who), None),
+            Change::Joined { connection } => (v1::join(who), Some((connection, who))),
+            Change::Left => (v1::leave(who), None),
         };
         let content =
             Content::Notice(Box::new(Notice { prepared: Prepared::new(payload), newcomer, credit }));

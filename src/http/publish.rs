@@ -7,10 +7,10 @@ use super::{
     request_body::{self, BodyReader, RequestBody},
 };
 use crate::{
-    backplane::IdempotencyKey,
+    backplane::{IdempotencyKey, NotPosted},
     clock::timeout,
     config::RoomName,
-    hub::{GetCredit, NotPosted, Post},
+    hub::{GetCredit, Post},
     limits::{BODIES, Permit, Reservation, Source, body_bytes, cost},
     protocol::v1,
     wire::Payload,

@@ -2,7 +2,9 @@
 
 use super::{Admission, Event, Hub, Join, Leave};
 use crate::{
+    backplane::{Asker, Newcomer},
     config::RoomName,
+    history::HistorySlice,
     ids::RoomSlot,
     limits::Source,
     logging::{Subject, log_client},
@@ -14,12 +16,50 @@ use log::Level;
 use std::time::Instant;
 
 impl Hub {
-    pub(super) fn join(&mut self, join: Join, ctx: &mut Context<Self>) {
-        let about = Subject::session(join.connection, join.peer, Some(&join.room));
-        log_client!(join.peer, Level::Info, "server: receive connection.\t{about}");
-        let relay = join.relay;
-        let event = self.admit(join, ctx);
-        self.turns.add(relay, event); // after every earlier message
+    /// Asks the backplane for the part of the history that a client requested. The client counts as a
+    /// member from now on, and is admitted when that part comes.
+    pub(super) fn join(&mut self, Join { newcomer, source, history, peer }: Join) {
+        let Newcomer { connection, relay, .. } = newcomer;
+        let about = Subject::session(connection, peer, Some(&newcomer.room));
+        log_client!(peer, Level::Info, "server: receive connection.\t{about}");
+        match self.open_for_one_more(&newcomer.room, source) {
+            Ok(slot) => {
+                self.joining.insert(connection);
+                self.store.rooms.join(slot, relay, source);
+                let asker = Asker::Newcomer(newcomer);
+                self.store.recall(slot, history, asker, &mut self.arrived);
+            }
+            Err(reason) => {
+                self.refused.insert(connection);
+                self.turns.add(relay, Event::Refused { connection, reason });
+            }
+        }
+    }
+
+    /// Admits a client, unless it has left meanwhile.
+    pub(super) fn admit(
+        &mut self,
+        slot: RoomSlot,
+        history: HistorySlice,
+        newcomer: Newcomer,
+        ctx: &mut Context<Self>,
+    ) {
+        let Newcomer { connection, relay, who, resumed, room } = newcomer;
+        if !self.joining.remove(&connection) {
+            return;
+        }
+        let Some(opened) = self.store.rooms.get(slot) else { return };
+        let (flow, greeting) = (opened.flow.clone(), opened.policy.greeting.clone());
+        let (is_announced, others_are_there) = (opened.policy.presence, opened.members.count() > 1);
+        if is_announced && self.store.rooms.presence(slot).add(who) && others_are_there {
+            self.note_presence(slot, who, Change::Joined { connection }, ctx);
+        }
+        // An admission is a write at its relay, even without messages of the history.
+        let messages = history.messages.len().max(1);
+        let bytes = history.messages.iter().map(|message| message.cost()).sum();
+        self.reserve_in_turn(messages, bytes);
+        let admission = Box::new(Admission { who, resumed, room, greeting, history });
+        self.turns.add(relay, Event::Admitted { connection, room: slot, flow, admission });
     }
 
     pub(super) fn leave(&mut self, leave: Leave, ctx: &mut Context<Self>) {
@@ -27,44 +67,23 @@ impl Hub {
         if self.refused.remove(&connection) {
             return;
         }
-        let told = self.rooms.find(&room).filter(|room| room.policy.presence).map(Room::slot);
-        if let Some(slot) = told.filter(|slot| self.rooms.presence(*slot).go(who)) {
-            self.note_presence(slot, who, Change::Went, ctx);
+        let was_admitted = !self.joining.remove(&connection);
+        let announced = self.store.rooms.find(&room).filter(|room| room.policy.presence).map(Room::slot);
+        if let Some(slot) = announced.filter(|_| was_admitted)
+            && self.store.rooms.presence(slot).remove(who)
+        {
+            self.note_presence(slot, who, Change::Left, ctx);
         }
-        self.rooms.leave(&room, relay, Instant::now());
-        let is_there = |slot| self.rooms.get(slot).is_some_and(|room| !room.members.is_empty());
-        if let Some(slot) = told.filter(|slot| !is_there(*slot)) {
+        self.store.leave(&room, relay, Instant::now());
+        let is_there = |slot| self.store.rooms.get(slot).is_some_and(|room| !room.members.is_empty());
+        if let Some(slot) = announced.filter(|slot| !is_there(*slot)) {
             self.notices.forget(slot);
         }
     }
 
-    fn admit(&mut self, join: Join, ctx: &mut Context<Self>) -> Event {
-        let Join { connection, who, resumed, relay, room, source, history, peer: _ } = join;
-        let slot = match self.open_for_one_more(&room, source) {
-            Ok(slot) => slot,
-            Err(reason) => {
-                self.refused.insert(connection);
-                return Event::Refused { connection, reason };
-            }
-        };
-        let opened = self.rooms.get(slot).expect("the room was opened");
-        let (is_told, somebody_is_there) = (opened.policy.presence, !opened.members.is_empty());
-        if is_told && self.rooms.presence(slot).come(who) && somebody_is_there {
-            self.note_presence(slot, who, Change::Came { connection }, ctx);
-        }
-        let (room_now, slice) = self.rooms.join(slot, relay, source, history);
-        let (flow, greeting) = (room_now.flow.clone(), room_now.policy.greeting.clone());
-        // An admission is a write at its relay, even without messages of the history.
-        let (messages, bytes) =
-            (slice.messages.len().max(1), slice.messages.iter().map(|message| message.cost()).sum());
-        self.reserve_in_turn(messages, bytes);
-        let admission = Box::new(Admission { who, resumed, room, greeting, history: slice });
-        Event::Admitted { connection, room: slot, flow, admission }
-    }
-
     fn open_for_one_more(&mut self, name: &RoomName, source: Source) -> Result<RoomSlot, CloseReason> {
         let is_full = |room: &Room| room.members.count() >= room.policy.clients;
-        if self.rooms.find(name).is_some_and(is_full) {
+        if self.store.rooms.find(name).is_some_and(is_full) {
             return Err(CloseReason::RoomFull);
         }
         self.open(name, source).map_err(|TooManyRooms| CloseReason::TooManyRooms)

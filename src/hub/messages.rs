@@ -1,7 +1,7 @@
 //! The messages to the hub, and those of the hub to the relays.
 
 use crate::{
-    backplane::{IdempotencyKey, Speaker},
+    backplane::{Finish, GetPresence, IdempotencyKey, Newcomer, NotPosted, Speaker},
     config::RoomName,
     delivery::Broadcast,
     history::{Epoch, HistoryRequest, HistorySlice, NewMessage, Offset, Position},
@@ -20,7 +20,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 #[rtype(result = "()")]
 pub struct Commands(pub Vec<Command>);
 
-/// Worker thread → hub: a barrier, answered when the hub has handled every earlier command.
+/// Worker thread → hub: a barrier, answered when the hub has handled every earlier command, and everything
+/// that they submitted has arrived.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Barrier;
@@ -49,18 +50,10 @@ pub struct RelayStarted {
     pub turns: Recipient<Turn>,
 }
 
-/// Session → hub: the client asks for admission to its room.
+/// Session → hub: the client asks for admission to its room, which begins if it does not exist.
 pub struct Join {
-    /// The connection of the client.
-    pub connection: ConnectionId,
-    /// The speaker of the client.
-    pub who: SpeakerId,
-    /// The client continues as the speaker of a lost session.
-    pub resumed: bool,
-    /// The relay of its thread.
-    pub relay: RelayId,
-    /// The room, which begins if it does not exist.
-    pub room: RoomName,
+    /// The client and its room.
+    pub newcomer: Newcomer,
     /// The source that the room counts for if it begins now.
     pub source: Source,
     /// The requested part of the history.
@@ -116,19 +109,6 @@ pub struct Posted {
     pub received: usize,
 }
 
-/// The reason why nothing was published.
-#[derive(Debug)]
-pub enum NotPosted {
-    /// `limits.rooms` is reached.
-    TooManyRooms,
-    /// The idempotency key was used for something else.
-    KeyReused,
-    /// The source holds its share of the idempotency keys.
-    TooManyKeys,
-    /// The node stopped before the messages arrived.
-    Unavailable,
-}
-
 /// HTTP → hub: asks for the flow control of a room; a room that does not exist has none.
 #[derive(Message)]
 #[rtype(result = "Option<Flow>")]
@@ -149,29 +129,6 @@ pub struct Leave {
     pub room: RoomName,
 }
 
-/// Session → hub: the client requests the presence of its room.
-pub struct GetPresence {
-    /// The connection of the client.
-    pub connection: ConnectionId,
-    /// The relay of its thread.
-    pub relay: RelayId,
-    /// The room of the client.
-    pub room: RoomName,
-    /// The client's name for its request.
-    pub reference: Option<Reference>,
-    /// Held until the answer is sent.
-    pub permit: Option<Permit>,
-}
-
-/// Session or relay → hub: the client is not read any more; close it after every earlier message,
-/// its own included.
-pub struct Finish {
-    /// The connection of the client.
-    pub connection: ConnectionId,
-    /// The relay of its thread.
-    pub relay: RelayId,
-}
-
 /// Server → hub: close all sessions, spread over this time.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -189,7 +146,7 @@ pub struct Describe {
 }
 
 /// The facts of a room.
-#[derive(Debug, MessageResponse, serde::Serialize)]
+#[derive(Debug, serde::Serialize)]
 pub struct RoomFacts {
     /// The room.
     pub room: RoomName,
@@ -231,7 +188,7 @@ pub struct List {
 }
 
 /// The answer to [`List`]: rooms in the order of their names.
-#[derive(Debug, MessageResponse, serde::Serialize)]
+#[derive(Debug, serde::Serialize)]
 pub struct RoomList {
     /// The rooms.
     pub rooms: Vec<RoomFacts>,
@@ -270,18 +227,47 @@ pub struct PresenceReply {
 }
 
 /// One event of a room or a session.
-#[allow(missing_docs)] // the types of the fields are their docs
 pub enum Event {
     /// The session is a member of the room: it delivers the admission and every later message.
-    Admitted { connection: ConnectionId, room: RoomSlot, flow: Flow, admission: Box<Admission> },
-    /// A message was published in the room.
-    Broadcast { room: RoomSlot, broadcast: Arc<Broadcast> },
+    Admitted {
+        /// The connection of the session.
+        connection: ConnectionId,
+        /// The room.
+        room: RoomSlot,
+        /// The flow control of the room.
+        flow: Flow,
+        /// The first content.
+        admission: Box<Admission>,
+    },
+    /// A message was published in the room, or a notice announced.
+    Broadcast {
+        /// The room.
+        room: RoomSlot,
+        /// The message or notice.
+        broadcast: Arc<Broadcast>,
+    },
     /// The answer to a request for presence.
-    Presence { connection: ConnectionId, presence: Box<PresenceReply> },
+    Presence {
+        /// The connection that requested it.
+        connection: ConnectionId,
+        /// The answer.
+        presence: Box<PresenceReply>,
+    },
     /// The session is not admitted to its room.
-    Refused { connection: ConnectionId, reason: CloseReason },
+    Refused {
+        /// The connection of the session.
+        connection: ConnectionId,
+        /// The reason, for the close frame.
+        reason: CloseReason,
+    },
     /// The session has delivered every message before its end.
-    Finished { connection: ConnectionId },
-    /// The relay closes its sessions, spread over this time.
-    Draining { over: Duration },
+    Finished {
+        /// The connection of the session.
+        connection: ConnectionId,
+    },
+    /// The relay closes its sessions.
+    Draining {
+        /// The time over which the closes are spread.
+        over: Duration,
+    },
 }

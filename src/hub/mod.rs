@@ -12,12 +12,14 @@ mod publish; // submissions and arrivals
 mod queries; // facts and histories of rooms
 mod room_policy; // the policy of each room
 mod turn; // the lists of a turn, and its limits
+#[cfg(test)]
+mod late_arrivals; // tests over a backplane whose arrivals come later
 
 pub use messages::*;
 pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
-    backplane::Arrival,
+    backplane::{Arrival, Asker, Finish, Waiter},
     config::{RoomName, Settings},
     delivery::Broadcast,
     exit::PanicGuard,
@@ -27,14 +29,16 @@ use crate::{
     room::TooManyRooms,
 };
 use actix::prelude::*;
+use futures_util::FutureExt;
 use notices::Notices;
 use room_policy::RoomPolicies;
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
 use store::RoomStore;
+use tokio::sync::oneshot;
 use turn::Turns;
 
 /// Commands of one mailbox entry between two looks at the clock.
@@ -48,13 +52,15 @@ const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
 
 /// The actor that manages all rooms, and sends their messages to the relays.
 pub struct Hub {
-    rooms: RoomStore,
-    /// Arrivals of the backplane, until they are handled.
-    arrived: Vec<Arrival>,
+    store: RoomStore,
+    /// Arrivals of the backplane; handled before the next command.
+    arrived: VecDeque<Arrival>,
     policies: RoomPolicies,
     expiry_interval: Duration,
     /// Sessions that were not admitted to their room, until they leave.
     refused: HashSet<ConnectionId>,
+    /// Sessions that wait for their part of the history, until they are admitted or leave.
+    joining: HashSet<ConnectionId>,
     metrics: Arc<Metrics>,
     turns: Turns,
     load: Load,
@@ -73,11 +79,12 @@ impl Hub {
     /// Creates the hub of a server, without rooms.
     pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
-            rooms: RoomStore::new(settings),
-            arrived: Vec::new(),
+            store: RoomStore::new(settings),
+            arrived: VecDeque::new(),
             policies: RoomPolicies::new(settings),
             expiry_interval: expiry_interval(settings),
             refused: HashSet::new(),
+            joining: HashSet::new(),
             metrics,
             turns: Turns::default(),
             load: Load::default(),
@@ -139,7 +146,7 @@ impl Hub {
     }
 
     fn open(&mut self, name: &RoomName, source: Source) -> Result<RoomSlot, TooManyRooms> {
-        self.rooms.open(name, source, || self.policies.of(name), Instant::now())
+        self.store.open(name, source, || self.policies.of(name), Instant::now())
     }
 
     /// Ends the turn early if this would exceed its limits: under load the mailbox never becomes empty.
@@ -150,9 +157,37 @@ impl Hub {
         self.load.add(messages, bytes);
     }
 
+    /// Handles what the backplane has brought, in its order.
+    fn handle_arrivals(&mut self, ctx: &mut Context<Self>) {
+        while let Some(arrival) = self.arrived.pop_front() {
+            match arrival {
+                Arrival::Messages(ordered) => self.deliver_messages(ordered),
+                Arrival::Notices(notices) => self.deliver_notices(notices),
+                Arrival::History { room, slice, asker } => {
+                    match asker {
+                        Asker::Newcomer(newcomer) => self.admit(room, slice, newcomer, ctx),
+                        Asker::Reader(reply) => drop(reply.send(slice)), // a reader that has gone needs no answer
+                    }
+                    self.store.end_after_arrival(room);
+                }
+                Arrival::Settled(Waiter::Finish(Finish { connection, relay })) => {
+                    self.turns.add(relay, Event::Finished { connection });
+                }
+                Arrival::Settled(Waiter::Presence(request)) => self.answer_presence(request),
+                Arrival::Settled(Waiter::Barrier(reached)) => drop(reached.send(())), // a worker that has ended does not wait
+            }
+        }
+        self.store.end_emptied();
+    }
+
+    /// Handles `waiter` after everything that was submitted before.
+    fn settle(&mut self, waiter: Waiter) {
+        self.store.backplane.settle(waiter, &mut self.arrived);
+    }
+
     /// Puts a message on the list of every relay with members of the room.
     fn broadcast(&mut self, slot: RoomSlot, broadcast: &Arc<Broadcast>) {
-        let relays = self.rooms.get(slot).into_iter().flat_map(|room| room.members.relays());
+        let relays = self.store.rooms.get(slot).into_iter().flat_map(|room| room.members.relays());
         for relay in relays {
             self.turns.add(relay, Event::Broadcast { room: slot, broadcast: broadcast.clone() });
         }
@@ -160,14 +195,14 @@ impl Hub {
 
     /// Forgets expired messages, in portions: many rooms may expire at the same moment.
     fn expire(&mut self, ctx: &mut Context<Self>) {
-        let more = self.rooms.expire_some(Instant::now(), EXPIRED_AT_ONCE);
+        let more = self.store.expire_some(Instant::now(), EXPIRED_AT_ONCE);
         ctx.run_later(if more { EXPIRY_PAUSE } else { self.expiry_interval }, Self::expire);
         self.count_rooms();
     }
 
     fn count_rooms(&self) {
-        let usage = self.rooms.usage();
-        self.metrics.rooms.set(self.rooms.len() as i64);
+        let usage = self.store.backplane.usage();
+        self.metrics.rooms.set(self.store.rooms.count() as i64);
         self.metrics.history_messages.set(usage.messages as i64);
         self.metrics.history_bytes.set(usage.bytes as i64);
         self.metrics.presence_pending.set(self.notices.changes() as i64);
@@ -195,14 +230,13 @@ impl Handler<Commands> for Hub {
             }
             match command {
                 Command::RelayStarted(relay) => self.add_relay(relay),
-                Command::Join(join) => self.join(join, ctx),
+                Command::Join(join) => self.join(join),
                 Command::Publish(publish) => self.publish(publish),
-                Command::GetPresence(question) => self.tell_who_is_there(question, ctx),
-                Command::Finish(Finish { connection, relay }) => {
-                    self.turns.add(relay, Event::Finished { connection })
-                }
+                Command::GetPresence(request) => self.get_presence(request, ctx),
+                Command::Finish(finish) => self.settle(Waiter::Finish(finish)),
                 Command::Leave(leave) => self.leave(leave, ctx),
             }
+            self.handle_arrivals(ctx);
         }
         self.count_rooms();
         self.end_entry(stint_is_over, ctx);
@@ -221,12 +255,16 @@ impl Handler<Drain> for Hub {
 }
 
 impl Handler<Barrier> for Hub {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
     /// Every earlier command has been handled, since the mailbox is a queue.
-    fn handle(&mut self, _: Barrier, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: Barrier, ctx: &mut Self::Context) -> Self::Result {
         let stint_is_over = self.begin_entry();
+        let (reached, answer) = oneshot::channel();
+        self.settle(Waiter::Barrier(reached));
+        self.handle_arrivals(ctx);
         self.end_entry(stint_is_over, ctx);
+        Box::pin(answer.map(|_| ())) // nothing is pending after the end of the backplane
     }
 }
 
@@ -265,15 +303,15 @@ mod tests {
     }
 
     #[actix::test]
-    async fn a_turn_ends_while_the_mailbox_is_never_empty_and_holds_only_questions() {
-        let questions: [fn(&Addr<Hub>); 5] = [
+    async fn a_turn_ends_while_the_mailbox_is_never_empty_and_holds_only_queries() {
+        let queries: [fn(&Addr<Hub>); 5] = [
             |hub| hub.do_send(Describe { room: "news".parse().unwrap() }),
             |hub| hub.do_send(List { after: None, limit: 10 }),
             |hub| hub.do_send(Read { room: "news".parse().unwrap(), history: HistoryRequest::default() }),
             |hub| hub.do_send(GetCredit { room: "news".parse().unwrap() }),
             |hub| hub.do_send(Commands(Vec::new())),
         ];
-        for ask in questions {
+        for ask in queries {
             let hub = Hub::new(&Settings::default(), Arc::default()).start();
             let turns = Rc::new(Cell::new(0));
             let (relay, connection) = (RelayId(0), ConnectionId::next());
@@ -282,7 +320,7 @@ mod tests {
             hub.do_send(Commands(vec![Command::RelayStarted(started), finish]));
             (0..10_000).for_each(|_| ask(&hub));
             hub.send(Barrier).await.unwrap();
-            assert_eq!(turns.get(), 1, "the relay has its turn before the last question is answered");
+            assert_eq!(turns.get(), 1, "the relay has its turn before the last query is answered");
         }
     }
 
@@ -291,7 +329,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.history.age = Duration::from_millis(1);
         let hub = Hub::new(&settings, Arc::default()).start();
-        let question = || Describe { room: "news".parse().unwrap() };
+        let query = || Describe { room: "news".parse().unwrap() };
         let permit = Permit::new(FairSemaphore::new(1).try_acquire(1).unwrap(), None);
         let payloads = vec![crate::wire::Payload::Text("soon forgotten".into())];
         hub.send(Post {
@@ -307,8 +345,8 @@ mod tests {
         .unwrap();
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_millis(20) {
-            hub.do_send(question()); // asked faster than answered: the hub runs on this very thread
+            hub.do_send(query()); // asked faster than answered: the hub runs on this very thread
         }
-        assert!(hub.send(question()).await.unwrap().memory.is_none(), "it was forgotten meanwhile");
+        assert!(hub.send(query()).await.unwrap().memory.is_none(), "it was forgotten meanwhile");
     }
 }

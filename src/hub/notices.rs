@@ -3,16 +3,18 @@
 //! A notice costs its room credit, as a message does, so that a room with many joins and leaves closes
 //! no session as too slow. Changes that cannot be announced yet are gathered; a join and a leave of one
 //! speaker cancel out. A request for presence ends the gathering and is answered after its changes, so
-//! that no client is told of a join that it knows.
+//! that no client receives the join of a speaker that it knows.
 
-use super::{Event, GetPresence, Hub, PresenceReply};
+use super::{Event, Hub, PresenceReply};
 use crate::{
+    backplane::{GetPresence, NoticeList, Waiter},
     delivery::Broadcast,
     ids::{RoomSlot, SpeakerId},
     limits::{FairPermit, Flow, Source},
     room::{Change, Changes, Present},
 };
 use actix::prelude::*;
+use smallvec::{SmallVec, smallvec};
 use std::{
     collections::{HashMap, VecDeque},
     iter::repeat_n,
@@ -21,7 +23,7 @@ use std::{
 };
 
 /// Rooms whose changes are announced before the mailbox is served again.
-const TOLD_AT_ONCE: usize = 64;
+const ANNOUNCED_AT_ONCE: usize = 64;
 
 /// Time for the mailbox while more rooms have changes to announce.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -44,7 +46,7 @@ struct Gathering {
     number: u64,
     changes: Changes,
     /// Requests for presence, to be answered after the changes; bounded by their permits.
-    questions: Vec<GetPresence>,
+    requests: Vec<GetPresence>,
     waits_for_credit: bool,
 }
 
@@ -88,7 +90,7 @@ impl Notices {
             Gathering {
                 number: *number,
                 changes: Changes::default(),
-                questions: Vec::new(),
+                requests: Vec::new(),
                 waits_for_credit: false,
             }
         });
@@ -116,35 +118,37 @@ impl Hub {
         let until = (!self.gather_presence.is_zero()).then(|| Instant::now() + self.gather_presence);
         let begins = self.notices.note(room, who, change, until);
         match until {
-            None => self.tell(room, ctx),
-            Some(_) if begins => self.tell_in_time(ctx),
+            None => self.announce_gathered(room, ctx),
+            Some(_) if begins => self.announce_in_time(ctx),
             Some(_) => {}
         }
     }
 
     /// Announces the join of `who` before a message of `who`. The message has paid for the notice.
-    pub(super) fn announce(&mut self, room: RoomSlot, who: SpeakerId) {
+    pub(super) fn announce_join(&mut self, room: RoomSlot, who: SpeakerId) {
         let gathering = self.notices.rooms.get_mut(&room);
-        if let Some(came) = gathering.and_then(|gathering| gathering.changes.take_coming(who)) {
+        if let Some(join) = gathering.and_then(|gathering| gathering.changes.take_join(who)) {
             self.notices.changes -= 1;
-            self.broadcast_notice(room, who, came, None);
+            self.announce(NoticeList { room, changes: smallvec![(who, join)], credit: None });
         }
     }
 
     /// Answers a request for presence, after the gathered changes.
-    pub(super) fn tell_who_is_there(&mut self, mut question: GetPresence, ctx: &mut Context<Self>) {
-        let Some(room) = self.rooms.find(&question.room).map(|room| room.slot()) else { return };
-        let Some(gathering) = self.notices.rooms.get_mut(&room) else { return self.answer(question) };
-        if let Some(permit) = &mut question.permit {
+    pub(super) fn get_presence(&mut self, mut request: GetPresence, ctx: &mut Context<Self>) {
+        let Some(room) = self.store.rooms.find(&request.room).map(|room| room.slot()) else { return };
+        let Some(gathering) = self.notices.rooms.get_mut(&room) else {
+            return self.settle(Waiter::Presence(request));
+        };
+        if let Some(permit) = &mut request.permit {
             permit.room = None; // for the notices that it waits for
         }
-        gathering.questions.push(question);
-        self.tell(room, ctx);
+        gathering.requests.push(request);
+        self.announce_gathered(room, ctx);
     }
 
-    fn answer(&mut self, question: GetPresence) {
-        let GetPresence { connection, relay, room, reference, permit } = question;
-        let Some(room) = self.rooms.find(&room) else { return };
+    pub(super) fn answer_presence(&mut self, request: GetPresence) {
+        let GetPresence { connection, relay, room, reference, permit } = request;
+        let Some(room) = self.store.rooms.find(&room) else { return };
         let who =
             room.policy.presence.then(|| room.presence.who().take(Present::MAX_NAMED).collect::<Vec<_>>());
         let bytes = who.as_ref().map_or(0, |who| who.len() * SpeakerId::JSON_LENGTH);
@@ -155,18 +159,18 @@ impl Hub {
     }
 
     /// Runs a timer for the gathering that ends first, unless one runs.
-    fn tell_in_time(&mut self, ctx: &mut Context<Self>) {
+    fn announce_in_time(&mut self, ctx: &mut Context<Self>) {
         let Some((until, ..)) = self.notices.due.front().filter(|_| !self.notices.is_timed) else { return };
         self.notices.is_timed = true;
         ctx.run_later(until.saturating_duration_since(Instant::now()).max(PAUSE), |hub, ctx| {
             hub.notices.is_timed = false;
-            hub.tell_due(Instant::now(), ctx);
-            hub.tell_in_time(ctx);
+            hub.announce_due(Instant::now(), ctx);
+            hub.announce_in_time(ctx);
         });
     }
 
-    fn tell_due(&mut self, now: Instant, ctx: &mut Context<Self>) {
-        for _ in 0..TOLD_AT_ONCE {
+    fn announce_due(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        for _ in 0..ANNOUNCED_AT_ONCE {
             let Some((_, room, number)) =
                 self.notices.due.front().copied().filter(|(until, ..)| *until <= now)
             else {
@@ -174,61 +178,63 @@ impl Hub {
             };
             self.notices.due.pop_front();
             if self.notices.find(room, number).is_some() {
-                self.tell(room, ctx);
+                self.announce_gathered(room, ctx);
             }
         }
+        self.handle_arrivals(ctx);
         self.count_rooms();
         self.end_turn_soon(ctx);
     }
 
     /// Announces the gathered changes, as far as there is credit; the rest follows with more credit.
-    fn tell(&mut self, room: RoomSlot, ctx: &mut Context<Self>) {
+    fn announce_gathered(&mut self, room: RoomSlot, ctx: &mut Context<Self>) {
         loop {
             let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
-            let Some(flow) = self.rooms.get(room).map(|room| &room.flow) else { return };
+            let Some(flow) = self.store.rooms.get(room).map(|room| &room.flow) else { return };
             if gathering.waits_for_credit {
                 return;
             }
             let messages = gathering.changes.len().min(flow.messages_at_once());
             if messages == 0 {
-                let questions = std::mem::take(&mut gathering.questions);
+                let requests = std::mem::take(&mut gathering.requests);
                 self.notices.forget(room);
-                return questions.into_iter().for_each(|question| self.answer(question));
+                return requests.into_iter().for_each(|request| self.settle(Waiter::Presence(request)));
             }
             let Some(credit) = flow.try_acquire(messages) else {
                 gathering.waits_for_credit = true;
                 let (number, flow) = (gathering.number, flow.clone());
                 return wait_for_credit(room, number, flow, messages, ctx.address());
             };
-            self.tell_some(room, messages, credit);
+            self.announce_some(room, messages, credit);
         }
     }
 
     /// Announces this number of gathered changes; the credit returns after the last one.
-    fn tell_some(&mut self, room: RoomSlot, messages: usize, credit: FairPermit) {
+    fn announce_some(&mut self, room: RoomSlot, messages: usize, credit: FairPermit) {
         let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
-        let changes: Vec<_> = std::iter::from_fn(|| gathering.changes.take_first()).take(messages).collect();
+        let changes: SmallVec<_> =
+            std::iter::from_fn(|| gathering.changes.take_first()).take(messages).collect();
         self.notices.changes -= changes.len();
-        let (mut credit, last) = (Some(Arc::new(credit)), changes.len().saturating_sub(1));
-        for (at, (who, change)) in changes.into_iter().enumerate() {
-            self.broadcast_notice(room, who, change, credit.take_if(|_| at == last));
-        }
+        self.announce(NoticeList { room, changes, credit: Some(Arc::new(credit)) });
     }
 
-    fn broadcast_notice(
-        &mut self,
-        room: RoomSlot,
-        who: SpeakerId,
-        change: Change,
-        credit: Option<crate::limits::Credit>,
-    ) {
-        let notice = Broadcast::notice(who, change, credit);
-        self.reserve_in_turn(1, notice.bytes());
-        self.broadcast(room, &notice);
+    fn announce(&mut self, notices: NoticeList) {
+        self.store.announce(notices, &mut self.arrived);
+    }
+
+    /// Puts notices on the lists of the relays; the credit returns after the last one.
+    pub(super) fn deliver_notices(&mut self, NoticeList { room, changes, mut credit }: NoticeList) {
+        let last = changes.len().saturating_sub(1);
+        for (at, (who, change)) in changes.into_iter().enumerate() {
+            let notice = Broadcast::notice(who, change, credit.take_if(|_| at == last));
+            self.reserve_in_turn(1, notice.bytes());
+            self.broadcast(room, &notice);
+        }
+        self.store.end_after_arrival(room);
     }
 }
 
-/// Tells the hub when there is credit, in turn with the sources that wait for credit of the room.
+/// Notifies the hub when there is credit, in turn with the sources that wait for credit of the room.
 fn wait_for_credit(room: RoomSlot, number: u64, flow: Flow, messages: usize, hub: Addr<Hub>) {
     actix::spawn(async move {
         let credit = flow.acquire(Source::new(None, false), repeat_n(0, messages)).await;
@@ -244,8 +250,9 @@ impl Handler<Credited> for Hub {
         let stint_is_over = self.begin_entry();
         if let Some(gathering) = self.notices.find(room, number) {
             gathering.waits_for_credit = false;
-            self.tell_some(room, messages, credit);
-            self.tell(room, ctx);
+            self.announce_some(room, messages, credit);
+            self.announce_gathered(room, ctx);
+            self.handle_arrivals(ctx);
         }
         self.end_entry(stint_is_over, ctx);
     }

@@ -1,14 +1,16 @@
-//! Queries for the facts and the histories of rooms.
+//! Queries for the facts and the histories of rooms. Their answers are futures, since a backplane may
+//! have to ask for them.
 
 use super::{Describe, Hub, List, Read, RoomFacts, RoomList, RoomMemory};
-use crate::{config::RoomName, history::HistorySlice, room::Room};
+use crate::{backplane::Asker, config::RoomName, history::HistorySlice, room::Room};
 use actix::prelude::*;
 use std::future::ready;
+use tokio::sync::oneshot;
 
 impl Hub {
     fn facts(&self, name: &RoomName, room: Option<&Room>) -> RoomFacts {
         let memory = room.map(|room| {
-            let history = self.rooms.history(room);
+            let history = self.store.backplane.history(room.slot());
             RoomMemory { position: history.position(), remembered: history.messages() }
         });
         RoomFacts { room: name.clone(), clients: room.map_or(0, |room| room.members.count()), memory }
@@ -16,40 +18,43 @@ impl Hub {
 }
 
 impl Handler<Describe> for Hub {
-    type Result = RoomFacts;
+    type Result = ResponseFuture<RoomFacts>;
 
-    fn handle(&mut self, Describe { room }: Describe, ctx: &mut Self::Context) -> RoomFacts {
+    fn handle(&mut self, Describe { room }: Describe, ctx: &mut Self::Context) -> Self::Result {
         let stint_is_over = self.begin_entry();
-        let facts = self.facts(&room, self.rooms.find(&room));
+        let facts = self.facts(&room, self.store.rooms.find(&room));
         self.end_entry(stint_is_over, ctx);
-        facts
+        Box::pin(ready(facts))
     }
 }
 
 impl Handler<Read> for Hub {
     type Result = ResponseFuture<Option<HistorySlice>>;
 
-    /// Answers later: a backplane may have to ask for the history.
     fn handle(&mut self, Read { room, history }: Read, ctx: &mut Self::Context) -> Self::Result {
         let stint_is_over = self.begin_entry();
-        let slice = self.rooms.find(&room).map(|room| self.rooms.history(room).slice(history));
+        let (reply, slice) = oneshot::channel();
+        if let Some(slot) = self.store.rooms.find(&room).map(Room::slot) {
+            self.store.recall(slot, history, Asker::Reader(reply), &mut self.arrived);
+            self.handle_arrivals(ctx);
+        }
         self.end_entry(stint_is_over, ctx);
-        Box::pin(ready(slice))
+        Box::pin(async { slice.await.ok() }) // without a room there is no sender
     }
 }
 
 impl Handler<List> for Hub {
-    type Result = RoomList;
+    type Result = ResponseFuture<RoomList>;
 
-    fn handle(&mut self, List { after, limit }: List, ctx: &mut Self::Context) -> RoomList {
+    fn handle(&mut self, List { after, limit }: List, ctx: &mut Self::Context) -> Self::Result {
         let stint_is_over = self.begin_entry();
-        let mut rest = self.rooms.after(after.as_ref());
+        let mut rest = self.store.rooms.after(after.as_ref());
         let rooms: Vec<_> =
             rest.by_ref().take(limit).map(|room| self.facts(room.name(), Some(room))).collect();
         let more = rest.next().is_some();
         drop(rest);
         let next = rooms.last().filter(|_| more).map(|last| last.room.clone());
         self.end_entry(stint_is_over, ctx);
-        RoomList { rooms, next }
+        Box::pin(ready(RoomList { rooms, next }))
     }
 }

@@ -12,11 +12,12 @@ pub use hub_sender::HubSender;
 pub use local_sessions::LocalSessions;
 
 use crate::{
+    backplane::Finish,
     clock,
     connection::Connection,
     delivery::{HistoryCache, Subscriber},
     exit::PanicGuard,
-    hub::{Command, Event, Finish, Hub, Load, PresenceReply, RelayStarted, Stint, Turn, TurnLimits},
+    hub::{Command, Event, Hub, Load, PresenceReply, RelayStarted, Stint, Turn, TurnLimits},
     ids::{ConnectionId, RelayId},
     logging::REPEATING,
     protocol::{CloseReason, v1},
@@ -328,9 +329,9 @@ mod tests {
         let relay = Relay::new(worker().0).start();
         let (message, room) = (broadcast("news", Audience::Everyone), slot());
         for _ in 0..TURNS {
-            let told = Event::Broadcast { room, broadcast: message.clone() };
+            let sent = Event::Broadcast { room, broadcast: message.clone() };
             let finished = Event::Finished { connection: ConnectionId::next() }; // what was gathered is flushed
-            relay.do_send(Turn(vec![told, finished]));
+            relay.do_send(Turn(vec![sent, finished]));
         }
         while Arc::strong_count(&message) > TURNS {
             yield_now().await;

@@ -10,14 +10,14 @@ pub struct Presence(BTreeMap<SpeakerId, usize>);
 
 impl Presence {
     /// Adds a session of `who`; returns true if it is the first.
-    pub fn come(&mut self, who: SpeakerId) -> bool {
+    pub fn add(&mut self, who: SpeakerId) -> bool {
         let sessions = self.0.entry(who).or_default();
         *sessions += 1;
         *sessions == 1
     }
 
     /// Removes a session of `who`; returns true if it was the last.
-    pub fn go(&mut self, who: SpeakerId) -> bool {
+    pub fn remove(&mut self, who: SpeakerId) -> bool {
         let Some(sessions) = self.0.get_mut(&who) else { return false };
         *sessions -= 1;
         let gone = *sessions == 0;
@@ -37,12 +37,12 @@ impl Presence {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
     /// The speaker joined.
-    Came {
+    Joined {
         /// The connection that joined.
         connection: ConnectionId,
     },
     /// The speaker left with its last connection.
-    Went,
+    Left,
 }
 
 /// The changes that a room has not announced: the difference between its speakers and those that its
@@ -59,8 +59,8 @@ impl Changes {
     }
 
     /// Removes and returns the join of `who`, if it was not announced.
-    pub fn take_coming(&mut self, who: SpeakerId) -> Option<Change> {
-        self.0.get(&who).filter(|change| matches!(change, Change::Came { .. }))?;
+    pub fn take_join(&mut self, who: SpeakerId) -> Option<Change> {
+        self.0.get(&who).filter(|change| matches!(change, Change::Joined { .. }))?;
         self.0.remove(&who)
     }
 
@@ -91,7 +91,7 @@ pub struct Present {
 }
 
 impl Present {
-    /// The speakers that are named at most, inclusive: an answer must not cost much more than its question.
+    /// The speakers that are named at most, inclusive: an answer must not cost much more than its request.
     pub const MAX_NAMED: usize = 1000;
 }
 
@@ -100,30 +100,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_comes_back_before_its_lost_session_ends_was_there_all_the_time() {
+    fn a_speaker_that_resumes_before_its_lost_session_ends_was_present_all_the_time() {
         let (mut presence, anna) = (Presence::default(), SpeakerId::next());
-        assert!(presence.come(anna));
-        assert!(!presence.come(anna));
-        assert!(!presence.go(anna));
+        assert!(presence.add(anna));
+        assert!(!presence.add(anna));
+        assert!(!presence.remove(anna));
         assert!(presence.who().eq([anna]));
-        assert!(presence.go(anna));
-        assert!(!presence.go(anna));
+        assert!(presence.remove(anna));
+        assert!(!presence.remove(anna));
         assert_eq!(presence.who().count(), 0);
     }
 
     #[test]
-    fn a_coming_and_a_going_that_nobody_was_told_cancel_out() {
+    fn a_join_and_a_leave_that_were_not_announced_cancel_out() {
         let (mut changes, anna, bert) = (Changes::default(), SpeakerId::next(), SpeakerId::next());
-        let came = Change::Came { connection: ConnectionId::next() };
-        changes.note(anna, came);
-        changes.note(bert, Change::Went);
-        changes.note(anna, Change::Went);
-        changes.note(bert, Change::Came { connection: ConnectionId::next() });
+        let joined = Change::Joined { connection: ConnectionId::next() };
+        changes.note(anna, joined);
+        changes.note(bert, Change::Left);
+        changes.note(anna, Change::Left);
+        changes.note(bert, Change::Joined { connection: ConnectionId::next() });
         assert!(changes.is_empty(), "{changes:?}");
-        changes.note(anna, came);
-        assert_eq!((changes.take_coming(bert), changes.take_coming(anna)), (None, Some(came)));
-        changes.note(anna, Change::Went);
-        assert_eq!((changes.take_coming(anna), changes.len()), (None, 1));
-        assert_eq!(changes.take_first(), Some((anna, Change::Went)));
+        changes.note(anna, joined);
+        assert_eq!((changes.take_join(bert), changes.take_join(anna)), (None, Some(joined)));
+        changes.note(anna, Change::Left);
+        assert_eq!((changes.take_join(anna), changes.len()), (None, 1));
+        assert_eq!(changes.take_first(), Some((anna, Change::Left)));
     }
 }

@@ -68,13 +68,8 @@ impl Rooms {
     }
 
     /// Returns the number of rooms.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.by_name.len()
-    }
-
-    /// Returns true without rooms.
-    pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
     }
 
     /// Finds the room of this name for `source`, or begins it. At the bound a room without members
@@ -122,9 +117,13 @@ impl Rooms {
     pub fn join(&mut self, slot: RoomSlot, relay: RelayId, source: Source) -> &Room {
         let room = self.get_mut(slot);
         room.members.add(relay);
-        if let Some(deserted) = room.deserted() {
-            (room.deserted_since, room.held_by) = (None, source);
-            self.shares.occupy(deserted, source);
+        let before = room.deserted();
+        if room.deserted_since.take().is_some() {
+            let holder = mem::replace(&mut room.held_by, source);
+            match before {
+                Some(deserted) => self.shares.occupy(deserted, source),
+                None => self.shares.pass(holder, source), // a room that is held
+            }
         }
         self.get_mut(slot)
     }
@@ -137,10 +136,26 @@ impl Rooms {
         if room.members.is_empty() && room.deserted_since.is_none() {
             room.deserted_since = Some(now);
             let holder = mem::replace(&mut room.held_by, room.opened_by);
-            let deserted = room.deserted();
-            deserted.inspect(|deserted| self.shares.desert(*deserted, holder));
+            let opener = room.opened_by;
+            match room.deserted() {
+                Some(deserted) => self.shares.desert(deserted, holder),
+                None => self.shares.pass(holder, opener), // a room that is held
+            }
         }
         Some(slot)
+    }
+
+    /// Keeps a room from giving way to another, or no longer; nothing changes while it has members.
+    pub fn hold(&mut self, slot: RoomSlot, is_held: bool) {
+        let Some(room) = self.rooms.get_mut(slot.index()).and_then(Option::as_mut) else { return };
+        if room.is_held == is_held {
+            return;
+        }
+        let (before, holder) = (room.deserted(), room.held_by);
+        room.is_held = is_held;
+        let after = room.deserted();
+        before.inspect(|deserted| self.shares.occupy(*deserted, holder));
+        after.inspect(|deserted| self.shares.desert(*deserted, holder));
     }
 
     /// Returns the room at a slot that [`Rooms::open`] returned; `None` after its end.
@@ -174,8 +189,9 @@ impl Rooms {
     /// Ends the room at `slot`.
     pub fn end(&mut self, slot: RoomSlot) {
         let Some(room) = self.rooms[slot.index()].take() else { return };
-        if let Some(deserted) = room.deserted() {
-            self.shares.end(deserted);
+        match room.deserted() {
+            Some(deserted) => self.shares.end(deserted),
+            None => self.shares.end_occupied(room.held_by),
         }
         self.by_name.remove(&room.name);
         self.in_order.remove(&room.name);

@@ -122,6 +122,20 @@ impl RoomShares {
         self.add_deserted(room);
     }
 
+    /// Counts a room that cannot give way for `to` instead of `from`.
+    pub fn pass(&mut self, from: Source, to: Source) {
+        if from != to {
+            self.change(from, |share| share.rooms -= 1);
+            self.change(to, |share| share.rooms += 1);
+        }
+    }
+
+    /// Removes a room of `holder` that ends although it could not give way.
+    pub fn end_occupied(&mut self, holder: Source) {
+        self.rooms -= 1;
+        self.change(holder, |share| share.rooms -= 1);
+    }
+
     /// Removes a room that ends.
     pub fn end(&mut self, room: DesertedRoom) {
         self.rooms -= 1;

@@ -29,6 +29,8 @@ pub struct Room {
     pub(super) held_by: Source,
     /// True if another source has used it too.
     pub(super) is_shared: bool,
+    /// True while it must not give way to another room, though it may have no member.
+    pub(super) is_held: bool,
 }
 
 /// The policy of a room, from its beginning to its end.
@@ -64,6 +66,7 @@ impl Room {
             opened_by,
             held_by: opened_by,
             is_shared: false,
+            is_held: false,
         }
     }
 
@@ -77,9 +80,14 @@ impl Room {
         self.slot
     }
 
-    /// The entry among the rooms without members; `None` while there are members.
+    /// The entry among the rooms that can give way; `None` while there are members, or while it is held.
     pub(super) fn deserted(&self) -> Option<DesertedRoom> {
         let Self { opened_by, is_shared, slot, .. } = *self;
-        self.deserted_since.map(|since| DesertedRoom { opened_by, is_shared, since, slot })
+        self.deserted_since.filter(|_| !self.is_held).map(|since| DesertedRoom {
+            opened_by,
+            is_shared,
+            since,
+            slot,
+        })
     }
 }

@@ -3,7 +3,9 @@
 use super::StartError;
 use crate::config::Settings;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -80,11 +82,12 @@ pub fn free_addresses(settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<Socke
     Some((free, admin))
 }
 
-/// Sets the options that Linux copies to every accepted socket, which saves three system calls for
+/// Sets the options that the system copies to every accepted socket, which saves three system calls for
 /// each client.
 fn set_inherited_options(socket: &Socket, settings: &Settings) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?; // without it small messages wait for delayed ACKs: 44 ms instead of 3
-    // The kernel too drops a peer that never reads.
+    #[cfg(target_os = "linux")]
+    // the kernel too drops a peer that never reads; the session does it everywhere
     socket.set_tcp_user_timeout(Some(settings.session.stalled_write))?;
     match settings.session.send_buffer.bytes() {
         0 => Ok(()),
@@ -94,6 +97,7 @@ fn set_inherited_options(socket: &Socket, settings: &Settings) -> io::Result<()>
 
 /// A filter of the kernel (classic BPF, socket(7) SO_ATTACH_FILTER) that drops packets which begin
 /// a connection, and no others; the clients send them again and then find the listener closed.
+#[cfg(target_os = "linux")]
 const NO_SYN: [SockFilter; 4] = [
     SockFilter::new(0x30, 0, 0, 13), // load the flags of the TCP header (RFC 9293 §3.1)
     SockFilter::new(0x45, 0, 1, 0x02), // SYN: next instruction; otherwise the one after it
@@ -105,8 +109,19 @@ const NO_SYN: [SockFilter; 4] = [
 ///
 /// # Errors
 /// Fails if the kernel refuses the filter.
+#[cfg(target_os = "linux")]
 pub fn refuse_new(listener: &impl AsFd) -> io::Result<()> {
     SockRef::from(listener).attach_filter(&NO_SYN)
+}
+
+/// Does nothing: only Linux has the filter. Elsewhere the close of the listener resets a connection that
+/// begins in the last moment.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn refuse_new(_: &impl AsFd) -> io::Result<()> {
+    Ok(())
 }
 
 /// Returns true if a connection waits to be accepted.
@@ -151,6 +166,7 @@ mod tests {
         let socket = accepted(&settings);
         let socket = SockRef::from(&socket);
         assert!(socket.tcp_nodelay().unwrap());
+        #[cfg(target_os = "linux")]
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(7)));
         assert_eq!(socket.send_buffer_size().unwrap(), 200 << 10, "Linux doubles it");
     }

@@ -8,11 +8,11 @@ mod event_stream; // the input stream of an event stream
 mod closing_handshake; // close frame, half-close, FIN
 
 use crate::{
-    backplane::Speaker,
+    backplane::{Finish, GetPresence, Newcomer, Speaker},
     config::{ByteSize, RoomName},
     connection::{Connection, Traffic},
     history::{Audience, HistoryRequest, NewMessage},
-    hub::{Command, Finish, GetPresence, Join, Leave, Publish},
+    hub::{Command, Join, Leave, Publish},
     ids::{ConnectionId, Reference, SpeakerId},
     limits::{ConnectionSlot, RateLimit, Source},
     protocol::{
@@ -232,16 +232,8 @@ impl Actor for Session {
         let JoinRequest { history, resumed } =
             self.request.take().map(|request| *request).unwrap_or_default();
         let source = self.options.source();
-        let join = Join {
-            connection: self.id,
-            who: self.who,
-            resumed,
-            relay: *relay,
-            room,
-            source,
-            history,
-            peer: self.options.peer,
-        };
+        let newcomer = Newcomer { connection: self.id, relay: *relay, who: self.who, resumed, room };
+        let join = Join { newcomer, source, history, peer: self.options.peer };
         hub.send(Command::Join(join)); // once
     }
 

@@ -16,6 +16,12 @@ use tokio::net::TcpStream;
 /// The socket of one connection.
 pub struct Transport(TcpStream);
 
+/// Neither wait nor signal; on other systems than Linux the runtime of Rust ignores SIGPIPE for the process.
+#[cfg(target_os = "linux")]
+const SEND_FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+#[cfg(not(target_os = "linux"))]
+const SEND_FLAGS: SendFlags = SendFlags::DONTWAIT;
+
 impl Transport {
     /// Wraps `socket`.
     pub fn new(socket: TcpStream) -> Self {
@@ -36,7 +42,7 @@ impl Transport {
     /// [`io::ErrorKind::WouldBlock`] if the kernel accepts nothing now, and any other error of
     /// `send`.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+        Ok(send(&self.0, bytes, SEND_FLAGS)?)
     }
 
     /// Writes as much of `slices` as the kernel accepts; returns the number of bytes.

@@ -19,7 +19,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-fn worldcast(command: &str, server: SocketAddr, arguments: &[&str]) -> Child {
+pub fn worldcast(command: &str, server: SocketAddr, arguments: &[&str]) -> Child {
     let address = format!("ws://{server}");
     runs(&[&[command, "--room", "news", "--server", &address], arguments].concat(), Stdio::piped())
 }
@@ -182,8 +182,11 @@ async fn is_told(child: &mut Child) -> String {
 #[actix_web::test]
 async fn what_is_tried_is_said_at_once_and_patience_is_kept() {
     let (silent, mute) = (Fake::that_never_answers().await, Fake::that_is_mute().await);
-    let servers =
-        [(nowhere(), "IO error"), (silent.address, "no answer yet"), (mute.address, "no answer yet")];
+    let servers = [
+        (nowhere(), "Connection refused"),
+        (silent.address, "no answer yet"),
+        (mute.address, "no answer yet"),
+    ];
     let patient = |server: SocketAddr, error: &'static str, command: &'static str| async move {
         let begun = Instant::now();
         let mut child = worldcast(command, server, &["--patience", "4s"]);

@@ -27,6 +27,7 @@ mod log_lines; // what is written about clients
 mod crowds; // many rooms and large rooms
 mod stopping; // how the server ends
 mod program; // what an operator sees
-mod commands; // the program as a client
+mod commands;
+mod outages; // the program as a client
 mod tls; // the same over TLS
 mod strangers; // clients that nobody here wrote
