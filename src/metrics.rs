@@ -59,7 +59,7 @@ pub struct Metrics {
     /// Bytes of the messages in the histories of all rooms.
     pub history_bytes: Gauge,
     /// Bytes of encoded histories in the caches of all worker threads.
-    pub recall_cache_bytes: Gauge,
+    pub history_cache_bytes: Gauge,
     /// Seconds from the arrival of a message at the hub to the write of its last copy by a relay.
     pub delivery_seconds: Histogram,
     /// Messages in one turn of the hub.
@@ -130,7 +130,7 @@ impl Metrics {
             rooms: register(r, "rooms", "Rooms that have members or a history"),
             history_messages: register(r, "history_messages", "Messages in the histories of rooms"),
             history_bytes: register(r, "history_bytes", "Bytes in the histories of rooms"),
-            recall_cache_bytes: register(r, "recall_cache_bytes", "Bytes of encoded histories in caches"),
+            history_cache_bytes: register(r, "history_cache_bytes", "Bytes of encoded histories in caches"),
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             pauses: register(r, "pauses", "Pauses in which a session was not read, by reason"),

@@ -13,14 +13,20 @@ use crate::{
     wire::Payload,
 };
 use actix::{Actor, Addr};
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// The bounds of a history that keeps every message of a test.
+pub const HISTORY: HistoryLimits =
+    HistoryLimits { messages: 256, age: Duration::from_secs(600), bytes: 1 << 20 };
 
 /// The context of a worker without a relay, and the hub that it sends to.
 pub fn worker() -> (Rc<WorkerContext>, Addr<Hub>) {
-    let settings = Settings::default();
-    let descriptors = Descriptors::raise_limit(&settings, 1);
-    let shared = Shared::new(settings, descriptors);
-    let hub = Hub::new(&shared.settings, shared.metrics.clone()).start();
+    let shared = Shared::new(&Settings::default(), Descriptors::raise_limit(1));
+    let hub = Hub::new(shared.policy.load_full(), shared.metrics.clone()).start();
     (Rc::new(WorkerContext::new(shared, RelayId(0), hub.clone())), hub)
 }
 
@@ -43,6 +49,6 @@ pub fn message(bytes: usize) -> NewMessage {
 pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
     let message = NewMessage { payload: Payload::Text(text.into()), who: None, audience };
     let speaker = audience.excluded().map(|_| Speaker { connection: ConnectionId::next(), reference: None });
-    let mut history = History::new(HistoryLimits::of(&Settings::default().history));
+    let mut history = History::new(HISTORY);
     Broadcast::message(history.append(message, Instant::now()), speaker, None)
 }

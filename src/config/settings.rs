@@ -120,14 +120,6 @@ pub struct HistorySettings {
     pub bytes: ByteSize,
 }
 
-impl HistorySettings {
-    /// Returns the interval in which expired messages are removed: a quarter of the age, but from 5
-    /// ms to 1 s.
-    pub fn expiry_interval(&self) -> Duration {
-        (self.age / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
-    }
-}
-
 impl Default for HistorySettings {
     fn default() -> Self {
         Self { messages: 256, age: Duration::from_secs(600), bytes: ByteSize::from_mib(1) }
@@ -144,7 +136,7 @@ pub struct PublishSettings {
     pub keys: Vec<Secret>,
     /// Idempotency keys in memory, over all rooms; beyond it the oldest are forgotten, or a request
     /// is refused with 503.
-    pub retries: usize,
+    pub idempotency_keys: usize,
     /// The time for which each idempotency key is certainly kept; after it the oldest are forgotten
     /// first.
     #[serde(with = "super::values::duration")]
@@ -153,7 +145,12 @@ pub struct PublishSettings {
 
 impl Default for PublishSettings {
     fn default() -> Self {
-        Self { anyone: true, keys: Vec::new(), retries: 100_000, idempotency_window: Duration::from_secs(60) }
+        Self {
+            anyone: true,
+            keys: Vec::new(),
+            idempotency_keys: 100_000,
+            idempotency_window: Duration::from_secs(60),
+        }
     }
 }
 
@@ -202,16 +199,6 @@ pub struct SessionSettings {
     /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or empty for a random one
     /// that ends with the process.
     pub secret: Secret,
-}
-
-impl SessionSettings {
-    /// Returns the interval in which the deadlines of sessions are checked: a quarter of the
-    /// shortest one, but from 5 ms to 1 s.
-    pub fn sweep_interval(&self) -> Duration {
-        let deadlines = [self.ping_after, self.pong_within, self.stalled_write, self.close_within];
-        let shortest = deadlines.into_iter().min().unwrap_or_default();
-        (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
-    }
 }
 
 impl Default for SessionSettings {
@@ -270,7 +257,7 @@ pub struct LimitSettings {
     pub history_bytes_total: ByteSize,
     /// Bytes of encoded histories that each worker thread caches for clients that join; 0 caches
     /// none.
-    pub recall_cache_bytes: ByteSize,
+    pub history_cache_bytes: ByteSize,
 }
 
 impl Default for LimitSettings {
@@ -285,7 +272,7 @@ impl Default for LimitSettings {
             answer_bytes: ByteSize::from_mib(64),
             outbox_bytes_total: ByteSize::from_mib(1024),
             history_bytes_total: ByteSize::from_mib(256),
-            recall_cache_bytes: ByteSize::from_mib(4),
+            history_cache_bytes: ByteSize::from_mib(4),
         }
     }
 }

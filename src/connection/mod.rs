@@ -9,12 +9,11 @@ mod liveness; // signs of life and deadlines
 mod queue; // the outbox
 mod writing; // writes to the socket or into the outbox
 
-pub use liveness::{Liveness, Pause};
+pub use liveness::{Deadlines, Liveness, Pause};
 pub use phase::Phase;
 
 use crate::{
     clock,
-    config::SessionSettings,
     limits::Backlog,
     protocol::{CloseReason, Encoding, Protocol, sse},
     transport::{self, Transport},
@@ -158,8 +157,8 @@ impl Connection {
     }
 
     /// Acts on deadlines that have passed; called about once a second.
-    pub fn check_deadlines(&self, now: Instant, settings: &SessionSettings) {
-        let action = self.liveness.judge(now, self.phase.get(), self.has_backlog(), settings);
+    pub fn check_deadlines(&self, now: Instant, deadlines: &Deadlines) {
+        let action = self.liveness.judge(now, self.phase.get(), self.has_backlog(), deadlines);
         match (action, self.encoding.protocol) {
             (Action::None, _) => {}
             (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {

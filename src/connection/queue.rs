@@ -171,7 +171,10 @@ impl Drop for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Settings, limits::QueueLimits};
+    use crate::limits::QueueLimits;
+
+    /// The bytes of all outboxes together.
+    const MAX_BYTES: usize = 1 << 30;
 
     /// A kernel that accepts at most `room` bytes at a time.
     fn take(queue: &mut Queue, room: usize) -> Vec<u8> {
@@ -190,8 +193,7 @@ mod tests {
     }
 
     fn bounded(texts: &[&'static str], each: QueueLimits) -> Queue {
-        let mut backlog = Backlog::new(&Settings::default(), Arc::default());
-        backlog.each = each;
+        let backlog = Backlog::new(each, MAX_BYTES, Arc::default());
         let mut queue = Queue::new(Arc::new(backlog));
         let live = QueuedAs::Live { messages: 1 };
         texts.iter().for_each(|text| queue.push(Bytes::from_static(text.as_bytes()), live, 0));
@@ -227,10 +229,7 @@ mod tests {
         assert_eq!(take(&mut queue, 1), b"a");
         assert_eq!(queue.held(), 1 + CHUNK_COST);
         queue.clear();
-        assert!(
-            queue.backlog.fits(0, Settings::default().limits.outbox_bytes_total.bytes()),
-            "all is given back"
-        );
+        assert!(queue.backlog.fits(0, MAX_BYTES), "all is given back");
     }
 
     #[test]

@@ -132,13 +132,13 @@ impl HistoryCache {
 
     fn count(&mut self, bytes: i64) {
         self.held = self.held.saturating_add_signed(bytes as isize);
-        self.metrics.recall_cache_bytes.inc_by(bytes);
+        self.metrics.history_cache_bytes.inc_by(bytes);
     }
 }
 
 impl Drop for HistoryCache {
     fn drop(&mut self) {
-        self.metrics.recall_cache_bytes.dec_by(self.held as i64);
+        self.metrics.history_cache_bytes.dec_by(self.held as i64);
     }
 }
 
@@ -284,10 +284,9 @@ fn encoded(message: &Message, encoding: Encoding) -> Bytes {
 mod tests {
     use super::*;
     use crate::{
-        config::Settings,
         history::{Audience, History, HistoryLimits, HistoryRequest, NewMessage},
         protocol::Framing,
-        testing::{slot, slots},
+        testing::{HISTORY, slot, slots},
         wire::Payload,
     };
     use proptest::prelude::*;
@@ -301,7 +300,7 @@ mod tests {
     }
 
     fn history() -> History {
-        History::new(HistoryLimits::of(&Settings::default().history))
+        History::new(HISTORY)
     }
 
     fn append(history: &mut History, text: &str, audience: Audience) {
@@ -353,11 +352,11 @@ mod tests {
         }
         cache.slice(slot(), RAW, &last(&history, 5), SpeakerId::next());
         assert!(cache.held > 5_000);
-        assert_eq!(metrics.recall_cache_bytes.get(), cache.held as i64);
+        assert_eq!(metrics.history_cache_bytes.get(), cache.held as i64);
         cache.drop_unused(Instant::now());
         assert!(cache.held > 0, "it was just used");
         cache.drop_unused(Instant::now() + HistoryCache::LIFETIME);
-        assert_eq!((cache.held, metrics.recall_cache_bytes.get(), cache.order.len()), (0, 0, 0));
+        assert_eq!((cache.held, metrics.history_cache_bytes.get(), cache.order.len()), (0, 0, 0));
     }
 
     #[test]
@@ -396,7 +395,7 @@ mod tests {
             steps in prop::collection::vec((0..4_usize, 0..60_usize, 0..12_usize, any::<bool>()), 1..80),
             capacity in 0..3000_usize,
         ) {
-            let limits = HistoryLimits { messages: 20, ..HistoryLimits::of(&Settings::default().history) };
+            let limits = HistoryLimits { messages: 20, ..HISTORY };
             let (mut cache, mut history) = (cache(capacity), History::new(limits));
             let (anna, bert) = (SpeakerId::next(), SpeakerId::next());
             for (encoding, length, messages, is_said) in steps {

@@ -1,7 +1,6 @@
 //! The history of one room: its last messages, without a gap between them.
 
 use super::{Epoch, Message, NewMessage, Offset, Position, accounts::AccountId};
-use crate::config::HistorySettings;
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -10,7 +9,7 @@ use std::{
 
 /// The bounds of the history of one room, inclusive. Beyond a bound the oldest messages are
 /// forgotten; if one bound is zero, the room keeps no message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HistoryLimits {
     /// Messages in the history.
     pub messages: usize,
@@ -21,9 +20,10 @@ pub struct HistoryLimits {
 }
 
 impl HistoryLimits {
-    /// Reads the bounds from the settings.
-    pub fn of(settings: &HistorySettings) -> Self {
-        Self { messages: settings.messages, age: settings.age, bytes: settings.bytes.bytes() }
+    /// Returns the interval in which expired messages are removed: a quarter of the age, but from 5
+    /// ms to 1 s.
+    pub fn expiry_interval(&self) -> Duration {
+        (self.age / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 }
 

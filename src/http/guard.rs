@@ -76,7 +76,7 @@ impl Asked<'_> {
             level,
             "refused {method} {path}: {}\t{}",
             Escaped(&why.to_string()),
-            self.subject(&state.shared.settings.rooms.default)
+            self.subject(&state.shared.policy.load().rooms.default)
         );
     }
 

@@ -28,7 +28,7 @@ pub async fn upgrade(request: HttpRequest, state: web::Data<AppState>) -> Result
         return Err(plain_request(&request));
     }
     let room = match request.match_info().unprocessed().strip_prefix('/') {
-        Some("") | None => state.shared.settings.rooms.default.clone(),
+        Some("") | None => state.shared.policy.load().rooms.default.clone(),
         // actix leaves `%`, `/` and `+` encoded.
         Some(name) => percent_decode_str(name).decode_utf8_lossy().parse()?,
     };
@@ -70,8 +70,8 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
     check_origin(request)?;
-    let room_settings = state.shared.settings.room(&room);
-    let may_publish = room_settings.anyone || state.has_key(request)?;
+    let policy = state.shared.policy.load().rooms.of(&room);
+    let may_publish = policy.anyone || state.has_key(request)?;
     let query = Query::of(request)?;
     let echo = query.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
@@ -97,15 +97,15 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
         options: SessionOptions {
             slot,
             room,
-            echo: echo.unwrap_or(room_settings.echo),
+            echo: echo.unwrap_or(policy.echo),
             may_publish,
             encoding,
             peer,
         },
         history,
         resumes,
-        max_message: room_settings.max_message,
-        messages_per_second: room_settings.messages_per_second,
+        max_message: policy.max_message,
+        messages_per_second: policy.messages_per_second,
     });
     Ok(response)
 }
@@ -116,7 +116,7 @@ impl AppState {
     /// # Errors
     /// [`Refusal::Key`] with a key that is not valid.
     fn has_key(&self, request: &HttpRequest) -> Result<bool, Refusal> {
-        match self.keys.check(request) {
+        match self.check_key(request) {
             Ok(()) => Ok(true),
             Err(Refusal::KeyRequired) => Ok(false),
             Err(refusal) => Err(refusal),
@@ -179,6 +179,6 @@ fn negotiate_protocol(request: &HttpRequest) -> Protocol {
 
 fn negotiate_compression(request: &HttpRequest, state: &AppState) -> Option<wire::Agreement> {
     let offers = request.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
-    let enabled = state.shared.settings.compression.enabled;
+    let enabled = state.shared.policy.load().compresses;
     enabled.then(|| wire::negotiate(offers.filter_map(|offer| offer.to_str().ok()))).flatten()
 }

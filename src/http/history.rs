@@ -106,7 +106,7 @@ impl AppState {
     }
 
     async fn waits_for(&self, source: Source, cost: usize) -> Result<Reservation, Refusal> {
-        let patience = self.shared.settings.session.stalled_write / PATIENCE;
+        let patience = self.shared.policy.load().session.deadlines.stalled_write / PATIENCE;
         self.shared.limits.answers.reserve(source, cost, patience).await.ok_or(Refusal::Busy)
     }
 

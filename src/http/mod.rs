@@ -25,7 +25,6 @@ use crate::{
     limits::{ConnectionSlot, Source},
     shared::Shared,
 };
-use access::{api_keys::ApiKeys, origin::Origins};
 use actix::Addr;
 use actix_service::ServiceFactory;
 use actix_web::{
@@ -40,19 +39,17 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 pub struct AppState {
     shared: Arc<Shared>,
     hub: Addr<Hub>,
-    keys: ApiKeys,
-    origins: Origins,
+    /// The ports of the listeners.
+    ports: Vec<u16>,
     page: Option<PathBuf>,
 }
 
 impl AppState {
     /// The state of a server whose listeners are bound to these addresses.
     pub fn new(shared: Arc<Shared>, hub: Addr<Hub>, listeners: &[SocketAddr]) -> Self {
-        let settings = &shared.settings;
         Self {
-            keys: ApiKeys::new(settings.publish.keys.clone()),
-            origins: Origins::new(&settings.origins, listeners),
-            page: page::directory(&settings.page),
+            ports: listeners.iter().map(SocketAddr::port).collect(),
+            page: page::directory(&shared.startup.page_directory),
             shared,
             hub,
         }
@@ -66,13 +63,15 @@ impl AppState {
     /// Reserves a place in the connection limits for the client of `request`.
     fn connection_slot(&self, request: &HttpRequest) -> Result<ConnectionSlot, Refusal> {
         let ip = request.peer_addr().map(|peer| peer.ip());
-        self.shared.limits.connections.acquire(ip, Instant::now()).map_err(Refusal::LimitReached)
+        let bounds = self.shared.policy.load().limits.connections;
+        let acquired = self.shared.limits.connections.acquire(bounds, ip, Instant::now());
+        acquired.map_err(Refusal::LimitReached)
     }
 
     /// Returns the source to whose share of a limit `request` is charged.
     fn source(&self, request: &HttpRequest) -> Source {
         let ip = request.peer_addr().map(|peer| peer.ip());
-        Source::new(ip, self.keys.check(request).is_ok())
+        Source::new(ip, self.check_key(request).is_ok())
     }
 }
 

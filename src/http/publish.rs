@@ -11,7 +11,8 @@ use crate::{
     clock::timeout,
     config::RoomName,
     hub::{GetCredit, Post},
-    limits::{BODIES, Permit, Reservation, Source, body_bytes, cost},
+    limits::{BODIES, Permit, PoolSizes, Reservation, Source, cost},
+    policy::SessionPolicy,
     protocol::v1,
     wire::Payload,
 };
@@ -100,11 +101,11 @@ impl Item {
 /// in bytes.
 fn check(request: &HttpRequest, state: &AppState, room: &RoomName) -> Result<usize, Refusal> {
     check_origin(request)?;
-    let room_settings = state.shared.settings.room(room);
-    if !room_settings.anyone {
-        state.keys.check(request)?;
+    let policy = state.shared.policy.load().rooms.of(room);
+    if !policy.anyone {
+        state.check_key(request)?;
     }
-    Ok(room_settings.max_message.bytes())
+    Ok(policy.max_message)
 }
 
 async fn post(
@@ -158,13 +159,13 @@ impl AppState {
         payload: web::Payload,
         most: usize,
     ) -> Result<RequestBody, Refusal> {
-        let session = &self.shared.settings.session;
+        let SessionPolicy { handshake_within, deadlines, .. } = self.shared.policy.load().session;
         let reader = BodyReader {
             pool: &self.shared.limits.bodies,
             source: self.source(request),
             most,
-            within: session.handshake_within,
-            patience: session.stalled_write.min(session.handshake_within / 2), // leaves time for the refusal
+            within: handshake_within,
+            patience: deadlines.stalled_write.min(handshake_within / 2), // leaves time for the refusal
         };
         reader.read(request, payload).await
     }
@@ -172,8 +173,8 @@ impl AppState {
     /// Returns the length in bytes of the largest batch where a message has at most `largest`.
     fn largest_batch(&self, largest: usize) -> usize {
         let bytes = largest.saturating_mul(MESSAGES_OF_A_BATCH);
-        let bodies = body_bytes(&self.shared.settings) / BODIES;
-        bytes.min(self.shared.settings.limits.in_flight_bytes.bytes()).min(bodies)
+        let PoolSizes { in_flight, bodies, .. } = self.shared.limits.sizes;
+        bytes.min(in_flight).min(bodies / BODIES)
     }
 
     /// Waits for the permit for messages of these `bytes`, in the room and in the server.
@@ -187,12 +188,13 @@ impl AppState {
             let server = self.shared.limits.in_flight.clone().acquire(source, self.permits(bytes)).await;
             Permit::new(server, credit)
         };
-        timeout(self.shared.settings.session.stalled_write, both).await.map_err(|_| Refusal::Busy)
+        let patience = self.shared.policy.load().session.deadlines.stalled_write;
+        timeout(patience, both).await.map_err(|_| Refusal::Busy)
     }
 
     /// Returns the cost of messages of these `bytes` in flight; at most the whole limit.
     fn permits(&self, bytes: &[usize]) -> u32 {
-        let all = cost(self.shared.settings.limits.in_flight_bytes.bytes());
+        let all = cost(self.shared.limits.sizes.in_flight);
         bytes.iter().map(|bytes| cost(*bytes)).fold(0, u32::saturating_add).min(all)
     }
 }

@@ -91,7 +91,7 @@ pub enum Refusal {
     RetryKeyReused,
     /// The source holds its share of idempotency keys.
     #[error(
-        "your address holds its share of the Idempotency-Keys (publish.retries); the oldest is free after \
+        "your address holds its share of the Idempotency-Keys (publish.idempotency_keys); the oldest is free after \
          publish.idempotency_window"
     )]
     RetryKeys,

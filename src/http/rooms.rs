@@ -23,7 +23,7 @@ const MAX_ROOMS: usize = 1000;
 /// [`Refusal::RoomName`], or [`Refusal::Stopping`] while the server shuts down.
 pub async fn describe(state: web::Data<AppState>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
     let room = match name.as_str() {
-        "" => state.shared.settings.rooms.default.clone(),
+        "" => state.shared.policy.load().rooms.default.clone(),
         name => name.parse()?,
     };
     let facts = state.hub.send(Describe { room }).await.map_err(|_| Refusal::Stopping)?;
@@ -36,7 +36,7 @@ pub async fn describe(state: web::Data<AppState>, name: web::Path<String>) -> Re
 /// [`Refusal::KeyRequired`] or [`Refusal::Key`] without a valid key, [`Refusal::Query`], and
 /// [`Refusal::Stopping`] while the server shuts down.
 pub async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
-    state.keys.check(&request)?;
+    state.check_key(&request)?;
     let query = Query::of(&request)?;
     let after = query.get("after", "the name of a room")?;
     let limit = query.get("limit", "a number from 1 to 1000")?.unwrap_or(100);

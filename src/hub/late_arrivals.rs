@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     backplane::{Backplane, Delayed, GetPresence, IdempotencyKey, Newcomer, NotPosted, Ordered, Speaker},
+    config::Settings,
     history::{Audience, HistoryRequest, NewMessage},
     ids::{Reference, RelayId, SpeakerId},
     limits::{FairSemaphore, Permit},
@@ -77,8 +78,7 @@ impl Handler<FromElsewhere> for Hub {
 
     fn handle(&mut self, FromElsewhere(room): FromElsewhere, ctx: &mut Self::Context) {
         let slot = self.store.rooms.find(&name(room)).expect("the room is open").slot();
-        let mut history =
-            crate::history::History::new(crate::history::HistoryLimits::of(&Settings::default().history));
+        let mut history = crate::history::History::new(crate::testing::HISTORY);
         let messages = smallvec::smallvec![history.append(message(1), Instant::now())];
         let answer = Err(NotPosted::Unavailable); // nobody here waits for it
         self.arrived.push_back(Arrival::Messages(Ordered { room: slot, messages, answer, pending: None }));
@@ -119,8 +119,8 @@ struct Bench {
 
 impl Bench {
     fn new(settings: Settings) -> Self {
-        let mut hub = Hub::new(&settings, Arc::default());
-        hub.store.backplane = Backplane::Delayed(Delayed::new(&settings));
+        let mut hub = Hub::new(Arc::new(Policy::new(&settings)), Arc::default());
+        hub.store.backplane = Backplane::Delayed(Delayed::default());
         let (hub, events) = (hub.start(), Events::default());
         let bench = Self { hub, events: events.clone() };
         let turns = Recorder(events).start().recipient();

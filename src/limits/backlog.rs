@@ -5,7 +5,7 @@
 //! share. Keys: `session.outbox_bytes`, `session.outbox_messages` and `limits.outbox_bytes_total`.
 //! Metrics: `worldcast_outbox_bytes` and `worldcast_closes_total{reason="too_slow"}`.
 
-use crate::{config::Settings, metrics::Metrics};
+use crate::metrics::Metrics;
 use std::sync::Arc;
 
 /// The bytes that wait in all outboxes, counted in the gauge `worldcast_outbox_bytes`.
@@ -18,7 +18,7 @@ pub struct Backlog {
 }
 
 /// The bounds of one outbox, inclusive.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QueueLimits {
     /// Bytes that may wait for one client.
     pub bytes: usize,
@@ -27,11 +27,10 @@ pub struct QueueLimits {
 }
 
 impl Backlog {
-    /// Creates an empty backlog with the bounds of `settings`.
-    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
-        let session = &settings.session;
-        let each = QueueLimits { bytes: session.outbox_bytes.bytes(), messages: session.outbox_messages };
-        Self { max_bytes: settings.limits.outbox_bytes_total.bytes(), each, metrics }
+    /// Creates an empty backlog: `each` bounds one outbox, and `max_bytes` all of them together,
+    /// inclusive.
+    pub fn new(each: QueueLimits, max_bytes: usize, metrics: Arc<Metrics>) -> Self {
+        Self { max_bytes, each, metrics }
     }
 
     /// Returns true if an outbox that holds `held` bytes may queue `more`: while all outboxes
@@ -69,7 +68,7 @@ mod tests {
     fn past_the_bound_an_outbox_may_grow_only_within_its_fair_share() {
         let metrics = Arc::new(Metrics::new());
         metrics.sessions.inc_by(10);
-        let backlog = Backlog { max_bytes: 1000, ..Backlog::new(&Settings::default(), metrics) };
+        let backlog = Backlog::new(QueueLimits { bytes: 1000, messages: 10 }, 1000, metrics);
         backlog.add(900);
         assert!(backlog.fits(900, 100), "the bound of all together is 1000, inclusive");
         assert!(!backlog.fits(101, 200));

@@ -7,8 +7,7 @@
 //! Keys: `session.outbox_bytes`, `session.outbox_messages` and
 //! `rooms.patience`. Metric: `worldcast_pauses_total{reason="room"}`.
 
-use super::{FairPermit, FairSemaphore, Source, WaitDebt};
-use crate::config::Settings;
+use super::{FairPermit, FairSemaphore, QueueLimits, Source, WaitDebt};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -29,9 +28,8 @@ pub struct Flow {
 pub type Credit = Arc<FairPermit>;
 
 impl Flow {
-    /// The flow control of a new room under `settings`.
-    pub fn of(settings: &Settings) -> Self {
-        let (bytes, messages) = (settings.session.outbox_bytes.bytes(), settings.session.outbox_messages);
+    /// The flow control of a new room whose members have such outboxes.
+    pub fn of(QueueLimits { bytes, messages }: QueueLimits) -> Self {
         let least = (bytes / messages).max(1);
         let most = (bytes / 8).clamp(least, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let (most, least) = (most as u32, least as u32);
@@ -77,17 +75,18 @@ impl Flow {
 mod tests {
     use super::*;
 
+    const OUTBOX: QueueLimits = QueueLimits { bytes: 1 << 20, messages: 1024 };
+
     #[test]
     fn what_is_under_way_fills_at_most_an_eighth_of_an_outbox() {
-        let settings = Settings::default();
-        let flow = Flow::of(&settings);
-        assert!((flow.most / flow.cost(0)) as usize <= settings.session.outbox_messages / 8);
-        assert!(flow.most as usize <= settings.session.outbox_bytes.bytes() / 8);
+        let flow = Flow::of(OUTBOX);
+        assert!((flow.most / flow.cost(0)) as usize <= OUTBOX.messages / 8);
+        assert!(flow.most as usize <= OUTBOX.bytes / 8);
     }
 
     #[test]
     fn a_message_of_any_size_can_be_said() {
-        let flow = Flow::of(&Settings::default()).fresh();
+        let flow = Flow::of(OUTBOX).fresh();
         assert!(flow.cost(usize::MAX) as usize <= flow.credit.available_permits());
     }
 }

@@ -11,7 +11,6 @@
 //! longer than that.
 
 use super::{Ledger, Source};
-use crate::config::Settings;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
     cmp::Reverse,
@@ -316,21 +315,17 @@ pub const BODIES: usize = 6;
 /// The largest piece of an answer in bytes, with everything around a message.
 pub const MAX_PIECE: usize = 64 << 10;
 
-/// Returns the bytes of the pool for request bodies.
-pub fn body_bytes(settings: &Settings) -> usize {
-    let largest = settings.session.max_message.bytes();
-    settings.limits.body_bytes.bytes().max(largest.saturating_mul(BODIES))
+/// Returns the bytes of the pool for request bodies: those of `limits.body_bytes`, but no less than
+/// [`BODIES`] of the largest messages.
+pub fn body_bytes(configured: usize, largest_message: usize) -> usize {
+    configured.max(largest_message.saturating_mul(BODIES))
 }
 
-/// Returns the bytes of the pool for answers: `limits.answer_bytes`, but no less than six of the
-/// largest histories, since one source alone may hold 3 of 16 parts without a key; and one piece.
-pub fn answer_bytes(settings: &Settings) -> usize {
-    let largest = settings
-        .all_rooms()
-        .map(|room_settings| room_settings.history.bytes.bytes())
-        .max()
-        .unwrap_or_default();
-    settings.limits.answer_bytes.bytes().max(largest.saturating_mul(6)).saturating_add(MAX_PIECE)
+/// Returns the bytes of the pool for answers: those of `limits.answer_bytes`, but no less than six
+/// of the largest histories, since one source alone may hold 3 of 16 parts without a key; and one
+/// piece.
+pub fn answer_bytes(configured: usize, largest_history: usize) -> usize {
+    configured.max(largest_history.saturating_mul(6)).saturating_add(MAX_PIECE)
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@
 //! half of the promised rate.
 
 use crate::{
-    config::Settings,
     connection::Connection,
     ids::ConnectionId,
     limits::{Credit, Flow, WaitDebt},
     metrics::Metrics,
+    policy::Policy,
 };
 use std::{
     collections::HashMap,
@@ -43,13 +43,13 @@ impl Patience {
     /// The largest send buffer that Linux assigns on its own, in bytes.
     const KERNEL_BUFFER: f64 = (4 << 20) as f64;
 
-    /// The patience that `settings` give.
-    pub fn of(settings: &Settings) -> Self {
-        let limit = settings.rooms.patience;
-        let eighth = Flow::of(settings).eighth() as f64;
+    /// The patience under `policy`.
+    pub fn of(policy: &Policy) -> Self {
+        let limit = policy.rooms.patience;
+        let eighth = Flow::of(policy.session.outbox).eighth() as f64;
         // The kernel accepts no bytes while a third of its buffer is unacknowledged, and then all
         // of that at once.
-        let buffer = match settings.session.send_buffer.bytes() {
+        let buffer = match policy.session.send_buffer {
             0 => Self::KERNEL_BUFFER,
             bytes => 2.0 * bytes as f64,
         };
@@ -231,7 +231,7 @@ mod tests {
     /// the promised rate; `None` if it still waits after a minute. The client lags all the time,
     /// and the kernel accepts nothing until `burst` bytes fit.
     fn waits_for(rate: f64, burst: f64) -> Option<Duration> {
-        let patience = Patience::of(&Settings::default());
+        let patience = Patience::of(&Policy::default());
         let (begin, mut account) = (Instant::now(), Account::new(0, Instant::now()));
         let bytes_per_tick = rate * patience.eighth / patience.limit.div_duration_f64(CATCH_UP_INTERVAL);
         let (mut arrived, mut accepted) = (0.0, 0.0);
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_room_does_not_wait_for_ever_for_a_client_below_half_of_the_promised_rate() {
         for rate in [0.0, 0.05, 0.4] {
-            let patience = Patience::of(&Settings::default());
+            let patience = Patience::of(&Policy::default());
             let stopped = waits_for(rate, 43e3).expect("it stops");
             assert!(stopped >= patience.allowance, "{rate}: {stopped:?}");
             assert!(stopped < patience.allowance * 8, "{rate}: {stopped:?}");
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_client_that_was_given_up_is_waited_for_again_when_it_has_kept_up_for_a_while() {
-        let (patience, begin) = (Patience::of(&Settings::default()), Instant::now());
+        let (patience, begin) = (Patience::of(&Policy::default()), Instant::now());
         let mut account = Account::new(0, begin);
         let mut now = begin;
         while account.is_waited_for(false) {
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_relay_that_was_held_up_charges_no_client_for_it() {
-        let (patience, begin) = (Patience::of(&Settings::default()), Instant::now());
+        let (patience, begin) = (Patience::of(&Policy::default()), Instant::now());
         let mut account = Account::new(0, begin);
         account.check(true, 0, begin + 10 * patience.allowance, &patience);
         assert!(account.is_waited_for(false));

@@ -5,12 +5,12 @@ use super::{
     local_room::{FETCHED_TOGETHER, LocalRoom},
 };
 use crate::{
-    config::Settings,
     connection::Connection,
     delivery::{Broadcast, Subscriber},
     ids::{ConnectionId, RoomSlot},
     limits::Flow,
     metrics::Metrics,
+    policy::Policy,
     wire::Compression,
 };
 use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
@@ -35,16 +35,15 @@ struct LocalSession {
 }
 
 impl LocalSessions {
-    /// No sessions, under `settings`.
-    pub fn new(settings: &Settings) -> Self {
-        let Settings { compression, .. } = settings;
+    /// No sessions, under `policy`.
+    pub fn new(policy: &Policy) -> Self {
         Self {
             sessions: HashMap::new(),
             rooms: vec![],
             dirty: vec![],
             lagging: vec![],
-            compression: Compression { level: compression.level, threshold: compression.threshold.bytes() },
-            patience: Patience::of(settings),
+            compression: policy.compression,
+            patience: Patience::of(policy),
         }
     }
 
@@ -162,7 +161,6 @@ impl LocalSessions {
 mod tests {
     use super::*;
     use crate::{
-        config::Settings,
         history::Audience,
         ids::SpeakerId,
         limits::Backlog,
@@ -192,7 +190,9 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
-            let backlog = Backlog::new(&Settings::default(), Arc::default());
+            let policy = Policy::default();
+            let (outbox, total) = (policy.session.outbox, policy.limits.outbox_bytes_total);
+            let backlog = Backlog::new(outbox, total, Arc::default());
             let connection = Connection::new(socket, RAW, Arc::new(backlog));
             let session = ConnectionId::next();
             local_sessions.enter(session, Rc::new(connection));
@@ -208,11 +208,11 @@ mod tests {
     }
 
     fn local_sessions() -> (LocalSessions, RoomSlot) {
-        (LocalSessions::new(&Settings::default()), slot())
+        (LocalSessions::new(&Policy::default()), slot())
     }
 
     fn flow() -> Flow {
-        Flow::of(&Settings::default())
+        Flow::of(Policy::default().session.outbox)
     }
 
     fn message(text: &str) -> Arc<Broadcast> {

@@ -51,7 +51,7 @@ pub struct WorkerContext {
 impl WorkerContext {
     /// The state of a new thread, without sessions.
     pub fn new(shared: Arc<Shared>, relay: RelayId, hub: Addr<Hub>) -> Self {
-        let local_sessions = RefCell::new(LocalSessions::new(&shared.settings));
+        let local_sessions = RefCell::new(LocalSessions::new(&shared.policy.load()));
         Self { shared, relay, hub: HubSender::new(hub), local_sessions }
     }
 }
@@ -82,12 +82,10 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 impl Relay {
     /// Creates the relay of this thread.
     pub fn new(worker: Rc<WorkerContext>) -> Self {
+        let policy = worker.shared.policy.load_full();
         Self {
-            turn_limits: TurnLimits::of(&worker.shared.settings),
-            histories: HistoryCache::new(
-                worker.shared.settings.limits.recall_cache_bytes.bytes(),
-                worker.shared.metrics.clone(),
-            ),
+            turn_limits: TurnLimits::of(policy.session.outbox),
+            histories: HistoryCache::new(policy.limits.history_cache_bytes, worker.shared.metrics.clone()),
             worker,
             gathered: Load::default(),
             stint: Stint::default(),
@@ -195,9 +193,9 @@ impl Relay {
             }
         }
         self.skipped_check = false;
-        let now = clock::now();
+        let (now, policy) = (clock::now(), self.worker.shared.policy.load());
         for connection in self.worker.local_sessions.borrow().connections() {
-            connection.check_deadlines(now, &self.worker.shared.settings.session);
+            connection.check_deadlines(now, &policy.session.deadlines);
         }
     }
 
@@ -249,7 +247,7 @@ impl Actor for Relay {
         let worker = self.worker.clone();
         // A task of its own: as a future of this actor it would run before the other tasks.
         actix::spawn(async move { worker.hub.run().await });
-        let interval = self.worker.shared.settings.session.sweep_interval();
+        let interval = self.worker.shared.policy.load().session.deadlines.sweep_interval();
         clock::ticks_every(interval);
         ctx.run_interval(interval, |relay, _| relay.check_deadlines());
         ctx.run_interval(HistoryCache::LIFETIME / 10, |relay, _| relay.histories.drop_unused(Instant::now()));

@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     mem,
     ops::Bound,
+    sync::Arc,
     time::Instant,
 };
 
@@ -81,7 +82,7 @@ impl Rooms {
         &mut self,
         name: &RoomName,
         source: Source,
-        policy: impl FnOnce() -> RoomPolicy,
+        policy: impl FnOnce() -> Arc<RoomPolicy>,
         now: Instant,
     ) -> Result<Opened, TooManyRooms> {
         if let Some(slot) = self.by_name.get(name).copied() {
@@ -172,7 +173,7 @@ impl Rooms {
         self.rooms[slot.index()].as_mut().expect("a slot is known while its room lives")
     }
 
-    fn insert(&mut self, name: RoomName, source: Source, policy: RoomPolicy, now: Instant) -> RoomSlot {
+    fn insert(&mut self, name: RoomName, source: Source, policy: Arc<RoomPolicy>, now: Instant) -> RoomSlot {
         let next = RoomSlot(self.rooms.len() as u32);
         let slot = self.free.pop().unwrap_or(next);
         if slot == next {

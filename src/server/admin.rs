@@ -8,34 +8,15 @@ use super::{StartError, context::ServerContext};
 use crate::{
     http::{LocalAddress, guard},
     logging,
+    readiness::Readiness,
     shared::Shared,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header, middleware::from_fn, web,
 };
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use serde_json::json;
+use std::{net::SocketAddr, sync::atomic::Ordering};
 use tokio::net::TcpStream;
-
-/// The flag for load balancers: true while the server takes new clients.
-#[derive(Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// Sets the flag; `GET /ready` responds with 200 or 503.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// The running admin listener.
 pub struct Admin {
@@ -50,7 +31,7 @@ impl Admin {
     /// [`StartError::Listen`] if an address cannot be bound, [`StartError::Admin`] if it cannot be
     /// served.
     pub fn start(context: ServerContext, readiness: Readiness) -> Result<Self, StartError> {
-        let listeners = listener::bind_admin(&context.shared.settings)?;
+        let listeners = listener::bind_admin(&context.shared.startup, &context.shared.policy.load().session)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let Some(first) = addresses.first().copied() else {
             return Ok(Self { server: None, addresses });
@@ -100,10 +81,12 @@ async fn health() -> &'static str {
     "ok\n"
 }
 
+/// Handles `GET /ready`: 503 with the reasons while there are any.
 async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
-    match readiness.get() {
+    let reasons = readiness.reasons();
+    match reasons.is_empty() {
         true => HttpResponse::Ok().body("ready\n"),
-        false => HttpResponse::ServiceUnavailable().body("not ready\n"),
+        false => HttpResponse::ServiceUnavailable().json(json!({ "reasons": reasons })),
     }
 }
 
@@ -111,8 +94,8 @@ async fn metrics(
     request: HttpRequest,
     context: web::Data<ServerContext>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let Shared { settings, metrics, limits, .. } = &*context.shared;
-    let all = settings.limits.in_flight_bytes.bytes();
+    let Shared { metrics, limits, .. } = &*context.shared;
+    let all = limits.sizes.in_flight;
     let free = limits.in_flight.available_permits();
     metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
     metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);

@@ -9,7 +9,7 @@ mod closing_handshake; // close frame, half-close, FIN
 
 use crate::{
     backplane::{Finish, GetPresence, Newcomer, Speaker},
-    config::{ByteSize, RoomName},
+    config::RoomName,
     connection::{Connection, Traffic},
     history::{Audience, HistoryRequest, NewMessage},
     hub::{Command, Join, Leave, Publish},
@@ -38,8 +38,9 @@ pub struct Handshake {
     pub history: HistoryRequest,
     /// The speaker whose lost session the client resumes.
     pub resumes: Option<SpeakerId>,
-    /// The largest payload of a message, inclusive; a larger one closes the session with 1009.
-    pub max_message: ByteSize,
+    /// The largest payload of a message in bytes, inclusive; a larger one closes the session with
+    /// 1009.
+    pub max_message: usize,
     /// The rate limit for messages; 0 is no limit.
     pub messages_per_second: u32,
 }
@@ -114,12 +115,15 @@ impl Session {
             return ctx.into_future(Self::new(worker, handshake, connection));
         }
         let max_frame = match encoding.protocol {
-            Protocol::V1 => v1::max_request(handshake.max_message.bytes()),
-            Protocol::Raw | Protocol::Events(_) => handshake.max_message.bytes(),
+            Protocol::V1 => v1::max_request(handshake.max_message),
+            Protocol::Raw | Protocol::Events(_) => handshake.max_message,
         };
         let decoder = Decoder::new(max_frame, encoding.window.is_some());
-        let rate_limit =
-            RateLimit::of(handshake.messages_per_second, &worker.shared.settings.session, Instant::now());
+        let rate_limit = {
+            let session = worker.shared.policy.load().session;
+            let (messages, bytes) = (handshake.messages_per_second, session.bytes_per_second);
+            RateLimit::of(messages, bytes, session.burst, Instant::now())
+        };
         let session = Self::new(worker, handshake, connection);
         let Self { connection, permits, worker, .. } = &session;
         let (connection, permits, metrics) =
@@ -137,7 +141,6 @@ impl Session {
         let permits = Rc::new(Permits::new(worker.clone(), id, options.source()));
         let request = asks.then(|| Box::new(request));
         let (received, began) = (Traffic::default(), Instant::now());
-        let max_message = max_message.bytes();
         Self { id, who, options, request, connection, permits, worker, received, began, max_message }
     }
 
@@ -272,9 +275,7 @@ impl StreamHandler<Result<Message, WireError>> for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        hub::Describe, limits::ConnectionLimits, metrics::CloseLabels, relay::Relay, testing::worker,
-    };
+    use crate::{hub::Describe, metrics::CloseLabels, relay::Relay, testing::worker};
     use tokio::{io::AsyncReadExt, net::TcpListener, task::spawn_local};
 
     #[derive(actix::Message)]
@@ -290,11 +291,10 @@ mod tests {
     }
 
     fn handshake(worker: &WorkerContext) -> Handshake {
-        let limits =
-            ConnectionLimits::new(worker.shared.settings.limits.clone(), worker.shared.metrics.clone());
+        let (limits, policy) = (&worker.shared.limits.connections, worker.shared.policy.load());
         Handshake {
             options: SessionOptions {
-                slot: limits.acquire(None, Instant::now()).unwrap(),
+                slot: limits.acquire(policy.limits.connections, None, Instant::now()).unwrap(),
                 room: "news".parse().unwrap(),
                 echo: true,
                 may_publish: true,
@@ -303,7 +303,7 @@ mod tests {
             },
             history: HistoryRequest::default(),
             resumes: None,
-            max_message: worker.shared.settings.session.max_message,
+            max_message: 64 << 10,
             messages_per_second: 0,
         }
     }

@@ -59,7 +59,7 @@ impl Permits {
             taken => taken,
         };
         // A JSON request may exceed the whole limit, and then needs all of it.
-        let all = self.worker.shared.settings.limits.in_flight_bytes.bytes();
+        let all = self.worker.shared.limits.sizes.in_flight;
         match self.server.borrow_mut().poll_acquire(cx, self.source, cost(bytes.min(all))) {
             Poll::Ready(server) => {
                 self.reserved.set(Some(Permit::new(server, credit)));

@@ -43,6 +43,26 @@ fn every_variable_misspelt_is_refused_with_the_one_that_was_meant() {
     }
 }
 
+#[test]
+fn a_key_of_an_earlier_version_is_refused_with_its_present_name() {
+    for (section, earlier, present) in
+        [("publish", "retries", "idempotency_keys"), ("limits", "recall_cache_bytes", "history_cache_bytes")]
+    {
+        let lines = format!("[{section}]\n{earlier} = 7\n");
+        let inline = format!("{section} = {{ {earlier} = 7 }}\n");
+        let dotted = format!("{section}.{earlier} = 7\n");
+        for text in [lines, inline, dotted] {
+            let told = Operator::with_file(&text).is_told();
+            let expected = format!("unknown key {section}.{earlier}; it is called {section}.{present} now\n");
+            assert!(told.ends_with(&expected), "{text}{told}");
+        }
+        let variable = |key: &str| format!("WORLDCAST_{}__{}", section.to_uppercase(), key.to_uppercase());
+        let told = Operator::with_file("").sets(&variable(earlier), "7").is_told();
+        let expected = format!("unknown variable; it is called {} now\n", variable(present));
+        assert!(told.ends_with(&expected), "{told}");
+    }
+}
+
 fn sections() -> Vec<String> {
     let settings = Table::try_from(Settings::default()).unwrap();
     settings.into_iter().filter(|(_, value)| value.is_table()).map(|(name, _)| name).collect()

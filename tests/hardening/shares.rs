@@ -198,7 +198,7 @@ async fn offset(server: &Server, room: &str) -> u64 {
 
 #[tokio::test]
 async fn an_order_is_not_said_twice_however_many_keys_another_uses() {
-    let server = Launch::with(&[("publish.retries", "100")]).start();
+    let server = Launch::with(&[("publish.idempotency_keys", "100")]).start();
     assert_eq!(orders(&server, 1, "orders", "order-1").await, 201);
     let mut statuses = Vec::new();
     for number in 0..200 {

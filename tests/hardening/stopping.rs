@@ -103,6 +103,20 @@ async fn who_has_connected_before_a_signal_is_answered_and_none_is_reset() {
     assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0));
 }
 
+#[tokio::test]
+async fn a_server_that_stops_tells_load_balancers_why_it_is_not_ready() {
+    let mut server = Launch::with(&[("shutdown.drain", "1h")]).start();
+    let _client = Client::joins(&server, "/").await;
+    assert!(is_ready(server.admin).await);
+    server.terminate();
+    within("the signal to be taken", async { while is_ready(server.admin).await {} }).await;
+    let answer = get(server.admin, "/ready").await;
+    assert!(answer.to_lowercase().contains("\r\ncontent-type: application/json\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n{\"reasons\":[\"draining\"]}"), "{answer}");
+    server.terminate();
+    server.exit(PATIENCE).await.expect("it ends");
+}
+
 /// Whether a load balancer would send clients there.
 async fn is_ready(admin: SocketAddr) -> bool {
     let answer = get(admin, "/ready").await;

@@ -25,6 +25,7 @@ mod reasons; // why it ends, by name
 mod leaving; // what a vanished client leaves behind
 mod log_lines; // what is written about clients
 mod crowds; // many rooms and large rooms
+mod policies; // what is replaced while it runs
 mod stopping; // how the server ends
 mod program; // what an operator sees
 mod commands;

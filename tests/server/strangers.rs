@@ -143,7 +143,7 @@ async fn what_is_written_about_http_is_what_the_server_does() {
     const KEY: &str = "a-key-that-nobody-guesses";
     let server = TestServer::with(|settings| {
         settings.publish.keys = vec![KEY.into()];
-        settings.publish.retries = 0; // the same key with something else would be refused, rightly
+        settings.publish.idempotency_keys = 0; // the same key with something else would be refused, rightly
     })
     .await;
     if !has_library("schemathesis", &["--version"]).await {

@@ -48,7 +48,7 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
         ("limits.history_bytes_total", HISTORIES.to_string()),
         ("limits.body_bytes", BODIES.to_string()),
         ("limits.answer_bytes", ANSWERS.to_string()),
-        ("limits.recall_cache_bytes", RECALLS.to_string()),
+        ("limits.history_cache_bytes", RECALLS.to_string()),
         ("history.age", "500ms".to_owned()),
         ("shutdown.drain", milliseconds(DRAIN)),
         ("log.messages", "false".to_owned()),

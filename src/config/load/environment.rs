@@ -4,6 +4,7 @@ use super::{
     diagnostic::{Diagnostic, Problem},
     parsed::{Assignment, Parsed},
     path::SettingPath,
+    renamed::present_name,
     source::{Provenance, Source},
     suggest::nearest,
     tree::leaves,
@@ -75,7 +76,11 @@ fn assignment<'i>(
 
 fn remedy(unknown: &str, known: &[(SettingPath, &Value)]) -> String {
     let path = unknown[PREFIX.len()..].to_lowercase().replace("__", ".");
-    match nearest(&SettingPath::from(path.as_str()), known.iter().map(|(key, _)| key.clone())) {
+    let path = SettingPath::from(path.as_str());
+    if let Some(present) = present_name(&path) {
+        return format!("it is called {} now", present.variable());
+    }
+    match nearest(&path, known.iter().map(|(key, _)| key.clone())) {
         Some(key) => format!("did you mean {}?", key.variable()),
         None => "`worldcast defaults` shows every key".to_owned(),
     }

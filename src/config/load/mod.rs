@@ -9,6 +9,7 @@ mod loaded; // settings and where each value comes from
 mod source; // default, file and line, variable
 mod error; // why there is no configuration
 mod diagnostic; // one mistake, its place and its remedy
+mod renamed; // keys of earlier versions
 mod suggest; // the key that was probably meant
 mod syntax; // errors of TOML
 mod redact; // values that are not shown

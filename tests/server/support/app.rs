@@ -40,11 +40,11 @@ pub async fn answer(request: TestRequest) -> Answer {
 pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestRequest) -> Answer {
     let mut settings = Settings::default();
     adjust(&mut settings);
-    let descriptors = Descriptors::raise_limit(&settings, 1);
-    let shared = Shared::new(settings, descriptors);
-    let (hub, thread) = (Hub::new(&shared.settings, shared.metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
+    let shared = Shared::new(&settings, Descriptors::raise_limit(1));
+    let hub = Hub::new(shared.policy.load_full(), shared.metrics.clone());
+    let thread = Arbiter::new(); // apart, for it outlives no panic
     let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
-    let listener = shared.settings.listen[0];
+    let listener = shared.startup.listen[0];
     let context = http::AppState::new(shared, hub, &[listener]);
     let app = init_service(http::app(web::Data::new(context), listener)).await;
     let mut request = request.to_request();

@@ -3,17 +3,20 @@
 use super::{Host, Raw};
 use actix_web::rt::System;
 use futures_util::FutureExt;
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 use tokio::sync::oneshot;
 use worldcast::{
     config::Settings,
+    policy::Policy,
     server::{Server, Stop},
+    shared::Shared,
 };
 
 pub struct TestServer {
     pub addresses: Vec<SocketAddr>,
     pub stop: Stop,
     admin: SocketAddr,
+    shared: Arc<Shared>,
     ended: oneshot::Receiver<()>,
 }
 
@@ -33,8 +36,15 @@ impl TestServer {
         let (started, when_started) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         thread::spawn(move || serve(settings, started, end));
-        let (addresses, admin, stop) = when_started.await.expect("the server starts");
-        Self { addresses, stop, admin, ended }
+        let Started { addresses, admin, stop, shared } = when_started.await.expect("the server starts");
+        Self { addresses, stop, admin, shared, ended }
+    }
+
+    /// Replaces the policy by that of the default settings, adjusted.
+    pub fn replace_policy(&self, adjust: impl FnOnce(&mut Settings)) {
+        let mut settings = Settings::default();
+        adjust(&mut settings);
+        self.shared.policy.store(Arc::new(Policy::new(&settings)));
     }
 
     /// Waits until `worldcast_{metric}` is at least `least`.
@@ -77,16 +87,22 @@ impl Drop for TestServer {
     }
 }
 
-fn serve(
-    settings: Settings,
-    started: oneshot::Sender<(Vec<SocketAddr>, SocketAddr, Stop)>,
-    ended: oneshot::Sender<()>,
-) {
+/// The handles of a server, for other threads.
+struct Started {
+    addresses: Vec<SocketAddr>,
+    admin: SocketAddr,
+    stop: Stop,
+    shared: Arc<Shared>,
+}
+
+fn serve(settings: Settings, started: oneshot::Sender<Started>, ended: oneshot::Sender<()>) {
     let system = System::new();
     system.block_on(async {
-        let server = Server::start(settings).expect("the server starts");
+        let server = Server::start(&settings).expect("the server starts");
         let admin = server.admin_addresses()[0];
-        let _ = started.send((server.addresses().to_vec(), admin, server.stop_handle()));
+        let addresses = server.addresses().to_vec();
+        let _ =
+            started.send(Started { addresses, admin, stop: server.stop_handle(), shared: server.shared() });
         actix_web::rt::spawn(async {
             server.run().await;
             System::current().stop(); // the hub's thread too
