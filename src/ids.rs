@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 use std::{
     fmt,
+    net::{IpAddr, Ipv4Addr},
     num::NonZeroU64,
     str::FromStr,
     sync::{
@@ -125,6 +126,19 @@ impl TryFrom<String> for Reference {
             0..=Self::MAX => Ok(Self(text)),
             length => Err(format!("a ref has at most {} bytes, this one has {length}", Self::MAX)),
         }
+    }
+}
+
+/// Returns the address that stands for all addresses that one client can easily have: the /64 of an
+/// IPv6 address, since a home gets 2^64 addresses or more (RFC 6177); and an IPv4 address itself,
+/// also in its forms for IPv6 listeners (RFC 4291 §2.5.5.2, RFC 6052 §2.1).
+pub fn network_of(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(ip) = ip else { return ip };
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
+        }
+        [a, b, c, d, ..] => [a, b, c, d, 0, 0, 0, 0].into(),
     }
 }
 

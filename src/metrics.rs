@@ -50,6 +50,8 @@ pub struct Metrics {
     pub body_bytes: Gauge,
     /// Bytes of responses about histories that are not sent yet.
     pub answer_bytes: Gauge,
+    /// Responses about histories that were cut off because others waited for their bytes.
+    pub answers_revoked: Counter,
     /// Rooms that have members or a history.
     pub rooms: Gauge,
     /// Messages in the histories of all rooms.
@@ -124,6 +126,7 @@ impl Metrics {
             idempotency_keys: register(r, "idempotency_keys", "Idempotency keys in memory"),
             body_bytes: register(r, "body_bytes", "Bytes of request bodies that are being read"),
             answer_bytes: register(r, "answer_bytes", "Bytes of responses about histories"),
+            answers_revoked: register(r, "answers_revoked", "Responses about histories cut off for others"),
             rooms: register(r, "rooms", "Rooms that have members or a history"),
             history_messages: register(r, "history_messages", "Messages in the histories of rooms"),
             history_bytes: register(r, "history_bytes", "Bytes in the histories of rooms"),

@@ -34,6 +34,8 @@ pub struct Submission {
     pub room: RoomSlot,
     /// At least one message.
     pub messages: SmallVec<[NewMessage; 1]>,
+    /// The publisher's source, for which the messages count among all histories.
+    pub source: Source,
     /// The idempotency key under which the messages are remembered as published.
     pub key: Option<Box<KeyUse>>,
     /// The part that does not leave the node.

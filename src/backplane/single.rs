@@ -30,8 +30,8 @@ impl Single {
 
     /// Numbers and remembers the messages; the pending part passes through by value.
     pub(super) fn publish(&mut self, submission: Submission, now: Instant) -> Ordered {
-        let Submission { room, messages, key, pending } = submission;
-        let append = |message| self.archive.append(room, message, now);
+        let Submission { room, messages, source, key, pending } = submission;
+        let append = |message| self.archive.append(room, message, source, now);
         let messages: SmallVec<[_; 1]> = messages.into_iter().map(append).collect();
         let published = Published {
             position: self.archive.get(room).position(),

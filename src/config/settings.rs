@@ -236,9 +236,9 @@ pub struct LimitSettings {
     /// Sessions that may begin in one second, inclusive; further ones are refused with 503. 0 is no
     /// limit.
     pub connections_per_second: u32,
-    /// Rooms that may exist at once, inclusive. Beyond it a room without members ends; if every
-    /// room has members, a client that would open another room is closed with 1013
-    /// `too_many_rooms`.
+    /// Rooms that may exist at once, inclusive. Beyond it a room without members ends, one of the
+    /// source that holds most; an eighth is kept for sources that hold few. Where no room may end,
+    /// a client that would open another one is closed with 1013 `too_many_rooms`.
     pub rooms: usize,
     /// Bytes of messages in flight from publishers to subscribers; at the bound publishers are not
     /// read until bytes are free (backpressure).
@@ -252,8 +252,8 @@ pub struct LimitSettings {
     /// Bytes that may wait in all outboxes together, inclusive. Beyond it a client that needs more
     /// and holds more than its fair share is closed with 1013 `too_slow`.
     pub outbox_bytes_total: ByteSize,
-    /// Bytes in the histories of all rooms together, inclusive; beyond it the room with the largest
-    /// history forgets its oldest messages.
+    /// Bytes in the histories of all rooms together, inclusive; beyond it the source whose messages
+    /// take most bytes loses the oldest message of the room where it has most.
     pub history_bytes_total: ByteSize,
     /// Bytes of encoded histories that each worker thread caches for clients that join; 0 caches
     /// none.
@@ -331,8 +331,8 @@ pub struct LogSettings {
     pub level: log::LevelFilter,
     /// True if the messages of clients are logged.
     pub messages: bool,
-    /// Lines per second that clients may cause; further lines are counted instead of written. 0 is
-    /// no limit.
+    /// Lines per second that clients may cause; further lines are counted instead of written, and
+    /// the last quarter is kept for addresses with few lines. 0 is no limit.
     pub lines_per_second: u32,
 }
 

@@ -75,6 +75,7 @@ impl Asked<'_> {
         let level = if is_minor && !self.is_handshake { Level::Debug } else { Level::Info };
         let (method, path) = (Escaped(self.method), Escaped(self.path));
         log_client!(
+            self.peer,
             level,
             "refused {method} {path}: {}\t{}",
             Escaped(&why.to_string()),
@@ -85,6 +86,7 @@ impl Asked<'_> {
     fn log_ignored_upgrade(&self, state: &AppState, status: StatusCode) {
         let (method, path, status) = (Escaped(self.method), Escaped(self.path), status.as_u16());
         log_client!(
+            self.peer,
             Level::Info,
             "ignored the upgrade of {method} {path}: there is no WebSocket at this address ({status})\t{}",
             self.subject(&state.shared.policy.load().rooms.default)

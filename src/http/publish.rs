@@ -11,7 +11,7 @@ use crate::{
     clock::timeout,
     config::RoomName,
     hub::{GetCredit, Post},
-    limits::{BODIES, Permit, PoolSizes, Reservation, cost},
+    limits::{BODIES, Permit, PoolSizes, Reservation, Source, cost},
     policy::SessionPolicy,
     protocol::v1,
     wire::Payload,
@@ -114,11 +114,12 @@ async fn post(
 ) -> Result<HttpResponse, Refusal> {
     let key = idempotency_key(request, &payloads)?;
     let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
-    let permit = state.permit(&room, &bytes).await?;
+    let source = state.source(request);
+    let permit = state.permit(source, &room, &bytes).await?;
     drop(reservation); // the permit counts these bytes from now on
     state.shared.metrics.messages_received.inc_by(bytes.len() as u64);
     state.shared.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
-    let post = Post { room, payloads, key, source: state.source(request), permit, peer: request.peer_addr() };
+    let post = Post { room, payloads, key, source, permit, peer: request.peer_addr() };
     let posted = state.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(posted))
 }
@@ -174,20 +175,18 @@ impl AppState {
     }
 
     /// Waits for the permit for messages of these `bytes`, in the room and in the server.
-    async fn permit(&self, room: &RoomName, bytes: &[usize]) -> Result<Permit, Refusal> {
+    async fn permit(&self, source: Source, room: &RoomName, bytes: &[usize]) -> Result<Permit, Refusal> {
         let flow = self.hub.send(GetCredit { room: room.clone() }).await.map_err(|_| Refusal::Stopping)?;
         let both = async {
             let credit = match flow {
-                Some(flow) => Some(Arc::new(flow.acquire(bytes.iter().copied()).await?)),
+                Some(flow) => Some(Arc::new(flow.acquire(source, bytes.iter().copied()).await)),
                 None => None,
             };
-            let server =
-                self.shared.limits.in_flight.clone().acquire_many_owned(self.permits(bytes)).await.ok()?;
-            Some(Permit::new(server, credit))
+            let server = self.shared.limits.in_flight.clone().acquire(source, self.permits(bytes)).await;
+            Permit::new(server, credit)
         };
         let patience = self.shared.policy.load().session.deadlines.stalled_write;
-        let permit = timeout(patience, both).await.map_err(|_| Refusal::Busy)?;
-        permit.ok_or(Refusal::Stopping)
+        timeout(patience, both).await.map_err(|_| Refusal::Busy)
     }
 
     /// Returns the cost of messages of these `bytes` in flight; at most the whole limit.

@@ -6,12 +6,11 @@ use crate::{
     config::Settings,
     history::{Audience, HistoryRequest, NewMessage},
     ids::{Reference, RelayId, SpeakerId},
-    limits::Permit,
+    limits::{FairSemaphore, Permit},
     testing::message,
     wire::Payload,
 };
 use std::{cell::RefCell, rc::Rc};
-use tokio::sync::Semaphore;
 
 const RELAY: RelayId = RelayId(0);
 
@@ -161,8 +160,7 @@ impl Bench {
 
     /// Sends a request over HTTP; its answer is a task.
     fn post(&self, room: &str, key: Option<&str>) -> tokio::task::JoinHandle<Result<Posted, NotPosted>> {
-        let semaphore = Arc::new(Semaphore::new(1));
-        let permit = Permit::new(semaphore.try_acquire_owned().unwrap(), None);
+        let permit = Permit::new(FairSemaphore::new(1).try_acquire(1).unwrap(), None);
         let key = key.map(|key| IdempotencyKey { key: key.to_owned(), fingerprint: 1 });
         let (room, payloads) = (name(room), vec![Payload::Text("!".into())]);
         let source = Source::new(None, false);

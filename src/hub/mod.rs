@@ -279,7 +279,7 @@ mod tests {
         config::Settings,
         history::HistoryRequest,
         ids::RelayId,
-        limits::{Permit, Source},
+        limits::{FairSemaphore, Permit, Source},
     };
     use std::{cell::Cell, rc::Rc};
 
@@ -326,8 +326,7 @@ mod tests {
         settings.history.age = Duration::from_millis(1);
         let hub = Hub::new(Arc::new(Policy::new(&settings)), Arc::default()).start();
         let query = || Describe { room: "news".parse().unwrap() };
-        let permit =
-            Permit::new(Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.unwrap(), None);
+        let permit = Permit::new(FairSemaphore::new(1).try_acquire(1).unwrap(), None);
         let payloads = vec![crate::wire::Payload::Text("soon forgotten".into())];
         hub.send(Post {
             room: "news".parse().unwrap(),

@@ -31,7 +31,7 @@ impl RoomStore {
     /// the source that opened most of those.
     ///
     /// # Errors
-    /// If the bound is reached and every room has members.
+    /// If `source` holds its share of the rooms, and none may give way to another.
     pub fn open(
         &mut self,
         name: &RoomName,
@@ -154,7 +154,8 @@ mod tests {
         let pending = Pending { speaker: None, permit: None, reply: None };
         let messages = smallvec![message(bytes)];
         let mut arrived = VecDeque::new();
-        store.submit(Submission { room: slot, messages, key: None, pending }, now, &mut arrived);
+        let submission = Submission { room: slot, messages, source: source(0), key: None, pending };
+        store.submit(submission, now, &mut arrived);
         let Some(Arrival::Messages(mut ordered)) = arrived.pop_front() else { panic!("it has not arrived") };
         ordered.messages.remove(0)
     }
@@ -194,7 +195,7 @@ mod tests {
 
     fn join(rooms: &mut RoomStore, room: &str, limits: HistoryLimits) -> RoomSlot {
         let slot = open(rooms, room, limits).unwrap();
-        rooms.rooms.join(slot, A);
+        rooms.rooms.join(slot, A, source(0));
         slot
     }
 
@@ -332,7 +333,7 @@ mod tests {
                 let opened = rooms.open(&name(room), source(bytes as u8 % 3), policy(LIMITS), now);
                 match (step, opened) {
                     (0..3, Ok(slot)) => drop(append(&mut rooms, slot, bytes, now)),
-                    (3, Ok(slot)) => drop(rooms.rooms.join(slot, A)),
+                    (3, Ok(slot)) => drop(rooms.rooms.join(slot, A, source(bytes as u8 % 3))),
                     (4, _) => rooms.leave(&name(room), A, now),
                     (_, _) => expire(&mut rooms, now),
                 }

@@ -5,8 +5,7 @@
 //! `limits.connections_per_ip` and `limits.connections_per_second`. Metrics: `worldcast_sessions`
 //! and `worldcast_refusals_total`, whose reasons have the names of the keys.
 
-use super::network_of;
-use crate::metrics::Metrics;
+use crate::{ids::network_of, metrics::Metrics};
 use std::{
     collections::HashMap,
     net::IpAddr,

@@ -3,6 +3,7 @@
 
 mod connections; // sessions: in all, per address, per second
 mod rate; // messages and bytes per second of one client
+mod fair; // permits that sources take in turn
 mod in_flight; // bytes of messages in flight
 mod credit; // bytes in flight in one room
 mod wait_debt; // time that a room waits in vain for slow clients
@@ -16,23 +17,23 @@ pub use backlog::{Backlog, QueueLimits};
 pub use connections::{ConnectionBounds, ConnectionLimits, ConnectionSlot, LimitReached};
 pub use credit::{Credit, Flow};
 pub use descriptors::Descriptors;
+pub use fair::{FairPermit, FairSemaphore};
 pub use in_flight::{Permit, cost, in_flight};
 pub use ledger::Ledger;
-pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, SMALLEST_STEP, answer_bytes, body_bytes};
+pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, Revoke, SMALLEST_STEP, answer_bytes, body_bytes};
 pub use rate::RateLimit;
-pub use source::{Source, network_of};
+pub use source::Source;
 pub use wait_debt::WaitDebt;
 
 use crate::metrics::Metrics;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// The bounds that all threads of a server share.
 pub struct Limits {
     /// Sessions in all, from one address, and in one second.
     pub connections: Arc<ConnectionLimits>,
     /// Bytes of messages on their way.
-    pub in_flight: Arc<Semaphore>,
+    pub in_flight: Arc<FairSemaphore>,
     /// Bytes that wait in all outboxes.
     pub backlog: Arc<Backlog>,
     /// Bytes of request bodies that are being read.

@@ -14,7 +14,11 @@ use crate::config::LogSettings;
 use budget::Budget;
 use env_logger::{Target, WriteStyle};
 use log::LevelFilter;
-use std::{io::IsTerminal, panic::PanicHookInfo};
+use std::{
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    panic::PanicHookInfo,
+};
 use throttle::Throttle;
 
 /// The target of the program's own log lines.
@@ -26,10 +30,10 @@ pub const REPEATING: &str = "worldcast::repeating";
 /// The log lines that clients may still cause in this second.
 static CLIENT_LINES: Budget = Budget::new();
 
-/// Returns true if a line of this level that a client causes is to be written, and counts it. It is
-/// called before the line is formatted.
-pub fn admits(level: log::Level) -> bool {
-    log::log_enabled!(target: TARGET, level) && CLIENT_LINES.take()
+/// Returns true if a line of this level that the client at `peer` causes is to be written, and
+/// counts it. It is called before the line is formatted.
+pub fn admits(level: log::Level, peer: Option<SocketAddr>) -> bool {
+    log::log_enabled!(target: TARGET, level) && CLIENT_LINES.take(peer.map(|peer| peer.ip()))
 }
 
 /// Returns the number of lines caused by clients that were suppressed since the start.
@@ -37,10 +41,10 @@ pub fn suppressed() -> u64 {
     CLIENT_LINES.suppressed()
 }
 
-/// Logs a line that a client causes, within `log.lines_per_second`.
+/// Logs a line that the client at an address causes, within `log.lines_per_second`.
 macro_rules! log_client {
-    ($level:expr, $($line:tt)+) => {
-        if $crate::logging::admits($level) {
+    ($peer:expr, $level:expr, $($line:tt)+) => {
+        if $crate::logging::admits($level, $peer) {
             log::log!(target: $crate::logging::TARGET, $level, $($line)+);
         }
     };
@@ -52,14 +56,20 @@ pub(crate) use log_client;
 /// # Panics
 /// Panics if the process has a logger already.
 pub fn start(settings: &LogSettings) {
-    let log = filtered(settings.level, &std::env::var("RUST_LOG").unwrap_or_default())
-        .target(Target::Pipe(Box::new(writer::Writer::start())))
-        .write_style(style())
-        .build();
+    let gaps = writer::GapReport::new(|pipe| build(settings, pipe));
+    let log = build(settings, Box::new(writer::Writer::start(gaps)));
     CLIENT_LINES.limit(settings.lines_per_second);
     log::set_max_level(log.filter());
     log::set_boxed_logger(Box::new(Throttle::new(log))).expect("the log is started once");
     std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Builds a logger that writes the lines of `settings` to `pipe`.
+fn build(settings: &LogSettings, pipe: Box<dyn Write + Send>) -> env_logger::Logger {
+    filtered(settings.level, &std::env::var("RUST_LOG").unwrap_or_default())
+        .target(Target::Pipe(pipe))
+        .write_style(style())
+        .build()
 }
 
 /// Returns a log of the lines that pass `directives`, the value of `RUST_LOG`. `level` holds for the

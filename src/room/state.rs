@@ -1,6 +1,6 @@
 //! One room, from its beginning to its end.
 
-use super::{Presence, deserted::DesertedRoom, members::Members};
+use super::{Presence, members::Members, shares::DesertedRoom};
 use crate::{
     config::RoomName,
     history::HistoryLimits,
@@ -24,6 +24,9 @@ pub struct Room {
     pub flow: Flow,
     pub(super) deserted_since: Option<Instant>,
     pub(super) opened_by: Source,
+    /// The source for whose share the room counts: that of the first member, or without members
+    /// `opened_by`.
+    pub(super) held_by: Source,
     /// True if another source has used it too.
     pub(super) is_shared: bool,
     /// True while it must not give way to another room, though it may have no member.
@@ -69,6 +72,7 @@ impl Room {
             policy,
             deserted_since: Some(now),
             opened_by,
+            held_by: opened_by,
             is_shared: false,
             is_held: false,
         }

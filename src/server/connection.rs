@@ -129,6 +129,7 @@ impl ConnectionFactory {
         if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             self.worker.shared.metrics.responses_cut.inc();
             log_client!(
+                peer,
                 Level::Debug,
                 "reset: the client read a response too slowly\t{}",
                 Subject::request(peer, None)

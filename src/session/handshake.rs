@@ -1,7 +1,11 @@
 //! An accepted opening handshake: the terms of a session.
 
 use crate::{
-    config::RoomName, history::HistoryRequest, ids::SpeakerId, limits::ConnectionSlot, protocol::Encoding,
+    config::RoomName,
+    history::HistoryRequest,
+    ids::SpeakerId,
+    limits::{ConnectionSlot, Source},
+    protocol::Encoding,
 };
 use std::net::SocketAddr;
 
@@ -34,6 +38,13 @@ pub struct SessionOptions {
     pub encoding: Encoding,
     /// The address of the client, for limits and the log; `None` for a transport without addresses.
     pub peer: Option<SocketAddr>,
+}
+
+impl SessionOptions {
+    /// Returns the source for whose shares of limits the session counts.
+    pub fn source(&self) -> Source {
+        Source::new(self.peer.map(|peer| peer.ip()), false)
+    }
 }
 
 /// The rights of a client in its room; every client may receive messages.

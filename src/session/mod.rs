@@ -17,7 +17,7 @@ use crate::{
     history::HistoryRequest,
     hub::{Command, Join, Leave},
     ids::{ConnectionId, SpeakerId},
-    limits::{RateLimit, Source},
+    limits::RateLimit,
     protocol::{CloseReason, Protocol, v1},
     relay::WorkerContext,
     transport::Transport,
@@ -27,6 +27,7 @@ use actix::{dev::ContextFut, prelude::*};
 use bytes::BytesMut;
 use event_stream::EventStreamInput;
 use input::{Incoming, SocketDriver};
+use permits::Permits;
 use std::{rc::Rc, time::Instant};
 
 /// The actor of one client.
@@ -84,7 +85,15 @@ impl Session {
             let (messages, bytes) = (handshake.messages_per_second, session.bytes_per_second);
             RateLimit::of(messages, bytes, session.burst, Instant::now())
         };
-        ctx.add_stream(SocketDriver::new(connection.clone(), worker.clone(), decoder, rate_limit, unread));
+        let permits = Permits::new(handshake.options.source());
+        ctx.add_stream(SocketDriver::new(
+            connection.clone(),
+            worker.clone(),
+            decoder,
+            rate_limit,
+            permits,
+            unread,
+        ));
         ctx.into_future(Self::new(worker, handshake, connection))
     }
 
@@ -110,7 +119,7 @@ impl Actor for Session {
         let room = self.options.room.clone();
         let JoinRequest { history, resumed } =
             self.request.take().map(|request| *request).unwrap_or_default();
-        let source = Source::new(self.options.peer.map(|peer| peer.ip()), false);
+        let source = self.options.source();
         let newcomer = Newcomer { connection: self.id, relay: *relay, who: self.who, resumed, room };
         let join = Join { newcomer, source, history, peer: self.options.peer };
         hub.send(Command::Join(join)); // once
@@ -219,11 +228,11 @@ mod tests {
         assert!(size_of::<SessionTask>() <= 512, "{} bytes", size_of::<SessionTask>());
     }
 
-    /// The blocks of 224 and of 320 bytes that each idle session has beside its task.
+    /// The blocks of 256 and of 320 bytes that each idle session has beside its task.
     #[test]
     fn the_input_and_the_connection_of_a_session_fit_their_blocks() {
         let (actix, counts) = (size_of::<usize>(), 2 * size_of::<usize>()); // of an `Rc`
-        assert!(size_of::<SocketDriver>() + actix <= 224, "{} bytes", size_of::<SocketDriver>());
+        assert!(size_of::<SocketDriver>() + actix <= 256, "{} bytes", size_of::<SocketDriver>());
         assert!(size_of::<Connection>() + counts <= 320, "{} bytes", size_of::<Connection>());
     }
 }

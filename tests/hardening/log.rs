@@ -2,7 +2,7 @@
 
 use crate::{
     process::{Launch, handshake},
-    support::{Client, comes_to, eventually, head, within},
+    support::{Client, comes_to, comes_to_at_least, connect_from, eventually, head, within},
 };
 use rustix::process::Signal;
 use std::time::Instant;
@@ -19,6 +19,33 @@ async fn a_reader_of_the_log_who_stalls_stops_nobody() {
     }
     comes_to(&server, "messages_received_total", 8000).await;
     assert!(server.metrics().await.value("log_lines_dropped_total") > 0, "what nobody read is counted");
+}
+
+/// The number behind `[2026-01-31T12:00:00Z WARN  worldcast] `, with which every line begins.
+fn number_of_a_warning(line: &str) -> u64 {
+    let (head, number) = line.split_once("] ").expect("a time and a level");
+    assert!(head.starts_with("[20") && head.ends_with("Z WARN  worldcast"), "{head}");
+    number.parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_client_that_floods_the_log_hides_no_line_of_another() {
+    let server = Launch::with(&[("log.lines_per_second", "200"), ("workers", "2")]).start();
+    let mut flooder = Client::joins(&server, "/?echo=false").await;
+    let flood = tokio::spawn(async move {
+        loop {
+            flooder.says("hello").await;
+        }
+    });
+    comes_to_at_least(&server, "log_lines_suppressed_total", 1000).await;
+    for last in 2..12 {
+        let mut socket = connect_from(&server, last).await;
+        socket.write_all(handshake("/websocket/other", "").as_bytes()).await.expect("a connection");
+        assert_eq!(&head(&mut socket).await[9..12], "101");
+        let client = format!(" from 127.0.0.{last}:");
+        eventually("the line of a client", || server.log.count(&client) > 0).await;
+    }
+    flood.abort();
 }
 
 #[tokio::test]
@@ -68,7 +95,7 @@ async fn clients_cause_no_more_lines_than_the_log_is_to_have() {
         let numbers = numbers.lines().filter_map(|line| {
             line.strip_suffix(" log lines about clients were left out here (log.lines_per_second)")
         });
-        numbers.map(|number| number.parse::<u64>().expect("a number")).sum::<u64>()
+        numbers.map(number_of_a_warning).sum::<u64>()
     };
     eventually("the log to say how many are not there", || told() + written() >= all).await;
     assert_eq!(told(), counted().await);

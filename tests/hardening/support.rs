@@ -2,7 +2,10 @@
 
 use crate::process::{Server, handshake};
 use socket2::{SockRef, TcpKeepalive};
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 pub use testing::{eventually, within};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -51,6 +54,14 @@ impl Client {
         }
         None
     }
+}
+
+/// A connection from 127.0.0.`last`, whose kernel takes little of what is not read.
+pub async fn connect_from(server: &Server, last: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).expect("an address of this machine");
+    within("a connection", socket.connect(server.listeners[0])).await.expect("a connection")
 }
 
 /// A client in `room` that never reads more than the answer to its handshake.
@@ -135,4 +146,10 @@ pub async fn knocks(server: &Server) -> String {
 pub async fn comes_to(server: &Server, name: &str, value: u64) {
     let what = format!("{name} to come to {value}");
     within(what, async { while server.metrics().await.value(name) != value {} }).await;
+}
+
+/// Waits until the server counts so many or more as the value of `worldcast_{name}`.
+pub async fn comes_to_at_least(server: &Server, name: &str, value: u64) {
+    let what = format!("{name} to come to {value} or more");
+    within(what, async { while server.metrics().await.value(name) < value {} }).await;
 }

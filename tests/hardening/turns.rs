@@ -2,7 +2,7 @@
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{Client, get_with, head, post, within},
+    support::{Client, get, get_with, head, post, within},
 };
 use std::{
     future::Future,
@@ -15,8 +15,9 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The longest that an echo may take on a machine that does much else. What it waited for before went on for as long as
-/// somebody asked.
+/// The longest that an echo may take; on a machine that does much else, four times the longest
+/// beside a harmless flood. What it waited for before went on for as long as somebody asked, each
+/// time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const KEY: &str = "a-key-that-nobody-guesses";
@@ -31,6 +32,33 @@ fn start() -> Server {
 async fn posts(server: SocketAddr, path: String, body: String) {
     let answer = post(server, &path, &body).await;
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+}
+
+/// Checks that echoes are not delayed by `others`. Where they take long, they are compared with
+/// echoes beside `harmless` clients, that do the same without what is costly: a machine may be
+/// slow, and may be slow for a while.
+async fn echoes_are_not_delayed<F, G>(
+    server: &Server,
+    at_a_time: usize,
+    others: impl Fn() -> F,
+    harmless: impl Fn() -> G,
+) where
+    F: Future<Output = ()> + Send + 'static,
+    G: Future<Output = ()> + Send + 'static,
+{
+    let mut longest = Vec::new();
+    for _ in 0..3 {
+        let echo = longest_echo(server, at_a_time, &others).await;
+        if echo < PATIENCE {
+            return;
+        }
+        let usual = longest_echo(server, at_a_time, &harmless).await;
+        if echo < 4 * usual {
+            return;
+        }
+        longest.push((echo, usual));
+    }
+    panic!("the longest echoes, and the longest beside harmless clients: {longest:?}");
 }
 
 /// The longest of many echoes of a client in a room of its own, while `others` do what they do, as many at a time.
@@ -82,8 +110,8 @@ async fn who_lists_many_rooms_without_end_keeps_nobody_from_hearing() {
         let headers = headers.clone();
         async move { drop(get_with(address, "/rooms?limit=10", &headers).await) }
     };
-    let longest = longest_echo(&server, 32, lists).await;
-    assert!(longest < PATIENCE, "{longest:?}");
+    let harmless = || async move { drop(get(address, "/rooms/nowhere").await) };
+    echoes_are_not_delayed(&server, 32, lists, harmless).await;
 }
 
 #[tokio::test]
@@ -100,19 +128,18 @@ async fn who_comes_back_again_and_again_for_a_long_history_keeps_nobody_else_wai
             let four = vec![format!(r#"{{"text":"{text}"}}"#); 4].join(",");
             posts(address, "/rooms/busy/batch".to_owned(), format!(r#"{{"messages":[{four}]}}"#)).await;
         }
-        let comes = || async move {
+        let comes = |path: String| async move {
             let mut socket = TcpStream::connect(address).await.expect("a connection");
             let request = match path.starts_with("/rooms") {
                 true => format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-                false => handshake(path, headers),
+                false => handshake(&path, headers),
             };
             socket.write_all(request.as_bytes()).await.expect("a connection");
             head(&mut socket).await;
             let mut some = [0; 4096];
             let _ = within("history", socket.read(&mut some)).await;
         };
-        let longest = longest_echo(&server, 128, comes).await;
-        println!("{path} {headers} {longest:?}");
-        assert!(longest < PATIENCE, "{path} {headers}: {longest:?}");
+        let one_message = || comes(path.replace("256", "1"));
+        echoes_are_not_delayed(&server, 128, || comes(path.to_owned()), one_message).await;
     }
 }

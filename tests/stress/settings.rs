@@ -7,7 +7,8 @@ pub const MAX_MESSAGE: usize = 64 << 10;
 pub const OUTBOX: usize = 512 << 10;
 pub const OUTBOXES: usize = 12 << 20;
 pub const IN_FLIGHT: usize = 256 << 10;
-pub const ROOMS: usize = 120;
+/// An eighth is kept for other addresses than that of these clients.
+pub const ROOMS: usize = 140;
 const HISTORIES: usize = 4 << 20;
 const BODIES: usize = 1 << 20;
 const ANSWERS: usize = 2 << 20;
@@ -61,6 +62,6 @@ pub fn most_memory(at_rest: usize, clients: usize) -> usize {
     const CONNECTION: usize = 100 << 10; // a session or a request, with what was read ahead or is written
     let outboxes = MOST_WAITING + MOST_WAITING / 3; // the rest of a frame keeps a third more
     let held = outboxes + ENCODINGS * IN_FLIGHT + HISTORIES + BODIES + ANSWERS + WORKERS * RECALLS;
-    let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (5 << 8);
+    let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (6 << 8);
     at_rest + (held + each) / 8 * 9 // the allocator rounds up
 }
