@@ -67,10 +67,10 @@ async fn the_listener_is_for_everybody() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = talks(&browser, &server).await;
-    for (button, hears) in [("Listen", "Listening, behind message 3."), ("Cut the connection", CUT)] {
+    for (button, hears) in [("Subscribe", "Subscribed after message 3."), ("Cut the connection", CUT)] {
         window.shows("#cut", button).await;
         window.clicks("#cut").await;
-        window.shows("#hearing", hears).await;
+        window.shows("#subscription", hears).await;
     }
     window.says("an endless-word".repeat(30).as_str()).await;
     is_open_to_everybody(&window, "cut off").await;
@@ -80,7 +80,7 @@ async fn the_listener_is_for_everybody() {
     browser.has_no_complaints().await;
 }
 
-const CUT: &str = "Cut off. Say something, here or in another window.";
+const CUT: &str = "Cut off. Send a message, here or in another window.";
 
 #[tokio::test]
 async fn the_waiting_page_is_for_everybody() {
@@ -109,8 +109,8 @@ async fn the_question_before_something_large_is_for_everybody() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
-    window.fills("#words", &"x".repeat(64 * 1024 + 1)).await;
-    window.clicks("#say").await;
+    window.fills("#message", &"x".repeat(64 * 1024 + 1)).await;
+    window.clicks("#publish").await;
     window.has("#dialog[open]").await;
     is_open_to_everybody(&window, "asking").await;
     browser.has_no_complaints().await;
@@ -140,7 +140,7 @@ async fn the_keyboard_alone_is_enough() {
         window.presses(":focus, html", Key::Tab).await;
         way.push(window.evaluates(focused, "").await);
     }
-    assert_eq!(way, ["second-window", "address", "connect", "close", "log", "frame", "words", "say"]);
+    assert_eq!(way, ["second-window", "address", "connect", "close", "log", "frame", "message", "publish"]);
 
     window.evaluates("[...document.querySelectorAll('button.frame')].at(-1).focus()", "").await;
     window.presses(":focus", Key::Up).await;
@@ -154,14 +154,14 @@ async fn the_keyboard_alone_is_enough() {
 const SCREENS: [(u32, u32); 5] = [(1366, 650), (1200, 800), (768, 1024), (360, 740), (360, 640)];
 
 /// True for the place to type, the button and the newest line if they are in sight without scrolling and uncovered.
-const IN_SIGHT: &str = "['#words', '#say', '#rows li:last-child .line'].map((part) => {
+const IN_SIGHT: &str = "['#message', '#publish', '#rows li:last-child .line'].map((part) => {
     const place = document.querySelector(part);
     const { left, top, bottom } = place.getBoundingClientRect();
     const isCovered = (y) => !place.contains(document.elementFromPoint(left + 6, y));
     return scrollY === 0 && top >= 0 && bottom <= innerHeight && !isCovered(top + 6) && !isCovered(bottom - 6); })";
 
 /// The part of the screen above the talk.
-const ABOVE: &str = "document.querySelector('#talk').getBoundingClientRect().top / innerHeight";
+const ABOVE: &str = "document.querySelector('#chat').getBoundingClientRect().top / innerHeight";
 
 #[tokio::test]
 async fn the_place_for_words_is_in_sight_on_every_screen() {

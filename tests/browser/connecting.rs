@@ -104,8 +104,8 @@ async fn each_wait_is_longer_than_the_last_and_left_to_chance() {
     server.terminate();
     let waits = [
         "Lost: 1012 the server restarts. Trying again in 1 s",
-        "Lost: 1006 no goodbye was heard. Trying again in 2 s",
-        "Lost: 1006 no goodbye was heard. Trying again in 4 s",
+        "Lost: 1006 abnormal closure. Trying again in 2 s",
+        "Lost: 1006 abnormal closure. Trying again in 4 s",
     ];
     says_in_turn(&window, &waits).await;
     assert!(window.evaluates("window.thrown", "").await.as_u64() >= Some(3));
@@ -123,7 +123,7 @@ async fn an_outage_is_one_line_with_a_count() {
 
     server.terminate();
     assert!(server.exit(PATIENCE).await.is_some());
-    window.has_line("client: still not connected, 3 attempts failed (1006 no goodbye was heard)").await;
+    window.has_line("client: still not connected, 3 attempts failed (1006 abnormal closure)").await;
     let lines = window.lines().await;
     assert_eq!(lines.len(), before + 2, "{lines:#?}");
     assert_eq!(lines[before], "client: ws connection is closed (1012 the server restarts)");
@@ -242,15 +242,15 @@ async fn what_is_closed_by_hand_is_opened_by_hand() {
     let window = browser.joins(&server, "").await;
 
     window.clicks("#close").await;
-    window.shows("#state[data-state=closed]", "Closed by hand: 1000 done").await;
+    window.shows("#state[data-state=closed]", "Closed by hand: 1000 normal closure").await;
     window.says("to nobody").await;
     window.shows("#hint", "Not connected, so nothing was sent.").await;
-    assert_eq!(window.value("#words").await, "to nobody");
+    assert_eq!(window.value("#message").await, "to nobody");
 
     window.clicks("#connect").await;
     window.is("open").await;
     window.shows("#hint", "").await;
-    window.presses("#words", Key::Enter).await;
+    window.presses("#message", Key::Enter).await;
     window.has_line("client: received to nobody").await;
     assert_eq!(server.log.count("server: receive connection."), 2);
     browser.has_no_complaints().await;

@@ -34,10 +34,10 @@ async fn every_length_is_drawn_as_it_goes_over_the_wire() {
 }
 
 async fn says_of_length(window: &Window, length: usize) {
-    window.fills("#words", &"x".repeat(length)).await;
-    window.clicks("#say").await;
+    window.fills("#message", &"x".repeat(length)).await;
+    window.clicks("#publish").await;
     if length == 0 {
-        window.clicks("#say").await; // asked whether that is meant
+        window.clicks("#publish").await; // asked whether that is meant
     } else if length > 64 * 1024 {
         window.clicks("dialog button[value=send]").await;
     }
@@ -71,7 +71,7 @@ async fn a_frame_unfolds_to_its_bits_and_says_them_in_words() {
     assert_eq!(window.text(".drawing .box.mask").await, "·· ·· ·· ··×4maskrandom");
     let caption = window.text(".drawing figcaption").await;
     assert!(
-        caption.starts_with("To the server: 2 bytes of header and 4 of mask for 18 of payload."),
+        caption.starts_with("To the server: 2 bytes of header and 4 of masking key for 18 of payload."),
         "{caption}"
     );
     assert_eq!(window.text("#rows li.sent .unseen").await, "text, 18 bytes in a frame of 24");

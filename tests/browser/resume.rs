@@ -17,21 +17,21 @@ async fn who_was_cut_off_hears_what_it_missed_once_and_in_order() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
-    press(&anna, "Listen").await;
-    anna.shows("#hearing", "Listening, behind message 0.").await;
+    press(&anna, "Subscribe").await;
+    anna.shows("#subscription", "Subscribed after message 0.").await;
     bert.says("before").await;
-    anna.shows("#numbered .words", "before").await;
+    anna.shows("#numbered .content", "before").await;
 
     press(&anna, "Cut the connection").await;
-    anna.shows("#hearing", "Cut off. Say something, here or in another window.").await;
+    anna.shows("#subscription", "Cut off. Send a message, here or in another window.").await;
     for words in ["one", "two", "three"] {
         bert.says(words).await;
         bert.has_line(&format!("client: received {words}")).await;
     }
     press(&anna, "Reconnect").await;
-    anna.shows("#hearing", "Back, and told 3 messages that were missed.").await;
+    anna.shows("#subscription", "Resumed, and received 3 missed messages.").await;
     bert.says("after").await;
-    anna.shows("#numbered .words", "after").await;
+    anna.shows("#numbered .content", "after").await;
 
     let heard = json!([
         ["1", "before"],
@@ -49,13 +49,13 @@ async fn the_listener_leaves_a_room_with_its_window() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
-    press(&anna, "Listen").await;
+    press(&anna, "Subscribe").await;
     bert.shows("#presence", "3 in the room").await;
 
     anna.fills("#address", "coffee").await;
     anna.clicks("#connect").await;
     bert.shows("#presence", "1 in the room").await;
-    press(&anna, "Listen").await;
+    press(&anna, "Subscribe").await;
     anna.shows("#presence", "2 in the room").await;
     browser.has_no_complaints().await;
 }
@@ -65,15 +65,15 @@ async fn a_listener_whose_server_stands_still_notices_and_misses_nothing() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let anna = browser.joins(&server, "#tea").await;
-    press(&anna, "Listen").await;
-    anna.shows("#hearing", "Listening, behind message 0.").await;
+    press(&anna, "Subscribe").await;
+    anna.shows("#subscription", "Subscribed after message 0.").await;
     server.stands_still();
     anna.evaluates("void dispatchEvent(new Event('online'))", "").await;
-    anna.shows("#hearing", "Cut off. It comes back by itself.").await;
+    anna.shows("#subscription", "Cut off. It reconnects by itself.").await;
     server.goes_on();
     anna.is("open").await;
     anna.says("again").await;
-    anna.shows("#numbered .words", "again").await;
+    anna.shows("#numbered .content", "again").await;
     browser.complains_only_about_the_lost_server().await;
 }
 
@@ -81,7 +81,7 @@ async fn a_listener_whose_server_stands_still_notices_and_misses_nothing() {
 const SAYS_AT_ONCE: &str = "const done = arguments[0];
     import('./worldcast.js').then(async ({ Room }) => {
       const room = new Room('websocket/tea');
-      const { offset } = await room.say({ tea: [1] });
+      const { offset } = await room.publish({ tea: [1] });
       room.close();
       done(offset);
     });";

@@ -128,9 +128,9 @@ async fn below_the_path_of_a_proxy_everything_stays_below_it() {
     assert_eq!(window.value("#address").await, format!("ws://{proxy}/live/websocket/tea"));
     assert_eq!(window.evaluates("location.pathname + location.hash", "").await, "/live/#tea");
     window.shows("#presence", "1 in the room").await;
-    window.shows("#cut", "Listen").await;
+    window.shows("#cut", "Subscribe").await;
     window.clicks("#cut").await;
-    window.shows("#hearing", "Listening, behind message 0.").await;
+    window.shows("#subscription", "Subscribed after message 0.").await;
 
     let second = browser.window().await;
     second.goes_to(&format!("http://{proxy}/live/index.html#tea")).await;
@@ -170,7 +170,7 @@ async fn one_connection_ends_before_the_next_begins() {
     window.clicks("#connect").await;
     window.shows("#rows li:nth-child(5) .line", "client: received world").await;
     let open = "client: ws connection is open";
-    let closed = "client: ws connection is closed (1000 done)";
+    let closed = "client: ws connection is closed (1000 normal closure)";
     assert_eq!(
         window.lines().await,
         [open, "client: received world", closed, open, "client: received world"]

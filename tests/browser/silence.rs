@@ -41,7 +41,7 @@ async fn where_only_who_has_a_key_may_speak_everybody_may_listen() {
     let Some(browser) = Browser::start().await else { return };
     let server = server_with(&[("publish.anyone", false)]);
     let window = browser.opens(&server, "").await;
-    window.has_line("client: in this room only who has a key may speak; everybody may listen").await;
+    window.has_line("client: publishing in this room requires a key; receiving does not").await;
     window.shows("#presence", "1 in the room").await;
     window.is("open").await;
 

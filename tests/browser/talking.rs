@@ -21,7 +21,7 @@ const LESSON: [&str; 5] = [
     "client: sent from client: hello",
     "client: received world",
     "client: received from client: hello",
-    "client: ws connection is closed (1000 done)",
+    "client: ws connection is closed (1000 normal closure)",
 ];
 
 async fn happens_once(server: &Server) {
@@ -48,12 +48,12 @@ async fn what_one_window_says_the_other_hears() {
 
     anna.says("Tea, anyone?").await;
     bert.has_line("client: received Tea, anyone?").await;
-    bert.fills("#words", "Yes, please! ☕").await;
-    bert.clicks("#say").await;
+    bert.fills("#message", "Yes, please! ☕").await;
+    bert.clicks("#publish").await;
     anna.has_line("client: received Yes, please! ☕").await;
 
     anna.has_line("client: sent Tea, anyone?").await;
-    assert_eq!(anna.value("#words").await, "");
+    assert_eq!(anna.value("#message").await, "");
     browser.has_no_complaints().await;
 }
 
@@ -154,12 +154,13 @@ async fn the_enter_that_ends_a_composition_does_not_send() {
     let window = browser.joins(&server, "#tea").await;
     for composing in ["keyCode: 229", "isComposing: true"] {
         let enter = format!("{{ key: 'Enter', bubbles: true, cancelable: true, {composing} }}");
-        window.fills("#words", "日本").await;
-        let press =
-            format!("document.querySelector('#words').dispatchEvent(new KeyboardEvent('keydown', {enter}))");
+        window.fills("#message", "日本").await;
+        let press = format!(
+            "document.querySelector('#message').dispatchEvent(new KeyboardEvent('keydown', {enter}))"
+        );
         window.evaluates(&press, "").await;
     }
-    assert_eq!(window.value("#words").await, "日本");
+    assert_eq!(window.value("#message").await, "日本");
     window.says("日本語").await;
     window.has_line("client: received 日本語").await;
     assert_eq!(server.log.count("server: received: "), 1, "{}", server.log.text());
@@ -183,17 +184,19 @@ async fn nothing_is_sent_before_it_is_meant() {
     let server = server();
     let window = browser.joins(&server, "").await;
 
-    window.clicks("#say").await;
-    window.shows("#hint", "Nothing is typed. Send once more to say just that: a frame may be empty.").await;
+    window.clicks("#publish").await;
+    window
+        .shows("#hint", "Nothing is typed. Send once more for an empty message: a frame may have no payload.")
+        .await;
     let large = "x".repeat(64 * 1024 + 1);
-    window.fills("#words", &large).await;
-    window.clicks("#say").await;
+    window.fills("#message", &large).await;
+    window.clicks("#publish").await;
     window.has("#dialog[open]").await;
     window.clicks("dialog button[value=keep]").await;
     window.has("#dialog:not([open])").await;
-    assert_eq!(window.value("#words").await, large.as_str());
+    assert_eq!(window.value("#message").await, large.as_str());
 
-    window.clicks("#say").await;
+    window.clicks("#publish").await;
     window.clicks("dialog button[value=send]").await;
     window.is("closed").await;
     let ending = window.text("#sentence").await;

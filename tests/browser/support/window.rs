@@ -155,8 +155,8 @@ impl Window {
 
     /// Types and presses Enter.
     pub async fn says(&self, text: &str) {
-        self.fills("#words", text).await;
-        self.presses("#words", Key::Enter).await;
+        self.fills("#message", text).await;
+        self.presses("#message", Key::Enter).await;
     }
 
     pub async fn says_file(&self, path: &Path) {

@@ -17,9 +17,9 @@ hearer.addEventListener('message', ({ detail }) => heard.push(detail));
 hearer.addEventListener('lost', ({ detail }) => losses.push(detail));
 hearer.addEventListener('open', ({ detail }) => assert.equal(detail.recovered, true));
 for (let number = 1; losses.length < 3; number++) {
-  assert.deepEqual(await speaker.say(`${number}`), { offset: number });
+  assert.deepEqual(await speaker.publish(`${number}`), { offset: number });
 }
-const { offset } = await speaker.say(new Uint8Array([0, 255]));
+const { offset } = await speaker.publish(new Uint8Array([0, 255]));
 while (heard.at(-1)?.offset !== offset) await next(hearer, 'message');
 assert.deepEqual(heard.map((message) => message.offset), heard.map((_, at) => at + heard[0].offset));
 assert.ok(heard.slice(0, -1).every((message) => message.text === `${message.offset}` && message.who === speaker.who));
@@ -31,16 +31,16 @@ const idler = new Room(`ws://${address}/websocket/news`);
 await next(idler, 'open');
 idler.pause();
 assert.equal((await next(idler, 'lost')).wait, Infinity);
-const meanwhile = await speaker.say('are you there?');
+const meanwhile = await speaker.publish('are you there?');
 idler.resume();
 assert.equal((await next(idler, 'message')).offset, meanwhile.offset);
 idler.close();
 
 // A refusal has a code, a question an answer, and who closes stays closed.
 assert.ok((await speaker.presence()).clients >= 1);
-await assert.rejects(speaker.say('x'.repeat(70_000)), /lost/); // larger than the server takes: 1009
+await assert.rejects(speaker.publish('x'.repeat(70_000)), /lost/); // larger than the server takes: 1009
 assert.equal(speaker.isOpen, false);
-await assert.rejects(speaker.say('too late'), /not connected/);
+await assert.rejects(speaker.publish('too late'), /not connected/);
 const ended = next(hearer, 'end');
 hearer.close();
 await ended;

@@ -25,9 +25,9 @@ await next(hearer, 'open');
 const heard = [];
 hearer.addEventListener('message', ({ detail }) => heard.push(detail.text));
 const lost = next(hearer, 'lost');
-await speaker.say('fall silent');
+await speaker.publish('fall silent');
 assert.equal((await lost).code, 1006);
-await speaker.say('are you there?');
+await speaker.publish('are you there?');
 while (heard.at(-1) !== 'are you there?') await next(hearer, 'message');
 assert.deepEqual(heard, ['fall silent', 'are you there?']);
 
@@ -39,7 +39,7 @@ assert.equal(losses, 0);
 
 // A server without a welcome is given up, and the room tried again; waiting calls have a deadline.
 const unanswered = new Room(`ws://${mute}/websocket/news`);
-const call = assert.rejects(unanswered.say('hello'), /no answer within 60 s/);
+const call = assert.rejects(unanswered.publish('hello'), /no answer within 60 s/);
 assert.equal((await next(unanswered, 'lost')).code, 1006);
 await call;
 unanswered.close();
