@@ -16,7 +16,7 @@ const SIDEWAYS: &str =
     .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth))";
 
 /// Nobody is kept out, by day and by night, at a desk and on a phone.
-async fn is_open_to_everybody(window: &Window, state: &str) {
+async fn is_accessible(window: &Window, state: &str) {
     let Some(axe) = Axe::find() else { return };
     for (scheme, screen) in [("light", DESK), ("dark", PHONE)] {
         window.looks(scheme, screen).await;
@@ -36,34 +36,34 @@ async fn talks(browser: &Browser, server: &Server) -> Window {
 }
 
 #[tokio::test]
-async fn the_open_page_is_for_everybody() {
+async fn the_open_page_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = talks(&browser, &server).await;
     window.shows("#presence", "1 in the room").await;
-    is_open_to_everybody(&window, "open").await;
+    is_accessible(&window, "open").await;
     window.clicks("summary").await;
-    is_open_to_everybody(&window, "everything unfolded").await;
+    is_accessible(&window, "everything unfolded").await;
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn the_closed_page_is_for_everybody() {
+async fn the_closed_page_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = talks(&browser, &server).await;
     window.clicks("#close").await;
     window.is("closed").await;
-    is_open_to_everybody(&window, "closed").await;
+    is_accessible(&window, "closed").await;
     window.fills("#address", "http://[").await;
     window.clicks("#connect").await;
     window.has("#address[aria-invalid=true]").await;
-    is_open_to_everybody(&window, "wrong address").await;
+    is_accessible(&window, "wrong address").await;
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn the_listener_is_for_everybody() {
+async fn the_second_subscriber_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = talks(&browser, &server).await;
@@ -73,51 +73,51 @@ async fn the_listener_is_for_everybody() {
         window.shows("#subscription", hears).await;
     }
     window.says("an endless-word".repeat(30).as_str()).await;
-    is_open_to_everybody(&window, "cut off").await;
+    is_accessible(&window, "cut off").await;
     window.clicks("#cut").await;
     window.has("#numbered .missed").await;
-    is_open_to_everybody(&window, "back").await;
+    is_accessible(&window, "back").await;
     browser.has_no_complaints().await;
 }
 
 const CUT: &str = "Cut off. Send a message, here or in another window.";
 
 #[tokio::test]
-async fn the_waiting_page_is_for_everybody() {
+async fn the_waiting_page_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with(LOADED_DICE, &server).await;
     window.has_line("client: received from client: hello").await;
     server.terminate();
     window.is("waiting").await;
-    is_open_to_everybody(&window, "waiting").await;
+    is_accessible(&window, "waiting").await;
     browser.complains_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
-async fn the_notice_of_an_unsupported_browser_is_for_everybody() {
+async fn the_notice_of_an_unsupported_browser_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with("delete window.WebSocket", &server).await;
     window.has("#unsupported:not([hidden])").await;
-    is_open_to_everybody(&window, "unsupported").await;
+    is_accessible(&window, "unsupported").await;
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn the_question_before_something_large_is_for_everybody() {
+async fn the_question_before_a_large_message_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
     window.fills("#message", &"x".repeat(64 * 1024 + 1)).await;
     window.clicks("#publish").await;
     window.has("#dialog[open]").await;
-    is_open_to_everybody(&window, "asking").await;
+    is_accessible(&window, "asking").await;
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn a_screen_reader_is_told_what_happens() {
+async fn a_screen_reader_receives_announcements() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -164,7 +164,7 @@ const IN_SIGHT: &str = "['#message', '#publish', '#rows li:last-child .line'].ma
 const ABOVE: &str = "document.querySelector('#chat').getBoundingClientRect().top / innerHeight";
 
 #[tokio::test]
-async fn the_place_for_words_is_in_sight_on_every_screen() {
+async fn the_composer_is_visible_on_every_screen() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     for screen in SCREENS {
@@ -188,7 +188,7 @@ async fn on_a_phone_the_address_is_a_button_away() {
     assert!(!window.is_visible("#address").await);
     window.clicks("#unfold").await;
     assert!(window.is_visible("#address").await);
-    is_open_to_everybody(&window, "address unfolded").await;
+    is_accessible(&window, "address unfolded").await;
     window.looks("light", PHONE).await;
     window.fills("#address", "tea").await;
     window.clicks("#connect").await;
@@ -203,7 +203,7 @@ const MARK: &str = "(({ borderRadius, borderColor }) => [borderRadius, borderCol
     (getComputedStyle(document.getElementById('state'), '::before'))";
 
 #[tokio::test]
-async fn waiting_looks_unlike_open() {
+async fn waiting_looks_different_from_open() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with(LOADED_DICE, &server).await;

@@ -4,7 +4,7 @@ use crate::support::{Browser, LIGHT_DICE, LOADED_DICE, PATIENCE, Window, server,
 use fantoccini::key::Key;
 
 #[tokio::test]
-async fn a_browser_without_websocket_is_told_so() {
+async fn a_browser_without_websocket_shows_a_notice() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with("delete window.WebSocket", &server).await;
@@ -21,7 +21,7 @@ const OUTDATED: &str = "void document.head.append(Object.assign(
     document.createElement('script'), { src: document.querySelector('script[nomodule]').src }))";
 
 #[tokio::test]
-async fn a_browser_that_is_too_old_for_the_page_is_told_so() {
+async fn a_browser_that_is_too_old_for_the_page_shows_a_notice() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -34,7 +34,7 @@ async fn a_browser_that_is_too_old_for_the_page_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_browser_with_websocket_is_told_so() {
+async fn a_browser_with_websocket_shows_its_support() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -47,7 +47,7 @@ async fn a_browser_with_websocket_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_comes_back_by_itself_when_the_server_does() {
+async fn a_page_reconnects_by_itself_when_the_server_returns() {
     let Some(browser) = Browser::start().await else { return };
     let mut server = server();
     let address = server.listeners[0].to_string();
@@ -195,7 +195,7 @@ async fn a_server_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_lost_or_wrong_has_the_colour_of_warnings() {
+async fn losses_and_mistakes_have_the_color_of_warnings() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with(LOADED_DICE, &server).await;
@@ -220,7 +220,7 @@ async fn what_is_lost_or_wrong_has_the_colour_of_warnings() {
 }
 
 #[tokio::test]
-async fn who_waits_may_give_up() {
+async fn a_person_may_cancel_the_next_attempt() {
     let Some(browser) = Browser::start().await else { return };
     let mut server = server();
     let window = browser.opens_with(LOADED_DICE, &server).await;
@@ -236,7 +236,7 @@ async fn who_waits_may_give_up() {
 }
 
 #[tokio::test]
-async fn what_is_closed_by_hand_is_opened_by_hand() {
+async fn a_connection_closed_by_hand_is_opened_by_hand() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -257,7 +257,7 @@ async fn what_is_closed_by_hand_is_opened_by_hand() {
 }
 
 #[tokio::test]
-async fn a_window_says_goodbye_when_it_is_closed_or_leaves() {
+async fn a_window_sends_a_close_frame_when_it_is_closed_or_navigates() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     browser.joins(&server, "").await.closes().await;

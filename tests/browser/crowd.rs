@@ -46,7 +46,7 @@ const MOVED_BY_NOBODY: &str = "const [done] = arguments;
     log.scrollTop -= 500;";
 
 #[tokio::test]
-async fn the_log_follows_whatever_comes_at_once() {
+async fn the_log_follows_a_burst_of_messages() {
     let Some(browser) = Browser::start().await else { return };
     let server = server_with(&[("session.outbox_messages", MESSAGES)]);
     let window = browser.joins(&server, "").await;

@@ -3,7 +3,7 @@
 use crate::support::{Browser, server, within};
 
 #[tokio::test]
-async fn an_event_source_hears_what_is_said_with_the_place_to_resume_from() {
+async fn an_event_source_receives_messages_with_the_position_to_resume_from() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);

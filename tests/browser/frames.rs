@@ -59,7 +59,7 @@ fn expected(direction: &str, header: &str, mask: &str, length: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_frame_unfolds_to_its_bits_and_says_them_in_words() {
+async fn a_frame_unfolds_to_its_bits_with_their_names() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -79,7 +79,7 @@ async fn a_frame_unfolds_to_its_bits_and_says_them_in_words() {
 }
 
 #[tokio::test]
-async fn what_headers_cost_is_counted_against_requests() {
+async fn the_cost_of_headers_is_compared_with_that_of_requests() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;

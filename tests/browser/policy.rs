@@ -12,7 +12,7 @@ const INTRUSIONS: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn nothing_runs_or_loads_that_is_not_ours() {
+async fn only_scripts_and_files_of_the_server_run_and_load() {
     let Some(mut browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;

@@ -13,7 +13,7 @@ async fn press(window: &Window, button: &str) {
 }
 
 #[tokio::test]
-async fn who_was_cut_off_hears_what_it_missed_once_and_in_order() {
+async fn a_subscriber_that_reconnects_receives_missed_messages_once_and_in_order() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
@@ -45,7 +45,7 @@ async fn who_was_cut_off_hears_what_it_missed_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn the_listener_leaves_a_room_with_its_window() {
+async fn the_second_subscriber_leaves_a_room_with_its_window() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
@@ -61,7 +61,7 @@ async fn the_listener_leaves_a_room_with_its_window() {
 }
 
 #[tokio::test]
-async fn a_listener_whose_server_stands_still_notices_and_misses_nothing() {
+async fn a_subscriber_notices_a_server_that_stands_still_and_misses_nothing() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let anna = browser.joins(&server, "#tea").await;
@@ -87,7 +87,7 @@ const SAYS_AT_ONCE: &str = "const done = arguments[0];
     });";
 
 #[tokio::test]
-async fn a_program_in_a_page_may_speak_before_its_room_is_open() {
+async fn a_script_of_a_page_may_publish_before_its_room_is_open() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let anna = browser.joins(&server, "#tea").await;

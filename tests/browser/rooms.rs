@@ -3,7 +3,7 @@
 use crate::support::{Browser, proxy_below, server, server_with};
 
 #[tokio::test]
-async fn the_page_says_how_many_are_in_the_room() {
+async fn the_page_shows_the_number_of_clients_in_the_room() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let anna = browser.joins(&server, "#tea").await;
@@ -56,7 +56,7 @@ async fn another_address_leads_to_another_room() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_explained_and_nothing_is_lost() {
+async fn an_invalid_address_is_explained_and_the_connection_stays_open() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;

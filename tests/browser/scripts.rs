@@ -28,7 +28,7 @@ fn documented() -> BTreeMap<String, bool> {
 }
 
 #[tokio::test]
-async fn the_page_and_the_module_come_back_after_the_codes_of_the_documents() {
+async fn the_page_and_the_module_reconnect_after_the_codes_of_the_documents() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "#tea").await;
@@ -68,7 +68,7 @@ async fn server_that_closes_with(code: u16) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_page_that_a_server_sends_away_comes_back_unless_it_would_break_the_same_rule_again() {
+async fn a_page_whose_connection_is_closed_reconnects_unless_it_would_break_the_same_rule_again() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     for (code, comes_back) in [(1000, true), (1014, true), (4321, true), (1003, false), (1008, false)] {

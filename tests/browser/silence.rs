@@ -37,7 +37,7 @@ async fn a_room_of_its_own_is_not_greeted() {
 }
 
 #[tokio::test]
-async fn where_only_who_has_a_key_may_speak_everybody_may_listen() {
+async fn a_room_that_requires_a_key_for_publishing_delivers_without_one() {
     let Some(browser) = Browser::start().await else { return };
     let server = server_with(&[("publish.anyone", false)]);
     let window = browser.opens(&server, "").await;

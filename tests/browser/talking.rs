@@ -41,7 +41,7 @@ async fn happens_once(server: &Server) {
 }
 
 #[tokio::test]
-async fn what_one_window_says_the_other_hears() {
+async fn a_message_of_one_window_is_delivered_to_the_other() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
@@ -112,7 +112,7 @@ async fn markup_in_the_greeting_is_text() {
 }
 
 #[tokio::test]
-async fn who_reads_further_up_is_not_disturbed_and_told_how_much_is_new() {
+async fn a_reader_further_up_is_not_disturbed_and_sees_the_number_of_new_lines() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
@@ -168,7 +168,7 @@ async fn the_enter_that_ends_a_composition_does_not_send() {
 }
 
 #[tokio::test]
-async fn what_is_sent_and_what_is_received_look_unlike() {
+async fn sent_and_received_messages_look_different() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -179,7 +179,7 @@ async fn what_is_sent_and_what_is_received_look_unlike() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_before_it_is_meant() {
+async fn an_empty_or_large_message_is_sent_only_after_confirmation() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;

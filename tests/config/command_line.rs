@@ -17,7 +17,7 @@ fn check_reads_the_named_file_or_the_usual_one_or_none() {
 }
 
 #[test]
-fn files_of_another_project_are_not_obeyed() {
+fn files_of_another_project_are_not_read() {
     let operator = Operator::new()
         .writes("config/default.toml", "workers = 2")
         .writes("config.toml", "workers = 3")
@@ -68,7 +68,7 @@ fn listen_of_the_command_line_wins_over_file_and_variable() {
 }
 
 #[test]
-fn an_address_of_the_command_line_that_is_none_ends_with_2() {
+fn an_invalid_address_of_the_command_line_ends_with_2() {
     for wrong in
         ["localhost:3000", "127.0.0.1", "8080", ":8080", "::1:8080", "127.0.0.1:99999", "", "127.0.0.1:1,x"]
     {
@@ -85,7 +85,7 @@ fn an_address_of_the_command_line_that_is_none_ends_with_2() {
 }
 
 #[test]
-fn an_address_of_the_command_line_that_breaks_a_rule_is_told_by_the_name_of_the_option() {
+fn an_address_of_the_command_line_that_breaks_a_rule_is_reported_under_the_name_of_the_option() {
     for (arguments, told) in [
         (
             ["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:1"],
@@ -112,7 +112,7 @@ fn listen_is_refused_for_commands_that_do_not() {
 }
 
 #[test]
-fn what_check_prints_loads_again_to_the_same() {
+fn the_output_of_check_loads_to_the_same_settings() {
     let written =
         "listen = [\"127.0.0.1:1\"]\n[rooms]\ngreeting = \"a \\\"b\\\"\\n # ü\"\n[shutdown]\ndrain = \"90s\"";
     let first = Operator::with_file(written).checks();
@@ -145,7 +145,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 }
 
 #[test]
-fn what_cannot_be_printed_is_told() {
+fn a_failure_to_print_is_reported() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let answer = Operator::new().runs_into(full, &["defaults"]);
     assert_eq!(answer.code, Some(1));

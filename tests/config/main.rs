@@ -2,7 +2,7 @@
 
 mod support; // a directory with files, a command to run in it
 
-mod colours; // for people only
+mod colors; // for people only
 mod command_line; // what can be asked for, and how it ends
 mod environment; // variables over files
 mod misspellings; // which name was meant

@@ -3,7 +3,7 @@
 use crate::support::Operator;
 
 #[test]
-fn every_mistake_is_told_with_its_place_its_key_and_the_remedy() {
+fn every_mistake_is_reported_with_its_place_its_key_and_the_remedy() {
     for (text, told) in [
         ("wrokers = 3", "1: unknown key wrokers; did you mean workers?"),
         ("[log]\n[sesion]", "2: unknown section [sesion]; did you mean [session]?"),
@@ -70,7 +70,7 @@ fn every_mistake_is_told_with_its_place_its_key_and_the_remedy() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
     let operator =
         Operator::with_file("workers = -1\n[session]\npng_after = 1\nclose_within = 5s\n[log]\nlevel = 1")
             .sets("WORLDCAST_LOGS", "1")
@@ -92,7 +92,7 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn values_that_cannot_work_together_are_refused_with_the_origin_of_both() {
+fn values_that_cannot_work_together_are_refused_with_the_source_of_both() {
     let operator = Operator::with_file("[session]\noutbox_bytes = \"65549B\"");
     assert_eq!(
         operator.is_told(),
@@ -114,7 +114,7 @@ fn values_that_cannot_work_together_are_refused_with_the_origin_of_both() {
 }
 
 #[test]
-fn every_wrong_element_of_a_list_is_told() {
+fn every_wrong_element_of_a_list_is_reported() {
     let said = Operator::with_file("listen = [\"a:1\",\n\"127.0.0.1:1\",\n\"b:1\"]").is_told();
     assert!(said.contains("worldcast.toml:1: listen = \"a:1\": expected an IP address"), "{said}");
     assert!(said.contains("worldcast.toml:3: listen = \"b:1\": expected an IP address"), "{said}");
@@ -122,7 +122,7 @@ fn every_wrong_element_of_a_list_is_told() {
 }
 
 #[test]
-fn what_stands_on_a_line_that_is_not_toml_is_told_once() {
+fn a_line_that_is_not_toml_is_reported_once() {
     let said = Operator::with_file("listen = [\"127.0.0.1:1\"\nworkers = 3\n").is_told();
     assert!(
         said.starts_with("worldcast: worldcast.toml:2: not TOML: the list above has no ] at its end"),
@@ -167,7 +167,7 @@ fn no_message_shows_a_password() {
 }
 
 #[test]
-fn a_long_value_is_told_in_one_line() {
+fn a_long_value_is_reported_in_one_line() {
     let said = Operator::with_file(&format!("workers = [\n{}]", "1,\n".repeat(1000))).is_told();
     assert_eq!(said, "worldcast: worldcast.toml:1: workers = […: expected a whole number, 0 or more\n");
     let said = Operator::with_file(&format!("[rooms]\ndefault = \"{}\"", "x".repeat(1000))).is_told();

@@ -32,7 +32,7 @@ fn every_shipped_file_loads() {
 }
 
 #[test]
-fn the_file_for_a_server_says_only_what_differs() {
+fn the_file_for_a_server_has_only_values_that_differ() {
     let text = include_str!("../../config/production.toml");
     let printed = Operator::with_file(text).checks();
     let server = text.parse().unwrap();

@@ -21,7 +21,7 @@ fn expected(status: &str, retry_after: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn one_client_more_than_limits_connections_is_refused_until_somebody_leaves() {
+async fn a_client_beyond_limits_connections_is_refused_until_another_leaves() {
     let server = start("limits.connections", "2");
     let first = Client::joins(&server, "/").await;
     let mut second = Client::joins(&server, "/websocket/news").await;

@@ -36,7 +36,7 @@ async fn talk(server: &Server, room: &str, messages: usize) -> Client {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_cut_off_within_stalled_write_and_nothing_of_it_stays() {
+async fn a_client_that_reads_nothing_is_aborted_within_stalled_write_and_its_memory_is_freed() {
     let server = start(&[("session.outbox_bytes", "1MiB")]);
     server.warms_up().await;
     let before = server.descriptors().len();
@@ -72,7 +72,7 @@ async fn a_client_whose_outbox_is_full_holds_nothing_from_then_on() {
 }
 
 #[tokio::test]
-async fn all_outboxes_together_hold_no_more_than_their_bound_and_who_reads_notices_nothing() {
+async fn all_outboxes_together_stay_within_their_bound_and_delay_no_reading_client() {
     const TOTAL: u64 = 4 << 20;
     const BEGUN: u64 = 64 << 10; // what each may still hold of the turn that was being written
     let server = start(&[("session.outbox_bytes", "1MiB"), ("limits.outbox_bytes_total", "4MiB")]);
@@ -101,7 +101,7 @@ async fn all_outboxes_together_hold_no_more_than_their_bound_and_who_reads_notic
 }
 
 #[tokio::test]
-async fn the_memory_of_deaf_clients_is_used_again() {
+async fn the_memory_of_clients_that_do_not_read_is_used_again() {
     let server = start(&[("session.outbox_bytes", "1MiB")]);
     let mut memory = Vec::new();
     for round in 0..4 {

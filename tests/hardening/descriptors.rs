@@ -42,7 +42,7 @@ async fn come_in(server: &Server, number: usize) -> Vec<TcpStream> {
 }
 
 #[tokio::test]
-async fn too_few_descriptors_are_a_warning_only_for_a_limit_that_somebody_chose() {
+async fn too_few_descriptors_are_a_warning_only_for_a_configured_limit() {
     let told = |server: &Server| {
         let text = server.log.text();
         let line = text.lines().find(|line| line.contains("limits.connections")).map(str::to_owned);
@@ -60,7 +60,7 @@ async fn too_few_descriptors_are_a_warning_only_for_a_limit_that_somebody_chose(
 }
 
 #[tokio::test]
-async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
+async fn accepting_pauses_without_descriptors_and_continues_when_clients_leave() {
     let server = start("static");
     let complaints = || server.log.count("Too many open files");
     let remedy = "raise their hard limit";
@@ -87,7 +87,7 @@ async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
 }
 
 #[tokio::test]
-async fn a_connection_that_waits_idly_for_another_request_gives_way_to_who_comes() {
+async fn an_idle_connection_gives_its_descriptor_to_a_new_client() {
     let server = start("static");
     let mut idle = Vec::new();
     for _ in 0..PLACES {
@@ -105,7 +105,7 @@ async fn a_connection_that_waits_idly_for_another_request_gives_way_to_who_comes
 }
 
 #[tokio::test]
-async fn operators_and_files_are_served_when_clients_have_all_places() {
+async fn operators_and_files_are_served_while_clients_hold_all_their_descriptors() {
     let page = tempfile::tempdir().expect("a directory");
     fs::write(page.path().join("index.html"), "the page of this directory").expect("a file");
     let server = start(page.path().to_str().expect("text"));
@@ -128,7 +128,7 @@ async fn operators_and_files_are_served_when_clients_have_all_places() {
 }
 
 #[tokio::test]
-async fn files_that_nobody_takes_leave_operators_their_descriptors() {
+async fn files_whose_clients_do_not_read_leave_operators_their_descriptors() {
     const LARGE: u64 = 256 << 20;
     let page = tempfile::tempdir().expect("a directory");
     fs::File::create(page.path().join("large")).and_then(|file| file.set_len(LARGE)).expect("a file");

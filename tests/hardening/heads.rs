@@ -46,7 +46,7 @@ async fn stays(server: &Server, opening: &str, rest: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn who_dawdles_over_a_request_is_cut_off_at_handshake_within() {
+async fn a_slow_request_ends_at_handshake_within() {
     let server = start();
     let endless = "Dawdling: yes\r\n".repeat(20);
     let upgrade = "GET /websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n";
@@ -59,7 +59,7 @@ async fn who_dawdles_over_a_request_is_cut_off_at_handshake_within() {
 }
 
 #[tokio::test]
-async fn who_dawdles_over_a_second_request_or_a_body_is_cut_off_too() {
+async fn a_slow_second_request_or_body_ends_too() {
     let server = start();
     let endless = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}", "Dawdling: yes\r\n".repeat(20));
     let first = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 #[tokio::test]
-async fn a_reader_of_the_log_who_stalls_stops_nobody() {
+async fn a_stalled_reader_of_the_log_stops_no_client() {
     let server = Launch::with(&[("log.lines_per_second", "0")]).log_unread().start();
     let mut client = Client::joins(&server, "/").await;
     let mut neighbour = Client::joins(&server, "/").await;

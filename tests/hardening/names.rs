@@ -29,7 +29,7 @@ async fn asked_as(server: &Server, host: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_listener_for_the_network_answers_to_no_name_that_was_made_to_point_to_it() {
+async fn a_listener_for_the_network_refuses_names_that_were_changed_to_resolve_to_it() {
     let server = Launch::with(&[("listen", "0.0.0.0:0,127.0.0.1:0")]).start();
     for own in ["localhost", "192.0.2.1:8080", "[::1]:3000", "box", "box.local:8080"] {
         assert_eq!(asked_as(&server, own).await, 200, "{own}");

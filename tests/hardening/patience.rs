@@ -143,7 +143,7 @@ async fn is_not_held_by<F: Future<Output = ()> + Send + 'static>(client: fn(Sock
 }
 
 #[tokio::test]
-async fn slow_clients_that_come_back_again_and_again_do_not_hold_a_room() {
+async fn slow_clients_that_reconnect_again_and_again_do_not_hold_a_room() {
     is_not_held_by(comes_again_and_again).await;
 }
 

@@ -55,7 +55,7 @@ async fn posts(server: &Server, last: u8, bytes: usize, headers: &str) -> (u16, 
 }
 
 #[tokio::test]
-async fn bodies_that_never_come_delay_nobody() {
+async fn bodies_that_never_arrive_delay_no_other_client() {
     let server = Launch::with::<&str>(&[]).start();
     let mut attack = Vec::new();
     for _ in 0..40 {
@@ -83,7 +83,7 @@ async fn bodies_that_stand_still_hold_no_more_than_the_share_of_their_address() 
 }
 
 #[tokio::test]
-async fn who_shows_a_key_publishes_while_others_hold_all_that_they_may() {
+async fn a_client_with_a_key_publishes_while_others_hold_their_whole_share() {
     let server = Launch::with(&[("limits.body_bytes", "1MiB"), ("publish.keys", KEY)]).start();
     let mut attack = Vec::new();
     for last in 1..=60 {
@@ -119,7 +119,7 @@ async fn reads_nothing(server: &Server, last: u8) -> (TcpStream, String) {
 }
 
 #[tokio::test]
-async fn who_reads_history_slowly_costs_one_piece_and_keeps_nobody_from_it() {
+async fn a_slow_reader_of_a_history_costs_one_piece_and_delays_no_other_reader() {
     let server = Launch::with(&[("session.send_buffer", "16KiB")]).start();
     remembers_much(&server).await;
     assert_eq!(asks(&server, 1, HISTORY.to_owned()).await.0, 200);
@@ -183,7 +183,7 @@ async fn offset(server: &Server, room: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn an_order_is_not_said_twice_however_many_keys_another_uses() {
+async fn a_request_is_not_published_twice_however_many_keys_another_client_uses() {
     let server = Launch::with(&[("publish.retries", "100")]).start();
     assert_eq!(orders(&server, 1, "orders", "order-1").await, 201);
     let mut statuses = Vec::new();
@@ -197,7 +197,7 @@ async fn an_order_is_not_said_twice_however_many_keys_another_uses() {
 }
 
 #[tokio::test]
-async fn who_fills_rooms_makes_no_other_room_forget() {
+async fn a_client_that_fills_rooms_makes_no_other_room_forget() {
     let server = Launch::with(&[("limits.history_bytes_total", "2MiB")]).start();
     assert_eq!(orders(&server, 1, "quiet", "order").await, 201);
     for number in 0..80 {
@@ -214,7 +214,7 @@ async fn who_fills_rooms_makes_no_other_room_forget() {
 }
 
 #[tokio::test]
-async fn who_opens_rooms_without_end_ends_no_room_of_another() {
+async fn a_client_that_opens_rooms_without_end_ends_no_room_of_another() {
     let server = Launch::with(&[("limits.rooms", "20")]).start();
     for room in ["quiet", "quieter"] {
         assert_eq!(orders(&server, 1, room, "order").await, 201);

@@ -9,7 +9,7 @@ use crate::{
 const OWN: usize = 4;
 
 #[tokio::test]
-async fn threads_have_equally_many_connections_whoever_leaves() {
+async fn threads_stay_balanced_after_clients_leave() {
     let server = Launch::with(&[("workers", "2")]).start();
     let watched = || server.watched().iter().sum::<usize>();
     let mut clients = Vec::new();

@@ -82,7 +82,7 @@ async fn stays(mut client: Client) -> Client {
 }
 
 #[tokio::test]
-async fn nobody_is_sent_away_for_a_time_in_which_the_process_stood_still() {
+async fn no_session_is_closed_for_a_time_in_which_the_process_stood_still() {
     let server = start("10s");
     let mut idle = Vec::new();
     for _ in 0..50 {
@@ -116,7 +116,7 @@ async fn nobody_is_sent_away_for_a_time_in_which_the_process_stood_still() {
 }
 
 #[tokio::test]
-async fn who_is_silent_is_still_pinged_and_sent_away_after_a_standstill() {
+async fn a_silent_client_is_pinged_and_closed_after_a_standstill() {
     let server = start("10s");
     let mut mute = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     mute.write_all(handshake("/", "").as_bytes()).await.expect("a connection");
@@ -135,7 +135,7 @@ async fn who_is_silent_is_still_pinged_and_sent_away_after_a_standstill() {
 }
 
 #[tokio::test]
-async fn a_drain_is_as_long_as_it_was_to_be_when_the_process_stands_still_in_it() {
+async fn a_drain_keeps_its_length_when_the_process_stands_still() {
     let mut server = start("3s");
     let clients = join_all((0..40).map(|_| Client::joins(&server, "/"))).await;
     let ends = clients.into_iter().map(|client| {
@@ -167,7 +167,7 @@ async fn comes_to_drain(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_in_a_standstill_is_answered_and_the_rest_of_one_is_waited_for() {
+async fn a_request_that_arrives_in_a_standstill_is_answered_and_an_incomplete_one_gets_more_time() {
     let server = Launch::with(&[("workers", "1"), ("session.handshake_within", "2s")]).start();
     let request = handshake("/", "");
     let (begun, rest) = request.split_at(30);

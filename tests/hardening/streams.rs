@@ -45,7 +45,7 @@ fn start(settings: &[(&str, &str)]) -> Server {
 }
 
 #[tokio::test]
-async fn listeners_that_do_not_read_hold_no_more_than_all_outboxes_may() {
+async fn event_streams_that_are_not_read_hold_no_more_than_the_bound_of_all_outboxes() {
     const TOTAL: usize = 16 * MIB;
     let server = start(&[("limits.outbox_bytes_total", "16MiB"), ("session.stalled_write", "3s")]);
     server.warms_up().await;
@@ -66,7 +66,7 @@ async fn listeners_that_do_not_read_hold_no_more_than_all_outboxes_may() {
 }
 
 #[tokio::test]
-async fn a_listener_that_reads_slowly_is_not_stalled() {
+async fn a_slow_reader_of_an_event_stream_is_not_stalled() {
     let server = start(&[("session.stalled_write", "3s"), ("history.messages", "15")]);
     remembers_lines(&server, "news").await;
     let mut slow = TcpStream::connect(server.listeners[0]).await.expect("a connection"); // with a window as clients have
@@ -85,7 +85,7 @@ async fn a_listener_that_reads_slowly_is_not_stalled() {
 }
 
 #[tokio::test]
-async fn a_response_that_is_taken_too_slowly_is_cut_off() {
+async fn a_response_that_is_read_too_slowly_is_cut() {
     let page = tempfile::tempdir().expect("a directory");
     File::create(page.path().join("large")).and_then(|file| file.set_len(64 << 20)).expect("a file");
     let directory = page.path().to_str().expect("text");

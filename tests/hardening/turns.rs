@@ -63,7 +63,7 @@ async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
 }
 
 #[tokio::test]
-async fn who_lists_many_rooms_without_end_keeps_nobody_from_hearing() {
+async fn a_client_that_lists_many_rooms_without_end_delays_no_delivery() {
     const ROOMS: usize = 5_000;
     let server = start();
     let address = server.listeners[0];
@@ -87,7 +87,7 @@ async fn who_lists_many_rooms_without_end_keeps_nobody_from_hearing() {
 }
 
 #[tokio::test]
-async fn who_comes_back_again_and_again_for_a_long_history_keeps_nobody_else_waiting() {
+async fn a_client_that_requests_a_long_history_again_and_again_delays_no_other() {
     for (path, headers) in [
         ("/websocket/busy?last=256", ""),
         ("/websocket/busy?last=256", "Sec-WebSocket-Protocol: worldcast.v1\r\n"),

@@ -5,7 +5,7 @@ use actix_web::rt::spawn;
 use futures_util::future::join_all;
 
 #[actix_web::test]
-async fn the_first_thing_a_client_hears_is_world() {
+async fn the_first_message_of_a_client_is_world() {
     let server = TestServer::start().await;
     let mut anna = server.connect("/").await;
 
@@ -13,7 +13,7 @@ async fn the_first_thing_a_client_hears_is_world() {
 }
 
 #[actix_web::test]
-async fn what_one_client_says_every_client_of_the_room_hears() {
+async fn a_message_of_one_client_is_delivered_to_every_client_of_the_room() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let mut bert = server.join("news").await;
@@ -25,7 +25,7 @@ async fn what_one_client_says_every_client_of_the_room_hears() {
 }
 
 #[actix_web::test]
-async fn fifty_clients_hear_a_thousand_messages_of_ten_speakers_in_one_order() {
+async fn fifty_clients_receive_a_thousand_messages_of_ten_publishers_in_one_order() {
     let server = TestServer::start().await;
     let mut clients = server.join_many("news", 50).await;
 
@@ -49,7 +49,7 @@ async fn fifty_clients_hear_a_thousand_messages_of_ten_speakers_in_one_order() {
 }
 
 #[actix_web::test]
-async fn who_comes_while_others_talk_misses_and_doubles_nothing() {
+async fn a_client_that_joins_while_others_publish_misses_and_doubles_no_message() {
     let server = TestServer::start().await;
     let mut speaker = server.join("news").await;
     let talk = spawn(async move {
@@ -78,7 +78,7 @@ async fn hears_without_a_gap(newcomer: &mut Client) {
 }
 
 #[actix_web::test]
-async fn who_leaves_while_others_talk_takes_nobody_along() {
+async fn a_client_that_leaves_while_others_publish_ends_no_other_session() {
     let server = TestServer::start().await;
     let everybody = server.join_many("news", 45).await.into_iter().enumerate();
     let (staying, leaving): (Vec<_>, Vec<_>) = everybody.partition(|(at, _)| at % 9 == 8);
@@ -97,7 +97,7 @@ async fn who_leaves_while_others_talk_takes_nobody_along() {
 }
 
 #[actix_web::test]
-async fn without_echo_the_speaker_alone_is_left_out() {
+async fn without_echo_only_the_publisher_is_excluded() {
     let server = TestServer::with(|settings| settings.rooms.echo = false).await;
     let mut anna = server.join("news").await;
     let mut bert = server.join("news").await;
@@ -109,7 +109,7 @@ async fn without_echo_the_speaker_alone_is_left_out() {
 }
 
 #[actix_web::test]
-async fn a_client_decides_for_itself_whether_it_hears_itself() {
+async fn each_client_chooses_its_own_echo() {
     for (setting, wish, hears_itself) in [(true, "false", false), (false, "true", true)] {
         let server = TestServer::with(|settings| settings.rooms.echo = setting).await;
         let mut anna = server.connect(&format!("/websocket/news?echo={wish}")).await;
@@ -125,7 +125,7 @@ async fn a_client_decides_for_itself_whether_it_hears_itself() {
 }
 
 #[actix_web::test]
-async fn many_who_do_not_hear_themselves_hear_all_others_in_one_order() {
+async fn many_clients_without_echo_receive_all_others_in_one_order() {
     let server = TestServer::with(|settings| settings.rooms.echo = false).await;
     let mut clients = server.join_many("news", 10).await;
     let mut listener = server.join("news").await;

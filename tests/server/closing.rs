@@ -6,7 +6,7 @@ use tungstenite::Message;
 use worldcast::config::ByteSize;
 
 #[actix_web::test]
-async fn a_goodbye_is_answered_with_its_own_code() {
+async fn a_close_frame_is_answered_with_its_own_code() {
     let server = TestServer::start().await;
     for code in [1000, 1001, 3000, 4999] {
         assert_eq!(server.join("news").await.closes(code).await, End::Code(code));
@@ -14,7 +14,7 @@ async fn a_goodbye_is_answered_with_its_own_code() {
 }
 
 #[actix_web::test]
-async fn a_goodbye_without_a_code_is_answered_without_a_code() {
+async fn a_close_frame_without_a_code_is_answered_without_a_code() {
     let server = TestServer::start().await;
     let mut anna = server.join_raw("news").await;
 
@@ -23,7 +23,7 @@ async fn a_goodbye_without_a_code_is_answered_without_a_code() {
 }
 
 #[actix_web::test]
-async fn a_goodbye_is_answered_once() {
+async fn a_close_frame_is_answered_once() {
     let server = TestServer::start().await;
     let mut anna = server.join_raw("news").await;
 
@@ -32,7 +32,7 @@ async fn a_goodbye_is_answered_once() {
 }
 
 #[actix_web::test]
-async fn a_goodbye_is_answered_behind_everything_that_was_said_before() {
+async fn a_close_frame_is_answered_after_all_earlier_messages() {
     let server = TestServer::start().await;
     for last in [frame(0x88, b"\x03\xe8"), frame(0x83, b"")] {
         let mut anna = server.join_raw("news").await;
@@ -120,7 +120,7 @@ async fn the_code_arrives_although_the_client_keeps_sending() {
 }
 
 #[actix_web::test]
-async fn what_was_said_before_a_goodbye_is_heard_and_nothing_after_it() {
+async fn messages_before_a_close_frame_are_delivered_and_none_after_it() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     let mut anna = server.join_raw("news").await;
@@ -135,7 +135,7 @@ async fn what_was_said_before_a_goodbye_is_heard_and_nothing_after_it() {
 }
 
 #[actix_web::test]
-async fn what_was_said_before_the_connection_ended_is_heard() {
+async fn messages_before_the_end_of_the_connection_are_delivered() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     for number in 0..20 {
@@ -160,7 +160,7 @@ async fn a_broken_rule_ends_one_session_and_no_other() {
 }
 
 #[actix_web::test]
-async fn a_client_that_does_not_answer_a_goodbye_is_cut_off() {
+async fn a_client_that_does_not_answer_a_close_frame_is_aborted() {
     let server =
         TestServer::with(|settings| settings.session.close_within = Duration::from_millis(100)).await;
     let mut anna = server.join_raw("news").await;

@@ -44,7 +44,7 @@ pub async fn end_of(mut child: Child) -> (Option<i32>, String) {
 }
 
 #[actix_web::test]
-async fn every_line_goes_into_the_room_and_then_the_pipe_ends() {
+async fn every_line_is_published_and_then_the_pipe_ends() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let mut pipe = worldcast("pipe", server.address(), &[]);
@@ -77,7 +77,7 @@ async fn a_pipe_whose_connection_is_cut_loses_and_doubles_nothing() {
 }
 
 #[actix_web::test]
-async fn a_listener_prints_what_is_said_until_nobody_reads_it() {
+async fn listen_prints_messages_until_its_reader_is_gone() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     anna.says("before").await;
@@ -102,7 +102,7 @@ async fn a_listener_prints_what_is_said_until_nobody_reads_it() {
 }
 
 #[actix_web::test]
-async fn a_listener_whose_connection_is_cut_misses_and_doubles_nothing() {
+async fn a_listen_whose_connection_is_cut_misses_and_doubles_nothing() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let proxy = proxy_that_cuts(server.address(), Duration::from_millis(5)..Duration::from_millis(30)).await;
@@ -122,7 +122,7 @@ async fn a_listener_whose_connection_is_cut_misses_and_doubles_nothing() {
 }
 
 #[actix_web::test]
-async fn whoever_may_not_publish_is_told_with_exit_code_1() {
+async fn a_pipe_without_a_required_key_ends_with_1() {
     let server = TestServer::with(|settings| {
         settings.publish.anyone = false;
         settings.publish.keys = vec!["a-key-that-nobody-guesses".into()];
@@ -152,7 +152,7 @@ async fn a_server_that_cannot_be_reached_is_exit_code_3() {
 }
 
 #[actix_web::test]
-async fn a_pipe_into_a_room_that_takes_less_reads_less() {
+async fn a_pipe_reads_no_faster_than_its_room_accepts() {
     let server = TestServer::with(|settings| settings.session.messages_per_second = 50).await;
     let mut pipe = worldcast("pipe", server.address(), &[]);
     let mut input = pipe.stdin.take().unwrap();
@@ -180,7 +180,7 @@ async fn is_told(child: &mut Child) -> String {
 }
 
 #[actix_web::test]
-async fn what_is_tried_is_said_at_once_and_patience_is_kept() {
+async fn attempts_are_reported_at_once_and_end_after_patience() {
     let (silent, mute) = (Fake::that_never_answers().await, Fake::that_is_mute().await);
     let servers =
         [(nowhere(), "IO error"), (silent.address, "no answer yet"), (mute.address, "no answer yet")];
@@ -206,7 +206,7 @@ async fn what_is_tried_is_said_at_once_and_patience_is_kept() {
 }
 
 #[actix_web::test]
-async fn who_is_sent_away_right_behind_the_handshake_comes_back_more_and_more_slowly() {
+async fn a_client_that_is_closed_right_after_the_handshake_reconnects_more_and_more_slowly() {
     for code in [1001, 1011, 1012, 1013, 1000, 4000] {
         let full = Fake::that_closes_with(code).await;
         let children =
@@ -225,7 +225,7 @@ async fn who_is_sent_away_right_behind_the_handshake_comes_back_more_and_more_sl
 }
 
 #[actix_web::test]
-async fn a_refusal_that_would_be_repeated_is_told_once() {
+async fn a_refusal_that_would_be_repeated_is_reported_once() {
     let strict = Fake::that_closes_with(1008).await;
     let (code, told) = end_of(worldcast("listen", strict.address, &[])).await;
     assert_eq!((code, told.as_str()), (Some(1), "worldcast: the server refuses: not\\u{1b}[2J today\n"));
@@ -256,7 +256,7 @@ async fn a_path_that_falls_silent_is_noticed_and_nothing_is_missed() {
 }
 
 #[actix_web::test]
-async fn an_endless_line_is_refused_behind_all_that_came_before_it() {
+async fn an_endless_line_is_refused_after_all_earlier_lines() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let mut pipe = worldcast("pipe", server.address(), &[]);
@@ -280,7 +280,7 @@ async fn an_endless_line_is_refused_behind_all_that_came_before_it() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_written_is_a_failure() {
+async fn output_that_cannot_be_written_is_a_failure() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     anna.says("hello").await;
@@ -293,7 +293,7 @@ async fn what_cannot_be_written_is_a_failure() {
 }
 
 #[actix_web::test]
-async fn a_listener_ends_with_its_reader_even_if_nothing_is_said() {
+async fn a_listen_ends_with_its_reader_even_without_messages() {
     let server = TestServer::start().await;
     let in_a_room = worldcast("listen", server.address(), &[]);
     server.comes_to("news", 1).await;
@@ -360,7 +360,7 @@ async fn mistakes_of_the_command_line_are_exit_code_2_and_nothing_is_tried() {
 }
 
 #[actix_web::test]
-async fn whatever_others_say_a_terminal_shows_it_and_does_not_obey() {
+async fn messages_of_others_are_shown_on_a_terminal_and_not_obeyed() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let (mut screen, terminal) = terminal();

@@ -50,7 +50,7 @@ fn inflated(deflated: &[u8]) -> String {
 }
 
 #[actix_web::test]
-async fn compression_is_agreed_on_with_whoever_offers_it() {
+async fn compression_is_negotiated_with_every_client_that_offers_it() {
     let browser = "permessage-deflate; client_max_window_bits";
     assert_eq!(offered(&[browser]).await.header("sec-websocket-extensions"), AGREED);
     let several = ["x-unknown", "permessage-deflate; server_max_window_bits=13, permessage-deflate"];
@@ -84,7 +84,7 @@ async fn an_operator_can_do_without_compression() {
 }
 
 #[actix_web::test]
-async fn a_room_hears_the_same_with_compression_and_without() {
+async fn messages_are_the_same_with_compression_and_without() {
     let server = TestServer::start().await;
     let mut wide = join_compressed(&server, "").await;
     let mut narrow = join_compressed(&server, "; server_max_window_bits=9").await;
@@ -123,7 +123,7 @@ async fn a_bomb_is_refused_for_its_size() {
 }
 
 #[actix_web::test]
-async fn what_is_no_deflate_stream_is_refused() {
+async fn data_that_is_no_deflate_stream_is_refused() {
     let server = TestServer::start().await;
     let mut anna = join_compressed(&server, "").await;
 

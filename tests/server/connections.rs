@@ -35,7 +35,7 @@ async fn one_connection_takes_one_request_after_the_other() {
 }
 
 #[actix_web::test]
-async fn requests_that_come_at_once_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let server = TestServer::start().await;
     let get = |path: &str| request(&format!("GET {path}"), "");
     let post = request("POST /rooms/news/messages", "Transfer-Encoding: chunked\r\n") + "1\r\nx\r\n0\r\n\r\n";
@@ -74,7 +74,7 @@ async fn a_request_whose_body_is_not_read_is_the_last_of_its_connection() {
 }
 
 #[actix_web::test]
-async fn an_upgrade_that_is_not_ours_is_not_asked_for() {
+async fn an_upgrade_to_another_protocol_is_ignored() {
     let server = TestServer::start().await;
     let h2c =
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n";
@@ -178,7 +178,7 @@ async fn a_target_in_absolute_form_names_the_host() {
 }
 
 #[actix_web::test]
-async fn a_client_that_waits_to_be_told_to_go_on_is_told() {
+async fn a_client_that_expects_100_continue_receives_it() {
     let server = TestServer::start().await;
     let mut raw = Raw::connect(server.address()).await;
     raw.sends(request("POST /rooms/news/messages", "Content-Length: 1\r\nExpect: 100-continue\r\n")).await;
@@ -221,7 +221,7 @@ async fn an_idle_connection_does_not_delay_the_end_of_the_server() {
 }
 
 #[actix_web::test]
-async fn a_listener_that_leaves_with_a_fin_gives_its_place_back() {
+async fn an_event_stream_that_ends_with_a_fin_frees_its_connection() {
     let server = TestServer::with(|settings| settings.limits.connections = 2).await;
     for _ in 0..20 {
         let anna = Events::connect(server.address(), "/rooms/news/events", "").await;

@@ -41,7 +41,7 @@ async fn five_thousand_rooms_of_two() {
 }
 
 #[actix_web::test]
-async fn whoever_would_begin_one_room_too_many_is_sent_away_and_may_come_back() {
+async fn a_client_whose_room_would_exceed_limits_rooms_is_closed_and_may_reconnect() {
     let server = TestServer::with(|settings| settings.limits.rooms = 1).await;
     let anna = server.join("news").await;
     server.join("news").await.closes(1000).await; // a room that exists takes everybody

@@ -17,7 +17,7 @@ fn feed(settings: &mut Settings) {
 }
 
 #[actix_web::test]
-async fn in_a_feed_only_who_shows_a_key_publishes() {
+async fn in_a_feed_only_a_client_with_a_key_publishes() {
     let server = TestServer::with(feed).await;
     let mut anna = server.join("news").await;
     let post = || Http::post(server.address(), "/rooms/news/messages").text("hello");

@@ -46,7 +46,7 @@ async fn small_buffers(server: &TestServer, count: usize) -> Vec<Client> {
 }
 
 #[actix_web::test]
-async fn who_speaks_faster_than_others_hear_waits_for_them() {
+async fn a_publisher_that_is_faster_than_its_room_waits_for_the_members() {
     let server = TestServer::with(|settings| settings.rooms.patience = Duration::from_secs(3600)).await;
     let mut hearers = small_buffers(&server, 3).await;
 
@@ -60,7 +60,7 @@ async fn who_speaks_faster_than_others_hear_waits_for_them() {
 }
 
 #[actix_web::test]
-async fn who_never_hears_is_not_waited_for_long() {
+async fn a_client_that_never_reads_is_not_waited_for_long() {
     let server = TestServer::with(|settings| {
         settings.rooms.patience = Duration::from_millis(10);
         settings.session.close_within = Duration::from_millis(10);
@@ -112,7 +112,7 @@ async fn reads_slowly(socket: &mut TcpStream, bytes_per_second: usize, how_long:
 }
 
 #[actix_web::test]
-async fn who_is_always_a_little_behind_is_not_waited_for_for_ever() {
+async fn a_client_that_always_lags_a_little_is_not_waited_for_for_ever() {
     let server = TestServer::with(|settings| settings.session.send_buffer = ByteSize::from_kib(16)).await;
     let slow = Raw::connect(server.address()).await;
     slow.has_a_small_buffer();
@@ -125,7 +125,7 @@ async fn who_is_always_a_little_behind_is_not_waited_for_for_ever() {
 }
 
 #[actix_web::test]
-async fn who_takes_what_is_promised_is_never_sent_away() {
+async fn a_client_that_reads_at_the_promised_rate_is_never_closed() {
     let server = TestServer::with(small_outboxes).await;
     let slow = Raw::connect(server.address()).await;
     slow.has_a_small_buffer();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use worldcast::config::ByteSize;
 
 #[actix_web::test]
-async fn who_asks_for_the_last_messages_hears_them_first() {
+async fn the_last_messages_are_delivered_first_where_requested() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     for number in 1..=5 {
@@ -22,7 +22,7 @@ async fn who_asks_for_the_last_messages_hears_them_first() {
 }
 
 #[actix_web::test]
-async fn bytes_are_remembered_as_bytes() {
+async fn the_history_keeps_binary_messages_as_binary() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     anna.says_binary(&[0, 255][..]).await;
@@ -34,7 +34,7 @@ async fn bytes_are_remembered_as_bytes() {
 }
 
 #[actix_web::test]
-async fn a_room_remembers_when_everybody_has_left() {
+async fn a_room_keeps_its_history_after_all_clients_have_left() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     anna.says("hello").await;
@@ -47,7 +47,7 @@ async fn a_room_remembers_when_everybody_has_left() {
 }
 
 #[actix_web::test]
-async fn what_is_too_old_is_not_heard_any_more() {
+async fn messages_that_are_too_old_are_not_delivered() {
     let server = TestServer::with(|settings| settings.history.age = Duration::from_millis(20)).await;
     let mut anna = server.join("news").await;
     anna.says("old").await;
@@ -65,7 +65,7 @@ async fn what_is_too_old_is_not_heard_any_more() {
 }
 
 #[actix_web::test]
-async fn a_server_that_remembers_nothing_says_nothing_of_the_past() {
+async fn a_server_without_history_delivers_no_earlier_messages() {
     let server = TestServer::with(|settings| settings.history.messages = 0).await;
     let mut anna = server.join("news").await;
     anna.says("old").await;
@@ -78,7 +78,7 @@ async fn a_server_that_remembers_nothing_says_nothing_of_the_past() {
 }
 
 #[actix_web::test]
-async fn what_was_missed_and_what_is_said_live_have_no_gap_between_them() {
+async fn between_missed_and_live_messages_there_is_no_gap() {
     let server = TestServer::start().await;
     let mut speaker = server.join("news").await;
     speaker.says("0").await;
@@ -111,7 +111,7 @@ async fn hears_without_a_gap(newcomer: &mut Client) {
 }
 
 #[actix_web::test]
-async fn nobody_is_too_slow_for_what_it_missed() {
+async fn a_history_closes_no_client_as_too_slow() {
     let server = TestServer::with(|settings| {
         settings.session.outbox_messages = 4;
         settings.session.outbox_bytes = ByteSize::from_kib(65);
@@ -132,7 +132,7 @@ async fn nobody_is_too_slow_for_what_it_missed() {
 }
 
 #[actix_web::test]
-async fn a_wish_that_is_no_number_is_refused() {
+async fn a_query_that_is_no_number_is_refused() {
     for wish in ["last=", "last=-1", "last=many"] {
         let answer = answer(upgrade(&format!("/websocket/news?{wish}"))).await;
         let (status, code, _) = answer.refusal();

@@ -9,7 +9,7 @@ use worldcast::config::Settings;
 const EVENTS: &str = "/rooms/news/events";
 
 #[actix_web::test]
-async fn who_listens_over_http_hears_what_is_said() {
+async fn an_event_stream_receives_the_messages_of_its_room() {
     let server = TestServer::start().await;
     let mut anna = Events::connect(server.address(), EVENTS, "").await;
     let welcome = anna.hears().await.unwrap();
@@ -30,7 +30,7 @@ async fn who_listens_over_http_hears_what_is_said() {
 }
 
 #[actix_web::test]
-async fn proxies_are_told_not_to_hold_events_back() {
+async fn an_event_stream_forbids_proxies_to_buffer() {
     let server = TestServer::start().await;
     let mut raw = Raw::connect(server.address()).await;
     raw.sends(format!("GET {EVENTS} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
@@ -40,7 +40,7 @@ async fn proxies_are_told_not_to_hold_events_back() {
 }
 
 #[actix_web::test]
-async fn the_last_event_that_was_heard_resumes() {
+async fn the_last_event_id_resumes() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     let mut anna = Events::connect(server.address(), EVENTS, "").await;
@@ -71,7 +71,7 @@ async fn the_last_event_that_was_heard_resumes() {
 }
 
 #[actix_web::test]
-async fn the_last_messages_can_be_asked_for() {
+async fn an_event_stream_may_begin_with_the_last_messages() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     for number in 1..=3 {
@@ -84,7 +84,7 @@ async fn the_last_messages_can_be_asked_for() {
 }
 
 #[actix_web::test]
-async fn a_listener_counts_as_a_client_until_it_goes() {
+async fn an_event_stream_counts_as_a_client_until_it_ends() {
     let server = TestServer::with(keeps_alive_often).await;
     let mut anna = Events::connect(server.address(), EVENTS, "").await;
     anna.hears().await;
@@ -109,7 +109,7 @@ fn keeps_alive_often(settings: &mut Settings) {
 }
 
 #[actix_web::test]
-async fn a_listener_that_does_not_read_is_sent_away_while_others_hear_everything() {
+async fn an_event_stream_that_is_not_read_ends_while_others_receive_everything() {
     let server =
         TestServer::with(|settings| settings.session.stalled_write = Duration::from_millis(300)).await;
     let mut speaker = server.join("news").await;
@@ -134,7 +134,7 @@ async fn a_listener_that_does_not_read_is_sent_away_while_others_hear_everything
 }
 
 #[actix_web::test]
-async fn a_server_that_stops_says_goodbye_to_listeners() {
+async fn a_server_that_stops_sends_an_end_event_to_event_streams() {
     let server = TestServer::start().await;
     let mut anna = Events::connect(server.address(), EVENTS, "").await;
     anna.hears().await;
@@ -185,7 +185,7 @@ async fn history_is_json() {
 }
 
 #[actix_web::test]
-async fn a_room_tells_what_it_remembers() {
+async fn a_room_reports_its_history() {
     let server = TestServer::start().await;
     let posted = Http::post(server.address(), "/rooms/news/messages").text("x").reply().await.json();
     let facts = Http::get(server.address(), "/rooms/news").reply().await.json();
@@ -195,7 +195,7 @@ async fn a_room_tells_what_it_remembers() {
 }
 
 #[actix_web::test]
-async fn rooms_are_listed_page_by_page_for_who_has_a_key() {
+async fn rooms_are_listed_page_by_page_for_clients_with_a_key() {
     const KEY: &str = "a-key-that-nobody-guesses";
     let server = TestServer::with(|settings| settings.publish.keys = vec![KEY.into()]).await;
     let mut members = Vec::new();
@@ -217,7 +217,7 @@ async fn rooms_are_listed_page_by_page_for_who_has_a_key() {
 }
 
 #[actix_web::test]
-async fn what_is_not_understood_is_refused() {
+async fn invalid_requests_of_histories_and_streams_are_refused() {
     let cases = [
         ("/rooms/a%20b/events", "room_name"),
         ("/rooms/a/events?last=x", "query"),
@@ -237,7 +237,7 @@ async fn what_is_not_understood_is_refused() {
 }
 
 #[actix_web::test]
-async fn curl_listens() {
+async fn curl_receives_events() {
     let server = TestServer::start().await;
     let url = format!("http://{}{EVENTS}", server.address());
     let listening = spawn(async move { output_of("curl", &["--silent", "--no-buffer", &url]).await });

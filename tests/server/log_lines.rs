@@ -42,7 +42,7 @@ async fn the_life_of_a_session_can_be_followed_by_its_number() {
 }
 
 #[actix_web::test]
-async fn every_way_to_be_heard_names_its_client() {
+async fn every_way_to_publish_names_its_client_in_the_log() {
     let mut program = Binary::start(&[]).await;
     let mut v1 = V1::connect(program.address(), "/websocket/news").await;
     let (words, about) = program.logs_about().await;
@@ -74,7 +74,7 @@ async fn every_way_to_be_heard_names_its_client() {
 }
 
 #[actix_web::test]
-async fn no_text_forges_whom_a_line_is_about() {
+async fn no_text_of_a_client_forges_the_client_of_a_line() {
     let mut program = Binary::start(&[]).await;
     let mut anna = program.join("news").await;
     let (_, about) = program.logs_about().await;
@@ -193,7 +193,7 @@ async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
 }
 
 #[actix_web::test]
-async fn who_finds_the_server_full_has_a_line_and_other_plain_requests_that_are_refused_have_none() {
+async fn a_client_of_a_full_server_has_a_line_and_other_refused_plain_requests_have_none() {
     let mut program = Binary::start(&[("WORLDCAST_LIMITS__CONNECTIONS", "1")]).await;
     let anna = program.join("news").await;
     assert_eq!(program.logs().await, SAYS_CONNECTION);

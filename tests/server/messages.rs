@@ -37,7 +37,7 @@ async fn a_message_of_any_size_arrives_byte_for_byte() {
 }
 
 #[actix_web::test]
-async fn fragments_arrive_as_one_message_whatever_comes_between_them() {
+async fn fragments_arrive_as_one_message_despite_control_frames_between_them() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     let mut anna = server.join_raw("news").await;
@@ -64,7 +64,7 @@ async fn a_character_may_be_split_between_fragments() {
 }
 
 #[actix_web::test]
-async fn bytes_may_come_one_by_one() {
+async fn bytes_may_arrive_one_by_one() {
     let server = TestServer::start().await;
     let mut anna = server.join_raw("news").await;
 
@@ -75,7 +75,7 @@ async fn bytes_may_come_one_by_one() {
 }
 
 #[actix_web::test]
-async fn what_comes_with_the_handshake_in_one_packet_is_heard() {
+async fn messages_in_the_packet_of_the_handshake_are_delivered() {
     let server = TestServer::start().await;
     let mut anna = Raw::connect(server.address()).await;
 

@@ -54,7 +54,7 @@ async fn on_loopback_the_server_answers_to_names_of_this_machine_only() {
 }
 
 #[actix_web::test]
-async fn the_log_says_which_page_was_refused_and_what_would_let_it_in() {
+async fn the_log_names_the_refused_page_and_the_setting_that_would_accept_it() {
     let mut program = Binary::start(&[]).await;
     let mut page = Raw::connect(program.address()).await;
     page.sends(handshake("/websocket").replace("Host:", "Origin: https://evil.example\r\nHost:")).await;

@@ -55,7 +55,7 @@ async fn pings_are_paid_for_like_messages() {
 }
 
 #[actix_web::test]
-async fn who_is_slowed_down_is_not_silent() {
+async fn a_client_that_is_slowed_down_is_not_silent() {
     let server = TestServer::with(|settings| {
         settings.session.messages_per_second = 2;
         settings.session.burst = Duration::ZERO;

@@ -97,7 +97,7 @@ const POLICY: [&str; 8] = [
 ];
 
 #[actix_web::test]
-async fn a_browser_is_told_to_load_nothing_from_elsewhere() {
+async fn the_policy_of_the_page_forbids_loading_from_elsewhere() {
     for path in ["/", "/app.js", "/missing"] {
         let file = get(path).await;
         let policy = file.header("content-security-policy");
@@ -108,7 +108,7 @@ async fn a_browser_is_told_to_load_nothing_from_elsewhere() {
 }
 
 #[actix_web::test]
-async fn no_answer_may_be_taken_for_something_else() {
+async fn no_answer_lets_a_browser_guess_its_type() {
     for path in [
         "/rooms",
         "/rooms/news",
@@ -134,7 +134,7 @@ async fn the_page_never_takes_text_as_markup() {
 }
 
 #[actix_web::test]
-async fn what_a_browser_has_is_good_until_the_file_changes() {
+async fn a_cached_file_is_valid_until_the_file_changes() {
     let ask = || TestRequest::get().uri("/app.js");
     let ask_again = |known: String| ask().insert_header(("If-None-Match", known));
     let tags = [answer(ask()).await, answer_from_the_copy(ask()).await].map(|file| {
@@ -167,7 +167,7 @@ async fn the_tag_of_a_file_is_its_own() {
 }
 
 #[actix_web::test]
-async fn an_address_that_leads_nowhere_is_not_found_whatever_is_to_be_done_there() {
+async fn an_unknown_address_is_not_found_for_every_method() {
     for path in ["/rooms/news/message", "/rooms/news/messages/1", "/rooms/a/b/c", "/missing"] {
         for request in [TestRequest::get(), TestRequest::post(), TestRequest::delete()] {
             let (status, code, _) = answer(request.uri(path)).await.refusal();
@@ -201,7 +201,7 @@ fn sorted(head: &str) -> Vec<&str> {
 }
 
 #[actix_web::test]
-async fn what_can_only_be_read_says_so() {
+async fn an_address_for_reading_names_its_methods() {
     for path in ["/", "/app.js", "/rooms/news"] {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
             let refused = answer(TestRequest::default().method(method.clone()).uri(path)).await;
@@ -255,7 +255,7 @@ async fn nothing_leads_out_of_the_directory() {
 }
 
 #[actix_web::test]
-async fn a_newcomer_finds_the_page_on_port_3000_and_programs_sockets_on_8080() {
+async fn the_defaults_serve_the_page_on_port_3000_and_websocket_on_8080() {
     let addresses = Settings::default().listen;
     assert_eq!(addresses, ["127.0.0.1:3000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap()]);
 }

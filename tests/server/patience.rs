@@ -13,7 +13,7 @@ use worldcast::config::{ByteSize, Settings};
 const BRIEF: Duration = Duration::from_millis(100);
 
 #[actix_web::test]
-async fn a_silent_client_is_pinged_and_then_sent_away() {
+async fn a_silent_client_is_pinged_and_then_closed() {
     let server = TestServer::with(|settings| {
         settings.session.ping_after = BRIEF;
         settings.session.pong_within = BRIEF;
@@ -51,7 +51,7 @@ async fn any_byte_counts_as_life() {
 }
 
 #[actix_web::test]
-async fn a_client_that_never_reads_ends_as_too_slow_while_others_hear_everything() {
+async fn a_client_that_never_reads_ends_as_too_slow_while_others_receive_everything() {
     let server = TestServer::start().await;
     let mut speaker = server.join("news").await;
     let mut bert = server.join("news").await;
@@ -91,7 +91,7 @@ async fn messages_are_bounded_as_well_as_bytes() {
 }
 
 #[actix_web::test]
-async fn a_client_that_never_reads_again_is_cut_off() {
+async fn a_client_that_never_reads_again_is_aborted() {
     let server = TestServer::with(|settings| {
         settings.session.stalled_write = BRIEF;
         settings.session.close_within = BRIEF;
@@ -111,7 +111,7 @@ async fn a_client_that_never_reads_again_is_cut_off() {
 }
 
 #[actix_web::test]
-async fn a_full_server_lets_speakers_wait_and_loses_nothing() {
+async fn a_full_server_makes_publishers_wait_and_loses_nothing() {
     let server = TestServer::with(barely_room_for_a_message).await;
     let mut listener = server.join("news").await;
     let mut speakers = server.join_many("news", 20).await;
@@ -139,7 +139,7 @@ fn barely_room_for_a_message(settings: &mut Settings) {
 }
 
 #[actix_web::test]
-async fn a_full_server_gives_everybody_a_turn() {
+async fn a_full_server_serves_every_publisher_in_turn() {
     let server = TestServer::with(barely_room_for_a_message).await;
     let mut anna = server.join("news").await;
     let mut floods = Vec::new();
@@ -156,7 +156,7 @@ async fn a_full_server_gives_everybody_a_turn() {
 }
 
 #[actix_web::test]
-async fn who_is_sent_away_keeps_nobody_from_speaking() {
+async fn a_closed_client_prevents_no_other_from_publishing() {
     let for_ever = Duration::from_secs(3600);
     let server = TestServer::with(|settings| {
         barely_room_for_a_message(settings);
@@ -186,7 +186,7 @@ async fn pours(socket: TcpStream, frames: Vec<u8>) {
 }
 
 #[actix_web::test]
-async fn a_head_that_never_ends_is_not_waited_for() {
+async fn a_head_that_never_ends_is_refused_in_time() {
     let server = TestServer::with(|settings| settings.session.handshake_within = BRIEF).await;
     for begun in ["", "G", "GET / HTTP/1.1\r\nHost: loc", handshake("/").trim_end()] {
         let mut slow = Raw::connect(server.address()).await;

@@ -25,7 +25,7 @@ fn ids(who: &Value) -> BTreeSet<String> {
 }
 
 #[actix_web::test]
-async fn who_comes_and_goes_at_once_is_not_told() {
+async fn a_join_and_leave_at_once_are_not_sent() {
     let server = TestServer::with(gathers_for_ever).await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     V1::connect(server.address(), "/websocket/news").await.closes().await;
@@ -39,7 +39,7 @@ async fn who_comes_and_goes_at_once_is_not_told() {
 }
 
 #[actix_web::test]
-async fn who_has_just_come_is_in_the_answer_and_hears_nothing_of_its_own_coming() {
+async fn a_new_member_is_in_the_presence_answer_and_receives_no_join_of_its_own() {
     let server = TestServer::with(gathers_for_ever).await;
     let anna = V1::connect(server.address(), "/websocket/news").await;
     let mut bert = V1::connect(server.address(), "/websocket/news").await;
@@ -50,7 +50,7 @@ async fn who_has_just_come_is_in_the_answer_and_hears_nothing_of_its_own_coming(
 }
 
 #[actix_web::test]
-async fn who_speaks_is_told_to_have_come_before() {
+async fn a_join_is_sent_before_the_messages_of_its_client() {
     let server = TestServer::with(gathers_for_ever).await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     let mut bert = V1::connect(server.address(), "/websocket/news").await;
@@ -120,7 +120,7 @@ async fn joins_leaves_and_answers_never_contradict_each_other() {
 }
 
 #[actix_web::test]
-async fn who_comes_and_goes_without_end_sends_nobody_away() {
+async fn joins_and_leaves_without_end_close_no_session() {
     let server = TestServer::with(|settings| {
         settings.rooms.presence = true;
         settings.rooms.gather_presence = Duration::from_millis(10);

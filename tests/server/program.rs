@@ -12,7 +12,7 @@ use tokio::{net::TcpStream, process::Command};
 const SAYS_CONNECTION: &str = "server: receive connection.";
 
 #[actix_web::test]
-async fn one_line_says_what_runs_and_where_to_click() {
+async fn one_line_names_the_version_and_the_addresses() {
     let mut program = Binary::spawn(&[("WORLDCAST_LISTEN", "127.0.0.1:0,127.0.0.1:0")]);
     let lines = program.writes_until_it_listens().await;
     let (_, line) = lines.last().unwrap().split_once(" INFO  worldcast] ").unwrap();
@@ -28,7 +28,7 @@ async fn one_line_says_what_runs_and_where_to_click() {
 }
 
 #[actix_web::test]
-async fn the_log_says_which_file_and_which_page_and_files_of_another_project_are_neither() {
+async fn the_log_names_the_file_and_the_page_and_ignores_files_of_another_project() {
     let home = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = home.path().join(name);
@@ -100,7 +100,7 @@ fn listens_at(lines: &[String]) -> SocketAddr {
 }
 
 #[actix_web::test]
-async fn a_directory_of_the_page_that_is_missing_is_told_in_one_line() {
+async fn a_missing_directory_of_the_page_is_reported_in_one_line() {
     let mut program = Binary::spawn(&[("WORLDCAST_PAGE__DIRECTORY", "/no/such/directory")]);
     let lines = program.writes_until_it_listens().await;
     let told: Vec<_> = lines.iter().filter_map(|line| line.split_once("] page.directory ")).collect();
@@ -112,7 +112,7 @@ async fn a_directory_of_the_page_that_is_missing_is_told_in_one_line() {
 }
 
 #[actix_web::test]
-async fn the_log_says_who_comes_and_what_is_heard() {
+async fn the_log_has_connections_and_messages() {
     let mut program = Binary::start(&[]).await;
     let mut anna = program.join("news").await;
     assert_eq!(program.logs().await, SAYS_CONNECTION);
@@ -139,7 +139,7 @@ async fn rust_log_has_the_last_word_on_levels() {
 }
 
 #[actix_web::test]
-async fn nothing_that_a_client_says_forges_a_line() {
+async fn no_message_of_a_client_forges_a_line() {
     let mut program = Binary::start(&[]).await;
     let mut anna = program.join("news").await;
     assert_eq!(program.logs().await, SAYS_CONNECTION);
@@ -164,7 +164,7 @@ async fn a_long_message_is_cut_in_the_log_and_nowhere_else() {
 }
 
 #[actix_web::test]
-async fn what_clients_say_is_not_logged_where_the_operator_does_not_want_it() {
+async fn messages_are_not_logged_where_the_operator_does_not_want_it() {
     let mut program = Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]).await;
     let mut anna = program.join("news").await;
     assert_eq!(program.logs().await, SAYS_CONNECTION);
@@ -215,7 +215,7 @@ async fn a_session_that_ends_well_leaves_one_line_too() {
 }
 
 #[actix_web::test]
-async fn either_signal_sends_everybody_away_and_ends_with_0() {
+async fn either_signal_closes_every_session_and_ends_with_0() {
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
         let mut program = Binary::start(&[]).await;
         let mut clients = program.join_many("news", 3).await;
@@ -233,7 +233,7 @@ async fn either_signal_sends_everybody_away_and_ends_with_0() {
 }
 
 #[actix_web::test]
-async fn what_was_accepted_before_a_signal_is_heard() {
+async fn messages_accepted_before_a_signal_are_delivered() {
     let program = Binary::start(&[]).await;
     let mut listener = program.join("news").await;
     let mut speaker = program.join("news").await;
@@ -278,7 +278,7 @@ async fn a_second_signal_ends_at_once_with_130() {
 }
 
 #[actix_web::test]
-async fn an_address_in_use_is_told_and_ends_with_1() {
+async fn an_address_in_use_is_reported_and_ends_with_1() {
     let first = Binary::start(&[]).await;
     let address = first.address().to_string();
     let mut second = Binary::spawn(&[("WORLDCAST_LISTEN", &address)]);
@@ -320,7 +320,7 @@ async fn the_message_about_a_taken_port_has_a_line_that_starts_the_program() {
 }
 
 #[actix_web::test]
-async fn promtool_finds_nothing_wrong_with_the_metrics() {
+async fn promtool_accepts_the_metrics() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     anna.says("hello").await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 const NEWS: &str = "/rooms/news/messages";
 
 #[actix_web::test]
-async fn what_is_posted_the_room_hears() {
+async fn a_posted_message_is_delivered_to_the_room() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let mut bert = V1::connect(server.address(), "/websocket/news").await;
@@ -37,7 +37,7 @@ async fn text_is_text_and_everything_else_is_bytes() {
 }
 
 #[actix_web::test]
-async fn what_is_posted_where_nobody_is_is_remembered() {
+async fn a_message_posted_to_an_empty_room_is_in_its_history() {
     let server = TestServer::start().await;
     assert_eq!(Http::post(server.address(), NEWS).text("early").reply().await.json()["received"], 0);
     let mut anna = server.connect("/websocket/news?last=1").await;
@@ -45,7 +45,7 @@ async fn what_is_posted_where_nobody_is_is_remembered() {
 }
 
 #[actix_web::test]
-async fn a_batch_is_said_in_a_row() {
+async fn a_batch_is_delivered_in_a_row() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let batches = (0..10).map(async |batch| {
@@ -76,7 +76,7 @@ async fn bytes_can_be_part_of_a_batch() {
 }
 
 #[actix_web::test]
-async fn a_request_that_comes_again_is_not_said_again() {
+async fn a_repeated_request_is_not_published_again() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let request = Http::post(server.address(), NEWS).header("Idempotency-Key", "a-1").text("once");
@@ -90,7 +90,7 @@ async fn a_request_that_comes_again_is_not_said_again() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_published_is_refused_with_a_reason() {
+async fn an_invalid_publication_is_refused_with_a_reason() {
     let server = TestServer::with(|settings| settings.limits.rooms = 1).await;
     let mut anna = server.join("news").await;
     let post = |path: &str| Http::post(server.address(), path);
@@ -126,7 +126,7 @@ async fn what_cannot_be_published_is_refused_with_a_reason() {
 }
 
 #[actix_web::test]
-async fn a_body_may_come_in_chunks_and_not_too_slowly() {
+async fn a_body_may_arrive_in_chunks_and_not_too_slowly() {
     let server = TestServer::with(|settings| {
         settings.session.handshake_within = Duration::from_millis(100);
         settings.session.close_within = Duration::from_millis(100);
@@ -143,7 +143,7 @@ async fn a_body_may_come_in_chunks_and_not_too_slowly() {
 }
 
 #[actix_web::test]
-async fn a_body_that_nobody_wants_is_not_waited_for() {
+async fn a_refused_body_is_not_waited_for() {
     let server =
         TestServer::with(|settings| settings.session.close_within = Duration::from_millis(100)).await;
     for (method, path) in [("POST", "/"), ("GET", "/rooms/news"), ("POST", "/rooms/a%20b/messages")] {

@@ -38,7 +38,7 @@ async fn enters(server: &TestServer, path: &str) -> Raw {
 }
 
 #[actix_web::test]
-async fn a_client_that_answers_no_ping_is_told_that_it_is_silent() {
+async fn a_client_that_answers_no_ping_is_closed_as_silent() {
     let server = TestServer::with(|settings| {
         settings.session.ping_after = BRIEF;
         settings.session.pong_within = BRIEF;
@@ -52,7 +52,7 @@ async fn a_client_that_answers_no_ping_is_told_that_it_is_silent() {
 }
 
 #[actix_web::test]
-async fn a_client_of_a_full_room_is_told_so() {
+async fn a_client_of_a_full_room_is_closed_as_room_full() {
     let server = TestServer::with(|settings| {
         let one = toml::from_str("match = \"small\"\nclients = 1").expect("an override");
         settings.rooms.overrides.push(one);
@@ -67,7 +67,7 @@ async fn a_client_of_a_full_room_is_told_so() {
 }
 
 #[actix_web::test]
-async fn a_client_whose_room_would_be_one_too_many_is_told_so() {
+async fn a_client_whose_room_would_be_one_too_many_is_closed_as_too_many_rooms() {
     let server = TestServer::with(|settings| settings.limits.rooms = 1).await;
     let _anna = server.join("first").await;
     let mut bert = enters(&server, "/websocket/second").await;
@@ -95,7 +95,7 @@ async fn floods(server: &TestServer, number: usize) -> Vec<u8> {
 }
 
 #[actix_web::test]
-async fn a_client_for_whose_message_there_is_no_capacity_in_time_is_told_that_the_server_is_overloaded() {
+async fn a_client_whose_message_waits_too_long_for_capacity_is_closed_as_overloaded() {
     let server = TestServer::with(|settings| {
         settings.session.max_message = ByteSize::from_kib(1);
         settings.limits.in_flight_bytes = ByteSize::from_kib(1); // one message at a time

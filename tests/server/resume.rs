@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use worldcast::config::ByteSize;
 
 #[actix_web::test]
-async fn who_comes_back_hears_exactly_what_it_missed() {
+async fn a_client_that_resumes_receives_exactly_the_missed_messages() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     bert.says("1").await;
@@ -30,7 +30,7 @@ async fn who_comes_back_hears_exactly_what_it_missed() {
 }
 
 #[actix_web::test]
-async fn who_comes_back_is_the_same_speaker() {
+async fn a_client_that_resumes_keeps_its_name() {
     let server = TestServer::start().await;
     let anna = V1::connect(server.address(), "/websocket/news").await;
     let (who, wish) = (anna.welcome["who"].clone(), anna.since_welcome());
@@ -43,7 +43,7 @@ async fn who_comes_back_is_the_same_speaker() {
 }
 
 #[actix_web::test]
-async fn a_client_stays_the_same_speaker_after_a_restart_where_the_secret_is_set() {
+async fn a_client_keeps_its_name_after_a_restart_where_the_secret_is_set() {
     let secret = [("WORLDCAST_SESSION__SECRET", "0123456789abcdef0123456789abcdef")];
     for (variables, is_same) in [(&secret[..], true), (&[], false)] {
         let before = Binary::start(variables).await;
@@ -58,7 +58,7 @@ async fn a_client_stays_the_same_speaker_after_a_restart_where_the_secret_is_set
 }
 
 #[actix_web::test]
-async fn without_echo_what_one_said_does_not_come_back_with_the_rest() {
+async fn without_echo_a_resume_leaves_out_the_own_messages() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     let mut anna = V1::connect(server.address(), "/websocket/news?echo=false").await;
@@ -79,7 +79,7 @@ async fn without_echo_what_one_said_does_not_come_back_with_the_rest() {
 }
 
 #[actix_web::test]
-async fn who_cannot_get_back_everything_gets_nothing_of_it_and_is_told_where_it_goes_on() {
+async fn a_client_that_cannot_recover_everything_receives_nothing_of_it_and_the_next_offset() {
     let server = TestServer::with(|settings| settings.history.messages = 3).await;
     let mut bert = server.join("news").await;
     let anna = V1::connect(server.address(), "/websocket/news").await;
@@ -99,7 +99,7 @@ async fn who_cannot_get_back_everything_gets_nothing_of_it_and_is_told_where_it_
 }
 
 #[actix_web::test]
-async fn who_is_cut_off_a_thousand_times_hears_every_message_once_and_in_order() {
+async fn a_client_that_is_cut_off_a_thousand_times_receives_every_message_once_and_in_order() {
     let server = TestServer::with(|settings| {
         settings.history.messages = 100_000; // however long anybody is away
         settings.history.bytes = ByteSize::from_mib(64);
@@ -138,7 +138,7 @@ async fn is_cut_off_a_hundred_times(address: SocketAddr, seed: u64) {
 }
 
 #[actix_web::test]
-async fn only_clients_that_see_offsets_may_ask_for_them() {
+async fn only_clients_that_receive_offsets_may_resume() {
     let request = upgrade("/websocket/news?since=0123456789abcdef-7");
     let (status, code, message) = answer(request).await.refusal();
     assert_eq!((status, code.as_str()), (400, "query"));

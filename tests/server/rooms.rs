@@ -84,7 +84,7 @@ async fn names_differ_by_case_and_dots_stay_what_they_are() {
 }
 
 #[actix_web::test]
-async fn rooms_that_come_and_go_never_mix() {
+async fn rooms_that_begin_and_end_never_mix() {
     let server = TestServer::start().await;
     let mut rooms = VecDeque::new();
     for round in 0..30 {
@@ -106,7 +106,7 @@ async fn rooms_that_come_and_go_never_mix() {
 }
 
 #[actix_web::test]
-async fn a_room_tells_how_many_are_in_it() {
+async fn a_room_reports_the_number_of_its_clients() {
     let server = TestServer::start().await;
     assert_eq!(server.clients_in("news").await, 0);
     let anna = server.join("news").await;
@@ -152,7 +152,7 @@ async fn the_greeting_is_the_operators_choice() {
 }
 
 #[actix_web::test]
-async fn without_a_greeting_a_client_hears_nothing_until_somebody_speaks() {
+async fn without_a_greeting_a_client_receives_nothing_until_a_message_is_published() {
     let server = TestServer::with(|settings| settings.rooms.greeting = String::new()).await;
     let mut anna = server.connect("/websocket/news").await;
 

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 const RESTART: End = End::Code(1012);
 
 #[actix_web::test]
-async fn everybody_is_sent_away_with_the_code_that_means_come_back() {
+async fn every_session_is_closed_with_the_code_for_reconnecting() {
     let server = TestServer::start().await;
     let clients = server.join_many("news", 20).await;
     let stop = server.stop.clone();
@@ -24,7 +24,7 @@ async fn everybody_is_sent_away_with_the_code_that_means_come_back() {
 }
 
 #[actix_web::test]
-async fn what_was_said_before_is_heard_by_everybody() {
+async fn earlier_messages_are_delivered_to_every_client() {
     let server = TestServer::start().await;
     let listeners = server.join_many("news", 10).await;
     let mut speakers = server.join_many("news", 5).await;
@@ -48,7 +48,7 @@ async fn what_was_said_before_is_heard_by_everybody() {
 }
 
 #[actix_web::test]
-async fn while_clients_leave_one_by_one_those_who_stay_hear_everything() {
+async fn while_clients_leave_one_by_one_the_remaining_ones_receive_everything() {
     let server = TestServer::with(|settings| settings.shutdown.drain = Duration::from_millis(500)).await;
     let listeners = server.join_many("news", 30).await;
     let speakers = server.join_many("news", 5).await;
@@ -78,7 +78,7 @@ async fn talks_until_the_end((mut speaker, name): (Client, u32)) {
 }
 
 #[actix_web::test]
-async fn clients_are_sent_away_spread_over_the_drain() {
+async fn sessions_are_closed_spread_over_the_drain() {
     let drain = Duration::from_secs(2);
     let server = TestServer::with(|settings| settings.shutdown.drain = drain).await;
     let clients = server.join_many("news", 30).await;
@@ -97,7 +97,7 @@ async fn clients_are_sent_away_spread_over_the_drain() {
 }
 
 #[actix_web::test]
-async fn nobody_new_comes_in() {
+async fn no_new_session_begins() {
     let server = TestServer::with(|settings| settings.shutdown.drain = Duration::from_secs(3600)).await;
     let mut anna = server.join("news").await;
     let stop = server.stop.clone();

@@ -39,7 +39,7 @@ async fn our_module_lets_calls_wait_for_the_first_open_within_bounds() {
 
 /// The module's clock runs fast in this script, so that nobody waits for its deadlines.
 #[actix_web::test]
-async fn our_module_notices_silence_and_comes_back_more_and_more_slowly() {
+async fn our_module_notices_silence_and_reconnects_more_and_more_slowly() {
     let server = TestServer::start().await;
     let quiet = QuietProxy::start(server.address()).await;
     let (mute, full) = (Fake::that_is_mute().await, Fake::that_closes_with(1013).await);
@@ -107,7 +107,7 @@ async fn python_resumes() {
 }
 
 #[actix_web::test]
-async fn node_talks_and_asks_for_what_was_said() {
+async fn node_publishes_and_requests_earlier_messages() {
     let server = TestServer::start().await;
     if !has_library("node", &["-e", "require('ws')"]).await {
         return;
@@ -139,7 +139,7 @@ async fn has_library(program: &str, arguments: &[&str]) -> bool {
 }
 
 #[actix_web::test]
-async fn what_is_written_about_http_is_what_the_server_does() {
+async fn the_server_behaves_as_its_openapi_document_says() {
     const KEY: &str = "a-key-that-nobody-guesses";
     let server = TestServer::with(|settings| {
         settings.publish.keys = vec![KEY.into()];

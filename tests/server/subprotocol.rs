@@ -15,7 +15,7 @@ async fn agreed(offers: &[&str]) -> String {
 }
 
 #[actix_web::test]
-async fn whoever_offers_no_known_subprotocol_is_spoken_to_barely() {
+async fn a_client_without_a_known_subprotocol_uses_the_raw_protocol() {
     for offers in [&[][..], &["chat"], &["worldcast.v2, x", ""]] {
         assert_eq!(agreed(offers).await, "", "{offers:?}");
     }
@@ -29,7 +29,7 @@ async fn the_subprotocol_is_found_behind_others() {
 }
 
 #[actix_web::test]
-async fn a_welcome_says_where_the_room_is() {
+async fn a_welcome_has_the_position_of_the_room() {
     let server = TestServer::start().await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     assert_eq!((&anna.welcome["room"], &anna.welcome["offset"]), (&json!("news"), &json!(0)));
@@ -43,7 +43,7 @@ async fn a_welcome_says_where_the_room_is() {
 }
 
 #[actix_web::test]
-async fn both_kinds_of_clients_hear_each_other() {
+async fn both_kinds_of_clients_receive_each_other() {
     let server = TestServer::start().await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     let mut bert = server.join("news").await;
@@ -62,7 +62,7 @@ async fn both_kinds_of_clients_hear_each_other() {
 }
 
 #[actix_web::test]
-async fn who_publishes_with_a_reference_is_told_the_offset_behind_all_before_it() {
+async fn a_publish_with_a_reference_is_acknowledged_after_all_earlier_messages() {
     let server = TestServer::start().await;
     for (echo, expected) in [("true", ["message", "ack"].repeat(50)), ("false", ["ack"].repeat(50))] {
         let mut anna = V1::connect(server.address(), &format!("/websocket/{echo}?echo={echo}")).await;
@@ -94,7 +94,7 @@ async fn an_ack_stands_where_the_message_would() {
 }
 
 #[actix_web::test]
-async fn what_is_no_request_is_complained_about_and_the_session_goes_on() {
+async fn an_invalid_request_receives_an_error_and_the_session_continues() {
     let server = TestServer::start().await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     anna.client().says("hello").await;
@@ -112,7 +112,7 @@ async fn what_is_no_request_is_complained_about_and_the_session_goes_on() {
 }
 
 #[actix_web::test]
-async fn a_room_tells_who_comes_and_goes_and_is_there() {
+async fn a_room_with_presence_sends_joins_leaves_and_members() {
     let server = TestServer::with(|settings| settings.rooms.presence = true).await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     let mut bert = server.join("news").await;
@@ -132,7 +132,7 @@ async fn a_room_tells_who_comes_and_goes_and_is_there() {
 }
 
 #[actix_web::test]
-async fn where_presence_is_not_told_only_a_number_is() {
+async fn a_room_without_presence_sends_only_the_number() {
     let server = TestServer::start().await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     let _bert = server.join("news").await;
@@ -141,7 +141,7 @@ async fn where_presence_is_not_told_only_a_number_is() {
 }
 
 #[actix_web::test]
-async fn a_message_that_is_much_longer_as_json_is_heard() {
+async fn a_message_that_is_much_longer_as_json_is_delivered() {
     let server = TestServer::with(|settings| {
         settings.session.outbox_bytes = "65KiB".parse().unwrap();
     })
@@ -154,7 +154,7 @@ async fn a_message_that_is_much_longer_as_json_is_heard() {
 }
 
 #[actix_web::test]
-async fn a_message_may_be_as_large_as_over_a_bare_socket_however_json_writes_it() {
+async fn a_message_may_be_as_large_as_in_the_raw_protocol_however_json_writes_it() {
     let server = TestServer::start().await;
     let mut anna = V1::connect(server.address(), "/websocket/news?echo=false").await;
     let binary = BASE64.encode(vec![255; 65_536]);

@@ -25,7 +25,7 @@ fn command(command: &str, arguments: &[&str], variables: &[(&str, &Path)]) -> Ch
 }
 
 #[actix_web::test]
-async fn over_tls_what_is_piped_arrives_and_what_is_said_is_heard() {
+async fn over_tls_pipe_publishes_and_listen_receives() {
     let (server, authority) = (TestServer::start().await, Authority::new());
     let proxy = TlsProxy::start(server.address(), &authority, Flaw::None).await;
     let (port, ca) = (proxy.address.port(), authority.file().to_str().unwrap());

@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn what_claims_to_be_compressed_is_inflated_or_refused(mut deflated in vec(any::<u8>(), 0..300), cuts in vec(any::<Index>(), 0..3)) {
+    fn a_frame_marked_as_compressed_is_inflated_or_refused(mut deflated in vec(any::<u8>(), 0..300), cuts in vec(any::<Index>(), 0..3)) {
         deflated.insert(0, *deflated.first().unwrap_or(&0) & 0xfa | 2); // blocks of a type that exists
         let bytes = frame(0xc2, [0; 4], &deflated);
         prop_assert_eq!(decoded(&cut(&bytes, &cuts)), decoded(&[&bytes]));

@@ -20,7 +20,7 @@ fn heard(frame: &[u8], mask: [u8; 4]) -> Message {
 
 proptest! {
     #[test]
-    fn every_form_of_a_payload_says_the_same(
+    fn every_encoding_of_a_payload_decodes_to_the_same(
         payload in payload(),
         bits in 9..=15u8,
         level in 1..=9u32,
@@ -35,7 +35,7 @@ proptest! {
     }
 
     #[test]
-    fn a_goodbye_arrives_as_far_as_it_fits(reason in "\\PC{0,100}", mask in any::<[u8; 4]>()) {
+    fn a_close_frame_keeps_the_part_of_its_reason_that_fits(reason in "\\PC{0,100}", mask in any::<[u8; 4]>()) {
         let Message::Close(Some(heard)) = heard(&close(CloseCode::Restart, &reason), mask) else { panic!() };
         prop_assert_eq!(heard.code, CloseCode::Restart);
         prop_assert!(reason.starts_with(&heard.reason));
@@ -51,7 +51,7 @@ proptest! {
 
 /// Larger than any buffer inside, and than a length of two bytes can say.
 #[test]
-fn large_messages_travel_in_every_form() {
+fn large_messages_arrive_in_every_encoding() {
     let text = "Mehr Licht! ".repeat(20_000);
     let payload = worldcast::wire::Payload::Text(text.into());
     let prepared = Prepared::new(payload.clone());

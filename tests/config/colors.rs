@@ -19,7 +19,7 @@ fn operator() -> Operator {
 }
 
 #[test]
-fn there_are_no_colours_where_there_is_no_terminal() {
+fn there_are_no_colors_without_a_terminal() {
     for arguments in [&[][..], &["--help"], &["chek"], &["check", "-c", "missing.toml"]] {
         let answer = operator().runs(arguments);
         assert!(!(answer.printed + &answer.said).contains('\x1b'), "{arguments:?}");
@@ -27,7 +27,7 @@ fn there_are_no_colours_where_there_is_no_terminal() {
 }
 
 #[test]
-fn there_are_colours_on_a_terminal() {
+fn there_are_colors_on_a_terminal() {
     for arguments in [&[][..], &["chek"]] {
         let said = says_on_a_terminal(&operator(), arguments);
         assert!(said.contains("\x1b["), "{arguments:?}: {said:?}");
@@ -35,7 +35,7 @@ fn there_are_colours_on_a_terminal() {
 }
 
 #[test]
-fn there_are_no_colours_where_they_are_unwanted() {
+fn there_are_no_colors_where_they_are_unwanted() {
     for arguments in [&[][..], &["chek"]] {
         let said = says_on_a_terminal(&operator().sets("NO_COLOR", "1"), arguments);
         assert!(said.contains("worldcast") && !said.contains('\x1b'), "{arguments:?}: {said:?}");
