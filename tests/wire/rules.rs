@@ -3,7 +3,7 @@
 use crate::client::hex;
 use worldcast::wire::{CloseCode, CloseFrame, Decoder, Message, WireError};
 
-/// What a decoder for messages of 100 bytes makes of these bytes.
+/// The result of a decoder for messages of 100 bytes.
 fn decoded(bytes: &str) -> Result<Vec<Message>, WireError> {
     let mut decoder = Decoder::new(100, true);
     let (bytes, mut messages) = (hex(bytes), Vec::new());
@@ -14,7 +14,7 @@ fn decoded(bytes: &str) -> Result<Vec<Message>, WireError> {
     Ok(messages)
 }
 
-/// How many of these bytes it takes until the error is known; the error.
+/// The number of bytes until the error is detected, and the error.
 fn refused(bytes: &str) -> Option<(usize, WireError)> {
     let mut decoder = Decoder::new(100, true);
     let judged = hex(bytes).into_iter().map(|byte| decoder.decode(&mut &[byte][..]).err());
