@@ -1,33 +1,33 @@
-//! Clients that go without a goodbye, at every moment there is.
+//! Clients that disconnect without a closing handshake, at every moment.
 
-use super::{Client, End, PATIENCE, doorstep};
+use super::{Client, End, PATIENCE, handshakes};
 use crate::{plan::Visit, stage::Stage};
 use fastrand::Rng;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Way {
-    /// Connects and is gone.
+pub enum Disconnect {
+    /// Connects and disconnects.
     WithoutAWord,
     /// Half a request.
     WithinTheRequest,
     /// A whole request whose answer it does not wait for.
     BeforeTheAnswer,
-    /// A reset in the middle of what it says.
+    /// A reset within a frame.
     WithinAFrame,
-    /// A FIN behind what it said, without a goodbye.
+    /// A FIN after its messages, without a close frame.
     Closing,
     /// A reset.
     Resetting,
-    /// A FIN behind what it said, and it still listens.
+    /// A FIN after its messages; it still reads.
     HalfClosing,
-    /// A goodbye whose answer it does not wait for.
+    /// A close frame whose answer it does not wait for.
     Hanging,
 }
 
-impl Way {
+impl Disconnect {
     pub fn draw(rng: &mut Rng) -> Self {
-        use Way::*;
+        use Disconnect::*;
         let all = [
             WithoutAWord,
             WithinTheRequest,
@@ -46,40 +46,41 @@ impl Way {
     }
 }
 
-/// Goes before the server has answered; nobody sees whether it noticed.
-pub async fn is_gone_at_once(stage: &Stage, way: Way, visit: &Visit) -> End {
+/// Disconnects before the server has answered.
+pub async fn disconnects_at_once(stage: &Stage, way: Disconnect, visit: &Visit) -> End {
     let mut rng = Rng::with_seed(visit.seed);
-    let request = doorstep::request(visit.room, true, visit.compressed);
+    let request = handshakes::request(visit.room, true, visit.compressed);
     let sent = match way {
-        Way::WithoutAWord => 0,
-        Way::WithinTheRequest => rng.usize(1..request.len()),
+        Disconnect::WithoutAWord => 0,
+        Disconnect::WithinTheRequest => rng.usize(1..request.len()),
         _ => request.len(),
     };
-    let Ok(mut socket) = TcpStream::connect(doorstep::address(stage, &mut rng)).await else {
-        return End::NotLetIn;
+    let Ok(mut socket) = TcpStream::connect(handshakes::address(stage, &mut rng)).await else {
+        return End::NotAdmitted;
     };
     let written = socket.write_all(&request.as_bytes()[..sent]).await;
     if rng.bool() {
-        let _ = socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO)); // a reset
+        // A reset.
+        let _ = socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO));
     }
-    written.map_or(End::NotLetIn, |()| End::Vanished)
+    written.map_or(End::NotAdmitted, |()| End::Disconnected)
 }
 
-/// Says something and goes.
-pub async fn vanishes(client: &mut Client, way: Way) -> Result<End, End> {
+/// Publishes and disconnects.
+pub async fn disconnects(client: &mut Client, way: Disconnect) -> Result<End, End> {
     if client.rng.bool() {
         client.waits_for_greeting().await?;
     }
-    (0..client.rng.u8(..4)).for_each(|_| client.says(100));
+    (0..client.rng.u8(..4)).for_each(|_| client.publishes(100));
     match way {
-        Way::HalfClosing => {
+        Disconnect::HalfClosing => {
             client.line.half_closes();
             return Ok(client.ends_within(PATIENCE).await);
         }
-        Way::WithinAFrame => client.sends_bytes(b"\x81\xfe\x01\0abcdefgh"),
-        Way::Resetting => client.line.will_reset(),
-        Way::Hanging => client.sends_bytes(b"\x88\x82\0\0\0\0\x03\xe8"),
+        Disconnect::WithinAFrame => client.sends_bytes(b"\x81\xfe\x01\0abcdefgh"),
+        Disconnect::Resetting => client.line.will_reset(),
+        Disconnect::Hanging => client.sends_bytes(b"\x88\x82\0\0\0\0\x03\xe8"),
         _ => {}
     }
-    Ok(End::Vanished)
+    Ok(End::Disconnected)
 }

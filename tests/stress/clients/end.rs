@@ -1,12 +1,12 @@
-//! What a client sees last.
+//! The end of a connection, as the client sees it.
 
 use std::fmt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// The server answered the client's goodbye with the same code.
+    /// The server answered the client's close frame with the same code.
     Answered,
-    /// The server said goodbye with this code.
+    /// The server closed with this code.
     Code(u16),
     /// The connection was closed without a word.
     Lost,
@@ -15,9 +15,9 @@ pub enum End {
     /// The opening handshake was refused with this status.
     Refused(u16),
     /// The server did not take the connection, or closed it before it had answered the request.
-    NotLetIn,
+    NotAdmitted,
     /// The client went away without waiting for anything.
-    Vanished,
+    Disconnected,
     /// Nothing came although it was time.
     Never,
 }
@@ -30,8 +30,8 @@ impl fmt::Display for End {
             Self::Lost => f.write_str("closed"),
             Self::Reset => f.write_str("reset"),
             Self::Refused(status) => write!(f, "answered {status}"),
-            Self::NotLetIn => f.write_str("not let in"),
-            Self::Vanished => f.write_str("vanished"),
+            Self::NotAdmitted => f.write_str("not let in"),
+            Self::Disconnected => f.write_str("vanished"),
             Self::Never => f.write_str("nothing"),
         }
     }

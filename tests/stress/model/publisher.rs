@@ -1,25 +1,25 @@
-//! What one client said and nobody has heard yet.
+//! Messages of one client that no client has received yet.
 
-use super::{Breach, Promise, Utterance, words::Label};
+use super::{Breach, Message, Promise, payload::Label};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-/// How long what was on its way when a client vanished may take.
+/// The time that a message in flight may take after its publisher has disconnected.
 const ON_ITS_WAY: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
-pub struct Speaker {
-    unheard: VecDeque<Said>,
+pub struct Publisher {
+    undelivered: VecDeque<Published>,
     bytes: usize,
     numbers: u32,
     state: State,
 }
 
-pub struct Said {
+pub struct Published {
     pub label: Label,
-    pub utterance: Utterance,
+    pub message: Message,
     pub when: Instant,
     pub at: u64,
 }
@@ -28,40 +28,40 @@ pub struct Said {
 enum State {
     #[default]
     Here,
-    /// All that it said must be heard.
+    /// All its messages must be received.
     Owed,
-    /// What it said may be heard, or may never have come.
-    Vanished(Instant),
-    /// All that was accepted had been said before it was sent away.
+    /// Its messages may be received, or may never have arrived.
+    Disconnected(Instant),
+    /// All accepted messages were published before it was closed.
     Heard,
 }
 
-impl Speaker {
-    /// The number of what it says next.
+impl Publisher {
+    /// The number of its next message.
     pub fn next_number(&mut self) -> u32 {
         self.numbers += 1;
         self.numbers
     }
 
-    pub fn says(&mut self, said: Said) {
-        self.bytes += said.utterance.payload.len();
-        self.unheard.push_back(said);
+    pub fn publishes(&mut self, said: Published) {
+        self.bytes += said.message.payload.len();
+        self.undelivered.push_back(said);
     }
 
-    /// The oldest of what nobody has heard, which `heard` must be.
-    pub fn is_heard(&mut self, label: Label, heard: &Utterance, by: &str) -> Result<Said, Breach> {
+    /// The oldest message that no client has received, which `received` must be.
+    pub fn is_delivered(&mut self, label: Label, received: &Message, by: &str) -> Result<Published, Breach> {
         if matches!(self.state, State::Heard) {
             let expected =
-                "nothing that its speaker, who was sent away behind all it had said, has not heard";
-            return Err(Breach::of(Promise::AcceptedIsDelivered, by, expected, heard));
+                "nothing that its publisher, who was sent away behind all it had said, has not received";
+            return Err(Breach::of(Promise::AcceptedIsDelivered, by, expected, received));
         }
-        let Some(said) = self.unheard.pop_front() else {
+        let Some(said) = self.undelivered.pop_front() else {
             let promise =
                 if label.number <= self.numbers { Promise::ExactlyOnce } else { Promise::NothingInvented };
-            return Err(Breach::of(promise, by, "nothing more of this speaker", heard));
+            return Err(Breach::of(promise, by, "nothing more of this publisher", received));
         };
-        self.bytes -= said.utterance.payload.len();
-        if said.label.number == label.number && said.utterance == *heard {
+        self.bytes -= said.message.payload.len();
+        if said.label.number == label.number && said.message == *received {
             return Ok(said);
         }
         let promise = match label.number {
@@ -69,33 +69,35 @@ impl Speaker {
             later if later > said.label.number => Promise::AcceptedIsDelivered,
             _ => Promise::NothingInvented,
         };
-        Err(Breach::of(promise, by, said.utterance, heard))
+        Err(Breach::of(promise, by, said.message, received))
     }
 
-    pub fn is_gone(&mut self, state: super::Parting) {
+    pub fn is_gone(&mut self, state: super::Departure) {
         self.state = match state {
-            super::Parting::Orderly => State::Owed,
-            super::Parting::Sudden => State::Vanished(Instant::now()),
-            super::Parting::Dismissed => State::Heard,
+            super::Departure::Orderly => State::Owed,
+            super::Departure::Sudden => State::Disconnected(Instant::now()),
+            super::Departure::Closed => State::Heard,
         };
     }
 
-    /// The first message that must still be heard.
-    pub fn owed(&self) -> Option<&Said> {
-        self.unheard.front().filter(|_| matches!(self.state, State::Here | State::Owed))
+    /// The first message that must still be received.
+    pub fn owed(&self) -> Option<&Published> {
+        self.undelivered.front().filter(|_| matches!(self.state, State::Here | State::Owed))
     }
 
-    /// Bytes that will surely come.
-    pub fn unheard_bytes(&self) -> usize {
+    /// Bytes that will certainly arrive.
+    pub fn undelivered_bytes(&self) -> usize {
         if matches!(self.state, State::Here | State::Owed) { self.bytes } else { 0 }
     }
 
-    /// Whether nothing of it can be heard any more.
+    /// True if none of its messages can be received any more.
     pub fn is_forgotten(&self, now: Instant) -> bool {
         match self.state {
             State::Here => false,
-            State::Owed => self.unheard.is_empty(),
-            State::Vanished(since) => self.unheard.is_empty() || now.duration_since(since) > ON_ITS_WAY,
+            State::Owed => self.undelivered.is_empty(),
+            State::Disconnected(since) => {
+                self.undelivered.is_empty() || now.duration_since(since) > ON_ITS_WAY
+            }
             State::Heard => false,
         }
     }
