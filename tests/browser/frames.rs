@@ -3,7 +3,7 @@
 use crate::support::{Browser, Window, server, server_with};
 use serde_json::{Value, json};
 
-/// Where the length takes another form: payload, header to the server, header from the server.
+/// Lengths at which the header changes: payload, header to the server, header from the server.
 const LENGTHS: [(usize, &str, &str); 5] = [
     (0, "8180", "8100"),
     (125, "81fd", "817d"),
@@ -19,7 +19,7 @@ async fn every_length_is_drawn_as_it_goes_over_the_wire() {
     let window = browser.joins(&server, "").await;
 
     for (length, sent, received) in LENGTHS {
-        says_of_length(&window, length).await;
+        publishes_of_length(&window, length).await;
         for (direction, header, mask) in [("sent", sent, "4"), ("received", received, "0")] {
             let frame = format!("[data-direction={direction}][data-payload-length='{length}']");
             window.has(&format!(".strip{frame}")).await;
@@ -33,7 +33,7 @@ async fn every_length_is_drawn_as_it_goes_over_the_wire() {
     browser.has_no_complaints().await;
 }
 
-async fn says_of_length(window: &Window, length: usize) {
+async fn publishes_of_length(window: &Window, length: usize) {
     window.fills("#message", &"x".repeat(length)).await;
     window.clicks("#publish").await;
     if length == 0 {

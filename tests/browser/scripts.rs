@@ -1,4 +1,5 @@
-//! The scripts of the page as they are written: imports, and the close codes that they share with the documents.
+//! The scripts of the page as they are written: imports, and the close codes that they share with
+//! the documents.
 
 use crate::support::{Browser, LIGHT_DICE, server, within};
 use futures_util::StreamExt;
@@ -14,7 +15,8 @@ use tokio_tungstenite::{
     tungstenite::protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-/// The rows of docs/protocol.md: `| 1002 | protocol error | no |`. `other` stands for all other codes.
+/// The rows of docs/protocol.md: `| 1002 | protocol error | no |`. `other` stands for all other
+/// codes.
 fn documented() -> BTreeMap<String, bool> {
     let protocol = fs::read_to_string("docs/protocol.md").expect("a document");
     let (_, table) =
@@ -91,7 +93,8 @@ async fn a_page_whose_connection_is_closed_reconnects_unless_it_would_break_the_
     }
 }
 
-/// The names that a script imports, as written: `./frame.js`. Imports in comments are types and load nothing.
+/// The names that a script imports, as written: `./frame.js`. Imports in comments are types and
+/// load nothing.
 fn imports(source: &str) -> BTreeSet<String> {
     let from = |line: &str| {
         let is_comment = ["//", "/*", "*"].iter().any(|mark| line.trim_start().starts_with(mark));

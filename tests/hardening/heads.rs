@@ -13,14 +13,15 @@ use tokio::{
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(1);
 
-/// How late it may be noticed on a machine that has more to do.
+/// Tolerance of a deadline on a busy machine.
 const LATE: Duration = Duration::from_millis(1500);
 
 fn start() -> Server {
     Launch::with(&[("session.handshake_within", "1s"), ("session.close_within", "1s")]).start()
 }
 
-/// How long a client stays connected that says `opening` and then a byte of `rest` every tenth of a second.
+/// The time for which a client stays connected that sends `opening`, then a byte of `rest` every
+/// tenth of a second.
 async fn stays(server: &Server, opening: &str, rest: &str) -> Duration {
     let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     let began = Instant::now();
@@ -30,7 +31,7 @@ async fn stays(server: &Server, opening: &str, rest: &str) -> Duration {
     let dribble = async {
         for byte in rest.bytes() {
             beat.tick().await;
-            let _ = write.write_all(&[byte]).await; // that it is cut off is for the reader to see
+            let _ = write.write_all(&[byte]).await; // the reading half notices the end
         }
         std::future::pending::<()>().await
     };

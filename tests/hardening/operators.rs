@@ -1,4 +1,4 @@
-//! What operators ask is answered on a listener of its own, and there alone.
+//! Requests of operators are answered on the admin listener, and there alone.
 
 use crate::{
     process::Launch,

@@ -1,8 +1,8 @@
-//! What strangers share has a share for each of them, and a promise takes nothing of it.
+//! Common bounds have a share for each address, and announced bytes take nothing of it.
 
 use crate::{
     process::{Launch, Server},
-    support::{comes_to, get, head, within},
+    support::{get, head, reaches, within},
 };
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -15,7 +15,8 @@ use tokio::{
 
 const KEY: &str = "a-key-that-nobody-guesses";
 
-/// How soon an answer comes that nobody delays; the server waits 10 s for a body, and for a share of the bounds.
+/// The time within which an undelayed answer arrives; the server waits 10 s for a body, and for a
+/// share of the bounds.
 const SOON: Duration = Duration::from_millis(2500);
 
 /// A connection from 127.0.0.`last`, whose kernel takes little of what is not read.
@@ -36,7 +37,7 @@ async fn begins_a_batch(server: &Server, last: u8, bytes: usize) -> TcpStream {
 }
 
 /// The status of a request, and how long it took.
-async fn asks(server: &Server, last: u8, request: String) -> (u16, Duration) {
+async fn requests(server: &Server, last: u8, request: String) -> (u16, Duration) {
     let (mut socket, asked) = (connect(server, last).await, Instant::now());
     socket.write_all(request.as_bytes()).await.expect("a connection");
     let mut answer = Vec::new();
@@ -51,7 +52,7 @@ async fn posts(server: &Server, last: u8, bytes: usize, headers: &str) -> (u16, 
          Content-Length: {bytes}\r\n\r\n{}",
         "x".repeat(bytes)
     );
-    asks(server, last, request).await
+    requests(server, last, request).await
 }
 
 #[tokio::test]
@@ -79,7 +80,7 @@ async fn bodies_that_stand_still_hold_no_more_than_the_share_of_their_address() 
     let held = server.metrics().await.value("body_bytes");
     assert!((900_000..=4 << 20).contains(&held), "a quarter of 16 MiB at most: {held}");
     drop(attack);
-    comes_to(&server, "body_bytes", 0).await;
+    reaches(&server, "body_bytes", 0).await;
 }
 
 #[tokio::test]
@@ -104,7 +105,7 @@ async fn remembers_much(server: &Server) {
              Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        assert_eq!(asks(server, 1, request).await.0, 201);
+        assert_eq!(requests(server, 1, request).await.0, 201);
     }
 }
 
@@ -122,7 +123,7 @@ async fn reads_nothing(server: &Server, last: u8) -> (TcpStream, String) {
 async fn a_slow_reader_of_a_history_costs_one_piece_and_delays_no_other_reader() {
     let server = Launch::with(&[("session.send_buffer", "16KiB")]).start();
     remembers_much(&server).await;
-    assert_eq!(asks(&server, 1, HISTORY.to_owned()).await.0, 200);
+    assert_eq!(requests(&server, 1, HISTORY.to_owned()).await.0, 200);
     let before = server.memory();
     let mut slow = Vec::new();
     for _ in 0..8 {
@@ -131,12 +132,12 @@ async fn a_slow_reader_of_a_history_costs_one_piece_and_delays_no_other_reader()
         slow.push(socket);
     }
     for last in [1, 2].repeat(10) {
-        assert_eq!(asks(&server, last, HISTORY.to_owned()).await.0, 200);
+        assert_eq!(requests(&server, last, HISTORY.to_owned()).await.0, 200);
     }
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 8 << 20, "{grown} bytes for 8 answers of 6 MiB");
     drop(slow);
-    comes_to(&server, "answer_bytes", 0).await;
+    reaches(&server, "answer_bytes", 0).await;
 }
 
 #[tokio::test]
@@ -161,7 +162,7 @@ async fn where_answers_are_scarce_each_address_has_one() {
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1"), "{refused}");
     assert!(refused.contains(r#""error":"busy""#), "{refused}");
     for last in 2..6 {
-        let (status, took) = asks(&server, last, HISTORY.to_owned()).await;
+        let (status, took) = requests(&server, last, HISTORY.to_owned()).await;
         assert!(status == 200 && took < SOON, "{status} after {took:?}");
     }
     assert!(get(server.listeners[0], "/rooms/other/messages").await.starts_with("HTTP/1.1 200 "));
@@ -172,10 +173,10 @@ async fn orders(server: &Server, last: u8, room: &str, key: &str) -> u16 {
         "POST /rooms/{room}/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Idempotency-Key: {key}\r\nContent-Length: 5\r\n\r\norder"
     );
-    asks(server, last, request).await.0
+    requests(server, last, request).await.0
 }
 
-/// How many messages `room` has seen.
+/// The number of messages that were published in `room`.
 async fn offset(server: &Server, room: &str) -> u64 {
     let answer = get(server.listeners[0], &format!("/rooms/{room}")).await;
     let (_, rest) = answer.split_once("\"offset\":").expect("a room that exists");
@@ -206,7 +207,7 @@ async fn a_client_that_fills_rooms_makes_no_other_room_forget() {
             "POST {room} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n{}",
             "x".repeat(60_000)
         );
-        assert_eq!(asks(&server, 2, request).await.0, 201);
+        assert_eq!(requests(&server, 2, request).await.0, 201);
     }
     let quiet = get(server.listeners[0], "/rooms/quiet").await;
     assert!(quiet.ends_with("\"remembered\":1}"), "{quiet}");

@@ -18,7 +18,8 @@ async fn threads_stay_balanced_after_clients_leave() {
     }
 
     let all = watched();
-    let mut clients: Vec<_> = clients.into_iter().step_by(2).collect(); // of one thread alone, if they took turns
+    // Of one thread alone, if they took turns.
+    let mut clients: Vec<_> = clients.into_iter().step_by(2).collect();
     eventually("half of them to be gone", || watched() == all - 10).await;
     for _ in 0..10 {
         clients.push(Client::joins(&server, "/").await);

@@ -1,18 +1,19 @@
-//! A client that never reads costs what the configuration says, and not for long.
+//! A client that never reads costs at most the configured bounds, and not for long.
 
 use crate::{
     process::{Launch, Server},
-    support::{Client, comes_to, deaf_client, eventually, is_cut_off},
+    support::{Client, client_that_does_not_read, eventually, is_cut_off, reaches},
 };
 use std::time::{Duration, Instant};
 
 const STALLED_WRITE: Duration = Duration::from_secs(1);
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// How late a deadline may be noticed: the sweep, and a machine that has more to do.
+/// Tolerance of a deadline: the interval of the sweep, and a busy machine.
 const LATE: Duration = Duration::from_millis(1500);
 
-/// Pings come long before the deadlines, nobody has to answer them, and nobody waits for who is behind.
+/// Pings are sent long before the deadlines, no client has to answer them, and no publisher waits
+/// for lagging members.
 fn start(limits: &[(&str, &str)]) -> Server {
     let deadlines = [
         ("session.stalled_write", "1s"),
@@ -26,13 +27,13 @@ fn start(limits: &[(&str, &str)]) -> Server {
     Launch::with(&[limits, &deadlines].concat()).start()
 }
 
-/// Says so many messages of 20 KB, which it does not hear itself.
-async fn talk(server: &Server, room: &str, messages: usize) -> Client {
-    let mut speaker = Client::joins(server, &format!("/websocket/{room}?echo=false")).await;
+/// Publishes so many messages of 20 KB, without echo.
+async fn publish(server: &Server, room: &str, messages: usize) -> Client {
+    let mut publisher = Client::joins(server, &format!("/websocket/{room}?echo=false")).await;
     for _ in 0..messages {
-        speaker.says(&"x".repeat(20_000)).await;
+        publisher.publishes(&"x".repeat(20_000)).await;
     }
-    speaker
+    publisher
 }
 
 #[tokio::test]
@@ -40,54 +41,55 @@ async fn a_client_that_reads_nothing_is_aborted_within_stalled_write_and_its_mem
     let server = start(&[("session.outbox_bytes", "1MiB")]);
     server.warms_up().await;
     let before = server.descriptors().len();
-    let deaf = deaf_client(&server, "news").await;
-    let speaker = talk(&server, "news", 30).await; // more than the kernel takes, less than the outbox holds
+    let deaf = client_that_does_not_read(&server, "news").await;
+    // More than the kernel takes, less than the outbox holds.
+    let publisher = publish(&server, "news", 30).await;
 
     let stalled = Instant::now();
     is_cut_off(&deaf).await;
     assert!(stalled.elapsed() < STALLED_WRITE + LATE, "{:?}", stalled.elapsed());
-    comes_to(&server, "closes_total{code=\"1006\",reason=\"write_stalled\"}", 1).await;
-    comes_to(&server, "outbox_bytes", 0).await;
-    comes_to(&server, "sessions", 1).await;
-    drop(speaker);
-    comes_to(&server, "sessions", 0).await;
+    reaches(&server, "closes_total{code=\"1006\",reason=\"write_stalled\"}", 1).await;
+    reaches(&server, "outbox_bytes", 0).await;
+    reaches(&server, "sessions", 1).await;
+    drop(publisher);
+    reaches(&server, "sessions", 0).await;
     eventually("its descriptor to be closed", || server.descriptors().len() <= before).await;
 }
 
 #[tokio::test]
 async fn a_client_whose_outbox_is_full_holds_nothing_from_then_on() {
     let server = start(&[("session.outbox_bytes", "256KiB")]);
-    let deaf = deaf_client(&server, "news").await;
-    let mut speaker = talk(&server, "news", 60).await;
+    let deaf = client_that_does_not_read(&server, "news").await;
+    let mut publisher = publish(&server, "news", 60).await;
 
     let full = Instant::now();
-    comes_to(&server, "messages_received_total", 60).await;
+    reaches(&server, "messages_received_total", 60).await;
     let held = server.metrics().await.value("outbox_bytes");
     assert!(held <= 64 << 10, "no more than the turn that was being written: {held} bytes");
     is_cut_off(&deaf).await;
     assert!(full.elapsed() < CLOSE_WITHIN + LATE, "{:?}", full.elapsed());
-    comes_to(&server, "closes_total{code=\"1013\",reason=\"too_slow\"}", 1).await;
-    speaker.says("still here").await;
-    comes_to(&server, "messages_received_total", 61).await;
+    reaches(&server, "closes_total{code=\"1013\",reason=\"too_slow\"}", 1).await;
+    publisher.publishes("still here").await;
+    reaches(&server, "messages_received_total", 61).await;
 }
 
 #[tokio::test]
 async fn all_outboxes_together_stay_within_their_bound_and_delay_no_reading_client() {
     const TOTAL: u64 = 4 << 20;
-    const BEGUN: u64 = 64 << 10; // what each may still hold of the turn that was being written
+    const BEGUN: u64 = 64 << 10; // held by each for the turn that is being written
     let server = start(&[("session.outbox_bytes", "1MiB"), ("limits.outbox_bytes_total", "4MiB")]);
     let mut deaf = Vec::new();
     for _ in 0..20 {
-        deaf.push(deaf_client(&server, "news").await);
+        deaf.push(client_that_does_not_read(&server, "news").await);
     }
     let mut reader = Client::joins(&server, "/websocket/news").await;
-    let mut speaker = Client::joins(&server, "/websocket/news?echo=false").await;
+    let mut publisher = Client::joins(&server, "/websocket/news?echo=false").await;
 
     let mut held_at_most = 0;
     for number in 0..45 {
         let text = format!("{number} {}", "x".repeat(20_000));
-        speaker.says(&text).await;
-        assert_eq!(reader.hears().await, text);
+        publisher.publishes(&text).await;
+        assert_eq!(reader.receives().await, text);
         let held = server.metrics().await.value("outbox_bytes");
         assert!(held <= TOTAL + 20 * BEGUN, "{held} bytes after {number} messages");
         held_at_most = held_at_most.max(held);
@@ -108,15 +110,15 @@ async fn the_memory_of_clients_that_do_not_read_is_used_again() {
         let room = format!("round-{round}");
         let mut deaf = Vec::new();
         for _ in 0..20 {
-            deaf.push(deaf_client(&server, &room).await);
+            deaf.push(client_that_does_not_read(&server, &room).await);
         }
-        let speaker = talk(&server, &room, 30).await;
+        let publisher = publish(&server, &room, 30).await;
         for deaf in &deaf {
             is_cut_off(deaf).await;
         }
-        drop(speaker);
-        comes_to(&server, "sessions", 0).await;
-        comes_to(&server, "outbox_bytes", 0).await;
+        drop(publisher);
+        reaches(&server, "sessions", 0).await;
+        reaches(&server, "outbox_bytes", 0).await;
         memory.push(server.memory());
     }
     assert!(memory[3] < memory[0] + (4 << 20), "after each round: {memory:?}");

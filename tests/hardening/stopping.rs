@@ -59,8 +59,8 @@ async fn other_signals_end_no_session_and_are_logged() {
         server.signal(signal);
         eventually(format!("{line} in the log"), || server.log.count(line) == 1).await;
     }
-    server.signal(Signal::PIPE); // what the kernel sends to who writes where nobody reads
-    client.hears_itself("still here").await;
+    server.signal(Signal::PIPE); // the kernel's signal for a write to a pipe without a reader
+    client.receives_its_echo("still here").await;
     server.terminate();
     assert_eq!(client.ends_with().await, Some(1012));
     assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0));
@@ -95,15 +95,15 @@ async fn a_client_that_connects_before_a_signal_is_answered_and_not_reset() {
     server.terminate();
     server.signal(Signal::CONT);
     for mut socket in clients {
-        let mut heard = Vec::new();
-        within("the end", socket.read_to_end(&mut heard)).await.expect("an orderly end");
-        let heard = String::from_utf8_lossy(&heard);
-        assert!(heard.starts_with("HTTP/1.1 101 ") && heard.contains("restart"), "{heard}");
+        let mut received = Vec::new();
+        within("the end", socket.read_to_end(&mut received)).await.expect("an orderly end");
+        let received = String::from_utf8_lossy(&received);
+        assert!(received.starts_with("HTTP/1.1 101 ") && received.contains("restart"), "{received}");
     }
     assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0));
 }
 
-/// Whether a load balancer would send clients there.
+/// True if a load balancer would send clients there.
 async fn is_ready(admin: SocketAddr) -> bool {
     let answer = get(admin, "/ready").await;
     assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 503 "), "{answer}");

@@ -1,4 +1,4 @@
-//! Whatever some clients ask for without end, the messages of others keep flowing.
+//! Messages are delivered while other clients send requests without end.
 
 use crate::{
     process::{Launch, Server, handshake},
@@ -15,13 +15,13 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The longest that an echo may take on a machine that does much else. What it waited for before went on for as long as
-/// somebody asked.
+/// The longest that an echo may take on a machine that does much else. What it waited for before
+/// went on for as long as somebody asked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const KEY: &str = "a-key-that-nobody-guesses";
 
-/// Starts the program for tests that say much.
+/// Starts the program for tests with many messages.
 fn start() -> Server {
     let settings = [("workers", "2"), ("log.messages", "false"), ("publish.keys", KEY)];
     Launch::with(&settings).start()
@@ -33,7 +33,8 @@ async fn posts(server: SocketAddr, path: String, body: String) {
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }
 
-/// The longest of many echoes of a client in a room of its own, while `others` do what they do, as many at a time.
+/// The longest of many echoes of a client in a room of its own, while `others` do what they do, as
+/// many at a time.
 async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
     server: &Server,
     at_a_time: usize,
@@ -49,7 +50,7 @@ async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
     let (begin, mut longest) = (Instant::now(), Duration::ZERO);
     while begin.elapsed() < 3 * PATIENCE {
         let sent = Instant::now();
-        let echo = anna.hears_itself("still there?");
+        let echo = anna.receives_its_echo("still there?");
         tokio::pin!(echo);
         loop {
             tokio::select! {

@@ -1,4 +1,4 @@
-//! Who may open a session, and what everybody else is told (RFC 6455 §4.2).
+//! The opening handshake, and the refusals of others (RFC 6455 §4.2).
 
 use crate::support::{Answer, Client, Host, Raw, TestServer, answer, handshake as flawless, text, upgrade};
 use actix_web::{
@@ -227,7 +227,7 @@ async fn a_handshake_may_follow_a_plain_request_on_its_connection() {
     let plain = "HEAD /rooms/news HTTP/1.1\r\nHost: localhost\r\n\r\n";
     anna.sends([plain, &flawless("/websocket/news")].concat()).await;
     assert!(anna.reads_head().await.starts_with("HTTP/1.1 200 "));
-    anna.is_let_in().await;
+    anna.is_admitted().await;
     anna.is_greeted().await;
 }
 

@@ -1,4 +1,5 @@
-//! The lines of the log about clients: one form for whom they are about, and a line for who is turned away.
+//! The lines of the log about clients: one form for whom they are about, and a line for who is
+//! turned away.
 
 use crate::support::{Binary, Events, Host, Raw, V1, handshake, text};
 use std::net::SocketAddr;
@@ -78,7 +79,7 @@ async fn no_text_of_a_client_forges_the_client_of_a_line() {
     let mut program = Binary::start(&[]).await;
     let mut anna = program.join("news").await;
     let (_, about) = program.logs_about().await;
-    anna.says("hello\tsession 1 from 192.0.2.1:80 in bank").await;
+    anna.publishes("hello\tsession 1 from 192.0.2.1:80 in bank").await;
     let words = r"server: received: hello\tsession 1 from 192.0.2.1:80 in bank";
     assert_eq!(program.logs_about().await, (words.to_owned(), about));
 }
@@ -182,7 +183,7 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
 #[actix_web::test]
 async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
     let mut program = Binary::spawn(&[]);
-    let lines = program.writes_until_it_listens().await;
+    let lines = program.logs_until_it_listens().await;
     let admin = lines.iter().find_map(|line| line.split_once("admin at http://")?.1.split('/').next());
     let mut client = Raw::connect(admin.expect("a line").parse().expect("an address")).await;
     let address = client.local_address();

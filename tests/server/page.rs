@@ -1,4 +1,4 @@
-//! What a browser gets, and what it never gets.
+//! The page: files that a browser receives, and files that it never receives.
 
 use crate::support::{Answer, Host, Raw, TestServer, answer, answer_with};
 use actix_web::{
@@ -50,7 +50,7 @@ fn files_named_in(source: &str) -> impl Iterator<Item = String> {
     quoted.filter(ours).map(str::to_owned)
 }
 
-/// What a server without the directory of the page answers.
+/// The answer of a server without the directory of the page.
 async fn answer_from_the_copy(request: TestRequest) -> Answer {
     answer_with(|settings| settings.page.directory = "no such directory".into(), request).await
 }
@@ -70,7 +70,8 @@ async fn the_copy_inside_the_binary_is_served_alike_where_there_is_no_directory(
     }
 }
 
-/// The headers, sorted, but for what a tag looks like; the copy is too small to be asked for in parts.
+/// The headers, sorted, but for what a tag looks like; the copy is too small to be asked for in
+/// parts.
 fn head(answer: &Answer) -> BTreeMap<String, String> {
     let headers = answer.headers.iter().filter(|(name, _)| *name != "accept-ranges");
     let shown = |name: &str, value: &str| if name == "etag" { "a tag".to_owned() } else { value.to_owned() };
@@ -270,8 +271,8 @@ async fn every_listener_serves_the_page_and_sockets_alike() {
     }
 
     let (mut anna, mut bert) = (first.join("news").await, second.join("news").await);
-    anna.says("hello").await;
-    assert_eq!(bert.hears().await, "hello");
+    anna.publishes("hello").await;
+    assert_eq!(bert.receives().await, "hello");
 }
 
 struct Listener(SocketAddr);

@@ -1,4 +1,4 @@
-//! Publishing over HTTP: what is posted is what the room hears.
+//! Publishing over HTTP: what is posted is what the room receives.
 
 use crate::support::{Host, Http, Raw, TestServer, V1, output_of};
 use futures_util::future::join_all;
@@ -18,8 +18,8 @@ async fn a_posted_message_is_delivered_to_the_room() {
         json!({"room": "news", "epoch": bert.welcome["epoch"], "offset": 1, "messages": 1, "received": 2});
     assert_eq!(reply.json(), posted);
 
-    assert_eq!(anna.hears().await, "hello");
-    let message = bert.hears().await;
+    assert_eq!(anna.receives().await, "hello");
+    let message = bert.receives().await;
     assert_eq!((&message["offset"], &message["text"]), (&json!(1), &json!("hello")));
     assert!(message.get("who").is_none());
 }
@@ -29,11 +29,11 @@ async fn text_is_text_and_everything_else_is_bytes() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     Http::post(server.address(), NEWS).bytes("image/png", &[137, 0, 255]).reply().await;
-    assert_eq!(anna.hears_binary().await, [137, 0, 255][..]);
+    assert_eq!(anna.receives_binary().await, [137, 0, 255][..]);
     Http::post(server.address(), NEWS).json(json!({"a": "ä"})).reply().await;
-    assert_eq!(anna.hears().await, r#"{"a":"ä"}"#);
+    assert_eq!(anna.receives().await, r#"{"a":"ä"}"#);
     Http::post(server.address(), NEWS).bytes("text/plain", b"").reply().await;
-    assert_eq!(anna.hears().await, "");
+    assert_eq!(anna.receives().await, "");
 }
 
 #[actix_web::test]
@@ -41,7 +41,7 @@ async fn a_message_posted_to_an_empty_room_is_in_its_history() {
     let server = TestServer::start().await;
     assert_eq!(Http::post(server.address(), NEWS).text("early").reply().await.json()["received"], 0);
     let mut anna = server.connect("/websocket/news?last=1").await;
-    assert_eq!(anna.hears_many(2).await, ["world", "early"]);
+    assert_eq!(anna.receives_many(2).await, ["world", "early"]);
 }
 
 #[actix_web::test]
@@ -58,10 +58,10 @@ async fn a_batch_is_delivered_in_a_row() {
     let last = join_all(batches).await;
     assert_eq!(last.iter().max(), Some(&1000));
 
-    let heard = anna.hears_many(1000).await;
+    let received = anna.receives_many(1000).await;
     for (batch, last) in last.into_iter().enumerate() {
-        let said = &heard[last as usize - 100..last as usize];
-        assert!(said.iter().zip(0..).all(|(said, number)| *said == format!("{batch} {number}")));
+        let texts = &received[last as usize - 100..last as usize];
+        assert!(texts.iter().zip(0..).all(|(text, number)| *text == format!("{batch} {number}")));
     }
 }
 
@@ -71,8 +71,8 @@ async fn bytes_can_be_part_of_a_batch() {
     let mut anna = server.join("news").await;
     let batch = json!({"messages": [{"base64": "AP8="}, {"text": "a"}]});
     Http::post(server.address(), "/rooms/news/batch").json(batch).reply().await;
-    assert_eq!(anna.hears_binary().await, [0, 255][..]);
-    assert_eq!(anna.hears().await, "a");
+    assert_eq!(anna.receives_binary().await, [0, 255][..]);
+    assert_eq!(anna.receives().await, "a");
 }
 
 #[actix_web::test]
@@ -83,7 +83,7 @@ async fn a_repeated_request_is_not_published_again() {
     let replies = join_all((0..10).map(|_| request.reply())).await;
     assert!(replies.iter().all(|reply| reply.status == 201 && reply.json() == replies[0].json()));
     Http::post(server.address(), NEWS).header("Idempotency-Key", "a-2").text("twice").reply().await;
-    assert_eq!(anna.hears_many(2).await, ["once", "twice"]);
+    assert_eq!(anna.receives_many(2).await, ["once", "twice"]);
 
     let other = Http::post(server.address(), NEWS).header("Idempotency-Key", "a-1").text("something else");
     assert_eq!(other.reply().await.refusal(), (422, "idempotency_key_reused".to_owned()));
@@ -121,8 +121,8 @@ async fn an_invalid_publication_is_refused_with_a_reason() {
         let reply = request.reply().await;
         assert_eq!(reply.refusal(), (status, code.to_owned()), "{reply:?}");
     }
-    post(NEWS).text("the first that is said").reply().await;
-    assert_eq!(anna.hears().await, "the first that is said");
+    post(NEWS).text("the first message").reply().await;
+    assert_eq!(anna.receives().await, "the first message");
 }
 
 #[actix_web::test]
@@ -138,7 +138,7 @@ async fn a_body_may_arrive_in_chunks_and_not_too_slowly() {
         request.header("Transfer-Encoding", "chunked").raw(body)
     };
     assert_eq!(chunked("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n").reply().await.status, 201);
-    assert_eq!(anna.hears().await, "hello");
+    assert_eq!(anna.receives().await, "hello");
     assert_eq!(chunked("2\r\nhe\r\n").reply().await.refusal(), (408, "timeout".to_owned()));
 }
 
@@ -161,8 +161,8 @@ async fn a_body_that_breaks_off_is_refused_and_nothing_of_it_is_published() {
     raw.half_closes().await;
     let answer = String::from_utf8(raw.reads_to_the_end().await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(r#""error":"body""#), "{answer}");
-    anna.says("whole").await;
-    assert_eq!(anna.hears().await, "whole"); // the half would have come first
+    anna.publishes("whole").await;
+    assert_eq!(anna.receives().await, "whole"); // the half would have come first
 }
 
 #[actix_web::test]
@@ -174,5 +174,5 @@ async fn curl_publishes() {
         return;
     };
     assert!(answer.contains(r#""received":1"#), "{answer}");
-    assert_eq!(anna.hears().await, "from curl");
+    assert_eq!(anna.receives().await, "from curl");
 }

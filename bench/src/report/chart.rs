@@ -26,7 +26,8 @@ const MIN_PEERS: usize = 5;
 
 type Panel<'a> = (String, &'a Row);
 
-/// Writes fanout.svg, with a panel for each scenario in which enough peers were measured, and highlights.svg.
+/// Writes fanout.svg, with a panel for each scenario in which enough peers were measured, and
+/// highlights.svg.
 pub fn draw(report: &Report, directory: &Path) -> anyhow::Result<()> {
     let all = report.rows.iter().filter(|row| medians(row).count() >= MIN_PEERS);
     let all: Vec<_> = all.map(|row| (format!("{} ({})", row.title, row.unit), row)).collect();

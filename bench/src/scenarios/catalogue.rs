@@ -42,7 +42,8 @@ const POLITE: Traffic = Traffic { publishers: 100, ..Traffic::of(100, 64, 100) }
 const FLOOD: Traffic = Traffic { flood: true, ..POLITE };
 const PACED: Traffic = Traffic { pace: 100, ..FLOOD };
 
-/// The scenarios of a group are measured in turn, round by round: they are compared with each other.
+/// The scenarios of a group are measured in turn, round by round: they are compared with each
+/// other.
 pub fn groups() -> Vec<Vec<Scenario>> {
     vec![deliveries(), clients(), rooms(), conversations(), memory(), connections(), workers(), disturbers()]
 }

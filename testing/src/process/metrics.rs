@@ -1,4 +1,4 @@
-//! What the program counts, as its admin listener tells it.
+//! The metrics of the program, from its admin listener.
 
 use std::collections::HashMap;
 use std::{io, net::SocketAddr};

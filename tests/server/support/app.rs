@@ -21,7 +21,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A flawless opening handshake (the key of RFC 6455 §1.3).
+/// A valid opening handshake (the key of RFC 6455 §1.3).
 pub fn upgrade(path: &str) -> TestRequest {
     TestRequest::get()
         .uri(path)
@@ -32,7 +32,7 @@ pub fn upgrade(path: &str) -> TestRequest {
         .insert_header(("Sec-WebSocket-Version", "13"))
 }
 
-/// What a server with the default settings answers.
+/// The answer of a server with the default settings.
 pub async fn answer(request: TestRequest) -> Answer {
     answer_with(|_| (), request).await
 }
@@ -42,7 +42,8 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
     adjust(&mut settings);
     let descriptors = Descriptors::raise_limit(&settings, 1);
     let shared = Shared::new(settings, descriptors);
-    let (hub, thread) = (Hub::new(&shared.settings, shared.metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
+    // Apart, for it outlives no panic.
+    let (hub, thread) = (Hub::new(&shared.settings, shared.metrics.clone()), Arbiter::new());
     let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
     let listener = shared.settings.listen[0];
     let context = http::AppState::new(shared, hub, &[listener]);

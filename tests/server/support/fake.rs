@@ -32,7 +32,7 @@ impl Fake {
         .await
     }
 
-    /// Answers the handshake and never says a word.
+    /// Answers the handshake and sends nothing after it.
     pub async fn that_is_mute() -> Self {
         Self::start(|socket| async {
             let _held = accept_hdr_async(socket, v1).await;

@@ -18,7 +18,7 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// With the default settings, but for two workers, a free port, and no delay when it stops.
+    /// Starts with the default settings, except two workers, a free port, and no drain.
     pub async fn start() -> Self {
         Self::with(|_| ()).await
     }
@@ -38,7 +38,7 @@ impl TestServer {
     }
 
     /// Waits until `worldcast_{metric}` is at least `least`.
-    pub async fn comes_to_count(&self, metric: &str, least: u64) {
+    pub async fn counts_at_least(&self, metric: &str, least: u64) {
         let sample = format!("worldcast_{metric} ");
         let counted = async {
             loop {
@@ -52,7 +52,7 @@ impl TestServer {
         super::within(format!("{metric} to be {least}"), counted).await;
     }
 
-    /// What `/metrics` answers to a browser, with its head.
+    /// The response of `/metrics` to a browser, with its head.
     pub async fn metrics(&self) -> String {
         let mut raw = Raw::connect(self.admin).await;
         raw.sends("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
@@ -73,7 +73,7 @@ impl Host for TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        let _ = self.stop.gracefully().now_or_never(); // said once; its threads do the rest
+        let _ = self.stop.gracefully().now_or_never(); // its threads do the rest
     }
 }
 
