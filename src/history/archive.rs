@@ -9,8 +9,8 @@ use std::{mem, sync::Arc, time::Instant};
 
 /// The history of each open room, by slot.
 ///
-/// Beyond the bound the largest history forgets its oldest message, so that a client that fills rooms takes
-/// nothing from rooms that hold less.
+/// Beyond the bound the largest history forgets its oldest message, so that a client that fills
+/// rooms takes nothing from rooms that hold less.
 #[derive(Debug)]
 pub struct Archive {
     histories: Vec<Option<Entry>>,
@@ -79,7 +79,8 @@ impl Archive {
         self.totals.usage()
     }
 
-    /// Numbers and remembers the next message of an open room; beyond the bound, the largest histories forget.
+    /// Numbers and remembers the next message of an open room; beyond the bound, the largest
+    /// histories forget.
     pub fn append(&mut self, slot: RoomSlot, message: NewMessage, now: Instant) -> Arc<Message> {
         let message = self.change(slot, |history| history.append(message, now));
         while self.totals.is_overfull() {
@@ -88,7 +89,8 @@ impl Archive {
         message
     }
 
-    /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired messages.
+    /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired
+    /// messages.
     pub fn expire_some(&mut self, now: Instant, max_rooms: usize) -> bool {
         for _ in 0..max_rooms {
             let Some((_, slot)) = self.totals.first().filter(|(due, _)| *due <= now) else { return false };
@@ -98,7 +100,8 @@ impl Archive {
         self.totals.first().is_some_and(|(due, _)| due <= now)
     }
 
-    /// Takes the rooms whose history has become empty since the last call; some may have ended meanwhile.
+    /// Takes the rooms whose history has become empty since the last call; some may have ended
+    /// meanwhile.
     pub fn take_emptied(&mut self) -> Vec<RoomSlot> {
         mem::take(&mut self.emptied)
     }

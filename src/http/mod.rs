@@ -82,7 +82,8 @@ pub fn app(state: web::Data<AppState>, listener: SocketAddr) -> App<impl AppEntr
         .app_data(state)
         .app_data(LocalAddress(listener))
         .wrap(from_fn(guard::guard))
-        .service(web::scope("/websocket").default_service(web::to(handshake::upgrade))) // a pattern for the room would cost a fifth of the handshake
+        // A pattern for the room would cost a fifth of the handshake.
+        .service(web::scope("/websocket").default_service(web::to(handshake::upgrade)))
         .service(readable("/rooms", rooms::list))
         .service(readable("/rooms/{room:[^/]*}", rooms::describe))
         .service(readable("/rooms/{room}/events", sse::listen))

@@ -163,7 +163,8 @@ impl AppState {
             source: self.source(request),
             most,
             within: session.handshake_within,
-            patience: session.stalled_write.min(session.handshake_within / 2), // leaves time for the refusal
+            // Leaves time for the refusal.
+            patience: session.stalled_write.min(session.handshake_within / 2),
         };
         reader.read(request, payload).await
     }

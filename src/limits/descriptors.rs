@@ -52,7 +52,8 @@ impl Descriptors {
         Self::new(clients(descriptors, workers), workers)
     }
 
-    /// Logs that `limits.connections` is more than there can be: a warning where an operator has chosen that number.
+    /// Logs that `limits.connections` is more than there can be: a warning where an operator has
+    /// chosen that number.
     pub fn report(&self, settings: &Settings) {
         let (clients, connections) = (self.clients, settings.limits.connections);
         if clients >= connections {

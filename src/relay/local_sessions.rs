@@ -114,7 +114,8 @@ impl LocalSessions {
         for slots in std::mem::take(&mut self.dirty).chunks(FETCHED_TOGETHER) {
             slots.iter().filter_map(|slot| self.rooms.get(slot.index())).for_each(LocalRoom::prefetch);
             for slot in slots {
-                let Some(room) = self.rooms.get_mut(slot.index()) else { continue }; // all members have left
+                // All members have left.
+                let Some(room) = self.rooms.get_mut(slot.index()) else { continue };
                 if room.flush(&self.compression, &self.patience, metrics) {
                     self.lagging.push(*slot);
                 }

@@ -11,9 +11,13 @@ use std::{
 /// other source has used, then the longest deserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DesertedRoom {
+    /// The source of the client that opened the room.
     pub opened_by: Source,
+    /// True if clients of another source have been members.
     pub is_shared: bool,
+    /// The time at which the last member left.
     pub since: Instant,
+    /// The slot of the room.
     pub slot: RoomSlot,
 }
 
@@ -31,30 +35,34 @@ pub struct Deserted {
 type Rank = (usize, Reverse<Instant>);
 
 impl Deserted {
+    /// Creates an empty list.
     pub fn new() -> Self {
         let (rooms, ranks, by_rank) = Default::default();
         Self { began: Instant::now(), rooms, ranks, by_rank }
     }
 
+    /// Returns the number of rooms.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.rooms.len()
     }
 
+    /// Adds a room whose last member has left.
     pub fn insert(&mut self, room: DesertedRoom) {
         if self.rooms.insert(room) {
             self.rank(room.opened_by, |count| count + 1);
         }
     }
 
+    /// Removes a room that has a member again, or ends.
     pub fn remove(&mut self, room: DesertedRoom) {
         if self.rooms.remove(&room) {
             self.rank(room.opened_by, |count| count - 1);
         }
     }
 
-    /// The room that gives way to one of `opener`: the first of the source with most rooms, which is
-    /// `opener` if no other source has more.
+    /// The room that gives way to one of `opener`: the first of the source with most rooms, which
+    /// is `opener` if no other source has more.
     pub fn first_to_go(&self, opener: Source) -> Option<RoomSlot> {
         let ((most, _), source) = *self.by_rank.last()?;
         let own = self.ranks.get(&opener).is_some_and(|(count, _)| *count == most);

@@ -41,7 +41,8 @@ pub struct Opened {
 pub struct TooManyRooms;
 
 impl Rooms {
-    /// Creates the rooms of a node, at most `max_rooms` of them, inclusive; each has a flow like this one.
+    /// Creates the rooms of a node, at most `max_rooms` of them, inclusive; each has a flow like
+    /// this one.
     pub fn new(max_rooms: usize, flow: Flow) -> Self {
         Self {
             by_name: HashMap::new(),
@@ -75,8 +76,8 @@ impl Rooms {
         self.by_name.is_empty()
     }
 
-    /// Finds the room of this name for `source`, or begins it. At the bound a room without members gives way: one of the
-    /// source that opened most of those.
+    /// Finds the room of this name for `source`, or begins it. At the bound a room without members
+    /// gives way: one of the source that opened most of those.
     ///
     /// # Errors
     /// If the bound is reached and every room has members.

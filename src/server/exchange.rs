@@ -159,7 +159,8 @@ impl Exchange {
         let input =
             Rc::into_inner(self.input).ok_or_else(|| to_io_error("the body of the request is still read"))?;
         let received = input.received.into_inner();
-        Ok((input.socket, BytesMut::from(&received[..]))) // the buffer itself is larger and would stay
+        // The buffer itself is larger and would stay.
+        Ok((input.socket, BytesMut::from(&received[..])))
     }
 
     /// Writes `response`. The connection remains open for another request if both sides allow it
@@ -179,7 +180,8 @@ impl Exchange {
         match self.write(response, persists, session).await {
             Ok(()) if persists => self.persisted = true,
             Ok(()) => {
-                let _ = timeout(session.close_within, self.close()).await; // then the drop closes it
+                // Then the drop closes it.
+                let _ = timeout(session.close_within, self.close()).await;
             }
             Err(error) => {
                 reset_on_drop(&self.input.socket);

@@ -83,7 +83,8 @@ pub fn free_addresses(settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<Socke
 /// Sets the options that Linux copies to every accepted socket, which saves three system calls for
 /// each client.
 fn set_inherited_options(socket: &Socket, settings: &Settings) -> io::Result<()> {
-    socket.set_tcp_nodelay(true)?; // without it small messages wait for delayed ACKs: 44 ms instead of 3
+    // Without it small messages wait for delayed ACKs: 44 ms instead of 3.
+    socket.set_tcp_nodelay(true)?;
     // The kernel too drops a peer that never reads.
     socket.set_tcp_user_timeout(Some(settings.session.stalled_write))?;
     match settings.session.send_buffer.bytes() {

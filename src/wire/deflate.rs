@@ -63,7 +63,8 @@ pub fn deflate(plain: &[u8], window: WindowBits, level: u32) -> Option<Vec<u8>> 
         let kept = slot.take().filter(|deflater| deflater.level == level);
         let mut deflater = kept.unwrap_or_else(|| Deflater::new(level, window));
         let deflated = deflater.deflate(plain)?;
-        *slot = Some(deflater); // only now: zlib-rs panics on a stream that was reset before all of it was out
+        // Only now: zlib-rs panics on a stream that was reset before all of it was out.
+        *slot = Some(deflater);
         (deflated.len() < plain.len()).then_some(deflated)
     })
 }

@@ -140,7 +140,8 @@ mod tests {
     #[test]
     fn no_message_refers_to_an_earlier_one() {
         assert_eq!(inflated("f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
-        assert_eq!(inflated("f2 00 11 00 00", 5), Err(WireError::NotDeflate)); // §7.2.3.2: "Hello" from the window
+        // §7.2.3.2: "Hello" from the window.
+        assert_eq!(inflated("f2 00 11 00 00", 5), Err(WireError::NotDeflate));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tungstenite::{
     protocol::{CloseFrame, Role, frame::coding::CloseCode},
 };
 
+/// A WebSocket client; every wait has the deadline [`PATIENCE`](crate::PATIENCE).
 pub struct Client {
     socket: WebSocketStream<TcpStream>,
     path: String,
@@ -65,14 +66,17 @@ impl Client {
         Ok((Self { socket, path: path.to_owned() }, response))
     }
 
+    /// Sends a text message.
     pub async fn publishes(&mut self, text: impl Into<String>) {
         self.sends(Message::text(text.into())).await;
     }
 
+    /// Sends a binary message.
     pub async fn publishes_binary(&mut self, bytes: impl Into<Bytes>) {
         self.sends(Message::binary(bytes)).await;
     }
 
+    /// Sends a frame of any kind.
     pub async fn sends(&mut self, message: Message) {
         let what = format!("{} to take a message", self.path);
         within(what, self.socket.send(message)).await.expect("the connection holds");
@@ -94,6 +98,7 @@ impl Client {
         }
     }
 
+    /// Receives the next `count` messages, which are text.
     pub async fn receives_many(&mut self, count: usize) -> Vec<String> {
         let mut received = Vec::with_capacity(count);
         for _ in 0..count {

@@ -7,6 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
+/// A connection whose bytes the test writes and reads itself.
 pub struct Raw {
     socket: BufReader<TcpStream>,
 }
@@ -18,12 +19,14 @@ const GREETING: &str = "81 05 77 6f 72 6c 64";
 const BUFFER: usize = 512;
 
 impl Raw {
+    /// Connects to `address`.
     pub async fn connect(address: SocketAddr) -> Self {
         let socket = within("a connection", TcpStream::connect(address)).await.expect("a connection");
         socket.set_nodelay(true).expect("a socket");
         Self { socket: BufReader::with_capacity(BUFFER, socket) }
     }
 
+    /// Returns the address of this side.
     pub fn local_address(&self) -> SocketAddr {
         self.socket.get_ref().local_addr().expect("it is connected")
     }
@@ -41,10 +44,12 @@ impl Raw {
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     }
 
+    /// Receives the greeting.
     pub async fn is_greeted(&mut self) {
         self.receives(GREETING).await;
     }
 
+    /// Sends bytes.
     pub async fn sends(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = within("the server to take some bytes", self.socket.write_all(bytes.as_ref())).await;
         sent.expect("a connection");
@@ -112,6 +117,7 @@ impl Raw {
         self.tries_to_read_to_the_end().await.expect("an orderly end")
     }
 
+    /// Reads all bytes until the connection ends.
     pub async fn tries_to_read_to_the_end(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         within("the end of the connection", self.socket.read_to_end(&mut bytes)).await?;
@@ -146,6 +152,7 @@ impl Raw {
         self.socket
     }
 
+    /// Returns the socket.
     pub fn into_socket(self) -> TcpStream {
         assert!(self.socket.buffer().is_empty(), "nothing may be lost");
         self.socket.into_inner()

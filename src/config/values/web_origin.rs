@@ -255,7 +255,8 @@ impl Origins {
             _ => {}
         }
         let (scheme, authority) = split_scheme(text)?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority); // browsers show an origin with a slash
+        // Browsers show an origin with a slash.
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
         let digits = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
         let (host, port) = match digits {
             Some((host, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => {

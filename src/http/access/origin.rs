@@ -20,6 +20,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+/// The origins and host names that the server accepts.
 pub struct Origins {
     /// The rules of `[origins]`.
     allowed: Vec<OriginPattern>,

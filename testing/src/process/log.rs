@@ -19,7 +19,9 @@ pub struct Log(Arc<Mutex<VecDeque<String>>>);
 /// The addresses that the program logs.
 #[derive(Default)]
 pub struct Addresses {
+    /// Addresses for clients.
     pub listeners: Vec<SocketAddr>,
+    /// The address for operators; `None` until it was read.
     pub admin: Option<SocketAddr>,
 }
 
@@ -49,6 +51,7 @@ impl Log {
         self.lines().iter().filter(|line| line.contains(text)).count()
     }
 
+    /// Returns the kept lines as one text.
     pub fn text(&self) -> String {
         self.lines().iter().map(|line| format!("{line}\n")).collect()
     }

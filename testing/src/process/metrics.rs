@@ -11,6 +11,7 @@ use tokio::{
 pub struct Metrics(HashMap<String, f64>);
 
 impl Metrics {
+    /// Reads the metrics from the admin listener.
     pub async fn read(admin: SocketAddr) -> io::Result<Self> {
         let mut socket = TcpStream::connect(admin).await?;
         let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

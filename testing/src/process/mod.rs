@@ -50,7 +50,9 @@ pub struct Program {
     pid: u32,
     /// Addresses for clients; every listener serves the same.
     pub listeners: Vec<SocketAddr>,
+    /// The address for operators.
     pub admin: SocketAddr,
+    /// The lines of its standard error.
     pub log: Log,
     /// The reading end of a log without a reader.
     _unread: Option<BufReader<File>>,
@@ -119,6 +121,7 @@ impl Launch {
 }
 
 impl Program {
+    /// Reads the metrics.
     pub async fn metrics(&self) -> Metrics {
         Metrics::read(self.admin).await.expect("the admin listener answers")
     }
@@ -182,10 +185,12 @@ impl Program {
         self.signal(Signal::STOP);
     }
 
+    /// Continues a stopped process.
     pub fn continues(&self) {
         self.signal(Signal::CONT);
     }
 
+    /// Sends `signal` to the process.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).expect("a process");
         kill_process(pid, signal).expect("it runs");
