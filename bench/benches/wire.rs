@@ -179,7 +179,7 @@ fn compare<A, B, C>(
     group.bench_function("actix-http", |bencher| bencher.iter(&mut actix));
 }
 
-/// One message for a hundred hearers, which the others would encode a hundred times.
+/// One message for a hundred subscribers, which the others would encode a hundred times.
 fn broadcast(criterion: &mut Criterion) {
     for (size, window) in [(64, None), (1 << 10, None), (1 << 10, Some(WindowBits::MAX))] {
         let [(kind, payload), ..] = payloads(size);

@@ -11,7 +11,7 @@ use std::path::Path;
 /// The scenarios that most readers ask for, with their titles.
 const HIGHLIGHTS: [(&str, &str); 4] = [
     ("single", "CPU of a delivery to 500 clients, µs · less is better"),
-    ("rate-16", "deliveries a second, 16 speakers, 200 clients · more is better"),
+    ("rate-16", "deliveries a second, 16 publishers, 200 clients · more is better"),
     ("p99", "99 of 100 deliveries to 1,000 clients within, ms · less is better"),
     ("memory-5000", "memory of an idle connection, bytes · less is better"),
 ];
