@@ -23,7 +23,7 @@ fn gibibyte(first: u8) -> Vec<u8> {
     [&[first, 0xff][..], &(1_u64 << 30).to_be_bytes(), &[7; 4]].concat()
 }
 
-/// As many fragments of 60 KiB as make 1 GiB with the one that is announced behind them.
+/// As many fragments of 60 KiB as make 1 GiB with the one that is announced after them.
 fn gibibyte_in_fragments() -> Vec<u8> {
     let mut bytes = Vec::new();
     append_frame(&mut bytes, 0x02, [7; 4], &[0; 60 << 10]);
@@ -44,7 +44,7 @@ async fn dribbles(server: &Server, opening: &[u8]) -> TcpStream {
     socket
 }
 
-/// The code of the close frame behind the greeting.
+/// The code of the close frame after the greeting.
 async fn code(mut socket: TcpStream) -> u16 {
     let mut received = Vec::new();
     within("the end of a session", socket.read_to_end(&mut received)).await.expect("an orderly end");

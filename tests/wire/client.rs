@@ -17,7 +17,7 @@ pub struct Sent {
     pub compressed: bool,
     /// Offsets at which it is cut into fragments.
     pub cuts: Vec<Index>,
-    /// A ping behind the first fragment.
+    /// A ping after the first fragment.
     pub ping: Option<Vec<u8>>,
     pub mask: [u8; 4],
 }

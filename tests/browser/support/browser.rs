@@ -21,7 +21,7 @@ pub struct Browser {
     first: WindowHandle, // it stays open: a browser ends with its last window
     console: Vec<Entry>,
     _driver: Driver,
-    _profile: TempDir, // behind the driver: the browser writes into it until it ends
+    _profile: TempDir, // after the driver: the browser writes into it until it ends
 }
 
 const ARGUMENTS: [&str; 8] = [

@@ -63,7 +63,7 @@ impl Client {
         }
     }
 
-    /// The same in pieces, with a ping behind each.
+    /// The same in pieces, with a ping after each.
     pub fn publishes_in_fragments(&mut self, length: usize, pieces: usize) {
         if !self.may_publish() {
             return;

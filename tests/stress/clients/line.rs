@@ -14,7 +14,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// `frames` is what came behind the answer to the handshake.
+    /// `frames` is what came after the answer to the handshake.
     pub fn new(socket: TcpStream, frames: Frames) -> Self {
         Self { frames, socket, outgoing: Vec::new(), sent: 0 }
     }
