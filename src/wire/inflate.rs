@@ -98,7 +98,7 @@ impl Inflater {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hex;
+    use testing::hex;
 
     fn inflated(deflated: &str, limit: usize) -> Result<Vec<u8>, WireError> {
         let mut plain = Vec::new();

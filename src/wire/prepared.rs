@@ -91,8 +91,8 @@ pub fn plain(payload: &Payload) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hex;
     use std::{sync::Barrier, thread};
+    use testing::hex;
 
     const COMPRESSION: Compression = Compression { level: 4, threshold: 100 };
 

@@ -6,5 +6,5 @@ mod colors; // only on a terminal
 mod command_line; // commands, options and exit codes
 mod environment; // variables over files
 mod misspellings; // which name was meant
-mod mistakes; // what is refused, and what an operator is stderr
+mod mistakes; // refused configurations
 mod shipped; // shipped files

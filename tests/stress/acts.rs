@@ -51,7 +51,7 @@ pub async fn play(plan: Plan) -> (Rc<Stage>, Verdict) {
 }
 
 fn timed_out() -> Breach {
-    Breach::of(Promise::RightEnd, "everybody", "an end of the run", "somebody who waits for something")
+    Breach::of(Promise::RightEnd, "all clients", "an end of the run", "a client that still waits")
 }
 
 async fn all_acts(plan: &Plan, server: &mut Server, stage: &Stage) -> Verdict {
@@ -133,7 +133,7 @@ fn is_all_delivered(received: u64, accepted: u64) -> Verdict {
     let expected = format!("the {received} messages that the server has received");
     Err(Breach::of(
         Promise::AcceptedIsDelivered,
-        "everybody",
+        "all clients",
         expected,
         format!("{accepted} that any client received"),
     ))
@@ -175,5 +175,5 @@ async fn all_have_left(mut crowd: JoinSet<()>) -> Verdict {
         return Ok(());
     }
     let found = format!("{} clients whose connections have not", crowd.len());
-    Err(Breach::of(Promise::RightEnd, "everybody", "connections that end", found))
+    Err(Breach::of(Promise::RightEnd, "all clients", "connections that end", found))
 }

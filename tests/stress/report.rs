@@ -14,7 +14,7 @@ pub struct Report {
     admitted: u64,
     /// Times from publishing to receiving, in the rooms without flooders.
     pub delays: Delays,
-    pub said: u64,
+    pub published: u64,
     pub deliveries: u64,
     pub clients_at_once: usize,
     pub memory: Memory,
@@ -59,7 +59,7 @@ impl Report {
     }
 
     pub fn counts(&mut self, model: &Model) {
-        self.said = model.accepted;
+        self.published = model.accepted;
         self.deliveries = model.deliveries;
     }
 
@@ -91,14 +91,14 @@ impl fmt::Display for Report {
         let clients: u64 = self.ends.values().sum();
         writeln!(
             f,
-            "  clients     {clients}, who came in {} times, {} at once at most",
+            "  clients     {clients}, admitted {} times, at most {} at once",
             self.admitted, self.clients_at_once
         )?;
         let kinds: std::collections::BTreeSet<_> = self.ends.keys().map(|(kind, _)| kind).collect();
         for kind in kinds {
             writeln!(f, "              {kind}: {}", self.ends_of(kind))?;
         }
-        writeln!(f, "  messages    {} said, {} received", self.said, self.deliveries)?;
+        writeln!(f, "  messages    {} published, {} received", self.published, self.deliveries)?;
         let [half, most, all] = [0.5, 0.99, 1.0].map(|share| self.delays.quantile(share));
         writeln!(
             f,

@@ -24,7 +24,7 @@ pub struct Stage {
     pub leave: CancellationToken,
     /// A promise was broken: the run ends.
     pub broken: CancellationToken,
-    /// The server was stopped to stop.
+    /// The server was told to stop.
     pub stopping: Cell<bool>,
     /// The server has ended, or has not when it should have.
     pub stopped: CancellationToken,

@@ -30,7 +30,7 @@ pub fn inflated(small: &[u8], most: usize) -> Result<Vec<u8>, &'static str> {
         let status = inflater.decompress_vec(&stream, &mut plain, FlushDecompress::Sync);
         match status {
             Ok(_) if inflater.total_in() == stream.len() as u64 && plain.len() <= most => Ok(plain),
-            _ => Err("a compressed message that is no DEFLATE stream, or more than was ever said"),
+            _ => Err("a compressed message that is no DEFLATE stream, or more than was ever published"),
         }
     })
 }

@@ -61,7 +61,7 @@ fn length(short: u8, rest: &[u8]) -> Result<Option<(usize, usize)>, &'static str
     };
     match length {
         Some(length) if length < least => Err("a length that is not written in its shortest form"),
-        Some(length) if length > 1 << 24 => Err("a length beyond all that was ever said"),
+        Some(length) if length > 1 << 24 => Err("a length beyond all messages"),
         length => Ok(length.map(|length| (length as usize, bytes))),
     }
 }

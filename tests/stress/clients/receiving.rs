@@ -62,7 +62,7 @@ impl Client {
         match compressed {
             false => Ok(payload),
             true if self.compression => inflated(&payload, MAX_MESSAGE).map(Bytes::from),
-            true => Err("a compressed message, which nobody agreed on"),
+            true => Err("a compressed message, which was not negotiated"),
         }
     }
 

@@ -91,7 +91,7 @@ impl Model {
         received: Message,
     ) -> Result<Duration, Breach> {
         self.deliveries += 1;
-        let room = self.rooms.get_mut(&room).expect("who receives has entered");
+        let room = self.rooms.get_mut(&room).expect("a subscriber has entered");
         let before = room.accepted();
         let age = room.receives(client, received);
         self.accepted += room.accepted() - before;

@@ -19,7 +19,7 @@ pub struct Order {
 pub struct Placed {
     pub label: Label,
     pub message: Message,
-    pub said: Instant,
+    pub published: Instant,
     /// The time of publication, as [`super::Model`] counts.
     pub at: u64,
     /// Bytes that the order had held when this was added.
@@ -45,14 +45,14 @@ impl Order {
         self.at(position).map_or(0, |placed| self.bytes - placed.before)
     }
 
-    pub fn push(&mut self, label: Label, said: Published) {
+    pub fn push(&mut self, label: Label, published: Published) {
         let before = self.bytes;
-        self.bytes += said.message.payload.len();
+        self.bytes += published.message.payload.len();
         self.messages.push_back(Placed {
             label,
-            message: said.message,
-            said: said.when,
-            at: said.at,
+            message: published.message,
+            published: published.when,
+            at: published.at,
             before,
         });
     }

@@ -43,33 +43,32 @@ impl Publisher {
         self.numbers
     }
 
-    pub fn publishes(&mut self, said: Published) {
-        self.bytes += said.message.payload.len();
-        self.undelivered.push_back(said);
+    pub fn publishes(&mut self, published: Published) {
+        self.bytes += published.message.payload.len();
+        self.undelivered.push_back(published);
     }
 
     /// The oldest message that no client has received, which `received` must be.
     pub fn is_delivered(&mut self, label: Label, received: &Message, by: &str) -> Result<Published, Breach> {
         if matches!(self.state, State::Heard) {
-            let expected =
-                "nothing that its publisher, who was sent away behind all it had said, has not received";
+            let expected = "no message that its publisher, closed after all its messages, has not received";
             return Err(Breach::of(Promise::AcceptedIsDelivered, by, expected, received));
         }
-        let Some(said) = self.undelivered.pop_front() else {
+        let Some(published) = self.undelivered.pop_front() else {
             let promise =
                 if label.number <= self.numbers { Promise::ExactlyOnce } else { Promise::NothingInvented };
             return Err(Breach::of(promise, by, "nothing more of this publisher", received));
         };
-        self.bytes -= said.message.payload.len();
-        if said.label.number == label.number && said.message == *received {
-            return Ok(said);
+        self.bytes -= published.message.payload.len();
+        if published.label.number == label.number && published.message == *received {
+            return Ok(published);
         }
         let promise = match label.number {
-            earlier if earlier < said.label.number => Promise::ExactlyOnce,
-            later if later > said.label.number => Promise::AcceptedIsDelivered,
+            earlier if earlier < published.label.number => Promise::ExactlyOnce,
+            later if later > published.label.number => Promise::AcceptedIsDelivered,
             _ => Promise::NothingInvented,
         };
-        Err(Breach::of(promise, by, said.message, received))
+        Err(Breach::of(promise, by, published.message, received))
     }
 
     pub fn is_gone(&mut self, state: super::Departure) {

@@ -56,7 +56,7 @@ impl Room {
 
     /// Judges a message that `client` received; returns its age, if that is known yet.
     pub fn receives(&mut self, client: ClientId, received: Message) -> Result<Duration, Breach> {
-        let subscriber = self.subscribers.get_mut(&client).expect("who receives has entered");
+        let subscriber = self.subscribers.get_mut(&client).expect("a subscriber has entered");
         subscriber.receives(received)?;
         match subscriber.settle(&self.order)? {
             Settled::UpToDate(age) => Ok(age.unwrap_or_default()),
@@ -112,9 +112,9 @@ impl Room {
 
     /// A message that a client must still receive.
     pub fn unsettled(&self) -> Option<Breach> {
-        let owed = self.publishers.values().find_map(Publisher::owed).map(|said| {
-            let who = format!("everybody in {}", self.id);
-            Breach::of(Promise::AcceptedIsDelivered, who, &said.message, "silence")
+        let owed = self.publishers.values().find_map(Publisher::owed).map(|published| {
+            let who = format!("all clients in {}", self.id);
+            Breach::of(Promise::AcceptedIsDelivered, who, &published.message, "silence")
         });
         let missing = self.subscribers.iter().find_map(|(client, subscriber)| {
             let missing = subscriber.missing(&self.order)?;
@@ -139,13 +139,13 @@ impl Room {
     fn place(&mut self, client: ClientId, received: Message) -> Result<Duration, Breach> {
         let who = format!("{client} in {}", self.id);
         let stranger =
-            || Breach::of(Promise::NothingInvented, &who, "something that was said here", &received);
+            || Breach::of(Promise::NothingInvented, &who, "a message that was published here", &received);
         let label =
             Label::read(&received.payload).filter(|label| label.room == self.id).ok_or_else(stranger)?;
         let publisher = self.publishers.get_mut(&label.publisher).ok_or_else(stranger)?;
-        let said = publisher.is_delivered(label, &received, &who)?;
-        let age = said.when.elapsed();
-        self.order.push(label, said);
+        let published = publisher.is_delivered(label, &received, &who)?;
+        let age = published.when.elapsed();
+        self.order.push(label, published);
         Ok(age)
     }
 

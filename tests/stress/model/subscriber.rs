@@ -94,7 +94,7 @@ impl Subscriber {
             match order.at(position) {
                 Some(own) if self.skips(own) => {}
                 Some(next) if next.message == *received => {
-                    age = Some(next.said.elapsed());
+                    age = Some(next.published.elapsed());
                     self.ahead.pop_front();
                 }
                 Some(next) => return Err(self.wrong(order, position, next, received)),
