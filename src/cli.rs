@@ -56,12 +56,12 @@ pub struct Listeners {
 /// The commands of the program.
 #[derive(Clone, Subcommand)]
 pub enum Command {
-    /// Run the server; what happens when no command is given
+    /// Run the server; the default command
     Serve {
         #[command(flatten)]
         listeners: Listeners,
     },
-    /// Print the settings that the server would run with, and where each comes from
+    /// Print the settings that the server would run with, and the source of each
     Check {
         #[command(flatten)]
         listeners: Listeners,
@@ -102,7 +102,7 @@ pub struct Room {
     #[arg(long, value_name = "ADDRESS", default_value = "ws://127.0.0.1:8080")]
     server: ServerAddress,
 
-    /// A file with the key to send, where publishing requires one
+    /// A file with the key, for rooms in which publishing requires one
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
@@ -110,7 +110,7 @@ pub struct Room {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// The time for which to try when the server cannot be reached
+    /// The time for which to try to connect while the server cannot be reached
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
     patience: Duration,
 
