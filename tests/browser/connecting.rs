@@ -63,7 +63,7 @@ async fn a_page_reconnects_by_itself_when_the_server_returns() {
     window.is("open").await;
     window.publishes("back again").await;
     window.has_line("client: received back again").await;
-    assert_eq!(server.log.count("from client: hello"), 0, "who comes back does not greet again");
+    assert_eq!(server.log.count("from client: hello"), 0, "a page that reconnects does not greet again");
     browser.complains_only_about_the_lost_server().await;
 }
 

@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A connection that asks to be let in, whether or not it is accepted.
+/// A connection with a handshake, accepted or not.
 async fn connects(server: &Server) -> TcpStream {
     let mut socket = TcpStream::connect(server.listeners[0]).await.expect("the kernel takes it");
     socket.write_all(handshake("/", "").as_bytes()).await.expect("the kernel takes it");
@@ -36,7 +36,7 @@ async fn connect_many(server: &Server, number: usize) -> Vec<TcpStream> {
     let mut inside = Vec::new();
     for _ in 0..number {
         let mut socket = connects(server).await;
-        within("a client to be let in", head(&mut socket)).await;
+        within("a client to be admitted", head(&mut socket)).await;
         inside.push(socket);
     }
     inside
@@ -66,7 +66,7 @@ async fn accepting_pauses_without_descriptors_and_continues_when_clients_leave()
     let complaints = || server.log.count("Too many open files");
     let remedy = "raise their hard limit";
     let mut inside = Client::joins(&server, "/").await;
-    let mut let_in = connect_many(&server, PLACES - 1).await;
+    let mut admitted = connect_many(&server, PLACES - 1).await;
     assert_eq!(complaints(), 0, "nobody waits");
     let mut waits = connects(&server).await;
     eventually("the log to say why nobody is accepted", || complaints() > 0).await;
@@ -74,16 +74,16 @@ async fn accepting_pauses_without_descriptors_and_continues_when_clients_leave()
     assert_eq!(server.log.count(remedy), complaints());
     inside.receives_its_echo("those who are here notice nothing").await;
     for _ in 0..4 {
-        let_in.pop();
-        within("whoever waits to be let in", head(&mut waits)).await;
-        let_in.push(waits); // takes the last descriptor, so the next client waits too
+        admitted.pop();
+        within("the waiting client to be admitted", head(&mut waits)).await;
+        admitted.push(waits); // takes the last descriptor, so the next client waits too
         waits = connects(&server).await;
         let errors = server.metrics().await.value("accept_errors_total");
         let more = async { while server.metrics().await.value("accept_errors_total") == errors {} };
         within("another client to wait", more).await;
     }
     assert_eq!(complaints(), 1, "a line a minute:\n{}", server.log.text());
-    drop((let_in, waits));
+    drop((admitted, waits));
     within("a client to be accepted again", Client::joins(&server, "/")).await;
 }
 

@@ -41,13 +41,13 @@ async fn a_client_that_reads_nothing_is_aborted_within_stalled_write_and_its_mem
     let server = start(&[("session.outbox_bytes", "1MiB")]);
     server.warms_up().await;
     let before = server.descriptors().len();
-    let deaf = client_that_does_not_read(&server, "news").await;
+    let stalled = client_that_does_not_read(&server, "news").await;
     // More than the kernel takes, less than the outbox holds.
     let publisher = publish(&server, "news", 30).await;
 
-    let stalled = Instant::now();
-    is_cut_off(&deaf).await;
-    assert!(stalled.elapsed() < STALLED_WRITE + LATE, "{:?}", stalled.elapsed());
+    let begun = Instant::now();
+    is_cut_off(&stalled).await;
+    assert!(begun.elapsed() < STALLED_WRITE + LATE, "{:?}", begun.elapsed());
     reaches(&server, "closes_total{code=\"1006\",reason=\"write_stalled\"}", 1).await;
     reaches(&server, "outbox_bytes", 0).await;
     reaches(&server, "sessions", 1).await;
@@ -59,14 +59,14 @@ async fn a_client_that_reads_nothing_is_aborted_within_stalled_write_and_its_mem
 #[tokio::test]
 async fn a_client_whose_outbox_is_full_holds_nothing_from_then_on() {
     let server = start(&[("session.outbox_bytes", "256KiB")]);
-    let deaf = client_that_does_not_read(&server, "news").await;
+    let stalled = client_that_does_not_read(&server, "news").await;
     let mut publisher = publish(&server, "news", 60).await;
 
     let full = Instant::now();
     reaches(&server, "messages_received_total", 60).await;
     let held = server.metrics().await.value("outbox_bytes");
     assert!(held <= 64 << 10, "no more than the turn that was being written: {held} bytes");
-    is_cut_off(&deaf).await;
+    is_cut_off(&stalled).await;
     assert!(full.elapsed() < CLOSE_WITHIN + LATE, "{:?}", full.elapsed());
     reaches(&server, "closes_total{code=\"1013\",reason=\"too_slow\"}", 1).await;
     publisher.publishes("still here").await;
@@ -78,9 +78,9 @@ async fn all_outboxes_together_stay_within_their_bound_and_delay_no_reading_clie
     const TOTAL: u64 = 4 << 20;
     const BEGUN: u64 = 64 << 10; // held by each for the turn that is being written
     let server = start(&[("session.outbox_bytes", "1MiB"), ("limits.outbox_bytes_total", "4MiB")]);
-    let mut deaf = Vec::new();
+    let mut stalled = Vec::new();
     for _ in 0..20 {
-        deaf.push(client_that_does_not_read(&server, "news").await);
+        stalled.push(client_that_does_not_read(&server, "news").await);
     }
     let mut reader = Client::joins(&server, "/websocket/news").await;
     let mut publisher = Client::joins(&server, "/websocket/news?echo=false").await;
@@ -94,8 +94,8 @@ async fn all_outboxes_together_stay_within_their_bound_and_delay_no_reading_clie
         assert!(held <= TOTAL + 20 * BEGUN, "{held} bytes after {number} messages");
         held_at_most = held_at_most.max(held);
     }
-    for deaf in &deaf {
-        is_cut_off(deaf).await;
+    for stalled in &stalled {
+        is_cut_off(stalled).await;
     }
     let too_slow = "closes_total{code=\"1013\",reason=\"too_slow\"}";
     assert!(server.metrics().await.value(too_slow) > 0, "whoever held more than its share");
@@ -108,13 +108,13 @@ async fn the_memory_of_clients_that_do_not_read_is_used_again() {
     let mut memory = Vec::new();
     for round in 0..4 {
         let room = format!("round-{round}");
-        let mut deaf = Vec::new();
+        let mut stalled = Vec::new();
         for _ in 0..20 {
-            deaf.push(client_that_does_not_read(&server, &room).await);
+            stalled.push(client_that_does_not_read(&server, &room).await);
         }
         let publisher = publish(&server, &room, 30).await;
-        for deaf in &deaf {
-            is_cut_off(deaf).await;
+        for stalled in &stalled {
+            is_cut_off(stalled).await;
         }
         drop(publisher);
         reaches(&server, "sessions", 0).await;

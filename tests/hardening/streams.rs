@@ -52,9 +52,9 @@ async fn event_streams_that_are_not_read_hold_no_more_than_the_bound_of_all_outb
     server.warms_up().await;
     remembers_lines(&server, "news").await;
     let before = server.memory();
-    let mut deaf = Vec::new();
+    let mut stalled = Vec::new();
     for _ in 0..60 {
-        deaf.push(event_stream(&server, "/rooms/news/events?last=256").await); // 7 MB each
+        stalled.push(event_stream(&server, "/rooms/news/events?last=256").await); // 7 MB each
     }
     let grown = server.memory().saturating_sub(before);
     let counted = server.metrics().await.value("outbox_bytes") as usize;
@@ -63,7 +63,7 @@ async fn event_streams_that_are_not_read_hold_no_more_than_the_bound_of_all_outb
     assert!(grown <= 4 * TOTAL, "{grown} bytes are held, {counted} counted");
 
     reaches(&server, "outbox_bytes", 0).await; // they are cut off
-    drop(deaf);
+    drop(stalled);
     reaches(&server, "sessions", 0).await;
 }
 

@@ -115,7 +115,7 @@ async fn an_event_stream_that_is_not_read_ends_while_others_receive_everything()
     let mut publisher = server.join("news").await;
     let mut anna = Events::connect(server.address(), EVENTS, "").await;
     anna.receives().await;
-    let deaf = Events::connect(server.address(), EVENTS, "").await;
+    let stalled = Events::connect(server.address(), EVENTS, "").await;
     server.has_clients("news", 3).await;
     let publishing = spawn(async move {
         for number in 0..300 {
@@ -130,7 +130,7 @@ async fn an_event_stream_that_is_not_read_ends_while_others_receive_everything()
     }
     let _publisher = publishing.await.unwrap();
     server.has_clients("news", 2).await;
-    drop(deaf);
+    drop(stalled);
 }
 
 #[actix_web::test]

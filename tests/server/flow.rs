@@ -67,7 +67,7 @@ async fn a_client_that_never_reads_is_not_waited_for_long() {
         settings.session.close_within = Duration::from_millis(10);
     })
     .await;
-    let deaf = small_buffers(&server, 3).await;
+    let stalled = small_buffers(&server, 3).await;
     let mut subscriber = server.join("news").await;
 
     floods(&server).await;
@@ -75,7 +75,7 @@ async fn a_client_that_never_reads_is_not_waited_for_long() {
         assert_eq!(subscriber.receives().await, message(number));
     }
     server.counts_at_least(r#"closes_total{code="1013",reason="too_slow"}"#, 3).await;
-    drop(deaf);
+    drop(stalled);
 }
 
 /// Outboxes of which an eighth is 16 KiB, and little that the kernel keeps.

@@ -22,8 +22,8 @@ async fn a_silent_client_is_pinged_and_then_closed() {
     let mut anna = server.connect_raw("news").await;
 
     anna.is_pinged().await;
-    let farewell = anna.reads_to_the_end().await;
-    assert_eq!((farewell[0], &farewell[2..4]), (0x88, &1001_u16.to_be_bytes()[..]));
+    let close_frame = anna.reads_to_the_end().await;
+    assert_eq!((close_frame[0], &close_frame[2..4]), (0x88, &1001_u16.to_be_bytes()[..]));
     drop(anna);
     server.has_clients("news", 0).await;
 }
@@ -55,9 +55,9 @@ async fn a_client_that_never_reads_ends_as_too_slow_while_others_receive_everyth
     let server = TestServer::start().await;
     let mut publisher = server.join("news").await;
     let mut bert = server.join("news").await;
-    let mut deaf = Raw::connect(server.address()).await;
-    deaf.has_a_small_buffer();
-    deaf.joins("news").await;
+    let mut stalled = Raw::connect(server.address()).await;
+    stalled.has_a_small_buffer();
+    stalled.joins("news").await;
 
     for number in 0..100 {
         let message = format!("{number} {}", "x".repeat(60_000));
@@ -65,9 +65,9 @@ async fn a_client_that_never_reads_ends_as_too_slow_while_others_receive_everyth
         assert!(bert.receives().await == message, "message {number}");
         assert!(publisher.receives().await == message, "message {number}");
     }
-    let mut deaf = deaf.becomes_a_client().await;
-    assert_eq!(deaf.ended_with().await, End::Code(1013), "with the code that means: come back");
-    drop(deaf);
+    let mut stalled = stalled.becomes_a_client().await;
+    assert_eq!(stalled.ended_with().await, End::Code(1013), "with the code that means: come back");
+    drop(stalled);
     server.has_clients("news", 2).await;
 }
 
@@ -79,16 +79,16 @@ async fn messages_are_bounded_as_well_as_bytes() {
         settings.workers = 1;
     })
     .await;
-    let mut deaf = Raw::connect(server.address()).await;
-    deaf.has_a_small_buffer();
-    deaf.joins("news").await;
+    let mut stalled = Raw::connect(server.address()).await;
+    stalled.has_a_small_buffer();
+    stalled.joins("news").await;
     let mut publisher = server.join("news").await;
 
     for _ in 0..100 {
         publisher.publishes("x".repeat(10_000)).await; // all together less than outbox_bytes
         publisher.receives().await;
     }
-    assert_eq!(deaf.becomes_a_client().await.ended_with().await, End::Code(1013));
+    assert_eq!(stalled.becomes_a_client().await.ended_with().await, End::Code(1013));
 }
 
 #[actix_web::test]
@@ -99,16 +99,16 @@ async fn a_client_that_never_reads_again_is_aborted() {
     })
     .await;
     let mut publisher = server.join("news").await;
-    let mut deaf = Raw::connect(server.address()).await;
-    deaf.has_a_small_buffer();
-    deaf.joins("news").await;
+    let mut stalled = Raw::connect(server.address()).await;
+    stalled.has_a_small_buffer();
+    stalled.joins("news").await;
 
     for _ in 0..10 {
         publisher.publishes("x".repeat(60_000)).await; // too little to be too slow
         publisher.receives().await;
     }
     server.has_clients("news", 1).await;
-    assert!(deaf.tries_to_read_to_the_end().await.is_err(), "a reset, for nothing of it would arrive");
+    assert!(stalled.tries_to_read_to_the_end().await.is_err(), "a reset, for nothing of it would arrive");
 }
 
 #[actix_web::test]
@@ -167,12 +167,12 @@ async fn a_closed_client_prevents_no_other_from_publishing() {
         settings.rooms.patience = Duration::ZERO;
     })
     .await;
-    let mut deaf = Raw::connect(server.address()).await;
-    deaf.has_a_small_buffer();
-    deaf.joins("news").await;
+    let mut stalled = Raw::connect(server.address()).await;
+    stalled.has_a_small_buffer();
+    stalled.joins("news").await;
 
     let flood = frame(0x82, &[0; 900]).repeat(30_000); // more than any kernel keeps
-    deaf.sends(&flood).await; // a session that ends reads on, and discards all of it
+    stalled.sends(&flood).await; // a session that ends reads on, and discards all of it
     let mut anna = server.join("news").await;
     anna.publishes("still here").await;
     assert_eq!(anna.receives().await, "still here");

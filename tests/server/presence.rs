@@ -155,7 +155,7 @@ async fn joins_and_leaves_without_end_close_no_session() {
     for _ in 0..400 {
         ticks.tick().await;
         match timeout(tick, slow.read(&mut buffer)).await {
-            Ok(Ok(read)) => assert!(read > 0, "it was sent away"),
+            Ok(Ok(read)) => assert!(read > 0, "it was closed"),
             Ok(Err(error)) => panic!("it was cut off: {error}"),
             Err(_) => {}
         }

@@ -104,7 +104,7 @@ impl fmt::Display for Report {
             f,
             "  calm rooms  received after {half:.1?} (half), {most:.1?} (99 of 100), {all:.1?} (all)"
         )?;
-        writeln!(f, "  full        {} times a publisher had to wait for room in the server", self.pauses)?;
+        writeln!(f, "  full        {} times a publisher had to wait for capacity", self.pauses)?;
         writeln!(f, "  memory      {}", self.memory)?;
         write!(f, "  stopped     after {:.1?}", self.stopped_after)
     }

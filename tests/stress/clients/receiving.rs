@@ -28,7 +28,7 @@ impl Client {
 
     fn receives(&mut self, frame: Frame) {
         if self.received_close.is_some() {
-            return self.complains("nothing behind a goodbye", format!("{:?}", frame.opcode));
+            return self.complains("nothing after a close frame", format!("{:?}", frame.opcode));
         }
         match frame.opcode {
             Opcode::Text | Opcode::Binary => self.receives_message(frame),
