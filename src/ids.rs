@@ -33,8 +33,8 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// A speaker as others see it: the same after a resume, unique over processes and restarts. Opaque text of 13
-/// characters on the wire.
+/// A speaker as others see it: the same after a resume, unique over processes and restarts. Opaque
+/// text of 13 characters on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpeakerId(u64);
 
@@ -48,8 +48,8 @@ impl SpeakerId {
     /// Bytes in a JSON list: the text, two quotes and a comma.
     pub const JSON_LENGTH: usize = Self::LENGTH + 3;
 
-    /// The next unused id. Each process counts from a random number of 64 bits, so that two processes meet by a chance of
-    /// about one in 10^12 for a million speakers of each.
+    /// The next unused id. Each process counts from a random number of 64 bits, so that two
+    /// processes meet by a chance of about one in 10^12 for a million speakers of each.
     pub fn next() -> Self {
         static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(fastrand::u64(..)));
         Self(NEXT.fetch_add(1, Ordering::Relaxed))

@@ -29,8 +29,8 @@ mod testing; // set-ups of unit tests
 pub mod clock; // the clock of one thread, from which deadlines are counted
 pub mod readiness; // why a load balancer must not send clients
 pub mod exit; // exit codes of the process
-pub mod shell; // words of command lines that the program prints
 pub mod logging; // the log on standard error
 pub mod metrics; // metrics for Prometheus
 pub mod ids; // identifiers of connections, speakers, relays and rooms
 pub mod config; // settings: reading, checking and printing
+pub mod shell; // words of command lines that the program prints

@@ -1,7 +1,8 @@
 //! Decoding and encoding, bytes a second, beside tungstenite and the codec of actix-http.
 //!
-//! All read from the same socket in memory, up to 64 KiB at a time, and hand out whole messages whose text
-//! is known to be UTF-8. Ours own their bytes; those of the others are slices of their read buffers.
+//! All read from the same socket in memory, up to 64 KiB at a time, and hand out whole messages
+//! whose text is known to be UTF-8. Ours own their bytes; those of the others are slices of their
+//! read buffers.
 
 use actix_http::ws::{self, Frame, Message};
 use bytes::BytesMut;
@@ -24,7 +25,7 @@ fn deflater() -> Deflater {
     Deflater::new(Compression { level: 4, threshold: 0 })
 }
 
-/// A client that sends the same frames for ever, and takes whatever it is sent.
+/// A client that sends the same frames for ever, and accepts all output.
 #[derive(Clone)]
 struct Socket {
     frames: Vec<u8>,
@@ -37,7 +38,7 @@ impl Socket {
         Self { frames: frame.repeat(2 * READ_BUFFER / frame.len() + 2), at: 0 }
     }
 
-    /// What the next read of at most `length` bytes brings.
+    /// The next read, of at most `length` bytes.
     fn next(&mut self, length: usize) -> &[u8] {
         let rest = &self.frames[self.at..];
         let length = length.min(rest.len());
@@ -181,7 +182,7 @@ fn compare<A, B, C>(
     group.bench_function("actix-http", |bencher| bencher.iter(&mut actix));
 }
 
-/// One message for a hundred hearers, which the others would encode a hundred times.
+/// One message for a hundred subscribers, which the others would encode a hundred times.
 fn broadcast(criterion: &mut Criterion) {
     for (size, window) in [(64, None), (1 << 10, None), (1 << 10, Some(WindowBits::MAX))] {
         let [(kind, payload), ..] = payloads(size);

@@ -137,7 +137,8 @@ impl Connection {
     /// Closes the connection; waits no longer than 2 s for the close frame to be sent.
     pub async fn close(mut self) {
         if let Some(live) = &mut self.live {
-            let _ = timeout(CLOSE_WITHIN, live.socket.close(None)).await; // every message is confirmed already
+            // Every message is confirmed already.
+            let _ = timeout(CLOSE_WITHIN, live.socket.close(None)).await;
         }
     }
 
@@ -158,7 +159,8 @@ impl Connection {
                     return Ok(Event::Message(message));
                 }
                 Ok(Some(Ok(Message::Close(frame)))) => {
-                    let _ = live.socket.flush().now_or_never(); // sends the close frame that answers
+                    // Sends the close frame that answers.
+                    let _ = live.socket.flush().now_or_never();
                     if let Some(failure) = frame.as_ref().and_then(refusal_of) {
                         return Err(failure);
                     }

@@ -28,7 +28,8 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`] if the file has no certificates, [`Failure::NoAuthorities`] if the system has none.
+    /// [`Failure::Usage`] if the file has no certificates, [`Failure::NoAuthorities`] if the system
+    /// has none.
     pub fn load(ca: Option<PathBuf>) -> Result<Self, Failure> {
         let roots = match &ca {
             Some(file) => {
@@ -41,7 +42,8 @@ impl Trust {
             .expect("ring has the default versions of TLS")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()]; // as browsers offer for a WebSocket (RFC 7301)
+        // As browsers offer for a WebSocket (RFC 7301).
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), ca })
     }
 
@@ -50,7 +52,8 @@ impl Trust {
         Connector::Rustls(self.config.clone())
     }
 
-    /// The reason and the remedy, if `error` means that the certificate of the server is not trusted.
+    /// The reason and the remedy, if `error` means that the certificate of the server is not
+    /// trusted.
     pub fn distrust(&self, error: &Error) -> Option<String> {
         let Some(rustls::Error::InvalidCertificate(error)) = tls_error(error) else { return None };
         Some(match error {

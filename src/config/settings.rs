@@ -61,7 +61,8 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PageSettings {
-    /// The directory of the page; if it is empty or does not exist, the page in the program is served.
+    /// The directory of the page; if it is empty or does not exist, the page in the program is
+    /// served.
     pub directory: PathBuf,
 }
 
@@ -196,8 +197,8 @@ pub struct SessionSettings {
     /// The size of both token buckets: the messages and bytes of so much time may be read at once.
     #[serde(with = "super::values::duration")]
     pub burst: Duration,
-    /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or empty for a random one
-    /// that ends with the process.
+    /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or
+    /// empty for a random one that ends with the process.
     pub secret: Secret,
 }
 

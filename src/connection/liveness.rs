@@ -155,7 +155,8 @@ impl Liveness {
         let silence = since(self.silent_since.get());
         match self.pinged.get() {
             false if silence >= limits.ping_after => Action::Ping,
-            true if waiting => Action::None, // the ping may wait behind the backlog, which the peer does read
+            // The ping may wait behind the backlog, which the peer does read.
+            true if waiting => Action::None,
             true if silence.min(since(self.last_written.get())) >= limits.pong_within => {
                 Action::Close(CloseReason::Silent)
             }

@@ -179,7 +179,8 @@ impl Connection {
         match (action, self.encoding.protocol) {
             (Action::None, _) => {}
             (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {
-                self.liveness.received(); // an event stream has no pong; a stalled write finds a lost client
+                // An event stream has no pong; a stalled write finds a lost client.
+                self.liveness.received();
                 self.push(sse::keep_alive(framing), 1);
             }
             (Action::Ping, _) => {

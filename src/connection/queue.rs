@@ -43,11 +43,13 @@ pub enum QueuedAs {
 const MAX_SLICES: usize = 16;
 
 impl Queue {
+    /// Creates an empty queue whose bytes count in `backlog`.
     pub fn new(backlog: Arc<Backlog>) -> Self {
         backlog.add_outbox();
         Self { chunks: VecDeque::new(), bytes: 0, messages: 0, recalled: 0, backlog }
     }
 
+    /// Returns `true` if no frame waits.
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }

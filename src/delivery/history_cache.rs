@@ -111,7 +111,8 @@ impl HistoryCache {
         cached.segments.retain(|(kept, other)| *kept != encoding && other.epoch == segment.epoch);
         cached.segments.push((encoding, segment));
         if cached.cost() > self.capacity {
-            cached.segments.drain(..cached.segments.len() - 1); // several encodings of one large history
+            // Several encodings of one large history.
+            cached.segments.drain(..cached.segments.len() - 1);
         }
         while self.held + cached.cost() > self.capacity
             && let Some((_, oldest)) = self.order.first().copied()
@@ -389,7 +390,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// However newcomers and messages alternate, a newcomer receives what it would receive without a cache.
+        /// However newcomers and messages alternate, a newcomer receives what it would receive
+        /// without a cache.
         #[test]
         fn a_cached_recall_is_the_recall(
             steps in prop::collection::vec((0..4_usize, 0..60_usize, 0..12_usize, any::<bool>()), 1..80),

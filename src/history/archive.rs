@@ -108,7 +108,8 @@ impl Archive {
         message
     }
 
-    /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired messages.
+    /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired
+    /// messages.
     pub fn expire_some(&mut self, now: Instant, max_rooms: usize) -> bool {
         for _ in 0..max_rooms {
             let Some((_, slot)) = self.totals.first().filter(|(due, _)| *due <= now) else { return false };
@@ -118,7 +119,8 @@ impl Archive {
         self.totals.first().is_some_and(|(due, _)| due <= now)
     }
 
-    /// Takes the rooms whose history has become empty since the last call; some may have ended meanwhile.
+    /// Takes the rooms whose history has become empty since the last call; some may have ended
+    /// meanwhile.
     pub fn take_emptied(&mut self) -> Vec<RoomSlot> {
         mem::take(&mut self.emptied)
     }

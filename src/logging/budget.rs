@@ -1,7 +1,8 @@
-//! Bounds the lines per second that clients may cause, so that they neither fill the disk nor hide what operators need.
+//! Bounds the lines per second that clients may cause, so that they neither fill the disk nor hide
+//! what operators need.
 //!
-//! Beyond the bound a line is counted and left out, and the log says how many were. Key: `log.lines_per_second`. Metric:
-//! `worldcast_log_lines_suppressed_total`.
+//! Beyond the bound a line is counted and left out, and the log says how many were. Key:
+//! `log.lines_per_second`. Metric: `worldcast_log_lines_suppressed_total`.
 
 use crate::ids::network_of;
 use std::{

@@ -169,7 +169,8 @@ impl Relay {
     /// Handles no turn before the sockets of this thread have been served.
     fn yield_to_io(&mut self, ctx: &mut Context<Self>) {
         self.stint = Stint::default();
-        let look = actix::spawn(yield_now()); // `ctx.wait` alone would be cut short by the next message
+        // `ctx.wait` alone would be cut short by the next message.
+        let look = actix::spawn(yield_now());
         ctx.wait(look.into_actor(self).map(|_, _, _| ()));
     }
 
@@ -195,7 +196,8 @@ impl Relay {
     fn check_deadlines(&mut self) {
         if let Some(standstill) = clock::take_standstill() {
             self.note(standstill);
-            self.skipped_check = !self.skipped_check; // a thread that is always late checks every other time
+            // A thread that is always late checks every other time.
+            self.skipped_check = !self.skipped_check;
             if self.skipped_check {
                 return;
             }
@@ -232,7 +234,8 @@ impl Relay {
         for id in drain_schedule.due(clock::now()) {
             if let Some(connection) = local_sessions.borrow().connection(id) {
                 connection.stop_reading(CloseReason::Restart);
-                hub.send(Command::Finish(Finish { connection: id, relay: *relay })); // once for each session
+                // Once for each session.
+                hub.send(Command::Finish(Finish { connection: id, relay: *relay }));
             }
         }
     }

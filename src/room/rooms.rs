@@ -45,7 +45,8 @@ pub struct Opened {
 pub struct TooManyRooms;
 
 impl Rooms {
-    /// Creates the rooms of a node, at most `max_rooms` of them, inclusive; each has a flow like this one.
+    /// Creates the rooms of a node, at most `max_rooms` of them, inclusive; each has a flow like
+    /// this one.
     pub fn new(max_rooms: usize, flow: Flow) -> Self {
         Self {
             by_name: HashMap::new(),

@@ -84,7 +84,8 @@ impl WorkerHandle {
         match client.detach() {
             Ok(client) => {
                 let counted = self.connections.token();
-                self.worker.do_send(NewConnection { listener, client, peer, counted }); // bounded by file descriptors
+                // Bounded by file descriptors.
+                self.worker.do_send(NewConnection { listener, client, peer, counted });
             }
             Err(error) => log_serve_error(peer, &error),
         }
@@ -99,7 +100,8 @@ impl WorkerHandle {
     /// processed every command of this thread.
     pub async fn ended(&self) {
         self.connections.wait().await;
-        let _ = self.worker.send(FlushToHub).await; // fails if the thread was ended, which is no harm
+        // Fails if the thread was ended, which is no harm.
+        let _ = self.worker.send(FlushToHub).await;
     }
 
     /// Ends the thread, and every connection that is left on it.

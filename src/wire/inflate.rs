@@ -103,7 +103,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hex;
+    use testing::hex;
 
     fn inflated(deflated: &str, limit: usize) -> Result<Vec<u8>, WireError> {
         inflated_by(&mut Inflater::default(), deflated, limit)

@@ -25,9 +25,3 @@ pub use frame::{close, close_without_code, ping, pong};
 pub use inflate::Inflater;
 pub use message::Message;
 pub use prepared::{Payload, Prepared, plain};
-
-/// Returns the bytes of a fixture: pairs of hexadecimal digits, separated by spaces.
-#[cfg(test)]
-fn hex(digits: &str) -> Vec<u8> {
-    digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
-}

@@ -91,8 +91,9 @@ pub fn plain(payload: &Payload) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Compression, hex};
+    use crate::wire::Compression;
     use std::{sync::Barrier, thread};
+    use testing::hex;
 
     fn deflater() -> Deflater {
         Deflater::new(Compression { level: 4, threshold: 100 })

@@ -32,10 +32,10 @@ async fn a_listed_page_reads_answers_and_refusals_and_another_reads_nothing() {
     let asks = asks(&server.listeners[0].to_string());
     let window = browser.window().await;
 
-    window.goes_to(&format!("http://{listed}/")).await;
+    window.navigates_to(&format!("http://{listed}/")).await;
     let read = json!([200, 201, "method_not_allowed", "room_name", "key", "not_found"]);
     assert_eq!(window.awaits(&asks).await, read);
 
-    window.goes_to(&format!("http://{other}/")).await;
+    window.navigates_to(&format!("http://{other}/")).await;
     assert_eq!(window.awaits(&asks).await, json!(vec!["TypeError"; 6]));
 }

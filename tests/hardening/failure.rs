@@ -1,4 +1,4 @@
-//! What cannot be replaced takes the process with it, and the exit code says so.
+//! A panic of an actor that cannot be replaced ends the process, with an exit code of its own.
 
 use crate::support::within;
 use actix::{Actor, Addr, Arbiter};

@@ -1,4 +1,4 @@
-//! What operators ask is answered on a listener of its own, and there alone.
+//! Requests of operators are answered on the admin listener, and there alone.
 
 use crate::{
     process::Launch,
@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_admin_listener_says_whether_the_server_lives_and_takes_clients() {
+async fn the_admin_listener_reports_liveness_and_readiness() {
     let server = Launch::with::<&str>(&[]).start();
     for (path, body) in [("/health", "ok\n"), ("/ready", "ready\n")] {
         let answer = get(server.admin, path).await;
@@ -18,7 +18,7 @@ async fn the_admin_listener_says_whether_the_server_lives_and_takes_clients() {
 }
 
 #[tokio::test]
-async fn metrics_are_openmetrics_for_who_knows_it_and_plain_text_for_a_browser() {
+async fn metrics_are_openmetrics_where_accepted_and_plain_text_for_a_browser() {
     let server = Launch::with::<&str>(&[]).start();
     let plain = get(server.admin, "/metrics").await;
     assert!(plain.to_lowercase().contains("\r\ncontent-type: text/plain"), "{plain}");
@@ -60,7 +60,7 @@ async fn what_operators_ask_in_vain_is_refused_as_elsewhere_and_counted() {
 }
 
 #[tokio::test]
-async fn no_web_page_reads_them_by_a_name_that_was_made_to_point_here() {
+async fn no_web_page_reads_metrics_under_a_name_that_was_changed_to_resolve_to_the_server() {
     let server = Launch::with::<&str>(&[]).start();
     for path in ["/health", "/metrics"] {
         let answer = get_with(server.admin, path, "Host: rebound.example").await;
@@ -69,7 +69,7 @@ async fn no_web_page_reads_them_by_a_name_that_was_made_to_point_here() {
 }
 
 #[tokio::test]
-async fn the_public_asks_in_vain() {
+async fn the_public_listener_has_no_admin_addresses() {
     let server = Launch::with::<&str>(&[]).start();
     for listener in &server.listeners {
         for path in ["/health", "/ready", "/metrics"] {

@@ -1,4 +1,4 @@
-//! Clients that take little of what a room says cannot hold its speakers for ever, however they take turns.
+//! Clients that read slowly cannot hold the publishers of a room for ever, however they take turns.
 
 use crate::{
     process::{Launch, Server, handshake},
@@ -15,7 +15,7 @@ use tokio::{
     time::{interval, sleep, timeout},
 };
 
-/// What each of the slow clients reads in a second: less than half of what is promised.
+/// Bytes that each slow client reads in a second: less than half of the promised rate.
 const BYTES_PER_SECOND: usize = 30_000;
 
 /// Shorter than the time for which a room waits for one client.
@@ -41,8 +41,8 @@ async fn joins(address: SocketAddr, last: u8, query: &str) -> TcpStream {
     socket
 }
 
-/// Speaks without end, in short messages, and does not hear itself.
-async fn speaks(address: SocketAddr) {
+/// Publishes without end, in short messages, without echo.
+async fn publishes_without_end(address: SocketAddr) {
     let mut socket = joins(address, 1, "?echo=false").await;
     let masked_with_nothing = [&[0x81, 0x80 | 22, 0, 0, 0, 0][..], &[b'x'; 22]].concat();
     let frames = masked_with_nothing.repeat(1000);
@@ -74,14 +74,15 @@ async fn reads_slowly(socket: &mut TcpStream, how_long: Duration) -> bool {
     true
 }
 
-/// Comes again and again, each time for less than a room's patience.
-async fn comes_again_and_again(address: SocketAddr, last: u8) {
+/// Connects again and again, each time for less than the patience of a room.
+async fn reconnects_again_and_again(address: SocketAddr, last: u8) {
     sleep(STAY / 8 * u32::from(last % 8)).await; // so that one of them is always slow
     loop {
         let mut socket = joins(address, last, "").await;
         let left = Instant::now() + STAY;
         if !reads_slowly(&mut socket, STAY).await {
-            sleep(left.saturating_duration_since(Instant::now()).min(STAY / 8)).await; // as a client that comes back
+            // As a client that reconnects.
+            sleep(left.saturating_duration_since(Instant::now()).min(STAY / 8)).await;
         }
     }
 }
@@ -99,10 +100,10 @@ async fn slows_down_in_turn(address: SocketAddr, last: u8) {
 /// Messages that the room takes in a second.
 async fn speed(server: &Server) -> u64 {
     const SECONDS: u32 = 5;
-    let said = async || server.metrics().await.value("messages_received_total");
-    let (before, begin) = (said().await, Instant::now());
+    let received = async || server.metrics().await.value("messages_received_total");
+    let (before, begin) = (received().await, Instant::now());
     sleep(Duration::from_secs(1) * SECONDS).await;
-    ((said().await - before) as f64 / begin.elapsed().as_secs_f64()) as u64
+    ((received().await - before) as f64 / begin.elapsed().as_secs_f64()) as u64
 }
 
 /// Stays, and reads as fast as it can.
@@ -111,7 +112,7 @@ async fn keeps_up(address: SocketAddr, last: u8) {
     reads_fast(&mut socket, Duration::MAX).await;
 }
 
-/// The speed of a room with a speaker and `count` clients that do as in `client`.
+/// The speed of a room with a publisher and `count` clients that do as in `client`.
 async fn speed_beside<F: Future<Output = ()> + Send + 'static>(
     count: u8,
     client: fn(SocketAddr, u8) -> F,
@@ -122,14 +123,15 @@ async fn speed_beside<F: Future<Output = ()> + Send + 'static>(
     for number in 0..count {
         clients.spawn(client(address, 2 + number));
     }
-    clients.spawn(speaks(address));
+    clients.spawn(publishes_without_end(address));
     sleep(2 * STAY).await; // the first of them are waited for
     speed(&server).await
 }
 
 async fn is_not_held_by<F: Future<Output = ()> + Send + 'static>(client: fn(SocketAddr, u8) -> F) {
     const CLIENTS: u8 = 8;
-    const ROUNDS: usize = 3; // another program on the machine slows one side of a round; clients hold a room in all of them
+    // Another program on the machine slows one side of a round; clients hold a room in all of them.
+    const ROUNDS: usize = 3;
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let fast = speed_beside(CLIENTS, keeps_up).await;
@@ -143,8 +145,8 @@ async fn is_not_held_by<F: Future<Output = ()> + Send + 'static>(client: fn(Sock
 }
 
 #[tokio::test]
-async fn slow_clients_that_come_back_again_and_again_do_not_hold_a_room() {
-    is_not_held_by(comes_again_and_again).await;
+async fn slow_clients_that_reconnect_again_and_again_do_not_hold_a_room() {
+    is_not_held_by(reconnects_again_and_again).await;
 }
 
 #[tokio::test]

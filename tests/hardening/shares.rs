@@ -1,8 +1,8 @@
-//! What strangers share has a share for each of them, and a promise takes nothing of it.
+//! Common bounds have a share for each address, and announced bytes take nothing of it.
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{comes_to, comes_to_at_least, connect_from, get, head, within},
+    support::{comes_to_at_least, connect_from, get, head, reaches, within},
 };
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn begins_a_batch(server: &Server, last: u8, bytes: usize) -> TcpStream {
 }
 
 /// The status of the answer to a request.
-async fn asks(server: &Server, last: u8, request: String) -> u16 {
+async fn requests(server: &Server, last: u8, request: String) -> u16 {
     let mut socket = connect_from(server, last).await;
     socket.write_all(request.as_bytes()).await.expect("a connection");
     let mut answer = Vec::new();
@@ -56,11 +56,11 @@ async fn posts_to(server: &Server, last: u8, room: &str, bytes: usize, headers: 
          Content-Length: {bytes}\r\n\r\n{}",
         "x".repeat(bytes)
     );
-    asks(server, last, request).await
+    requests(server, last, request).await
 }
 
 #[tokio::test]
-async fn bodies_that_never_come_delay_nobody() {
+async fn bodies_that_never_arrive_delay_no_other_client() {
     let server = start_patient(&[]);
     let mut attack = Vec::new();
     for _ in 0..40 {
@@ -82,11 +82,11 @@ async fn bodies_that_stand_still_hold_no_more_than_the_share_of_their_address() 
     let held = server.metrics().await.value("body_bytes");
     assert!((900_000..=4 << 20).contains(&held), "a quarter of 16 MiB at most: {held}");
     drop(attack);
-    comes_to(&server, "body_bytes", 0).await;
+    reaches(&server, "body_bytes", 0).await;
 }
 
 #[tokio::test]
-async fn who_shows_a_key_publishes_while_others_hold_all_that_they_may() {
+async fn a_client_with_a_key_publishes_while_others_hold_their_whole_share() {
     let server = start_patient(&[("limits.body_bytes", "1MiB"), ("publish.keys", KEY)]);
     let mut attack = Vec::new();
     for last in 1..=60 {
@@ -106,7 +106,7 @@ async fn remembers_much(server: &Server) {
              Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        assert_eq!(asks(server, 1, request).await, 201);
+        assert_eq!(requests(server, 1, request).await, 201);
     }
 }
 
@@ -121,10 +121,10 @@ async fn reads_nothing(server: &Server, last: u8) -> (TcpStream, String) {
 }
 
 #[tokio::test]
-async fn who_reads_history_slowly_costs_one_piece_and_keeps_nobody_from_it() {
+async fn a_slow_reader_of_a_history_costs_one_piece_and_delays_no_other_reader() {
     let server = Launch::with(&[("session.send_buffer", "16KiB")]).start();
     remembers_much(&server).await;
-    assert_eq!(asks(&server, 1, HISTORY.to_owned()).await, 200);
+    assert_eq!(requests(&server, 1, HISTORY.to_owned()).await, 200);
     let before = server.memory();
     let mut slow = Vec::new();
     for _ in 0..8 {
@@ -133,12 +133,12 @@ async fn who_reads_history_slowly_costs_one_piece_and_keeps_nobody_from_it() {
         slow.push(socket);
     }
     for last in [1, 2].repeat(10) {
-        assert_eq!(asks(&server, last, HISTORY.to_owned()).await, 200);
+        assert_eq!(requests(&server, last, HISTORY.to_owned()).await, 200);
     }
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 8 << 20, "{grown} bytes for 8 answers of 6 MiB");
     drop(slow);
-    comes_to(&server, "answer_bytes", 0).await;
+    reaches(&server, "answer_bytes", 0).await;
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn where_answers_are_scarce_each_address_has_one() {
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1"), "{refused}");
     assert!(refused.contains(r#""error":"busy""#), "{refused}");
     for last in 2..6 {
-        assert_eq!(asks(&server, last, HISTORY.to_owned()).await, 200);
+        assert_eq!(requests(&server, last, HISTORY.to_owned()).await, 200);
     }
     assert!(get(server.listeners[0], "/rooms/other/messages").await.starts_with("HTTP/1.1 200 "));
 }
@@ -176,7 +176,7 @@ async fn slow_readers_at_many_addresses_keep_no_new_address_from_history() {
     let admitted = slow.iter().filter(|(_, head)| head.starts_with("HTTP/1.1 200 ")).count();
     assert!(admitted >= 11, "as many as fit: {admitted}");
     for last in 40..44 {
-        assert_eq!(asks(&server, last, HISTORY.to_owned()).await, 200);
+        assert_eq!(requests(&server, last, HISTORY.to_owned()).await, 200);
     }
     comes_to_at_least(&server, "answers_revoked_total", 4).await;
 }
@@ -186,10 +186,10 @@ async fn orders(server: &Server, last: u8, room: &str, key: &str) -> u16 {
         "POST /rooms/{room}/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Idempotency-Key: {key}\r\nContent-Length: 5\r\n\r\norder"
     );
-    asks(server, last, request).await
+    requests(server, last, request).await
 }
 
-/// How many messages `room` has seen.
+/// The number of messages that were published in `room`.
 async fn offset(server: &Server, room: &str) -> u64 {
     let answer = get(server.listeners[0], &format!("/rooms/{room}")).await;
     let (_, rest) = answer.split_once("\"offset\":").expect("a room that exists");
@@ -197,7 +197,7 @@ async fn offset(server: &Server, room: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn an_order_is_not_said_twice_however_many_keys_another_uses() {
+async fn a_request_is_not_published_twice_however_many_keys_another_client_uses() {
     let server = Launch::with(&[("publish.idempotency_keys", "100")]).start();
     assert_eq!(orders(&server, 1, "orders", "order-1").await, 201);
     let mut statuses = Vec::new();
@@ -211,7 +211,7 @@ async fn an_order_is_not_said_twice_however_many_keys_another_uses() {
 }
 
 #[tokio::test]
-async fn who_fills_rooms_makes_no_other_room_forget() {
+async fn a_client_that_fills_rooms_makes_no_other_room_forget() {
     let server = Launch::with(&[("limits.history_bytes_total", "2MiB")]).start();
     assert_eq!(orders(&server, 1, "quiet", "order").await, 201);
     for number in 0..80 {
@@ -223,7 +223,7 @@ async fn who_fills_rooms_makes_no_other_room_forget() {
 }
 
 #[tokio::test]
-async fn who_opens_rooms_without_end_ends_no_room_of_another() {
+async fn a_client_that_opens_rooms_without_end_ends_no_room_of_another() {
     let server = Launch::with(&[("limits.rooms", "20")]).start();
     for room in ["quiet", "quieter"] {
         assert_eq!(orders(&server, 1, room, "order").await, 201);

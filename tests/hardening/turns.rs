@@ -1,4 +1,4 @@
-//! Whatever some clients ask for without end, the messages of others keep flowing.
+//! Messages are delivered while other clients send requests without end.
 
 use crate::{
     process::{Launch, Server, handshake},
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 const KEY: &str = "a-key-that-nobody-guesses";
 
-/// Starts the program for tests that say much.
+/// Starts the program for tests with many messages.
 fn start() -> Server {
     let settings = [("workers", "2"), ("log.messages", "false"), ("publish.keys", KEY)];
     Launch::with(&settings).start()
@@ -77,7 +77,7 @@ async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
     let (begin, mut longest) = (Instant::now(), Duration::ZERO);
     while begin.elapsed() < 3 * PATIENCE {
         let sent = Instant::now();
-        let echo = anna.hears_itself("still there?");
+        let echo = anna.receives_its_echo("still there?");
         tokio::pin!(echo);
         loop {
             tokio::select! {
@@ -91,7 +91,7 @@ async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
 }
 
 #[tokio::test]
-async fn who_lists_many_rooms_without_end_keeps_nobody_from_hearing() {
+async fn a_client_that_lists_many_rooms_without_end_delays_no_delivery() {
     const ROOMS: usize = 5_000;
     let server = start();
     let address = server.listeners[0];
@@ -115,7 +115,7 @@ async fn who_lists_many_rooms_without_end_keeps_nobody_from_hearing() {
 }
 
 #[tokio::test]
-async fn who_comes_back_again_and_again_for_a_long_history_keeps_nobody_else_waiting() {
+async fn a_client_that_requests_a_long_history_again_and_again_delays_no_other() {
     for (path, headers) in [
         ("/websocket/busy?last=256", ""),
         ("/websocket/busy?last=256", "Sec-WebSocket-Protocol: worldcast.v1\r\n"),

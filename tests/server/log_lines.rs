@@ -1,4 +1,5 @@
-//! The lines of the log about clients: one form for whom they are about, and a line for who is turned away.
+//! The lines of the log about clients: one form for whom they are about, and a line for who is
+//! turned away.
 
 use crate::support::{Binary, Events, Host, Raw, V1, handshake, text};
 use std::net::SocketAddr;
@@ -42,7 +43,7 @@ async fn the_life_of_a_session_can_be_followed_by_its_number() {
 }
 
 #[actix_web::test]
-async fn every_way_to_be_heard_names_its_client() {
+async fn every_way_to_publish_names_its_client_in_the_log() {
     let mut program = Binary::start(&[]).await;
     let mut v1 = V1::connect(program.address(), "/websocket/news").await;
     let (words, about) = program.logs_about().await;
@@ -74,11 +75,11 @@ async fn every_way_to_be_heard_names_its_client() {
 }
 
 #[actix_web::test]
-async fn no_text_forges_whom_a_line_is_about() {
+async fn no_text_of_a_client_forges_the_client_of_a_line() {
     let mut program = Binary::start(&[]).await;
     let mut anna = program.join("news").await;
     let (_, about) = program.logs_about().await;
-    anna.says("hello\tsession 1 from 192.0.2.1:80 in bank").await;
+    anna.publishes("hello\tsession 1 from 192.0.2.1:80 in bank").await;
     let words = r"server: received: hello\tsession 1 from 192.0.2.1:80 in bank";
     assert_eq!(program.logs_about().await, (words.to_owned(), about));
 }
@@ -181,7 +182,7 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
 #[actix_web::test]
 async fn an_upgrade_that_is_ignored_has_a_line_and_is_no_refusal() {
     let mut program = Binary::spawn(&[]);
-    let lines = program.writes_until_it_listens().await;
+    let lines = program.logs_until_it_listens().await;
     let address = |before: &str| -> SocketAddr {
         let found = lines.iter().find_map(|line| line.split_once(before)?.1.split('/').next());
         found.expect("a line").parse().expect("an address")
@@ -215,7 +216,7 @@ async fn an_upgrade_that_is_ignored_has_a_line_and_is_no_refusal() {
 #[actix_web::test]
 async fn a_request_without_a_path_has_a_line_like_other_requests() {
     let mut program = Binary::spawn(&[("RUST_LOG", "worldcast=debug")]);
-    let lines = program.writes_until_it_listens().await;
+    let lines = program.logs_until_it_listens().await;
     let page = lines.iter().find_map(|line| line.split_once("page at http://")?.1.split('/').next());
     let page: SocketAddr = page.expect("a line").parse().expect("an address");
     for (asked, why) in [
@@ -235,7 +236,7 @@ async fn a_request_without_a_path_has_a_line_like_other_requests() {
 #[actix_web::test]
 async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
     let mut program = Binary::spawn(&[]);
-    let lines = program.writes_until_it_listens().await;
+    let lines = program.logs_until_it_listens().await;
     let admin = lines.iter().find_map(|line| line.split_once("admin at http://")?.1.split('/').next());
     let mut client = Raw::connect(admin.expect("a line").parse().expect("an address")).await;
     let address = client.local_address();
@@ -246,7 +247,7 @@ async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
 }
 
 #[actix_web::test]
-async fn who_finds_the_server_full_has_a_line_and_other_plain_requests_that_are_refused_have_none() {
+async fn a_client_of_a_full_server_has_a_line_and_other_refused_plain_requests_have_none() {
     let mut program = Binary::start(&[("WORLDCAST_LIMITS__CONNECTIONS", "1")]).await;
     let anna = program.join("news").await;
     assert_eq!(program.logs().await, SAYS_CONNECTION);

@@ -43,8 +43,8 @@ async fn a_key_counts_from_the_next_request_on_and_no_longer_than_it_is_listed()
     assert_eq!(publish(&server, FIRST).await, (401, "key".to_owned()));
     assert_eq!(publish(&server, SECOND).await.0, 201);
 
-    anna.says("I was here before").await;
-    assert_eq!(anna.hears_many(4).await, ["hello", "hello", "hello", "I was here before"]);
+    anna.publishes("I was here before").await;
+    assert_eq!(anna.receives_many(4).await, ["hello", "hello", "hello", "I was here before"]);
 }
 
 #[actix_web::test]
@@ -72,8 +72,8 @@ async fn a_limit_per_address_holds_from_the_next_handshake_on() {
 
     server.replace_policy(|_| ());
     let mut carl = server.join("news").await;
-    carl.says("all of us").await;
-    assert_eq!(anna.hears().await, "all of us");
+    carl.publishes("all of us").await;
+    assert_eq!(anna.receives().await, "all of us");
     drop(bert);
 }
 
@@ -86,12 +86,12 @@ async fn a_room_has_its_new_policy_for_the_next_client() {
         settings.rooms.default = "news".parse().expect("a name");
     });
     let mut bert = server.connect("/websocket").await; // without a name: the default room
-    assert_eq!(bert.hears().await, "world");
-    bert.says("not to myself").await;
-    assert_eq!(anna.hears().await, "not to myself");
-    anna.says("to everyone").await;
-    assert_eq!(anna.hears().await, "to everyone");
-    assert_eq!(bert.hears().await, "to everyone");
+    assert_eq!(bert.receives().await, "world");
+    bert.publishes("not to myself").await;
+    assert_eq!(anna.receives().await, "not to myself");
+    anna.publishes("to everyone").await;
+    assert_eq!(anna.receives().await, "to everyone");
+    assert_eq!(bert.receives().await, "to everyone");
 }
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! What the server is started with: bounds that a few hundred clients can reach, deadlines that pass in seconds.
+//! The settings of the server: bounds that a few hundred clients reach, deadlines of seconds.
 
 use crate::process::Launch;
 use std::time::Duration;
@@ -17,8 +17,8 @@ const RECALLS: usize = 1 << 20;
 /// Worker threads at most.
 const WORKERS: usize = 8;
 
-/// What may wait for all clients together: past its bound, everybody may still have a fair share of it.
-pub const MOST_WAITING: usize = 2 * OUTBOXES;
+/// Bytes that may wait for all clients together: beyond the bound each may still hold a fair share.
+pub const MAX_WAITING: usize = 2 * OUTBOXES;
 
 pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(2);
 pub const PING_AFTER: Duration = Duration::from_millis(1500);
@@ -55,12 +55,14 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
     ])
 }
 
-/// Bytes of memory that the server may have with so many clients, given what it has at rest: the sum of
-/// docs/operations.md, "Memory".
+/// Bytes of memory that the server may have with so many clients, given what it has at rest: the
+/// sum of docs/operations.md, "Memory".
 pub fn most_memory(at_rest: usize, clients: usize) -> usize {
-    const ENCODINGS: usize = 4; // as received, as a frame, as a compressed frame, and in a turn's piece
-    const CONNECTION: usize = 100 << 10; // a session or a request, with what was read ahead or is written
-    let outboxes = MOST_WAITING + MOST_WAITING / 3; // the rest of a frame keeps a third more
+    // As received, as a frame, as a compressed frame, and in a turn's piece.
+    const ENCODINGS: usize = 4;
+    // A session or a request, with what was read ahead or is written.
+    const CONNECTION: usize = 100 << 10;
+    let outboxes = MAX_WAITING + MAX_WAITING / 3; // the rest of a frame keeps a third more
     let held = outboxes + ENCODINGS * IN_FLIGHT + HISTORIES + BODIES + ANSWERS + WORKERS * RECALLS;
     let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (6 << 8);
     at_rest + (held + each) / 8 * 9 // the allocator rounds up

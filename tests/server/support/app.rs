@@ -22,7 +22,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A flawless opening handshake (the key of RFC 6455 §1.3).
+/// A valid opening handshake (the key of RFC 6455 §1.3).
 pub fn upgrade(path: &str) -> TestRequest {
     TestRequest::get()
         .uri(path)
@@ -33,7 +33,7 @@ pub fn upgrade(path: &str) -> TestRequest {
         .insert_header(("Sec-WebSocket-Version", "13"))
 }
 
-/// What a server with the default settings answers.
+/// The answer of a server with the default settings.
 pub async fn answer(request: TestRequest) -> Answer {
     answer_with(|_| (), request).await
 }

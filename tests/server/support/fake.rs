@@ -33,7 +33,7 @@ impl Fake {
         .await
     }
 
-    /// Answers the handshake and never says a word.
+    /// Answers the handshake and sends nothing after it.
     pub async fn that_is_mute() -> Self {
         Self::start(|socket| async {
             let _held = accept_hdr_async(socket, v1).await;
@@ -42,7 +42,7 @@ impl Fake {
         .await
     }
 
-    /// Closes with `code` right behind the answer to the handshake.
+    /// Closes with `code` right after the answer to the handshake.
     pub async fn that_closes_with(code: u16) -> Self {
         Self::start(move |socket| async move {
             let Ok(mut socket) = accept_hdr_async(socket, v1).await else { return };

@@ -21,7 +21,7 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// With the default settings, but for two workers, a free port, and no delay when it stops.
+    /// Starts with the default settings, except two workers, a free port, and no drain.
     pub async fn start() -> Self {
         Self::with(|_| ()).await
     }
@@ -48,7 +48,7 @@ impl TestServer {
     }
 
     /// Waits until `worldcast_{metric}` is at least `least`.
-    pub async fn comes_to_count(&self, metric: &str, least: u64) {
+    pub async fn counts_at_least(&self, metric: &str, least: u64) {
         let counted = async { while self.count(metric).await < least {} };
         super::within(format!("{metric} to be {least}"), counted).await;
     }
@@ -82,7 +82,7 @@ impl Host for TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        let _ = self.stop.gracefully().now_or_never(); // said once; its threads do the rest
+        let _ = self.stop.gracefully().now_or_never(); // its threads do the rest
     }
 }
 
