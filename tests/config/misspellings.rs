@@ -52,12 +52,12 @@ fn a_key_of_an_earlier_version_is_refused_with_its_present_name() {
         let inline = format!("{section} = {{ {earlier} = 7 }}\n");
         let dotted = format!("{section}.{earlier} = 7\n");
         for text in [lines, inline, dotted] {
-            let told = Operator::with_file(&text).is_told();
+            let told = Operator::with_file(&text).is_refused();
             let expected = format!("unknown key {section}.{earlier}; it is called {section}.{present} now\n");
             assert!(told.ends_with(&expected), "{text}{told}");
         }
         let variable = |key: &str| format!("WORLDCAST_{}__{}", section.to_uppercase(), key.to_uppercase());
-        let told = Operator::with_file("").sets(&variable(earlier), "7").is_told();
+        let told = Operator::with_file("").sets(&variable(earlier), "7").is_refused();
         let expected = format!("unknown variable; it is called {} now\n", variable(present));
         assert!(told.ends_with(&expected), "{told}");
     }

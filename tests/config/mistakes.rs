@@ -213,8 +213,8 @@ fn the_printed_remedy_for_a_missing_file_works_wherever_the_file_is_missing() {
         let config = format!("--config={path}");
         let answer = operator.runs(&["check", &config]);
         assert_eq!(answer.code, Some(1), "{path}");
-        follows_remedy(&operator, &answer.said);
-        assert_eq!(operator.runs(&["check", &config]).code, Some(0), "{path}: {}", answer.said);
+        follows_remedy(&operator, &answer.stderr);
+        assert_eq!(operator.runs(&["check", &config]).code, Some(0), "{path}: {}", answer.stderr);
     }
 }
 
@@ -224,7 +224,7 @@ fn the_printed_remedy_for_a_usual_file_that_is_a_link_to_nothing_works() {
     operator.links("worldcast.toml", "/no/such/file");
     let answer = operator.runs(&["check"]);
     assert_eq!(answer.code, Some(1));
-    assert!(answer.said.contains("it is a link to /no/such/file"), "{}", answer.said);
-    follows_remedy(&operator, &answer.said);
-    assert_eq!(operator.runs(&["check"]).code, Some(0), "{}", answer.said);
+    assert!(answer.stderr.contains("it is a link to /no/such/file"), "{}", answer.stderr);
+    follows_remedy(&operator, &answer.stderr);
+    assert_eq!(operator.runs(&["check"]).code, Some(0), "{}", answer.stderr);
 }
