@@ -21,7 +21,7 @@ pub use ledger::Ledger;
 pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, SMALLEST_STEP, answer_bytes, body_bytes};
 pub use rate::RateLimit;
 pub use source::{Source, network_of};
-pub use wait_debt::WaitDebt;
+pub use wait_debt::{Standing, WaitDebt};
 
 use crate::{config::Settings, metrics::Metrics};
 use std::sync::Arc;

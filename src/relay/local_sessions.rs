@@ -57,12 +57,12 @@ impl LocalSessions {
     ///
     /// # Panics
     /// If a member of a room has no session, which would be a fault of this type.
-    pub fn leave(&mut self, session: ConnectionId) {
+    pub fn leave(&mut self, session: ConnectionId, metrics: &Metrics) {
         let Some(LocalSession { membership: Some((room, index)), .. }) = self.sessions.remove(&session)
         else {
             return;
         };
-        if let Some(moved) = self.rooms[room.index()].remove(index) {
+        if let Some(moved) = self.rooms[room.index()].remove(index, &self.patience, metrics) {
             self.sessions.get_mut(&moved).expect("every member is a session").membership =
                 Some((room, index));
         }
@@ -219,6 +219,10 @@ mod tests {
         broadcast(text, Audience::Everyone)
     }
 
+    fn leave(local_sessions: &mut LocalSessions, session: ConnectionId) {
+        local_sessions.leave(session, &Metrics::new());
+    }
+
     fn flush(local_sessions: &mut LocalSessions) {
         local_sessions.flush(&Metrics::new());
     }
@@ -249,11 +253,11 @@ mod tests {
         local_sessions.admit(subscriber(&anna), news, flow());
         local_sessions.admit(subscriber(&bert), news, flow());
         local_sessions.queue(news, message("a"));
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert_eq!(anna.received(), b"", "its outbox is gone with it");
         flush(&mut local_sessions);
 
-        local_sessions.leave(bert.0);
+        leave(&mut local_sessions, bert.0);
         assert_eq!(bert.received(), b"\x81\x01a");
     }
 
@@ -261,7 +265,7 @@ mod tests {
     async fn an_admission_that_comes_too_late_is_ignored() {
         let (mut local_sessions, news) = local_sessions();
         let anna = Client::enters(&mut local_sessions).await;
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert!(local_sessions.admit(subscriber(&anna), news, flow()).is_none());
     }
 
@@ -273,11 +277,11 @@ mod tests {
         local_sessions.admit(subscriber(&anna), slots[3], flow());
         local_sessions.admit(subscriber(&bert), slots[999], flow());
         local_sessions.queue(slots[999], message("a"));
-        local_sessions.leave(bert.0);
+        leave(&mut local_sessions, bert.0);
         assert_eq!(local_sessions.rooms.len(), 4);
         assert!(local_sessions.rooms.capacity() <= 64, "{}", local_sessions.rooms.capacity());
         flush(&mut local_sessions); // of a room that is gone
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert!(local_sessions.rooms.is_empty());
     }
 
@@ -288,7 +292,7 @@ mod tests {
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), membership, flow());
         local_sessions.queue(membership, message("a"));
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         local_sessions.admit(subscriber(&bert), membership, flow());
         local_sessions.queue(membership, message("b"));
         flush(&mut local_sessions);
