@@ -60,6 +60,11 @@ impl Flow {
         self.credit.try_acquire(cost)
     }
 
+    /// Returns `true` if no credit is free: publishers wait. (The first that waits takes the rest.)
+    pub fn is_used_up(&self) -> bool {
+        self.credit.available_permits() == 0
+    }
+
     /// Returns the number of messages of the smallest cost that may be in flight.
     pub fn messages_at_once(&self) -> usize {
         (self.most / self.least) as usize

@@ -23,7 +23,7 @@ pub use ledger::Ledger;
 pub use pool::{BODIES, MAX_PIECE, Pool, Reservation, Revoke, SMALLEST_STEP, answer_bytes, body_bytes};
 pub use rate::RateLimit;
 pub use source::Source;
-pub use wait_debt::WaitDebt;
+pub use wait_debt::{Standing, WaitDebt};
 
 use crate::metrics::Metrics;
 use std::sync::Arc;

@@ -49,10 +49,10 @@ impl LocalSessions {
     }
 
     /// Removes a session, and its membership if it has one.
-    pub fn leave(&mut self, session: ConnectionId) {
+    pub fn leave(&mut self, session: ConnectionId, metrics: &Metrics) {
         let Some(connection) = self.sessions.remove(&session) else { return };
         let Some(Membership { room, index, .. }) = connection.membership() else { return };
-        self.rooms[room.index()].remove(index.get());
+        self.rooms[room.index()].remove(index.get(), &self.patience, metrics);
         self.free_slots();
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
@@ -199,6 +199,10 @@ mod tests {
         broadcast(text, Audience::Everyone)
     }
 
+    fn leave(local_sessions: &mut LocalSessions, session: ConnectionId) {
+        local_sessions.leave(session, &Metrics::new());
+    }
+
     fn flush(local_sessions: &mut LocalSessions) {
         local_sessions.flush(&Metrics::new());
     }
@@ -229,11 +233,11 @@ mod tests {
         local_sessions.admit(subscriber(&anna), news, flow());
         local_sessions.admit(subscriber(&bert), news, flow());
         local_sessions.queue(news, message("a"));
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert_eq!(anna.received(), b"", "its outbox is gone with it");
         flush(&mut local_sessions);
 
-        local_sessions.leave(bert.0);
+        leave(&mut local_sessions, bert.0);
         assert_eq!(bert.received(), b"\x81\x01a");
     }
 
@@ -248,11 +252,11 @@ mod tests {
         }
         let last = clients.pop().unwrap();
         for client in clients {
-            local_sessions.leave(client.0); // the last one moves to its place
+            local_sessions.leave(client.0, &Metrics::new()); // the last one moves to its place
         }
         local_sessions.queue(news, message("a"));
         flush(&mut local_sessions);
-        local_sessions.leave(last.0);
+        local_sessions.leave(last.0, &Metrics::new());
         assert!(local_sessions.rooms.is_empty(), "nobody is left");
         assert_eq!(last.received(), b"\x81\x01a");
     }
@@ -261,7 +265,7 @@ mod tests {
     async fn an_admission_that_comes_too_late_is_ignored() {
         let (mut local_sessions, news) = local_sessions();
         let anna = Client::enters(&mut local_sessions).await;
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert!(local_sessions.admit(subscriber(&anna), news, flow()).is_none());
     }
 
@@ -273,11 +277,11 @@ mod tests {
         local_sessions.admit(subscriber(&anna), slots[3], flow());
         local_sessions.admit(subscriber(&bert), slots[999], flow());
         local_sessions.queue(slots[999], message("a"));
-        local_sessions.leave(bert.0);
+        leave(&mut local_sessions, bert.0);
         assert_eq!(local_sessions.rooms.len(), 4);
         assert!(local_sessions.rooms.capacity() <= 64, "{}", local_sessions.rooms.capacity());
         flush(&mut local_sessions); // of a room that is gone
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert!(local_sessions.rooms.is_empty());
     }
 
@@ -288,7 +292,7 @@ mod tests {
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), membership, flow());
         local_sessions.queue(membership, message("a"));
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         local_sessions.admit(subscriber(&bert), membership, flow());
         local_sessions.queue(membership, message("b"));
         flush(&mut local_sessions);

@@ -129,8 +129,8 @@ impl Actor for Session {
         if std::thread::panicking() {
             self.connection.close(CloseReason::Failed);
         }
-        let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
-        local_sessions.borrow_mut().leave(self.id);
+        let WorkerContext { relay, hub, local_sessions, shared, .. } = &*self.worker;
+        local_sessions.borrow_mut().leave(self.id, &shared.metrics);
         let room = self.options.room.clone();
         hub.send(Command::Leave(Leave { connection: self.id, who: self.who, relay: *relay, room })); // once
         let reason = self.connection.reason().unwrap_or(&CloseReason::ConnectionLost);
