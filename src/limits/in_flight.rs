@@ -16,7 +16,8 @@ const OVERHEAD: usize = 256;
 /// A permit to hold a number of bytes in flight; its drop returns them.
 pub struct Permit {
     _server: OwnedSemaphorePermit,
-    /// The credit of the room; `None` before the publisher's admission to it.
+    /// The credit of the room; `None` for a room that does not exist yet, into which an HTTP request
+    /// publishes.
     pub room: Option<Credit>,
 }
 
