@@ -7,17 +7,14 @@
 //! then the next, until the others continue.
 
 use super::{Ledger, Source};
-use crate::config::Settings;
+use crate::{clock, config::Settings};
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout_at},
-};
+use tokio::sync::Notify;
 
 /// The reciprocal of the part of its patience for which the youngest holder waits while older ones
 /// wait too.
@@ -85,13 +82,17 @@ impl Pool {
         bytes: usize,
         patience: Duration,
     ) -> Option<Reservation> {
-        let until = Instant::now() + patience;
+        let until = clock::now() + patience;
         loop {
             let changed = self.changed.notified();
             if let Some(reservation) = self.try_reserve(source, bytes) {
                 return Some(reservation);
             }
-            timeout_at(until, changed).await.ok()?;
+            let left = until.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return None;
+            }
+            let _ = clock::timeout(left, changed).await; // what became free in time is looked for above
         }
     }
 
@@ -125,10 +126,10 @@ impl Reservation {
         if self.try_grow(bytes) {
             return true;
         }
-        let now = Instant::now();
+        let now = clock::now();
         let begun = now.checked_sub(self.waited).unwrap_or(now);
         let grown = self.waits_to_grow(bytes, begun, patience).await;
-        self.waited = begun.elapsed();
+        self.waited = clock::now().saturating_duration_since(begun);
         grown
     }
 
@@ -140,12 +141,12 @@ impl Reservation {
             if self.try_grow(bytes) {
                 return true;
             }
-            let waited = begun.elapsed();
+            let waited = clock::now().saturating_duration_since(begun);
             if waited >= patience || waited >= patience / YOUNGEST && self.is_youngest() {
                 return false;
             }
             let next = if waited < patience / YOUNGEST { patience / YOUNGEST } else { patience };
-            let _ = timeout_at(begun + next, changed).await;
+            let _ = clock::timeout(next.saturating_sub(waited), changed).await;
         }
     }
 
