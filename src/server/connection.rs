@@ -33,6 +33,7 @@ use std::{
     rc::Rc,
     task::{Context, Poll, ready},
 };
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
@@ -148,7 +149,9 @@ impl ConnectionFactory {
         http::refuse(&self.state, &asked, refusal).map_into_boxed_body()
     }
 
-    /// Returns the next valid request. An invalid one is refused here, and ends the connection.
+    /// Returns the next valid request. An invalid one is refused here, and ends the connection. A
+    /// pipelined one waits until other connections of this thread have had their turn: a client
+    /// cannot be served many times in a row.
     async fn next_request(
         &self,
         exchange: &mut Exchange,
@@ -168,6 +171,9 @@ impl ConnectionFactory {
         match next? {
             Received::Request(mut request) => {
                 request.head_mut().peer_addr = peer;
+                if exchange.is_pipelined() {
+                    yield_now().await;
+                }
                 Ok(Some(request))
             }
             Received::Refused(refusal) => {
