@@ -108,7 +108,11 @@ impl<F> AppEntry for F where
 {
 }
 
-async fn not_found() -> Result<HttpResponse, Refusal> {
+/// Refuses a request for an address at which there is nothing.
+///
+/// # Errors
+/// [`Refusal::NotFound`], always.
+pub async fn not_found() -> Result<HttpResponse, Refusal> {
     Err(Refusal::NotFound)
 }
 
@@ -124,7 +128,7 @@ async fn page_or_websocket(
 }
 
 /// A resource that allows GET and HEAD.
-fn readable<F, Args>(path: &str, handler: F) -> Resource
+pub fn readable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: actix_web::Handler<Args>,
     F::Output: Responder + 'static,

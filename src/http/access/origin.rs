@@ -12,7 +12,7 @@ use crate::{
     http::{AppState, refusal::Refusal},
 };
 use actix_web::{
-    HttpRequest,
+    HttpMessage, HttpRequest,
     http::{Version, header},
 };
 use std::{
@@ -126,7 +126,7 @@ pub struct LocalAddress(pub SocketAddr);
 pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
     let origins = &AppState::of(request).origins;
     let answers_to =
-        |host: &str| match (request.conn_data::<LocalAddress>(), request.app_data::<LocalAddress>()) {
+        |host: &str| match (request.extensions().get::<LocalAddress>(), request.app_data::<LocalAddress>()) {
             (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
             (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
         };
