@@ -13,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 use worldcast::{
-    config::{DEFAULTS, Loaded, Settings},
+    config::{DEFAULTS, Settings},
     exit::Exit,
     logging::{self, Escaped, TARGET},
     server::{Server, Signals},
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<()> {
     let (config, listen) = (cli.config.as_deref(), cli.listen());
     match cli.command() {
-        Command::Serve { .. } => serve(cli, Settings::load(config, &listen)?)?,
+        Command::Serve { .. } => serve(cli)?,
         Command::Check { .. } => print(&Settings::load(config, &listen)?.to_string())?,
         Command::Defaults => print(DEFAULTS)?,
         Command::Pipe { room, max_line } => as_client(client::pipe(room.address(0)?, max_line))?,
@@ -62,12 +62,14 @@ fn as_client(command: impl Future<Output = Result<(), Failure>>) -> anyhow::Resu
     Ok(ended?)
 }
 
-fn serve(cli: &Cli, loaded: Loaded) -> anyhow::Result<()> {
+fn serve(cli: &Cli) -> anyhow::Result<()> {
+    let system = actix_rt::System::new();
+    let signals = system.block_on(async { Signals::listen() })?; // before anything that takes time
+    let loaded = Settings::load(cli.config.as_deref(), &cli.listen())?;
     logging::start(&loaded.settings.log);
     info!(target: TARGET, "{}", Escaped(&loaded.summary()));
     let settings = loaded.settings;
-    let stopped = actix_rt::System::new().block_on(async {
-        let signals = Signals::listen()?; // before the first client can come
+    let stopped = system.block_on(async {
         let started = Server::start(&settings).map_err(|error| cli.explain(error, &settings));
         started?.run_until_stopped(signals).await;
         Ok(())

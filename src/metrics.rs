@@ -32,6 +32,8 @@ pub struct Metrics {
     pub responses_cut: Counter,
     /// Attempts to accept a connection that failed, for lack of descriptors or memory.
     pub accept_errors: Counter,
+    /// Connections to the admin listener that were closed in favor of new ones.
+    pub admin_evictions: Counter,
     /// Messages that clients published.
     pub messages_received: Counter,
     /// Bytes of the messages that clients published.
@@ -117,6 +119,7 @@ impl Metrics {
             refusals: register(r, "refusals", "Requests that were refused, by reason"),
             responses_cut: register(r, "responses_cut", "Responses cut off because the client was too slow"),
             accept_errors: register(r, "accept_errors", "Attempts to accept a connection that failed"),
+            admin_evictions: register(r, "admin_evictions", "Admin connections closed in favor of new ones"),
             messages_received: register(r, "messages_received", "Messages that clients published"),
             bytes_received: register(r, "received_bytes", "Bytes of the messages that clients published"),
             messages_sent: register(r, "messages_sent", "Deliveries: messages, once for each client"),

@@ -11,17 +11,15 @@
 //! longer than that.
 
 use super::{Ledger, Source};
+use crate::clock;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout_at},
-};
+use tokio::sync::Notify;
 
 /// The reciprocal of the part of its patience for which the youngest holder waits while older ones
 /// wait too.
@@ -110,7 +108,7 @@ impl Pool {
         bytes: usize,
         patience: Duration,
     ) -> Option<Reservation> {
-        let until = Instant::now() + patience;
+        let until = clock::now() + patience;
         let mut newcomer = None;
         loop {
             let changed = self.changed.notified();
@@ -124,10 +122,11 @@ impl Pool {
             if newcomer.is_some() && self.revoke_for(source, bytes, patience) {
                 continue;
             }
-            if Instant::now() >= until {
+            let left = until.saturating_duration_since(clock::now());
+            if left.is_zero() {
                 return None;
             }
-            let _ = timeout_at(until, changed).await;
+            let _ = clock::timeout(left, changed).await; // the next round takes what became free in time
         }
     }
 
@@ -223,10 +222,10 @@ impl Reservation {
         if self.try_grow(bytes) {
             return true;
         }
-        let now = Instant::now();
+        let now = clock::now();
         let begun = now.checked_sub(self.waited).unwrap_or(now);
         let grown = self.waits_to_grow(bytes, begun, patience).await;
-        self.waited = begun.elapsed();
+        self.waited = clock::now().saturating_duration_since(begun);
         grown
     }
 
@@ -238,12 +237,12 @@ impl Reservation {
             if self.try_grow(bytes) {
                 return true;
             }
-            let waited = begun.elapsed();
+            let waited = clock::now().saturating_duration_since(begun);
             if waited >= patience || waited >= patience / YOUNGEST && self.is_youngest() {
                 return false;
             }
             let next = if waited < patience / YOUNGEST { patience / YOUNGEST } else { patience };
-            let _ = timeout_at(begun + next, changed).await;
+            let _ = clock::timeout(next.saturating_sub(waited), changed).await;
         }
     }
 

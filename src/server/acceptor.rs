@@ -7,7 +7,7 @@ use super::{
     listener::{has_waiting, refuse_new},
     worker::{Worker, WorkerHandle},
 };
-use crate::{exit::PanicGuard, logging::REPEATING, shared::Shared, transport::Transport};
+use crate::{clock::timeout, exit::PanicGuard, logging::REPEATING, shared::Shared, transport::Transport};
 use actix::prelude::*;
 use log::error;
 use rustix::io::Errno;
@@ -19,10 +19,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    net::TcpListener,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, time::sleep};
 use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 
 /// The time for handshakes of TCP that are under way when a listener closes: the kernel has

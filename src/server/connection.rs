@@ -12,16 +12,16 @@ use super::{
 use crate::{
     http,
     logging::{Subject, log_client},
-    policy::SessionPolicy,
     relay::WorkerContext,
     session::{Handshake, Session},
+    shared::Shared,
     transport::Transport,
 };
 use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, map_config};
 use actix_web::{
     HttpResponse,
-    dev::{AppConfig, ServiceResponse},
+    dev::{AppConfig, ServiceRequest, ServiceResponse},
     web,
 };
 use futures_util::{FutureExt, future::LocalBoxFuture};
@@ -31,18 +31,26 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
 
 /// The state that the connections of one listener share on one thread.
 pub struct ConnectionFactory {
+    http: HttpService,
+    worker: Rc<WorkerContext>,
+}
+
+/// An `App`, and the state that the connections to it share on one thread.
+pub struct HttpService {
     app: App,
     state: web::Data<http::AppState>,
     config: ServiceConfig,
-    worker: Rc<WorkerContext>,
+    shared: Arc<Shared>,
     /// Cancelled at shutdown: then no connection waits for another request.
     closing: CancellationToken,
 }
@@ -81,11 +89,8 @@ impl ConnectionFactory {
         worker: Rc<WorkerContext>,
         listener: SocketAddr,
     ) -> Result<Self, ()> {
-        let app = map_config(http::app(context.state.clone(), listener), |()| AppConfig::default());
-        let app = boxed::rc_service(app.into_factory().new_service(()).await?);
-        let keep_alive = KeepAlive::Timeout(worker.shared.policy.load().session.handshake_within);
-        let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
-        Ok(Self { app, state: context.state.clone(), config, worker, closing: context.closing.clone() })
+        let app = http::app(context.state.clone(), listener);
+        Ok(Self { http: HttpService::new(app, context, context.closing.clone()).await?, worker })
     }
 
     /// Returns the task that serves a new connection.
@@ -95,39 +100,84 @@ impl ConnectionFactory {
 
     /// Handles one request after the other, until one of them turns the connection into a session.
     async fn serve(self: Rc<Self>, transport: Transport, peer: Option<SocketAddr>) -> NextStep {
-        let mut exchange = Exchange::new(transport, self.config.clone());
-        loop {
-            let limits = self.worker.shared.policy.load().session; // of one request and its response
-            let Some(request) = self.next_request(&mut exchange, &limits, peer).await? else { break };
-            let response = self.app.call(request).await.map_err(to_io_error)?;
-            let mut response: Response<BoxBody> = response.into();
+        let mut exchange = self.http.exchange(transport);
+        while let Some(request) = self.http.next_request(&mut exchange, peer).await? {
+            let mut response = self.http.call(request).await?;
             let handshake = response.extensions_mut().remove::<Handshake>();
             if let Some(handshake) = handshake {
+                let limits = self.worker.shared.policy.load().session;
                 exchange.admit(response, &limits).await?;
                 let (transport, unread) = exchange.into_parts()?;
                 let session = Session::on_transport(self.worker.clone(), handshake, transport, unread);
                 return Ok(Some(ConnectionTask::ends_with(session)));
             }
-            let may_persist = !self.closing.is_cancelled();
-            if !self.respond(&mut exchange, response, may_persist, &limits, peer).await? {
+            if !self.http.respond(&mut exchange, response, peer).await? {
                 break;
             }
         }
         Ok(None)
     }
+}
 
-    /// Writes a response; returns true if the connection accepts another request.
-    async fn respond(
+impl HttpService {
+    /// Builds `app`, whose connections end after `closing`.
+    ///
+    /// # Errors
+    /// Fails if the `App` cannot start; it needs nothing for that.
+    pub async fn new<F>(
+        app: actix_web::App<F>,
+        context: &ServerContext,
+        closing: CancellationToken,
+    ) -> Result<Self, ()>
+    where
+        F: http::AppEntry<Service: Service<ServiceRequest, Future: 'static> + 'static, Future: 'static>
+            + 'static,
+    {
+        let app = map_config(app, |()| AppConfig::default());
+        let app = boxed::rc_service(app.into_factory().new_service(()).await?);
+        let (shared, state) = (context.shared.clone(), context.state.clone());
+        let keep_alive = KeepAlive::Timeout(shared.policy.load().session.handshake_within);
+        let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
+        Ok(Self { app, state, config, shared, closing })
+    }
+
+    /// Returns the exchange of requests and responses on a new connection.
+    pub fn exchange(&self, transport: Transport) -> Exchange {
+        Exchange::new(transport, self.config.clone())
+    }
+
+    /// Lets the `App` handle a request.
+    ///
+    /// # Errors
+    /// That of a handler which has failed without a response.
+    pub async fn call(&self, request: Request) -> io::Result<Response<BoxBody>> {
+        Ok(self.app.call(request).await.map_err(to_io_error)?.into())
+    }
+
+    /// Writes the response to a request; returns true if the connection accepts another request.
+    ///
+    /// # Errors
+    /// As [`Exchange::respond`].
+    pub async fn respond(
+        &self,
+        exchange: &mut Exchange,
+        response: Response<BoxBody>,
+        peer: Option<SocketAddr>,
+    ) -> io::Result<bool> {
+        self.write(exchange, response, !self.closing.is_cancelled(), peer).await
+    }
+
+    async fn write(
         &self,
         exchange: &mut Exchange,
         response: Response<BoxBody>,
         may_persist: bool,
-        limits: &SessionPolicy,
         peer: Option<SocketAddr>,
     ) -> io::Result<bool> {
-        let responded = exchange.respond(response, may_persist, limits).await;
+        let limits = self.shared.policy.load().session;
+        let responded = exchange.respond(response, may_persist, &limits).await;
         if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            self.worker.shared.metrics.responses_cut.inc();
+            self.shared.metrics.responses_cut.inc();
             log_client!(
                 peer,
                 Level::Debug,
@@ -151,31 +201,39 @@ impl ConnectionFactory {
         http::refuse(&self.state, &asked, refusal).map_into_boxed_body()
     }
 
-    /// Returns the next valid request. An invalid one is refused here, and ends the connection.
-    async fn next_request(
+    /// Returns the next valid request; `None` at the end of the connection. An invalid request is
+    /// refused here, and ends the connection. A pipelined one waits until other connections of this
+    /// thread have had their turn: a client cannot be served many times in a row.
+    ///
+    /// # Errors
+    /// Those of the socket, and `TimedOut` if the client reads a refusal too slowly.
+    pub async fn next_request(
         &self,
         exchange: &mut Exchange,
-        limits: &SessionPolicy,
         peer: Option<SocketAddr>,
     ) -> io::Result<Option<Request>> {
+        let limits = self.shared.policy.load().session;
         let next = if exchange.is_idle() {
             tokio::select! {
                 biased;
-                next = exchange.next(limits) => next,
+                next = exchange.next(&limits) => next,
                 () = self.closing.cancelled() => Ok(Received::End),
-                () = self.worker.shared.limits.descriptors.run_short() => Ok(Received::End),
+                () = self.shared.limits.descriptors.run_short() => Ok(Received::End),
             }
         } else {
-            exchange.next(limits).await
+            exchange.next(&limits).await
         };
         match next? {
             Received::Request(mut request) => {
                 request.head_mut().peer_addr = peer;
+                if exchange.is_pipelined() {
+                    yield_now().await;
+                }
                 Ok(Some(request))
             }
             Received::Refused(refusal) => {
                 let response = self.refuse(&exchange.received(), peer, &refusal);
-                self.respond(exchange, response.into(), false, limits, peer).await?;
+                self.write(exchange, response.into(), false, peer).await?;
                 Ok(None)
             }
             Received::End => Ok(None),

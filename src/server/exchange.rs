@@ -29,10 +29,15 @@ use std::{
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
+use tokio::task::yield_now;
 use tokio_util::codec::{Decoder, Encoder};
 
 /// The size of a read in bytes; most requests are shorter.
 const READ_SIZE: usize = 1 << 10;
+
+/// The chunks of a body after which other connections of the thread have their turn; a chunk can be
+/// one byte.
+const CHUNKS_AT_ONCE: u8 = 16;
 
 /// Bytes of a response that are written together: many libraries show only the part that arrives
 /// with the head.
@@ -47,6 +52,8 @@ pub struct Exchange {
     is_head: bool,
     /// A response was written, and the connection remains open for another request.
     persisted: bool,
+    /// The last request arrived after the server had begun to wait for it.
+    waited: bool,
 }
 
 /// The receiving side of a connection, shared with the body of the request that is being handled.
@@ -75,13 +82,25 @@ impl Exchange {
         let codec = RefCell::new(Codec::new(config));
         let input =
             Input { transport, received: RefCell::default(), codec, expects_continue: Cell::new(false) };
-        Self { input: Rc::new(input), version: Version::HTTP_11, is_head: false, persisted: false }
+        Self {
+            input: Rc::new(input),
+            version: Version::HTTP_11,
+            is_head: false,
+            persisted: false,
+            waited: false,
+        }
     }
 
     /// Returns true between two requests: a response was written, and no byte was received after
     /// it.
     pub fn is_idle(&self) -> bool {
         self.persisted && self.input.received.borrow().is_empty()
+    }
+
+    /// Returns true if the last request had been received before the response to the one before it
+    /// was written (pipelining).
+    pub fn is_pipelined(&self) -> bool {
+        self.persisted && !self.waited
     }
 
     /// Waits for the next request, whose head must be complete within `session.handshake_within`.
@@ -104,6 +123,7 @@ impl Exchange {
 
     async fn read_head(&mut self, most: usize) -> io::Result<Received> {
         let mut search = Search::default();
+        self.waited = false;
         loop {
             let found = search.find(&mut self.input.received.borrow_mut(), most);
             match found {
@@ -114,7 +134,12 @@ impl Exchange {
                 Err(refusal) => return Ok(Received::Refused(refusal)),
                 Ok(None) => {}
             }
-            if poll_fn(|cx| self.input.poll_read(cx)).await? == 0 {
+            let read = poll_fn(|cx| {
+                let read = self.input.poll_read(cx);
+                self.waited |= read.is_pending();
+                read
+            });
+            if read.await? == 0 {
                 return Ok(Received::End);
             }
         }
@@ -137,7 +162,7 @@ impl Exchange {
         if self.input.message_type() != MessageType::Payload {
             return request;
         }
-        let body: BoxedPayloadStream = Box::pin(RequestBody(self.input.clone()));
+        let body: BoxedPayloadStream = Box::pin(RequestBody { input: self.input.clone(), chunks: 0 });
         request.replace_payload(Payload::Stream { payload: body }).0
     }
 
@@ -227,6 +252,7 @@ impl Exchange {
             self.encode(Message::Chunk(Some(chunk.map_err(to_io_error)?)), &mut bytes)?;
             if bytes.len() >= WRITE_SIZE {
                 writer.write(&mut bytes).await?;
+                yield_now().await; // a client that reads fast does not hold the thread
             }
         }
         self.encode(Message::Chunk(None), &mut bytes)?;
@@ -249,7 +275,9 @@ impl Exchange {
     async fn close(&self) -> io::Result<()> {
         self.input.transport.half_close();
         let mut discarded = [0; 2 << 10];
-        while poll_fn(|cx| self.input.transport.poll_read(cx, &mut discarded)).await? > 0 {}
+        while poll_fn(|cx| self.input.transport.poll_read(cx, &mut discarded)).await? > 0 {
+            yield_now().await;
+        }
         Ok(())
     }
 }
@@ -270,13 +298,23 @@ impl Input {
 }
 
 /// The body of a request, read on demand.
-struct RequestBody(Rc<Input>);
+struct RequestBody {
+    input: Rc<Input>,
+    /// The chunks since the body has yielded to other connections.
+    chunks: u8,
+}
 
 impl Stream for RequestBody {
     type Item = Result<Bytes, PayloadError>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let input = &self.0;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { input, chunks } = &mut *self;
+        if *chunks >= CHUNKS_AT_ONCE {
+            *chunks = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        *chunks += 1;
         while input.message_type() == MessageType::Payload {
             let decoded = input.codec.borrow_mut().decode(&mut input.received.borrow_mut());
             match decoded {

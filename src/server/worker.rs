@@ -191,7 +191,11 @@ fn log_serve_error(peer: Option<SocketAddr>, error: &io::Error) {
     error!(target: REPEATING, "cannot serve a connection: {error}\t{}", Subject::request(peer, None));
 }
 
-fn runtime(readers: usize) -> io::Result<Runtime> {
+/// Creates the runtime of one thread, with at most `readers` threads for file reads.
+///
+/// # Errors
+/// Fails if the system has no event loop for it.
+pub fn runtime(readers: usize) -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_blocking_threads(readers).build()
 }
 

@@ -3,6 +3,9 @@
 use crate::{connection::Connection, relay::WorkerContext};
 use std::task::{Context, Poll, ready};
 
+/// The reads of discarded input after which other sessions of the thread have their turn.
+const READS_AT_ONCE: usize = 4;
+
 /// Drives the closing handshake, whether the server or the client began it: flushes the outbox,
 /// then half-closes and discards the input until the peer's FIN. A socket that is dropped with
 /// unread input resets the connection, and the peer might never read the close frame (RFC 6455
@@ -17,6 +20,9 @@ pub fn poll_closed(connection: &Connection, worker: &WorkerContext, cx: &mut Con
 /// Discards the input; ready at its end, by a FIN or a reset.
 pub fn poll_discard(connection: &Connection, worker: &WorkerContext, cx: &mut Context<'_>) -> Poll<()> {
     let mut buffer = worker.read_buffer.borrow_mut();
-    while let Ok(1..) = ready!(connection.poll_read(cx, &mut buffer)) {}
-    Poll::Ready(())
+    for _ in 0..READS_AT_ONCE {
+        let Ok(1..) = ready!(connection.poll_read(cx, &mut buffer)) else { return Poll::Ready(()) };
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }

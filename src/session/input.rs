@@ -22,6 +22,13 @@ use std::{
 };
 use tokio::time::{Sleep, sleep};
 
+/// The steps that yield no message after which other sessions of the thread have their turn; actix
+/// counts as many messages.
+const STEPS_AT_ONCE: u32 = 16;
+
+/// The steps that one read costs: 64 KiB can be read at once.
+const READ_STEPS: u32 = 4;
+
 /// An item of a session's input: a message or a control frame that needs an action.
 pub enum Incoming {
     /// A message of a member.
@@ -77,12 +84,13 @@ impl SocketDriver {
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Incoming, WireError>>> {
+        let mut steps = STEPS_AT_ONCE;
         loop {
             if let Some(payload) = self.waiting.take() {
                 return self.poll_permit(cx, payload).map(|incoming| Some(Ok(incoming)));
             }
             ready!(self.poll_rate_limit(cx));
-            match ready!(self.poll_message(cx)?) {
+            match ready!(self.poll_message(cx, &mut steps)?) {
                 Some(Message::Text(text)) => self.waiting = Some(Payload::Text(text)),
                 Some(Message::Binary(bytes)) => self.waiting = Some(Payload::Binary(bytes)),
                 Some(Message::Ping(payload)) => {
@@ -90,7 +98,8 @@ impl SocketDriver {
                     return Poll::Ready(Some(Ok(Incoming::Ping(payload))));
                 }
                 Some(Message::Close(frame)) => return Poll::Ready(Some(Ok(Incoming::Close(frame)))),
-                Some(Message::Pong(_)) => {} // its arrival is recorded where the socket is read
+                // Its arrival is recorded where the socket is read.
+                Some(Message::Pong(_)) => ready!(poll_step(cx, &mut steps, 1)),
                 None => return Poll::Ready(None),
             }
         }
@@ -147,12 +156,17 @@ impl SocketDriver {
 
     /// Decodes the next message, and reads until one is complete. Ready with `None` at the end of
     /// the input.
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, WireError>>> {
+    fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        steps: &mut u32,
+    ) -> Poll<Option<Result<Message, WireError>>> {
         let mut decoded = self.decode();
         loop {
             if let Some(message) = decoded.transpose() {
                 return Poll::Ready(Some(message));
             }
+            ready!(poll_step(cx, steps, READ_STEPS));
             decoded = match ready!(self.poll_read(cx)) {
                 Some(decoded) => decoded,
                 None => return Poll::Ready(None),
@@ -183,6 +197,21 @@ impl SocketDriver {
         let message = decoder.decode(&mut bytes, &mut worker.inflater.borrow_mut());
         unread.extend_from_slice(bytes);
         Poll::Ready(Some(message))
+    }
+}
+
+/// Takes `cost` from the `steps` that are left; pending after the last, until the next turn of this
+/// session.
+fn poll_step(cx: &Context<'_>, steps: &mut u32, cost: u32) -> Poll<()> {
+    match steps.checked_sub(cost) {
+        Some(left) => {
+            *steps = left;
+            Poll::Ready(())
+        }
+        None => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
     }
 }
 

@@ -5,12 +5,10 @@
 
 mod tcp; // sockets of TCP
 
-pub use tcp::local_address;
-
 use bytes::BytesMut;
 use std::{
     io::{self, IoSlice},
-    net,
+    net::{self, SocketAddr},
     task::{Context, Poll},
 };
 use tokio::net::TcpStream;
@@ -89,6 +87,13 @@ impl Transport {
     pub fn poll_read_buf(&self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(socket) => tcp::poll_read_buf(socket, cx, buffer),
+        }
+    }
+
+    /// Returns the server's address of the connection; `None` if it has none, or is gone.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
         }
     }
 

@@ -6,24 +6,19 @@ use rustix::{
     net::{RecvFlags, SendFlags, recv, send},
 };
 use std::{
-    any::Any,
     io::{self, ErrorKind, IoSlice},
-    net::{Shutdown, SocketAddr},
+    net::Shutdown,
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{io::Interest, net::TcpStream};
 
-/// Neither wait nor signal; on other systems than Linux the runtime of Rust ignores SIGPIPE for the process.
+/// Neither wait nor signal; on other systems than Linux the runtime of
+/// Rust ignores SIGPIPE for the process.
 #[cfg(target_os = "linux")]
 const SEND_FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(not(target_os = "linux"))]
 const SEND_FLAGS: SendFlags = SendFlags::DONTWAIT;
-
-/// Returns the server's address of an accepted `socket`; `None` if it is no socket of TCP.
-pub fn local_address(socket: &dyn Any) -> Option<SocketAddr> {
-    socket.downcast_ref::<TcpStream>()?.local_addr().ok()
-}
 
 pub fn offer(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     match send(socket, bytes, SEND_FLAGS) {

@@ -70,3 +70,33 @@ async fn a_slow_second_request_or_body_ends_too() {
         assert!(stayed <= 2 * HANDSHAKE_WITHIN + LATE, "{opening:?}: cut off after {stayed:?}");
     }
 }
+
+#[tokio::test]
+async fn a_request_whose_head_is_long_takes_no_more_memory_than_operators_read() {
+    const MAX_HEAD: usize = 128 << 10;
+    const CONNECTIONS: usize = 100;
+    const BODY: usize = 20_000;
+    let each = (100 << 10) + 2 * MAX_HEAD; // docs/operations.md, "Memory"
+    let server = Launch::with(&[
+        ("workers", "1"),
+        ("session.max_head", "128KiB"),
+        ("session.handshake_within", "1m"),
+        ("limits.body_bytes", "64MiB"),
+    ])
+    .start();
+    server.warms_up().await;
+    let before = server.memory();
+    let mut unfinished = Vec::new();
+    let begin =
+        format!("POST /rooms/a/messages HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n", "y".repeat(129_000));
+    for _ in 0..CONNECTIONS {
+        let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+        let request = format!("{begin}Content-Length: 50000\r\n\r\n{}", "z".repeat(BODY));
+        socket.write_all(request.as_bytes()).await.expect("a connection");
+        unfinished.push(socket);
+    }
+    let arrived = async { while server.metrics().await.value("body_bytes") < (CONNECTIONS * BODY) as u64 {} };
+    within("all bodies", arrived).await;
+    let grown = server.memory().saturating_sub(before);
+    assert!(grown <= CONNECTIONS * each / 8 * 9, "{} bytes a connection of {each}", grown / CONNECTIONS);
+}

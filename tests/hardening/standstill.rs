@@ -183,3 +183,43 @@ async fn a_request_that_arrives_in_a_standstill_is_answered_and_an_incomplete_on
     partly.write_all(rest.as_bytes()).await.expect("the server still waits");
     assert_eq!(&within("an answer", head(&mut partly)).await[9..12], "101");
 }
+
+/// A request that publishes `bytes` and has sent `sent` of them.
+async fn posts(server: &Server, bytes: usize, sent: usize) -> TcpStream {
+    let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+    let head = "POST /rooms/news/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close";
+    let request = format!("{head}\r\nContent-Length: {bytes}\r\n\r\n{}", "x".repeat(sent));
+    socket.write_all(request.as_bytes()).await.expect("a connection");
+    socket
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_its_share_is_not_refused_for_a_standstill() {
+    const SHARE: usize = 12 << 10; // 3/16 of the pool
+    let server = Launch::with(&[
+        ("workers", "1"),
+        ("session.max_message", "8KiB"),
+        ("session.stalled_write", "3s"),
+        ("session.handshake_within", "20s"),
+        ("limits.body_bytes", "64KiB"),
+        ("limits.in_flight_bytes", "64KiB"),
+    ])
+    .start();
+    let mut first = Vec::new();
+    for _ in 0..3 {
+        first.push(posts(&server, 8000, 1).await);
+    }
+    reaches(&server, "body_bytes", SHARE as u64).await;
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        waiting.push(posts(&server, 3000, 3000).await);
+    }
+    Client::joins(&server, "/websocket/other").await.receives_its_echo("the requests before were read").await;
+    server.signal(Signal::STOP);
+    drop(first);
+    sleep(STANDSTILL).await;
+    server.signal(Signal::CONT);
+    for mut socket in waiting {
+        assert_eq!(&head(&mut socket).await[9..12], "201");
+    }
+}

@@ -143,3 +143,62 @@ async fn a_client_that_requests_a_long_history_again_and_again_delays_no_other()
         echoes_are_not_delayed(&server, 128, || comes(path.to_owned()), one_message).await;
     }
 }
+
+/// The connections that have sent much while the process stood still.
+const CROWD: usize = 60;
+
+/// The processor time of an echo alone, with the coarse clock of the system.
+const ECHO: Duration = Duration::from_millis(50);
+
+/// The processor time until the echo of a quiet client, when each of a crowd has sent `opening` and then `unit` so many
+/// times; and the time that one unit takes.
+async fn echo_beside_a_crowd(opening: &str, unit: &str, times: usize) -> (Duration, Duration) {
+    let server = Launch::with(&[("workers", "1"), ("log.messages", "false")]).start();
+    let mut anna = Client::joins(&server, "/websocket/quiet").await;
+    anna.receives_its_echo("warm").await;
+    let units = unit.repeat(times);
+
+    let before = server.processor_time();
+    for _ in 0..5 {
+        let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
+        socket.write_all(format!("{opening}{units}").as_bytes()).await.expect("a connection");
+        let last = "GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let end = if opening.is_empty() { last } else { "0\r\n\r\n" };
+        socket.write_all(end.as_bytes()).await.expect("a connection");
+        socket.shutdown().await.expect("a connection");
+        let _ = within("all answers", socket.read_to_end(&mut Vec::new())).await;
+    }
+    let each = (server.processor_time() - before) / 5 / u32::try_from(times).expect("few");
+
+    let mut crowd = Vec::new();
+    for _ in 0..CROWD {
+        crowd.push(TcpStream::connect(server.listeners[0]).await.expect("a connection"));
+    }
+    anna.receives_its_echo("all are accepted").await;
+    server.stands_still();
+    for socket in &mut crowd {
+        let sent = format!("{opening}{units}");
+        within("the kernel to take it", socket.write_all(sent.as_bytes())).await.expect("a connection");
+    }
+    anna.publishes("still there?").await;
+    let before = server.processor_time();
+    server.continues();
+    assert_eq!(anna.receives().await, "still there?");
+    (server.processor_time() - before, each)
+}
+
+#[tokio::test]
+async fn a_client_that_sends_many_requests_at_once_is_served_in_turn_with_others() {
+    let request = "GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let (echo, each) = echo_beside_a_crowd("", request, 450).await;
+    let most = ECHO + each * 15 * CROWD as u32; // the echo takes several rounds of the event loop
+    assert!(echo <= most, "{echo:?} of {most:?}, at {each:?} a request");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_a_body_in_the_smallest_chunks_is_served_in_turn_with_others() {
+    let head = "POST /rooms/a/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (echo, each) = echo_beside_a_crowd(head, "1\r\nx\r\n", 5000).await;
+    let most = ECHO + each * 200 * CROWD as u32;
+    assert!(echo <= most, "{echo:?} of {most:?}, at {each:?} a chunk");
+}

@@ -217,6 +217,24 @@ async fn a_session_that_ends_well_leaves_one_line_too() {
 }
 
 #[actix_web::test]
+async fn no_signal_ends_the_program_while_it_reads_its_configuration() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a pipe.toml");
+    assert!(Command::new("mkfifo").arg(&path).status().await.unwrap().success());
+    let mut program = Binary::spawn_in(home.path(), &["--config", "a pipe.toml"]);
+    let open = move || std::fs::OpenOptions::new().write(true).open(path); // returns when the program reads it
+    let configuration = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
+    for signal in [Signal::HUP, Signal::USR1, Signal::USR2] {
+        program.gets(signal);
+    }
+    drop(configuration);
+    program.logs_until_it_listens().await;
+
+    program.gets(Signal::TERM);
+    assert_eq!(program.ends().await.1, Some(0));
+}
+
+#[actix_web::test]
 async fn either_signal_closes_every_session_and_ends_with_0() {
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
         let mut program = Binary::start(&[]).await;

@@ -14,6 +14,7 @@ const BODIES: usize = 1 << 20;
 const ANSWERS: usize = 2 << 20;
 /// Of each worker thread.
 const RECALLS: usize = 1 << 20;
+const MAX_HEAD: usize = 16 << 10;
 /// Worker threads at most.
 const WORKERS: usize = 8;
 
@@ -42,6 +43,7 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
         ("session.stalled_write", "3s".to_owned()),
         ("session.close_within", milliseconds(CLOSE_WITHIN)),
         ("session.handshake_within", milliseconds(HANDSHAKE_WITHIN)),
+        ("session.max_head", MAX_HEAD.to_string()),
         ("limits.rooms", ROOMS.to_string()),
         ("limits.in_flight_bytes", IN_FLIGHT.to_string()),
         ("limits.outbox_bytes_total", OUTBOXES.to_string()),
@@ -61,7 +63,7 @@ pub fn most_memory(at_rest: usize, clients: usize) -> usize {
     // As received, as a frame, as a compressed frame, and in a turn's piece.
     const ENCODINGS: usize = 4;
     // A session or a request, with what was read ahead or is written.
-    const CONNECTION: usize = 100 << 10;
+    const CONNECTION: usize = (100 << 10) + 2 * MAX_HEAD;
     let outboxes = MAX_WAITING + MAX_WAITING / 3; // the rest of a frame keeps a third more
     let held = outboxes + ENCODINGS * IN_FLIGHT + HISTORIES + BODIES + ANSWERS + WORKERS * RECALLS;
     let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (6 << 8);

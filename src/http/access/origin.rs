@@ -2,7 +2,7 @@
 
 use crate::http::{AppState, refusal::Refusal};
 use actix_web::{
-    HttpRequest,
+    HttpMessage, HttpRequest,
     dev::RequestHead,
     http::{Version, header},
 };
@@ -23,7 +23,7 @@ pub fn check_host(request: &HttpRequest) -> Result<(), Refusal> {
     let policy = AppState::of(request).shared.policy.load();
     let origins = &policy.origins;
     let answers_to =
-        |host: &str| match (request.conn_data::<LocalAddress>(), request.app_data::<LocalAddress>()) {
+        |host: &str| match (request.extensions().get::<LocalAddress>(), request.app_data::<LocalAddress>()) {
             (Some(admin), _) => origins.answers_operators(host, admin.0.ip()),
             (None, listener) => listener.is_some_and(|listener| origins.answers_to(host, listener.0.ip())),
         };
