@@ -74,7 +74,7 @@ pub enum Command {
         #[command(flatten)]
         room: Room,
         /// The longest line that is published
-        #[arg(long, value_name = "SIZE", default_value_t = ByteSize::from_mib(1))]
+        #[arg(long, value_name = "SIZE", default_value_t = ByteSize::from_mib(1), value_parser = line_size)]
         max_line: ByteSize,
     },
     /// Print every message that is published in a room of a running server
@@ -125,6 +125,14 @@ fn listener(text: &str) -> Result<SocketAddr, String> {
     text.trim().parse().map_err(|_| format!("expected {ADDRESS_SYNTAX}"))
 }
 
+fn line_size(text: &str) -> Result<ByteSize, String> {
+    match text.parse::<ByteSize>() {
+        Ok(size) if size.bytes() > 0 => Ok(size),
+        Ok(_) => Err("expected at least 1B".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The shortest `--silence`: below it, delays of the network would decide.
 const MIN_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -144,9 +152,14 @@ impl Cli {
 
     /// Returns the addresses of every `--listen`, before and after the command.
     ///
-    /// Ends the process if the command does not listen.
+    /// Ends the process if the command does not listen, or reads no configuration.
     pub fn listen(&self) -> Vec<SocketAddr> {
         let Listeners { listen } = &self.listeners;
+        let reads = matches!(&self.command, None | Some(Command::Serve { .. } | Command::Check { .. }));
+        if self.config.is_some() && !reads {
+            let sentence = "--config is for `worldcast serve` and `worldcast check`";
+            Self::command_for_errors().error(ErrorKind::ArgumentConflict, sentence).exit()
+        }
         match &self.command {
             None => listen.clone(),
             Some(Command::Serve { listeners } | Command::Check { listeners }) => {

@@ -112,9 +112,9 @@ pub struct Reference(String);
 impl Reference {
     const MAX: usize = 64;
 
-    /// The reference of a request that is refused, whatever its length.
-    pub fn of_any_length(text: String) -> Self {
-        Self(text)
+    /// Returns it as JSON.
+    pub fn to_json(&self) -> Option<Box<serde_json::value::RawValue>> {
+        serde_json::value::to_raw_value(self).ok()
     }
 }
 

@@ -23,12 +23,28 @@ use worldcast::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help_or_error) => return print_help(&help_or_error).into(),
+    };
+    match run(&cli) {
         Ok(()) => Exit::Success.into(),
         Err(error) => {
             eprintln!("worldcast: {error:#}");
             error.downcast_ref().map_or(Exit::Failure, Failure::exit).into()
         }
+    }
+}
+
+/// Prints `--help`, `--version`, or a mistake of the command line.
+fn print_help(help_or_error: &clap::Error) -> Exit {
+    match help_or_error.print() {
+        _ if help_or_error.use_stderr() => Exit::Usage,
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("worldcast: cannot write to standard output: {cause}");
+            Exit::Failure
+        }
+        _ => Exit::Success,
     }
 }
 

@@ -45,16 +45,17 @@ impl Query {
 
 /// Reads the position and the number of messages from a request. `Last-Event-ID`, which a browser
 /// sends by itself when it reconnects, takes precedence over `?since=`; `?last=` is used where
-/// neither leads to a known position. A foreign id leads nowhere but is no error: a browser never
-/// reconnects after a 400.
+/// neither leads to a known position. Libraries that replace EventSource send `?lastEventId=`
+/// instead of the header. A foreign position leads nowhere but is no error: a browser never
+/// reconnects after a 400. An empty one asks for nothing.
 ///
 /// # Errors
-/// [`Refusal::Query`] if `last` or `since` cannot be parsed.
+/// [`Refusal::Query`] if `last` cannot be parsed.
 pub fn history_request(request: &HttpRequest, query: &Query) -> Result<HistoryRequest, Refusal> {
     let last = query.get::<u32>("last", "a number")?.unwrap_or(0) as usize;
-    let since = query.get("since", "<epoch>-<offset>")?;
-    let last_event = request.headers().get(LAST_EVENT_ID).filter(|id| !id.is_empty());
-    let last_event = last_event.map(|id| id.to_str().ok().and_then(|id| id.parse().ok()));
-    let last_event = last_event.map(|position| position.unwrap_or(Position::FOREIGN));
-    Ok(HistoryRequest { since: last_event.or(since), last })
+    let of_query = ["since", "lastEventId"].into_iter().find_map(|name| query.0.get(name));
+    let of_header = request.headers().get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?"));
+    let position = [of_header, of_query.map(String::as_str)].into_iter().flatten().find(|id| !id.is_empty());
+    let since = position.map(|position| position.parse().unwrap_or(Position::FOREIGN));
+    Ok(HistoryRequest { since, last })
 }

@@ -1,6 +1,9 @@
 //! The refusals of requests: each with its status, a stable code and a sentence.
 
-use crate::{config::RoomNameError, limits::LimitReached};
+use crate::{
+    config::{HostPattern, OriginPattern, RoomNameError},
+    limits::LimitReached,
+};
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
@@ -47,7 +50,7 @@ pub enum Refusal {
     #[error("{}", about_origin(.0))]
     Origin(String),
     /// The server does not answer to this name.
-    #[error("this server does not answer to the name {0:?} here; `origins.hosts` would add it")]
+    #[error("{}", about_host(.0))]
     Host(String),
     /// A limit of connections is reached.
     #[error("{}", sentence(*.0))]
@@ -59,7 +62,7 @@ pub enum Refusal {
     #[error("this key is not valid")]
     Key,
     /// A message or a body is too large; contains the most bytes allowed.
-    #[error("a message here has at most {0} bytes in all")]
+    #[error("a message or a body here has at most {0} bytes in all")]
     TooLarge(usize),
     /// The body was not complete within `session.handshake_within`.
     #[error("the body arrived too slowly")]
@@ -239,7 +242,24 @@ fn about_origin(origin: &str) -> String {
                    \"null\" in `origins.allowed`"
                 .to_owned()
         }
-        origin => format!("a page of {origin:?} may not connect here; `origins.allowed` would let it"),
+        origin if origin.parse::<OriginPattern>().is_ok() => {
+            format!("a page of {origin:?} may not connect here; `origins.allowed` would let it")
+        }
+        origin => format!("a page of {origin:?} may not connect here: that is not the origin of a page"),
+    }
+}
+
+/// Returns the sentence about the name `host`, with the setting that would add it, without the port.
+fn about_host(host: &str) -> String {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    match name.parse::<HostPattern>() {
+        Ok(_) => {
+            format!("this server does not answer to the name {name:?} here; `origins.hosts` would add it")
+        }
+        Err(_) => format!("this server does not answer to {host:?}, which is not a name of a host"),
     }
 }
 

@@ -147,7 +147,7 @@ impl Bench {
     }
 
     fn publish(&self, client: &Client, slot: RoomSlot) {
-        let reference = Some(Reference::of_any_length("1".to_owned()));
+        let reference = Reference::try_from("1".to_owned()).ok();
         let speaker = Speaker { connection: client.connection, reference };
         let payload = Payload::Text("!".into());
         let message = NewMessage { payload, who: Some(client.who), audience: Audience::Everyone };

@@ -51,7 +51,7 @@ enum ServerMessage<'a> {
     },
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
-        r#ref: Option<&'a Reference>,
+        r#ref: Option<&'a RawValue>,
         code: &'a str,
         message: &'a str,
     },
@@ -145,7 +145,7 @@ pub fn presence(reference: Option<&Reference>, present: &Present) -> Payload {
 
 /// Encodes the answer to a request that failed.
 pub fn error(RequestError { reference, code, message }: &RequestError) -> Payload {
-    text(&ServerMessage::Error { r#ref: reference.as_ref(), code, message })
+    text(&ServerMessage::Error { r#ref: reference.as_deref(), code, message })
 }
 
 fn text(message: &ServerMessage) -> Payload {
@@ -175,10 +175,11 @@ pub enum Request {
 }
 
 /// The reason why a request fails; its session continues.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct RequestError {
-    /// The reference of the request, if it has a readable one.
-    pub reference: Option<Reference>,
+    /// The `ref` of the request as it was sent, even if it is no valid [`Reference`], so that its
+    /// sender does not wait for an answer without end; `None` if it cannot be read.
+    pub reference: Option<Box<RawValue>>,
     /// The code for programs.
     pub code: &'static str,
     /// The sentence for people.
@@ -200,31 +201,29 @@ impl Request {
     /// has exactly one of `text` and `base64`, and `base64` if that is not valid. It carries the
     /// reference wherever that can be read.
     pub fn read(text: &str) -> Result<Self, RequestError> {
-        let refuse = |reference, code, message| RequestError { reference, code, message };
+        let refuse = |code, message| RequestError { reference: reference_in_any(text), code, message };
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(refuse("request", format!("not a request of {NAME}: a request is a JSON object")));
+        }
         match serde_json::from_str(text) {
             Ok(RequestJson::Presence { r#ref }) => Ok(Self::Presence { reference: r#ref }),
             Ok(RequestJson::Publish { r#ref, text, base64 }) => match payload(text, base64) {
                 Ok(payload) => Ok(Self::Publish { reference: r#ref, payload }),
-                Err(error) => Err(refuse(r#ref, error.code(), error.to_string())),
+                Err(error) => Err(refuse(error.code(), error.to_string())),
             },
-            Err(error) => {
-                Err(refuse(reference_in_any(text), "request", format!("not a request of {NAME}: {error}")))
-            }
+            Err(error) => Err(refuse("request", format!("not a request of {NAME}: {error}"))),
         }
     }
 }
 
-/// Reads the `ref` of a text that is not a request, of any length, so that its sender does not wait
-/// for an answer without end.
-fn reference_in_any(text: &str) -> Option<Reference> {
-    /// The rest of the text may break every rule, such as half of a surrogate pair.
+/// Reads the `ref` of a text that is not a request: the rest may break every rule, such as half of a
+/// surrogate pair.
+fn reference_in_any(text: &str) -> Option<Box<RawValue>> {
     #[derive(Deserialize)]
-    struct Any<'a> {
-        #[serde(borrow)]
-        r#ref: &'a RawValue,
+    struct Any {
+        r#ref: Option<Box<RawValue>>,
     }
-    let Any { r#ref } = serde_json::from_str(text).ok()?;
-    serde_json::from_str(r#ref.get()).ok().map(Reference::of_any_length)
+    serde_json::from_str::<Any>(text).ok()?.r#ref
 }
 
 /// The reason why JSON has no payload to publish.
@@ -294,16 +293,17 @@ mod tests {
 
     #[test]
     fn a_request_is_read() {
-        let reference = Some(Reference::of_any_length("1".to_owned()));
+        let reference = Reference::try_from("1".to_owned()).ok();
+        let read = |text| Request::read(text).unwrap();
         assert_eq!(
-            Request::read(r#"{"type":"publish","ref":"1","text":"hello"}"#),
-            Ok(Request::Publish { reference: reference.clone(), payload: Payload::Text("hello".into()) })
+            read(r#"{"type":"publish","ref":"1","text":"hello"}"#),
+            Request::Publish { reference: reference.clone(), payload: Payload::Text("hello".into()) }
         );
         assert_eq!(
-            Request::read(r#"{"base64":"AP8=","type":"publish"}"#),
-            Ok(Request::Publish { reference: None, payload: Payload::Binary(vec![0, 255].into()) })
+            read(r#"{"base64":"AP8=","type":"publish"}"#),
+            Request::Publish { reference: None, payload: Payload::Binary(vec![0, 255].into()) }
         );
-        assert_eq!(Request::read(r#"{"type":"presence","ref":"1"}"#), Ok(Request::Presence { reference }));
+        assert_eq!(read(r#"{"type":"presence","ref":"1"}"#), Request::Presence { reference });
     }
 
     #[test]
@@ -312,7 +312,9 @@ mod tests {
         let cases = [
             ("", "request", false),
             ("hello", "request", false),
-            (r#"{"ref":1,"type":"publish","text":""}"#, "request", false),
+            (r#"{"ref":1,"type":"publish","text":""}"#, "request", true),
+            (r#"{"ref":null,"type":"shout"}"#, "request", false),
+            (r#"["presence","1"]"#, "request", false),
             (r#"{"ref":"1"}"#, "request", true),
             (r#"{"type":"publish","ref":"1","text":5}"#, "request", true),
             (r#"{"type":"publish","text":"\ud83d","ref":"1"}"#, "request", true),
@@ -327,5 +329,8 @@ mod tests {
             let error = Request::read(text).unwrap_err();
             assert_eq!((error.code, error.reference.is_some()), (code, referred), "{text}");
         }
+        let error = Request::read(r#"{"type":"presence","ref":5.50}"#).unwrap_err();
+        let answer = json(super::error(&error));
+        assert!(answer.contains(r#""ref":5.50,"#), "as it was sent: {answer}");
     }
 }

@@ -171,7 +171,14 @@ impl Exchange {
     ///
     /// # Errors
     /// Those of the socket, and `TimedOut` if the client reads too slowly.
-    pub async fn admit(&mut self, response: Response<BoxBody>, session: &SessionPolicy) -> io::Result<()> {
+    pub async fn admit(
+        &mut self,
+        mut response: Response<BoxBody>,
+        session: &SessionPolicy,
+    ) -> io::Result<()> {
+        if !response.head().upgrade() {
+            response.head_mut().set_connection_type(ConnectionType::Close); // the session ends with it
+        }
         let mut bytes = self.encode_head(response.drop_body(), BodySize::Stream)?;
         Writer::new(&self.input, session).write(&mut bytes).await
     }

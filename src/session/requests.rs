@@ -65,6 +65,7 @@ impl Session {
             Protocol::Raw | Protocol::Events(_) => self.finish(reason),
             Protocol::V1 => {
                 let (code, message) = (reason.name(), reason.to_string());
+                let reference = reference.and_then(|reference| reference.to_json());
                 self.send_error(&RequestError { reference, code, message });
             }
         }

@@ -21,16 +21,18 @@ pub struct Inflater(Option<Box<Stream>>);
 struct Stream {
     state: Decompress,
     piece: Box<[u8]>,
+    /// True once a stream of the message has ended.
+    has_ended: bool,
 }
 
 impl Inflater {
     /// Inflates the message in `deflated` and passes it to `keep` in pieces of at most 16 KiB,
     /// `limit` bytes in all, inclusive.
     ///
-    /// Besides the form that RFC 7692 demands, three forms are accepted that other servers accept
-    /// too: no bytes at all, a stream that ends with its own final block, and a stream whose tail
-    /// was not removed. The last byte of a stream without its tail is never 0xff, because it holds
-    /// the header of an empty block.
+    /// Besides the form that RFC 7692 demands, forms are accepted that other servers accept too: no
+    /// bytes at all, a stream that ends with its own final block, whatever bytes without content
+    /// follow it, and a stream whose tail was not removed. The last byte of a stream without its tail
+    /// is never 0xff, because it holds the header of an empty block.
     ///
     /// # Errors
     /// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`]
@@ -47,23 +49,25 @@ impl Inflater {
             keep(plain)
         };
         let stream = self.0.get_or_insert_with(Box::default);
-        stream.state.reset(false);
-        if deflated.is_empty() || stream.feed(deflated, &mut keep_within)? == Status::StreamEnd {
-            return Ok(());
+        stream.restart();
+        stream.has_ended = deflated.is_empty();
+        let tail: &[u8] = if deflated.ends_with(&TAIL) { &[] } else { &TAIL };
+        for part in [deflated, tail, &LAST_BLOCK] {
+            match stream.feed(part, &mut keep_within) {
+                Ok(Status::StreamEnd) => return Ok(()),
+                Err(WireError::NotDeflate) => break,
+                Ok(_) => {}
+                Err(error) => return Err(error),
+            }
         }
-        if !deflated.ends_with(&TAIL) {
-            stream.feed(&TAIL, &mut keep_within)?;
-        }
-        match stream.feed(&LAST_BLOCK, &mut keep_within)? {
-            Status::StreamEnd => Ok(()),
-            Status::Ok | Status::BufError => Err(WireError::NotDeflate),
-        }
+        // After the end of a stream, bytes that bring no content are not part of the message.
+        if stream.has_ended && stream.state.total_out() == 0 { Ok(()) } else { Err(WireError::NotDeflate) }
     }
 }
 
 impl Default for Stream {
     fn default() -> Self {
-        Self { state: Decompress::new(false), piece: vec![0; PIECE].into() }
+        Self { state: Decompress::new(false), piece: vec![0; PIECE].into(), has_ended: false }
     }
 }
 
@@ -80,12 +84,18 @@ impl Stream {
             let (status, length) = self.step(&mut input)?;
             keep(&self.piece[..length])?;
             if status == Status::StreamEnd {
-                self.state.reset(false);
+                self.restart();
+                self.has_ended = true;
             }
             if input.is_empty() {
                 return Ok(status);
             }
         }
+    }
+
+    fn restart(&mut self) {
+        self.state.reset(false);
+        self.has_ended = false;
     }
 
     /// Inflates the next piece; returns its length.
@@ -138,12 +148,15 @@ mod tests {
             "f3 48 cd c9 c9 07 00",             // a final block at the end
             "f2 48 cd c9 c9 07 00 00 00 ff ff", // the tail is still there
             "01 05 00 fa ff 48 65 6c 6c 6f",    // a final block without compression
+            "f3 48 cd c9 c9 07 00 0d 0a",       // a final block, and a line feed
+            "f3 48 cd c9 c9 07 00 00 00 ff ff", // a final block, and the tail
         ] {
             assert_eq!(inflated(deflated, 5), Ok(b"Hello".to_vec()), "{deflated}");
             assert_eq!(inflated(deflated, 4), Err(WireError::MessageTooBig), "{deflated}");
         }
         assert_eq!(inflated("", 0), Ok(vec![]));
         assert_eq!(inflated("00 00 00 ff ff", 0), Ok(vec![]));
+        assert_eq!(inflated("03", 0), Ok(vec![]), "a final block that the tail completes");
     }
 
     #[test]

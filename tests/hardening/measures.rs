@@ -32,7 +32,7 @@ async fn an_idempotency_key_takes_no_more_memory_than_operators_read() {
     const EACH: usize = 480; // docs/operations.md, "Memory"
     let server = Launch::with(&[
         ("workers", "1"),
-        ("publish.retries", "16500"),
+        ("publish.idempotency_keys", "16500"),
         ("publish.idempotency_window", "100ms"),
         ("history.messages", "0"),
         ("log.messages", "false"),

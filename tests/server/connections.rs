@@ -110,10 +110,11 @@ async fn a_post_that_a_proxy_hands_on_with_an_upgrade_is_a_post() {
 async fn http_1_0_gets_no_chunks() {
     let server = TestServer::start().await;
     let mut raw = Raw::connect(server.address()).await;
-    raw.sends("GET /rooms/news/events HTTP/1.0\r\n\r\n").await;
+    raw.sends("GET /rooms/news/events HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").await;
     server.has_clients("news", 1).await;
     let head = raw.reads_head().await.to_lowercase();
     assert!(head.starts_with("http/1.0 200 ") && !head.contains("transfer-encoding"), "{head}");
+    assert!(!head.contains("keep-alive"), "the body ends with the connection: {head}");
     let stop = server.stop.clone();
     let stopping = actix_web::rt::spawn(async move { stop.gracefully().await });
     let events = String::from_utf8(raw.reads_to_the_end().await).unwrap();

@@ -9,7 +9,7 @@ use super::{
     suggest::nearest,
     tree::leaves,
 };
-use std::{ffi::OsString, net::SocketAddr};
+use std::{ffi::OsString, net::Ipv6Addr};
 use toml::{
     Spanned, Value,
     de::{DeArray, DeValue, Error},
@@ -93,15 +93,18 @@ fn value_like<'i>(default: &Value, text: &'i str) -> Result<Spanned<DeValue<'i>>
     let plain = Spanned::new(0..text.len(), DeValue::String(text.into()));
     match default {
         Value::String(_) => Ok(plain),
-        Value::Array(_) if text.starts_with('[') && !begins_with_address(text) => DeValue::parse(text),
+        Value::Array(_) if is_list_of_toml(text) => DeValue::parse(text),
         Value::Array(_) => Ok(list(text)),
         _ => Ok(DeValue::parse(text).unwrap_or(plain)),
     }
 }
 
-/// `[::]:8080` is no list of TOML, although it begins like one.
-fn begins_with_address(text: &str) -> bool {
-    text.split(',').next().is_some_and(|first| first.trim().parse::<SocketAddr>().is_ok())
+/// `[::]:8080`, `[fe80::1]` and a key such as `[secret` are no lists of TOML, although they begin like one.
+fn is_list_of_toml(text: &str) -> bool {
+    let first = text.split(',').next().unwrap_or_default().trim();
+    let address = first.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(address, _)| address);
+    let is_address = address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    text.starts_with('[') && text.trim_end().ends_with(']') && !is_address
 }
 
 /// The items between commas; empty text is an empty list.
