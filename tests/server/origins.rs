@@ -113,7 +113,9 @@ async fn of_a_listed_host_only_the_listed_scheme_and_port_may_connect() {
 
 #[actix_web::test]
 async fn apps_and_files_may_connect_where_they_are_listed() {
-    for origin in ["capacitor://localhost", "tauri://localhost", "chrome-extension://abcdef", "null"] {
+    for origin in
+        ["capacitor://localhost", "tauri://localhost", "chrome-extension://abcdef", "app://.", "null"]
+    {
         let headers = [("Host", "chat.example"), ("Origin", origin)];
         let host = "https://chat.example";
         assert_eq!(answer_to("/websocket", &headers, &[host]).await.status, 403, "{origin}");

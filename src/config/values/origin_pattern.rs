@@ -57,7 +57,7 @@ impl OriginPattern {
 
     /// Returns true for `null` and `file://`, the origins of files and sandboxes.
     pub fn is_opaque(&self) -> bool {
-        self.origins == Origins::Opaque
+        self.origins == Origins::Opaque && !self.text.ends_with("://.")
     }
 
     /// Returns true if `origin` matches.
@@ -129,6 +129,7 @@ mod tests {
             ("https://*.bücher.example", "https://a.xn--bcher-kva.example"),
             ("capacitor://localhost", "capacitor://localhost"),
             ("tauri://localhost", "tauri://localhost"),
+            ("app://.", "app://."),
             ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
             ("http://[::1]:5173", "http://[::1]:5173"),
             ("null", "null"),

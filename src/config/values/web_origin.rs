@@ -31,8 +31,11 @@ impl<'a> WebOrigin<'a> {
     }
 }
 
+/// Returns true for an origin without a host: of a file, a sandbox, or an app whose scheme names no
+/// host, such as `app://.`.
 pub(super) fn is_opaque(origin: &str) -> bool {
     ["null", "file://"].contains(&origin)
+        || split_scheme(origin).is_some_and(|(scheme, rest)| default_port(scheme).is_none() && rest == ".")
 }
 
 /// Splits a scheme (RFC 3986 §3.1), which may be that of an app or an extension, from the rest
