@@ -4,6 +4,9 @@
 //! nothing. By any other clock every client would have been silent for that time, and every
 //! deadline missed. Each thread has a clock of its own. Code with a deadline reads it at least once
 //! per tick, so a longer gap between two readings is a standstill of the thread.
+//!
+//! A standstill is a property of the thread, so the clock is a thread-local: the only one of the
+//! server. An object would be one more pointer in each connection.
 
 use futures_util::FutureExt;
 use std::{

@@ -15,11 +15,16 @@ use crate::{
 use actix::{Actor, Addr};
 use std::{rc::Rc, sync::Arc, time::Instant};
 
-/// The context of a worker without a relay, and the hub that it sends to.
-pub fn worker() -> (Rc<WorkerContext>, Addr<Hub>) {
+/// The state of a server with the default settings.
+pub fn shared() -> Arc<Shared> {
     let settings = Settings::default();
     let descriptors = Descriptors::raise_limit(&settings, 1);
-    let shared = Shared::new(settings, descriptors);
+    Shared::new(settings, descriptors)
+}
+
+/// The context of a worker without a relay, and the hub that it sends to.
+pub fn worker() -> (Rc<WorkerContext>, Addr<Hub>) {
+    let shared = shared();
     let hub = Hub::new(&shared.settings, shared.metrics.clone()).start();
     (Rc::new(WorkerContext::new(shared, RelayId(0), hub.clone())), hub)
 }

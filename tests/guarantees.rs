@@ -1,4 +1,4 @@
-//! The documents name tests and files that exist.
+//! The documents name tests and files that exist, and invariants that the source keeps.
 
 use std::{
     fs,
@@ -80,4 +80,38 @@ fn every_path_that_a_document_names_exists() {
     }
     assert!(count > 30, "the documents have changed their form");
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The files below `folder` whose code, unit tests aside, contains `word`.
+fn files_with(word: &str, folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = entries
+        .flat_map(|path| match path.is_dir() {
+            true => files_with(word, &path),
+            false => {
+                let text = source(&path);
+                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+                let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+                lines
+                    .any(|line| line.contains(word))
+                    .then(|| path.display().to_string())
+                    .into_iter()
+                    .collect()
+            }
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn only_transport_names_kinds_of_sockets() {
+    let mut files = files_with("TcpStream", Path::new("src"));
+    files.retain(|file| !file.starts_with("src/client/")); // a program of its own
+    assert_eq!(files, ["src/transport/mod.rs", "src/transport/tcp.rs"]);
+}
+
+#[test]
+fn the_clock_is_the_only_state_of_a_thread_that_no_type_owns() {
+    assert_eq!(files_with("thread_local", Path::new("src")), ["src/clock.rs"]);
 }

@@ -14,12 +14,15 @@ use std::{
 };
 use tokio_util::codec::{Decoder as _, Encoder as _};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
-use worldcast::wire::{Compression, Decoder, Payload, Prepared, WindowBits};
+use worldcast::wire::{Compression, Decoder, Inflater, Payload, Prepared, WindowBits};
 
 const SIZES: [usize; 3] = [64, 16 << 10, 64 << 10];
 const READ_BUFFER: usize = 64 << 10;
 const MAX_MESSAGE: usize = 1 << 20;
-const COMPRESSION: Compression = Compression { level: 4, threshold: 0 };
+
+fn compression() -> Compression {
+    Compression::new(4, 0)
+}
 
 /// A client that sends the same frames for ever, and takes whatever it is sent.
 #[derive(Clone)]
@@ -102,10 +105,10 @@ fn decode(criterion: &mut Criterion) {
 
 fn worldcast_reader(mut socket: Socket) -> impl FnMut() -> worldcast::wire::Message {
     let (mut decoder, mut buffer) = (Decoder::new(MAX_MESSAGE, true), vec![0; READ_BUFFER]);
-    let (mut start, mut end) = (0, 0);
+    let (mut inflater, mut start, mut end) = (Inflater::default(), 0, 0);
     move || loop {
         let mut input = &buffer[start..end];
-        let message = decoder.decode(&mut input).unwrap();
+        let message = decoder.decode(&mut input, &mut inflater).unwrap();
         start = end - input.len();
         if let Some(message) = message {
             break message;
@@ -182,9 +185,10 @@ fn compare<A, B, C>(
 fn broadcast(criterion: &mut Criterion) {
     for (size, window) in [(64, None), (1 << 10, None), (1 << 10, Some(WindowBits::MAX))] {
         let [(kind, payload), ..] = payloads(size);
+        let compression = compression();
         let broadcast = || {
             let prepared = Prepared::new(payload.clone());
-            (0..100).for_each(|_| drop(black_box(prepared.encoded(window, &COMPRESSION).clone())));
+            (0..100).for_each(|_| drop(black_box(prepared.encoded(window, &compression).clone())));
         };
         let form = if window.is_some() { "compressed" } else { "plain" };
         criterion
@@ -195,10 +199,10 @@ fn broadcast(criterion: &mut Criterion) {
 fn inflate(criterion: &mut Criterion) {
     for size in [1 << 10, 16 << 10] {
         let [(kind, payload), ..] = payloads(size);
-        let frame = masked(Prepared::new(payload).encoded(Some(WindowBits::MAX), &COMPRESSION));
-        let mut decoder = Decoder::new(MAX_MESSAGE, true);
+        let frame = masked(Prepared::new(payload).encoded(Some(WindowBits::MAX), &compression()));
+        let (mut decoder, mut inflater) = (Decoder::new(MAX_MESSAGE, true), Inflater::default());
         criterion.bench_function(&format!("inflate/{kind}/{size}"), |bencher| {
-            bencher.iter(|| decoder.decode(&mut &frame[..]).unwrap().unwrap());
+            bencher.iter(|| decoder.decode(&mut &frame[..], &mut inflater).unwrap().unwrap());
         });
     }
 }

@@ -7,7 +7,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use worldcast::wire::{Decoder, Message, WireError};
+use worldcast::wire::{Decoder, Inflater, Message, WireError};
 
 /// Bytes that a decoder may hold in addition to a message: a control frame and bookkeeping.
 const OVERHEAD: usize = 125 + 96;
@@ -24,10 +24,11 @@ fn decoded<'a>(
     compression: bool,
     pieces: impl Iterator<Item = &'a [u8]>,
 ) -> (Vec<Message>, Option<WireError>) {
-    let (mut decoder, mut messages) = (Decoder::new(max_message, compression), Vec::new());
+    let (mut decoder, mut inflater) = (Decoder::new(max_message, compression), Inflater::default());
+    let mut messages = Vec::new();
     for mut input in pieces {
         while !input.is_empty() {
-            match decoder.decode(&mut input) {
+            match decoder.decode(&mut input, &mut inflater) {
                 Ok(message) => messages.extend(message),
                 Err(error) => return (messages, Some(error)),
             }

@@ -5,12 +5,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use worldcast::wire::{Compression, Decoder, Message, Payload, Prepared, WindowBits};
+use worldcast::wire::{Compression, Decoder, Inflater, Message, Payload, Prepared, WindowBits};
 
 fuzz_target!(|input: &[u8]| {
     let [options, bytes @ ..] = input else { return };
     let window = WindowBits::new(9 + options % 7);
-    let compression = Compression { level: 1 + u32::from(options / 7 % 9), threshold: 0 };
+    let compression = Compression::new(1 + u32::from(options / 7 % 9), 0);
     let bytes = if options % 2 == 0 { bytes.to_vec() } else { bytes.repeat(usize::from(options / 16)) };
     let prepared = Prepared::new(Payload::Binary(bytes.clone().into()));
 
@@ -28,5 +28,5 @@ fn decoded(frame: &[u8]) -> Message {
     });
     let mut masked = [header, &[0; 4], payload].concat();
     masked[1] |= 0x80;
-    Decoder::new(64 << 20, true).decode(&mut &masked[..]).unwrap().unwrap()
+    Decoder::new(64 << 20, true).decode(&mut &masked[..], &mut Inflater::default()).unwrap().unwrap()
 }

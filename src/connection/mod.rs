@@ -15,9 +15,10 @@ pub use phase::Phase;
 use crate::{
     clock,
     config::SessionSettings,
-    limits::Backlog,
+    ids::RoomSlot,
+    limits::{Backlog, Flow},
     protocol::{CloseReason, Encoding, Protocol, sse},
-    transport::{self, Transport},
+    transport::Transport,
     wire,
 };
 use bytes::Bytes;
@@ -31,7 +32,6 @@ use std::{
     task::{Context, Poll, Waker, ready},
     time::Instant,
 };
-use tokio::net::TcpStream;
 
 /// The sending half of one session, shared by the session and the relay of its thread.
 #[repr(C)] // the fields of a push share two or three cache lines
@@ -40,6 +40,8 @@ pub struct Connection {
     transport: Transport,
     /// The negotiated encoding of its frames.
     pub encoding: Encoding,
+    /// FIN has been sent.
+    half_closed: Cell<bool>,
     phase: Cell<Phase>,
     outbox: RefCell<Queue>,
     reason: OnceCell<CloseReason>,
@@ -47,6 +49,19 @@ pub struct Connection {
     pub liveness: Liveness,
     /// Wakes the session's input stream.
     waker: RefCell<Option<Waker>>,
+    /// The membership of the session in its room; empty before the admission.
+    membership: OnceCell<Membership>,
+}
+
+/// The membership of a session in its room.
+#[derive(Debug)]
+pub struct Membership {
+    /// The slot of the room, until the session leaves.
+    pub room: RoomSlot,
+    /// The index among the members of the room on this thread; it changes when others leave.
+    pub index: Cell<usize>,
+    /// The flow control of the room.
+    pub flow: Flow,
 }
 
 /// A count of messages and of their bytes on the wire, in one direction.
@@ -67,16 +82,18 @@ impl Traffic {
 }
 
 impl Connection {
-    /// An open connection on `socket`; `backlog` bounds all outboxes together.
-    pub fn new(socket: TcpStream, encoding: Encoding, backlog: Arc<Backlog>) -> Self {
+    /// An open connection on `transport`; `backlog` bounds all outboxes together.
+    pub fn new(transport: Transport, encoding: Encoding, backlog: Arc<Backlog>) -> Self {
         Self {
-            transport: Transport::new(socket),
+            transport,
             encoding,
+            half_closed: Cell::new(false),
             liveness: Liveness::new(clock::now()),
             outbox: RefCell::new(Queue::new(backlog)),
             phase: Cell::new(Phase::Open),
             reason: OnceCell::new(),
             waker: RefCell::default(),
+            membership: OnceCell::new(),
             sent: Cell::default(),
         }
     }
@@ -181,12 +198,8 @@ impl Connection {
     /// Fails if the socket does.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbox.borrow().is_empty() {
-            match self.write_queued() {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.transport.poll_write_ready(cx))?;
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+            if self.write_queued()? == 0 {
+                ready!(self.transport.poll_writable(cx))?;
             }
         }
         Poll::Ready(Ok(()))
@@ -200,21 +213,24 @@ impl Connection {
         }
     }
 
-    /// Reads once and passes the bytes to `take`; ready with 0 at the end of the stream. Any byte
-    /// is a sign of life.
+    /// Reads once into `buffer`; ready with the number of bytes, 0 at the end of the stream. Any
+    /// byte is a sign of life.
     ///
     /// # Errors
     /// Fails if the socket does.
-    pub fn poll_read(&self, cx: &mut Context<'_>, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
-        transport::poll_read(self.transport.socket(), cx, |bytes| {
+    pub fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = ready!(self.transport.poll_read(cx, buffer));
+        if matches!(read, Ok(1..)) {
             self.liveness.received();
-            take(bytes);
-        })
+        }
+        Poll::Ready(read)
     }
 
-    /// Half-closes the socket: sends FIN.
+    /// Half-closes the socket: sends FIN, once.
     pub fn half_close(&self) {
-        self.transport.half_close();
+        if !self.half_closed.replace(true) {
+            self.transport.half_close();
+        }
     }
 
     /// Returns `true` if bytes wait in the outbox, unless the connection is closing.
@@ -222,12 +238,18 @@ impl Connection {
         self.phase.get().may_send() && !self.outbox.borrow().is_empty()
     }
 
-    /// Resumes the input stream of a client that is admitted to its room, for the messages it sent
-    /// before.
-    pub fn admitted(&self) {
+    /// Notes the admission of the session to its room, once, and resumes the input stream for the
+    /// messages that the client sent before.
+    pub fn admitted(&self, membership: Membership) {
+        let _ = self.membership.set(membership); // a session is a member of one room
         if self.liveness.is_paused() {
             self.wake();
         }
+    }
+
+    /// Returns the membership of the session; `None` before the admission.
+    pub fn membership(&self) -> Option<&Membership> {
+        self.membership.get()
     }
 
     /// The current phase.

@@ -44,6 +44,7 @@ const MAX_SLICES: usize = 16;
 
 impl Queue {
     pub fn new(backlog: Arc<Backlog>) -> Self {
+        backlog.add_outbox();
         Self { chunks: VecDeque::new(), bytes: 0, messages: 0, recalled: 0, backlog }
     }
 
@@ -165,6 +166,7 @@ impl Chunk {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.clear();
+        self.backlog.remove_outbox();
     }
 }
 
@@ -190,7 +192,7 @@ mod tests {
     }
 
     fn bounded(texts: &[&'static str], each: QueueLimits) -> Queue {
-        let mut backlog = Backlog::new(&Settings::default(), Arc::default());
+        let mut backlog = Backlog::new(&Settings::default());
         backlog.each = each;
         let mut queue = Queue::new(Arc::new(backlog));
         let live = QueuedAs::Live { messages: 1 };

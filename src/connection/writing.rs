@@ -21,7 +21,7 @@ impl Connection {
     fn try_free_space(&self, bytes: usize, messages: usize) -> io::Result<bool> {
         let fits = || self.outbox.borrow().fits(bytes, messages);
         if !fits() && self.has_backlog() {
-            would_block_is_zero(self.write_queued())?; // the client may have read in the meantime
+            self.write_queued()?; // the client may have read in the meantime
         }
         Ok(fits())
     }
@@ -42,7 +42,7 @@ impl Connection {
     /// order.
     fn write(&self, frames: &Bytes) -> io::Result<usize> {
         match self.outbox.borrow().is_empty() {
-            true => would_block_is_zero(self.transport.try_write(frames)),
+            true => self.transport.offer(frames),
             false => Ok(0),
         }
     }
@@ -59,10 +59,12 @@ impl Connection {
         }
     }
 
+    /// Writes as many queued bytes as the kernel accepts; returns 0 if the socket is not writable.
     pub(super) fn write_queued(&self) -> io::Result<usize> {
-        let written =
-            self.outbox.borrow_mut().write_with(|slices| self.transport.try_write_vectored(slices))?;
-        self.liveness.written();
+        let written = self.outbox.borrow_mut().write_with(|slices| self.transport.offer_queued(slices))?;
+        if written > 0 {
+            self.liveness.written();
+        }
         Ok(written)
     }
 
@@ -75,12 +77,5 @@ impl Connection {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
-    }
-}
-
-fn would_block_is_zero(written: io::Result<usize>) -> io::Result<usize> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        other => other,
     }
 }

@@ -141,7 +141,9 @@ mod tests {
     use super::*;
     use crate::{history::Audience, protocol::Protocol, room::Change, testing::broadcast};
 
-    const PLAIN: Compression = Compression { level: 1, threshold: usize::MAX };
+    fn plain() -> Compression {
+        Compression::new(1, usize::MAX)
+    }
 
     const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };
 
@@ -161,7 +163,8 @@ mod tests {
     #[test]
     fn everybody_hears_the_whole_in_one_piece() {
         let pending = pending(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a\x81\x02bc"), 2));
     }
 
@@ -171,7 +174,8 @@ mod tests {
         let mine = "x".repeat(1000);
         let pending =
             pending(&[("a", Audience::Everyone), (&mine, Audience::Except(me)), ("b", Audience::Everyone)]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         let whole = from(&mut batch, 0).0.as_ptr_range();
         let mut parts = Vec::new();
         batch.parts_for(subscriber(me), 0, RAW, |part, _| parts.push(part.clone()));
@@ -184,7 +188,8 @@ mod tests {
     #[test]
     fn a_newcomer_hears_only_what_came_after_it() {
         let pending = pending(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         assert_eq!(from(&mut batch, 1), (Bytes::from_static(b"\x81\x02bc"), 1));
         assert_eq!(from(&mut batch, 2), (Bytes::new(), 0));
     }
@@ -199,7 +204,8 @@ mod tests {
             ("mine too", Audience::Except(me)),
             ("c", Audience::Except(SpeakerId::next())),
         ]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         let mut heard = Vec::new();
         batch.parts_for(subscriber(me), 1, RAW, |part, count| heard.push((part.clone(), count)));
         assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
@@ -209,7 +215,8 @@ mod tests {
     fn who_resumed_a_session_is_left_out_of_what_that_said() {
         let (before, after) = (SpeakerId::next(), SpeakerId::next());
         let pending = pending(&[("a", Audience::Except(before)), ("b", Audience::Except(after))]);
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         let mut heard = Vec::new();
         batch.parts_for(Subscriber { resumed: true, ..subscriber(before) }, 0, RAW, |part, _| {
             heard.push(part.clone())
@@ -221,7 +228,8 @@ mod tests {
     fn whoever_is_spoken_to_barely_hears_no_notice() {
         let mut pending = pending(&[("a", Audience::Everyone)]);
         pending.insert(0, Broadcast::notice(SpeakerId::next(), Change::Left, None));
-        let mut batch = Batch::new(&pending, &PLAIN);
+        let plain = plain();
+        let mut batch = Batch::new(&pending, &plain);
         assert_eq!(from(&mut batch, 0), (Bytes::from_static(b"\x81\x01a"), 1));
         assert_eq!(batch.from(0, Encoding { protocol: Protocol::V1, ..RAW }).1, 2);
     }

@@ -5,16 +5,20 @@
 //! share. Keys: `session.outbox_bytes`, `session.outbox_messages` and `limits.outbox_bytes_total`.
 //! Metrics: `worldcast_outbox_bytes` and `worldcast_closes_total{reason="too_slow"}`.
 
-use crate::{config::Settings, metrics::Metrics};
-use std::sync::Arc;
+use crate::config::Settings;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// The bytes that wait in all outboxes, counted in the gauge `worldcast_outbox_bytes`.
+/// The bytes that wait in all outboxes. These counts decide; `worldcast_outbox_bytes` is set from
+/// them when metrics are read.
 pub struct Backlog {
     /// The bound of all outboxes together, in bytes, inclusive.
     max_bytes: usize,
     /// The bounds of one outbox; they are the same for all, so no outbox stores them.
     pub(crate) each: QueueLimits,
-    metrics: Arc<Metrics>,
+    /// The bytes that wait.
+    held: AtomicUsize,
+    /// The number of outboxes, one for each open session.
+    outboxes: AtomicUsize,
 }
 
 /// The bounds of one outbox, inclusive.
@@ -28,36 +32,44 @@ pub struct QueueLimits {
 
 impl Backlog {
     /// Creates an empty backlog with the bounds of `settings`.
-    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         let session = &settings.session;
         let each = QueueLimits { bytes: session.outbox_bytes.bytes(), messages: session.outbox_messages };
-        Self { max_bytes: settings.limits.outbox_bytes_total.bytes(), each, metrics }
+        let max_bytes = settings.limits.outbox_bytes_total.bytes();
+        Self { max_bytes, each, held: AtomicUsize::new(0), outboxes: AtomicUsize::new(0) }
     }
 
     /// Returns true if an outbox that holds `held` bytes may queue `more`: while all outboxes
     /// together stay within the bound, and beyond it while this outbox stays within its fair share,
-    /// the bound divided by the open sessions.
+    /// the bound divided by the number of outboxes.
     pub fn fits(&self, held: usize, more: usize) -> bool {
         let all = self.held() + more;
-        all <= self.max_bytes || held + more <= self.max_bytes / self.outboxes()
+        all <= self.max_bytes || held + more <= self.max_bytes / self.outboxes.load(Relaxed).max(1)
+    }
+
+    /// Counts one more outbox.
+    pub fn add_outbox(&self) {
+        self.outboxes.fetch_add(1, Relaxed);
+    }
+
+    /// Counts one outbox less.
+    pub fn remove_outbox(&self) {
+        self.outboxes.fetch_sub(1, Relaxed);
     }
 
     /// Counts `bytes` that were queued.
     pub fn add(&self, bytes: usize) {
-        self.metrics.outbox_bytes.inc_by(bytes as i64);
+        self.held.fetch_add(bytes, Relaxed);
     }
 
     /// Counts `bytes` that left an outbox.
     pub fn remove(&self, bytes: usize) {
-        self.metrics.outbox_bytes.dec_by(bytes as i64);
+        self.held.fetch_sub(bytes, Relaxed);
     }
 
-    fn held(&self) -> usize {
-        usize::try_from(self.metrics.outbox_bytes.get()).unwrap_or(0)
-    }
-
-    fn outboxes(&self) -> usize {
-        usize::try_from(self.metrics.sessions.get()).unwrap_or(0).max(1)
+    /// Returns the bytes that wait in all outboxes.
+    pub fn held(&self) -> usize {
+        self.held.load(Relaxed)
     }
 }
 
@@ -67,14 +79,16 @@ mod tests {
 
     #[test]
     fn past_the_bound_an_outbox_may_grow_only_within_its_fair_share() {
-        let metrics = Arc::new(Metrics::new());
-        metrics.sessions.inc_by(10);
-        let backlog = Backlog { max_bytes: 1000, ..Backlog::new(&Settings::default(), metrics) };
+        let backlog = Backlog { max_bytes: 1000, ..Backlog::new(&Settings::default()) };
+        (0..10).for_each(|_| backlog.add_outbox());
         backlog.add(900);
         assert!(backlog.fits(900, 100), "the bound of all together is 1000, inclusive");
         assert!(!backlog.fits(101, 200));
-        assert!(backlog.fits(0, 100), "the fair share of ten sessions is a tenth, inclusive");
+        assert!(backlog.fits(0, 100), "the fair share of ten outboxes is a tenth, inclusive");
         backlog.remove(200);
         assert!(backlog.fits(101, 200));
+        backlog.add(200);
+        (0..5).for_each(|_| backlog.remove_outbox());
+        assert!(backlog.fits(0, 200) && !backlog.fits(1, 200), "of five outboxes it is a fifth");
     }
 }

@@ -16,7 +16,7 @@ const OVERHEAD: usize = 256;
 /// A permit to hold a number of bytes in flight; its drop returns them.
 pub struct Permit {
     _server: OwnedSemaphorePermit,
-    /// The credit of the room; `None` before the publisher's admission to it.
+    /// The credit of the room; `None` if an HTTP request publishes in a room that does not exist yet.
     pub room: Option<Credit>,
 }
 

@@ -49,7 +49,7 @@ impl Limits {
         Self {
             connections: ConnectionLimits::new(settings.limits.clone(), metrics.clone()),
             in_flight: in_flight(settings.limits.in_flight_bytes.bytes()),
-            backlog: Arc::new(Backlog::new(settings, metrics.clone())),
+            backlog: Arc::new(Backlog::new(settings)),
             bodies: Pool::new(body_bytes(settings), metrics.body_bytes.clone()),
             answers: Pool::new(answer_bytes(settings), metrics.answer_bytes.clone()),
             descriptors,

@@ -6,7 +6,6 @@ use crate::{
     clock,
     connection::{Connection, Traffic},
     delivery::{Batch, Broadcast, Subscriber},
-    ids::ConnectionId,
     limits::{Credit, Flow},
     metrics::Metrics,
     wire::Compression,
@@ -47,20 +46,15 @@ impl LocalRoom {
         self.members.is_empty()
     }
 
-    /// Returns the flow control of the room in this slot.
-    pub fn flow(&self) -> Option<&Flow> {
-        self.flow.as_ref()
-    }
-
     /// Adds a member, which receives messages from now on; returns its index.
-    pub fn admit(&mut self, subscriber: Subscriber, connection: Rc<Connection>, flow: Flow) -> usize {
-        self.flow.get_or_insert(flow);
+    pub fn admit(&mut self, subscriber: Subscriber, connection: Rc<Connection>, flow: &Flow) -> usize {
+        self.flow.get_or_insert_with(|| flow.clone());
         self.members.push(Member { subscriber, connection, from: self.pending.len(), needs_slices: false });
         self.members.len() - 1
     }
 
-    /// Removes the member at `index`; returns the member that moved to this index.
-    pub fn remove(&mut self, index: usize) -> Option<ConnectionId> {
+    /// Removes the member at `index`, to which the last member moves.
+    pub fn remove(&mut self, index: usize) {
         let member = self.members.swap_remove(index);
         if let Some(held) = &mut self.held {
             held.forget(member.subscriber.connection);
@@ -68,7 +62,9 @@ impl LocalRoom {
         if self.members.is_empty() {
             self.end();
         }
-        self.members.get(index).map(|moved| moved.subscriber.connection)
+        if let Some(moved) = self.members.get(index).and_then(|moved| moved.connection.membership()) {
+            moved.index.set(index);
+        }
     }
 
     /// Queues a message for the next flush; returns `true` if it is the first.

@@ -6,19 +6,20 @@ use super::{
 };
 use crate::{
     config::Settings,
-    connection::Connection,
+    connection::{Connection, Membership},
     delivery::{Broadcast, Subscriber},
     ids::{ConnectionId, RoomSlot},
     limits::Flow,
     metrics::Metrics,
     wire::Compression,
 };
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
 /// The sessions of one thread, shared by its relay and by themselves; without a lock, since no
 /// other thread uses it.
 pub struct LocalSessions {
-    sessions: HashMap<ConnectionId, LocalSession>,
+    /// The connections of the sessions; each knows its membership.
+    sessions: HashMap<ConnectionId, Rc<Connection>>,
     rooms: Vec<LocalRoom>,
     /// Rooms with messages since the last flush.
     dirty: Vec<RoomSlot>,
@@ -26,12 +27,6 @@ pub struct LocalSessions {
     lagging: Vec<RoomSlot>,
     compression: Compression,
     patience: Patience,
-}
-
-/// The connection of a session, and its place among the members of its room.
-struct LocalSession {
-    connection: Rc<Connection>,
-    membership: Option<(RoomSlot, usize)>,
 }
 
 impl LocalSessions {
@@ -43,29 +38,21 @@ impl LocalSessions {
             rooms: vec![],
             dirty: vec![],
             lagging: vec![],
-            compression: Compression { level: compression.level, threshold: compression.threshold.bytes() },
+            compression: Compression::new(compression.level, compression.threshold.bytes()),
             patience: Patience::of(settings),
         }
     }
 
     /// Adds a session, which is not a member of a room yet.
     pub fn enter(&mut self, session: ConnectionId, connection: Rc<Connection>) {
-        self.sessions.insert(session, LocalSession { connection, membership: None });
+        self.sessions.insert(session, connection);
     }
 
     /// Removes a session, and its membership if it has one.
-    ///
-    /// # Panics
-    /// If a member of a room has no session, which would be a fault of this type.
     pub fn leave(&mut self, session: ConnectionId) {
-        let Some(LocalSession { membership: Some((room, index)), .. }) = self.sessions.remove(&session)
-        else {
-            return;
-        };
-        if let Some(moved) = self.rooms[room.index()].remove(index) {
-            self.sessions.get_mut(&moved).expect("every member is a session").membership =
-                Some((room, index));
-        }
+        let Some(connection) = self.sessions.remove(&session) else { return };
+        let Some(Membership { room, index, .. }) = connection.membership() else { return };
+        self.rooms[room.index()].remove(index.get());
         self.free_slots();
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
@@ -85,14 +72,13 @@ impl LocalSessions {
     /// Makes the session a member of the room, which receives messages from now on. Returns `None`
     /// for a session that has left before its admission.
     pub fn admit(&mut self, subscriber: Subscriber, room: RoomSlot, flow: Flow) -> Option<&Rc<Connection>> {
-        let local = self.sessions.get_mut(&subscriber.connection)?;
+        let connection = self.sessions.get(&subscriber.connection)?;
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, LocalRoom::default);
         }
-        let index = self.rooms[room.index()].admit(subscriber, local.connection.clone(), flow);
-        local.membership = Some((room, index));
-        local.connection.admitted();
-        Some(&local.connection)
+        let index = Cell::new(self.rooms[room.index()].admit(subscriber, connection.clone(), &flow));
+        connection.admitted(Membership { room, index, flow });
+        Some(connection)
     }
 
     /// Queues a message for the next flush.
@@ -100,9 +86,9 @@ impl LocalSessions {
         let Some(local) = self.rooms.get_mut(room.index()).filter(|local| !local.is_empty()) else {
             return; // all members have left since
         };
-        let author = broadcast.author().and_then(|author| self.sessions.get(&author)?.membership);
-        if let Some((_, index)) = author.filter(|(at, _)| *at == room) {
-            local.mark_needs_slices(index);
+        let author = broadcast.author().and_then(|author| self.sessions.get(&author)?.membership());
+        if let Some(author) = author.filter(|author| author.room == room) {
+            local.mark_needs_slices(author.index.get());
         }
         if local.queue(broadcast) {
             self.dirty.push(room);
@@ -122,12 +108,6 @@ impl LocalSessions {
         }
     }
 
-    /// Returns the session's room and its flow control; `None` before the admission.
-    pub fn room(&self, session: ConnectionId) -> Option<(RoomSlot, Flow)> {
-        let (room, _) = self.sessions.get(&session)?.membership?;
-        Some((room, self.rooms[room.index()].flow()?.clone()))
-    }
-
     /// Returns `true` if a room holds back credit.
     pub fn holds_credit(&self) -> bool {
         !self.lagging.is_empty()
@@ -144,12 +124,12 @@ impl LocalSessions {
 
     /// Returns the connection of a session, unless it has left.
     pub fn connection(&self, session: ConnectionId) -> Option<&Rc<Connection>> {
-        self.sessions.get(&session).map(|local| &local.connection)
+        self.sessions.get(&session)
     }
 
     /// Iterates over all connections, in no order.
     pub fn connections(&self) -> impl Iterator<Item = &Rc<Connection>> {
-        self.sessions.values().map(|local| &local.connection)
+        self.sessions.values()
     }
 
     /// Iterates over all sessions, in no order.
@@ -192,8 +172,8 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
-            let backlog = Backlog::new(&Settings::default(), Arc::default());
-            let connection = Connection::new(socket, RAW, Arc::new(backlog));
+            let backlog = Backlog::new(&Settings::default());
+            let connection = Connection::new(socket.into(), RAW, Arc::new(backlog));
             let session = ConnectionId::next();
             local_sessions.enter(session, Rc::new(connection));
             Self(session, client)
@@ -255,6 +235,26 @@ mod tests {
 
         local_sessions.leave(bert.0);
         assert_eq!(bert.received(), b"\x81\x01a");
+    }
+
+    #[tokio::test]
+    async fn a_member_whose_place_changed_still_receives_and_leaves() {
+        let (mut local_sessions, news) = local_sessions();
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let client = Client::enters(&mut local_sessions).await;
+            local_sessions.admit(subscriber(&client), news, flow());
+            clients.push(client);
+        }
+        let last = clients.pop().unwrap();
+        for client in clients {
+            local_sessions.leave(client.0); // the last one moves to its place
+        }
+        local_sessions.queue(news, message("a"));
+        flush(&mut local_sessions);
+        local_sessions.leave(last.0);
+        assert!(local_sessions.rooms.is_empty(), "nobody is left");
+        assert_eq!(last.received(), b"\x81\x01a");
     }
 
     #[tokio::test]

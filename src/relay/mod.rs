@@ -22,7 +22,8 @@ use crate::{
     logging::REPEATING,
     protocol::{CloseReason, v1},
     shared::Shared,
-    wire,
+    transport::READ_SIZE,
+    wire::{self, Inflater},
 };
 use actix::prelude::*;
 use credit::CATCH_UP_INTERVAL;
@@ -46,13 +47,20 @@ pub struct WorkerContext {
     pub hub: HubSender,
     /// The sessions of this thread.
     pub local_sessions: RefCell<LocalSessions>,
+    /// The buffer of each read from a socket: the bytes are decoded before the next read, so one
+    /// buffer is enough for all sessions.
+    pub read_buffer: RefCell<Box<[u8]>>,
+    /// Inflates the compressed messages of all sessions.
+    pub inflater: RefCell<Inflater>,
 }
 
 impl WorkerContext {
     /// The state of a new thread, without sessions.
     pub fn new(shared: Arc<Shared>, relay: RelayId, hub: Addr<Hub>) -> Self {
         let local_sessions = RefCell::new(LocalSessions::new(&shared.settings));
-        Self { shared, relay, hub: HubSender::new(hub), local_sessions }
+        let read_buffer = RefCell::new(vec![0; READ_SIZE].into());
+        let (hub, inflater) = (HubSender::new(hub), RefCell::default());
+        Self { shared, relay, hub, local_sessions, read_buffer, inflater }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     listener::{has_waiting, refuse_new},
     worker::{Worker, WorkerHandle},
 };
-use crate::{exit::PanicGuard, logging::REPEATING, shared::Shared};
+use crate::{exit::PanicGuard, logging::REPEATING, shared::Shared, transport::Transport};
 use actix::prelude::*;
 use log::error;
 use rustix::io::Errno;
@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
@@ -117,7 +117,7 @@ impl Acceptor {
             return sleep(PAUSE).await;
         }
         match socket.accept().await {
-            Ok((client, peer)) => self.distribute(client, peer, factory),
+            Ok((client, peer)) => self.distribute(client.into(), Some(peer), factory),
             Err(error) if is_peer_gone(&error) => {}
             Err(error) => {
                 self.log_accept_error(&error);
@@ -128,7 +128,7 @@ impl Acceptor {
 
     /// Passes the connection to the thread with the fewest connections; this keeps threads balanced
     /// as clients come and go.
-    fn distribute(&self, client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>) {
+    fn distribute(&self, client: Transport, peer: Option<SocketAddr>, factory: &Rc<ConnectionFactory>) {
         let threads = self.threads.iter().enumerate();
         let fewest = threads.min_by_key(|(_, thread)| thread.connections());
         let (number, thread) = fewest.expect("at least one thread");

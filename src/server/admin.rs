@@ -9,6 +9,7 @@ use crate::{
     http::{LocalAddress, guard},
     logging,
     shared::Shared,
+    transport::local_address,
 };
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, http::header, middleware::from_fn, web,
@@ -20,7 +21,6 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::net::TcpStream;
 
 /// The flag for load balancers: true while the server takes new clients.
 #[derive(Clone, Default)]
@@ -68,8 +68,7 @@ impl Admin {
         };
         let mut server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
         server = server.on_connect(|socket, data| {
-            let socket = socket.downcast_ref::<TcpStream>();
-            if let Some(Ok(address)) = socket.map(TcpStream::local_addr) {
+            if let Some(address) = local_address(socket) {
                 data.insert(LocalAddress(address));
             }
         });
@@ -115,6 +114,7 @@ async fn metrics(
     let all = settings.limits.in_flight_bytes.bytes();
     let free = limits.in_flight.available_permits();
     metrics.in_flight_bytes.set(all.saturating_sub(free) as i64);
+    metrics.outbox_bytes.set(limits.backlog.held() as i64);
     metrics.log_lines_dropped.inner().store(logging::dropped(), Ordering::Relaxed);
     metrics.log_lines_suppressed.inner().store(logging::suppressed(), Ordering::Relaxed);
     let (text, kind) = match accepts_open_metrics(&request) {

@@ -15,6 +15,7 @@ use crate::{
     relay::WorkerContext,
     session::{Handshake, Session},
     shared::Shared,
+    transport::Transport,
 };
 use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, boxed, map_config};
@@ -32,7 +33,6 @@ use std::{
     rc::Rc,
     task::{Context, Poll, ready},
 };
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 type App = boxed::RcService<Request, ServiceResponse, actix_web::Error>;
@@ -89,22 +89,22 @@ impl ConnectionFactory {
     }
 
     /// Returns the task that serves a new connection.
-    pub fn accept(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) -> ConnectionTask {
-        ConnectionTask(Box::pin(self.clone().serve(socket, peer)))
+    pub fn accept(self: &Rc<Self>, transport: Transport, peer: Option<SocketAddr>) -> ConnectionTask {
+        ConnectionTask(Box::pin(self.clone().serve(transport, peer)))
     }
 
     /// Handles one request after the other, until one of them turns the connection into a session.
-    async fn serve(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) -> NextStep {
+    async fn serve(self: Rc<Self>, transport: Transport, peer: Option<SocketAddr>) -> NextStep {
         let session = &self.worker.shared.settings.session;
-        let mut exchange = Exchange::new(socket, self.config.clone());
+        let mut exchange = Exchange::new(transport, self.config.clone());
         while let Some(request) = self.next_request(&mut exchange, peer).await? {
             let response = self.app.call(request).await.map_err(to_io_error)?;
             let mut response: Response<BoxBody> = response.into();
             let handshake = response.extensions_mut().remove::<Handshake>();
             if let Some(handshake) = handshake {
                 exchange.admit(response, session).await?;
-                let (socket, unread) = exchange.into_parts()?;
-                let session = Session::on_socket(self.worker.clone(), handshake, socket, unread);
+                let (transport, unread) = exchange.into_parts()?;
+                let session = Session::on_transport(self.worker.clone(), handshake, transport, unread);
                 return Ok(Some(ConnectionTask::ends_with(session)));
             }
             if !self.respond(&mut exchange, response, !self.closing.is_cancelled(), peer).await? {
@@ -120,7 +120,7 @@ impl ConnectionFactory {
         exchange: &mut Exchange,
         response: Response<BoxBody>,
         may_persist: bool,
-        peer: SocketAddr,
+        peer: Option<SocketAddr>,
     ) -> io::Result<bool> {
         let Shared { settings, metrics, .. } = &*self.worker.shared;
         let responded = exchange.respond(response, may_persist, &settings.session).await;
@@ -129,22 +129,31 @@ impl ConnectionFactory {
             log_client!(
                 Level::Debug,
                 "reset: the client read a response too slowly\t{}",
-                Subject::request(Some(peer), None)
+                Subject::request(peer, None)
             );
         }
         responded
     }
 
     /// Returns the response to a head that is no valid request.
-    fn refuse(&self, head: &[u8], peer: SocketAddr, refusal: &http::Refusal) -> HttpResponse<BoxBody> {
+    fn refuse(
+        &self,
+        head: &[u8],
+        peer: Option<SocketAddr>,
+        refusal: &http::Refusal,
+    ) -> HttpResponse<BoxBody> {
         let (method, path) = head::request_line(head);
         let is_handshake = head::asks_for_websocket(head);
-        let asked = http::Asked { peer: Some(peer), method, path, is_handshake };
+        let asked = http::Asked { peer, method, path, is_handshake };
         http::refuse(&self.state, &asked, refusal).map_into_boxed_body()
     }
 
     /// Returns the next valid request. An invalid one is refused here, and ends the connection.
-    async fn next_request(&self, exchange: &mut Exchange, peer: SocketAddr) -> io::Result<Option<Request>> {
+    async fn next_request(
+        &self,
+        exchange: &mut Exchange,
+        peer: Option<SocketAddr>,
+    ) -> io::Result<Option<Request>> {
         let session = &self.worker.shared.settings.session;
         let next = if exchange.is_idle() {
             tokio::select! {
@@ -158,7 +167,7 @@ impl ConnectionFactory {
         };
         match next? {
             Received::Request(mut request) => {
-                request.head_mut().peer_addr = Some(peer);
+                request.head_mut().peer_addr = peer;
                 Ok(Some(request))
             }
             Received::Refused(refusal) => {

@@ -8,7 +8,7 @@ use crate::{
     clock::{self, timeout},
     config::SessionSettings,
     http::Refusal,
-    transport::reset_on_drop,
+    transport::Transport,
 };
 use actix_http::{
     BoxedPayloadStream, ConnectionType, Method, Payload, Request, Response, ServiceConfig, Version,
@@ -22,14 +22,12 @@ use futures_util::Stream;
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
-    io::{self, ErrorKind},
-    net::Shutdown,
+    io::{self, IoSlice},
     pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
-use tokio::net::TcpStream;
 use tokio_util::codec::{Decoder, Encoder};
 
 /// The size of a read in bytes; most requests are shorter.
@@ -52,7 +50,7 @@ pub struct Exchange {
 
 /// The receiving side of a connection, shared with the body of the request that is being handled.
 pub struct Input {
-    socket: TcpStream,
+    transport: Transport,
     /// Bytes received and not decoded yet.
     received: RefCell<BytesMut>,
     codec: RefCell<Codec>,
@@ -71,10 +69,11 @@ pub enum Received {
 }
 
 impl Exchange {
-    /// A connection on `socket` without a request.
-    pub fn new(socket: TcpStream, config: ServiceConfig) -> Self {
+    /// A connection on `transport` without a request.
+    pub fn new(transport: Transport, config: ServiceConfig) -> Self {
         let codec = RefCell::new(Codec::new(config));
-        let input = Input { socket, received: RefCell::default(), codec, expects_continue: Cell::new(false) };
+        let input =
+            Input { transport, received: RefCell::default(), codec, expects_continue: Cell::new(false) };
         Self { input: Rc::new(input), version: Version::HTTP_11, is_head: false, persisted: false }
     }
 
@@ -141,7 +140,7 @@ impl Exchange {
         request.replace_payload(Payload::Stream { payload: body }).0
     }
 
-    /// Writes the head that admits a client; [`Exchange::into_parts`] then passes the socket to the
+    /// Writes the head that admits a client; [`Exchange::into_parts`] then passes the transport to the
     /// session.
     ///
     /// # Errors
@@ -151,15 +150,15 @@ impl Exchange {
         Writer::new(&self.input, session).write(&mut bytes).await
     }
 
-    /// Returns the socket, and the bytes received after the last request.
+    /// Returns the transport, and the bytes received after the last request.
     ///
     /// # Errors
     /// Fails if the body of the request is still in use, which no handler of a session keeps.
-    pub fn into_parts(self) -> io::Result<(TcpStream, BytesMut)> {
+    pub fn into_parts(self) -> io::Result<(Transport, BytesMut)> {
         let input =
             Rc::into_inner(self.input).ok_or_else(|| to_io_error("the body of the request is still read"))?;
         let received = input.received.into_inner();
-        Ok((input.socket, BytesMut::from(&received[..]))) // the buffer itself is larger and would stay
+        Ok((input.transport, BytesMut::from(&received[..]))) // the buffer itself is larger and would stay
     }
 
     /// Writes `response`. The connection remains open for another request if both sides allow it
@@ -182,7 +181,7 @@ impl Exchange {
                 let _ = timeout(session.close_within, self.close()).await; // then the drop closes it
             }
             Err(error) => {
-                reset_on_drop(&self.input.socket);
+                self.input.transport.reset_on_drop();
                 return Err(error);
             }
         }
@@ -247,16 +246,10 @@ impl Exchange {
     /// Half-closes and discards the input until the client closes too: a socket that is dropped
     /// with unread input resets the connection, and the client might never read the response.
     async fn close(&self) -> io::Result<()> {
-        socket2::SockRef::from(&self.input.socket).shutdown(Shutdown::Write)?;
+        self.input.transport.half_close();
         let mut discarded = [0; 2 << 10];
-        loop {
-            poll_fn(|cx| self.input.socket.poll_read_ready(cx)).await?;
-            match self.input.socket.try_read(&mut discarded) {
-                Ok(0) => return Ok(()),
-                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-                _ => {}
-            }
-        }
+        while poll_fn(|cx| self.input.transport.poll_read(cx, &mut discarded)).await? > 0 {}
+        Ok(())
     }
 }
 
@@ -265,13 +258,7 @@ impl Input {
     fn poll_read(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut received = self.received.borrow_mut();
         received.reserve(READ_SIZE);
-        loop {
-            ready!(self.socket.poll_read_ready(cx))?;
-            match self.socket.try_read_buf(&mut *received) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read),
-            }
-        }
+        self.transport.poll_read_buf(cx, &mut received)
     }
 
     /// Returns the kind of the current request: with a body that has not ended, without one, or an
@@ -299,7 +286,7 @@ impl Stream for RequestBody {
             }
             if input.expects_continue.replace(false) {
                 // Without this response a client sends its body after a while (RFC 9110 §10.1.1).
-                let _ = input.socket.try_write(b"HTTP/1.1 100 Continue\r\n\r\n");
+                let _ = input.transport.offer(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
             if ready!(input.poll_read(cx))? == 0 {
                 return Poll::Ready(Some(Err(PayloadError::Incomplete(None))));
@@ -312,7 +299,7 @@ impl Stream for RequestBody {
 /// A writer to a client that must read a response at [`SessionSettings::min_response_rate`] on
 /// average.
 struct Writer<'a> {
-    socket: &'a TcpStream,
+    transport: &'a Transport,
     session: &'a SessionSettings,
     began: Instant,
     written: usize,
@@ -320,21 +307,16 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(input: &'a Input, session: &'a SessionSettings) -> Self {
-        Self { socket: &input.socket, session, began: clock::now(), written: 0 }
+        Self { transport: &input.transport, session, began: clock::now(), written: 0 }
     }
 
     /// Writes all of `bytes`, and removes them.
     async fn write(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
         while !bytes.is_empty() {
-            timeout(self.patience(), poll_fn(|cx| self.socket.poll_write_ready(cx))).await??;
-            match self.socket.try_write(bytes) {
-                Ok(written) => {
-                    bytes.advance(written);
-                    self.written += written;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+            timeout(self.patience(), poll_fn(|cx| self.transport.poll_writable(cx))).await??;
+            let written = self.transport.offer_queued(&[IoSlice::new(bytes)])?;
+            bytes.advance(written);
+            self.written += written;
         }
         Ok(())
     }

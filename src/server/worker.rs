@@ -2,20 +2,19 @@
 //! other threads hold, and the actor on it.
 
 use super::{connection::ConnectionFactory, context::ServerContext};
-use crate::{exit::PanicGuard, hub::Barrier, logging::REPEATING, relay::WorkerContext};
+use crate::{
+    exit::PanicGuard,
+    hub::Barrier,
+    logging::{REPEATING, Subject},
+    relay::WorkerContext,
+    transport::{Detached, Transport},
+};
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
 use futures_util::{FutureExt, future::join_all};
 use log::error;
-use std::{
-    io,
-    net::{self, SocketAddr},
-    rc::Rc,
-};
-use tokio::{
-    net::TcpStream,
-    runtime::{Builder, Runtime},
-};
+use std::{io, net::SocketAddr, rc::Rc};
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 /// The handle of a worker thread.
@@ -40,8 +39,8 @@ pub(super) struct Worker {
 #[rtype(result = "()")]
 struct NewConnection {
     listener: usize,
-    client: net::TcpStream,
-    peer: SocketAddr,
+    client: Detached,
+    peer: Option<SocketAddr>,
     /// Counts the connection before it is served.
     counted: TaskTrackerToken,
 }
@@ -76,13 +75,13 @@ impl WorkerHandle {
 
     /// Serves a connection on the calling thread, which is this worker's; `factory` is that of its
     /// listener.
-    pub fn serve(&self, client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>) {
+    pub fn serve(&self, client: Transport, peer: Option<SocketAddr>, factory: &Rc<ConnectionFactory>) {
         serve(client, peer, factory, &self.connections);
     }
 
     /// Sends a connection, accepted by another thread, to this worker.
-    pub fn send_connection(&self, client: TcpStream, peer: SocketAddr, listener: usize) {
-        match client.into_std() {
+    pub fn send_connection(&self, client: Transport, peer: Option<SocketAddr>, listener: usize) {
+        match client.detach() {
             Ok(client) => {
                 let counted = self.connections.token();
                 self.worker.do_send(NewConnection { listener, client, peer, counted }); // bounded by file descriptors
@@ -143,7 +142,7 @@ impl Handler<NewConnection> for Worker {
         NewConnection { listener, client, peer, counted }: NewConnection,
         _: &mut Self::Context,
     ) {
-        match TcpStream::from_std(client) {
+        match client.attach() {
             Ok(client) => serve(client, peer, &self.factories[listener], counted.task_tracker()),
             Err(error) => log_serve_error(peer, &error),
         }
@@ -176,13 +175,18 @@ async fn factories(
 }
 
 /// Serves a connection on this thread to its end, counted in `connections`.
-fn serve(client: TcpStream, peer: SocketAddr, factory: &Rc<ConnectionFactory>, connections: &TaskTracker) {
+fn serve(
+    client: Transport,
+    peer: Option<SocketAddr>,
+    factory: &Rc<ConnectionFactory>,
+    connections: &TaskTracker,
+) {
     actix_rt::spawn(connections.track_future(factory.accept(client, peer)));
 }
 
 /// Logs that a socket cannot be registered: the kernel has no memory for one more.
-fn log_serve_error(peer: SocketAddr, error: &io::Error) {
-    error!(target: REPEATING, "cannot serve {peer}: {error}");
+fn log_serve_error(peer: Option<SocketAddr>, error: &io::Error) {
+    error!(target: REPEATING, "cannot serve a connection: {error}\t{}", Subject::request(peer, None));
 }
 
 fn runtime(readers: usize) -> io::Result<Runtime> {

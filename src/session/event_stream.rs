@@ -1,9 +1,13 @@
 //! The input stream of an event stream's session: it yields no message and drives the socket.
 
-use super::closing_handshake::ClosingHandshake;
+use super::{
+    closing_handshake::{poll_closed, poll_discard},
+    input::Incoming,
+};
 use crate::{
     connection::{Connection, Phase},
-    wire::{Message, WireError},
+    relay::WorkerContext,
+    wire::WireError,
 };
 use futures_util::Stream;
 use std::{
@@ -15,12 +19,12 @@ use std::{
 /// A stream without items, which ends when the connection ends.
 pub struct EventStreamInput {
     connection: Rc<Connection>,
-    closing: ClosingHandshake,
+    worker: Rc<WorkerContext>,
 }
 
 impl EventStreamInput {
-    pub fn new(connection: Rc<Connection>) -> Self {
-        Self { connection, closing: ClosingHandshake::default() }
+    pub fn new(connection: Rc<Connection>, worker: Rc<WorkerContext>) -> Self {
+        Self { connection, worker }
     }
 
     /// Ready at the end of the connection. All input is discarded: an event stream has one
@@ -29,24 +33,18 @@ impl EventStreamInput {
         if let Poll::Ready(Err(_)) = self.connection.poll_flush(cx) {
             return Poll::Ready(());
         }
-        loop {
-            match self.connection.poll_read(cx, |_| ()) {
-                Poll::Ready(Ok(1..)) => {}
-                end => return end.map(|_| ()), // a FIN or a reset
-            }
-        }
+        poll_discard(&self.connection, &self.worker, cx)
     }
 }
 
 impl Stream for EventStreamInput {
-    type Item = Result<Message, WireError>;
+    type Item = Result<Incoming, WireError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.connection.register_waker(cx);
-        let Self { connection, closing } = &mut *self;
-        let ended = match connection.phase() {
+        let ended = match self.connection.phase() {
             Phase::Gone => Poll::Ready(()),
-            Phase::Closing { .. } => closing.poll(connection, cx),
+            Phase::Closing { .. } => poll_closed(&self.connection, &self.worker, cx),
             Phase::Open | Phase::Finishing => self.poll_end(cx),
         };
         ended.map(|()| None)

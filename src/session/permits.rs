@@ -1,108 +1,155 @@
-//! The permits of one session: bytes in flight in the whole server, and credit in its room.
+//! The permits of one session's messages: credit in its room, then bytes in flight in the server.
 
 use crate::{
-    connection::Pause,
-    ids::{ConnectionId, RoomSlot},
-    limits::{Credit, Flow, Permit, cost},
-    relay::WorkerContext,
+    connection::{Membership, Pause},
+    limits::{Credit, Permit, cost},
+    shared::Shared,
 };
 use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
-use tokio_util::sync::PollSemaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::ReusableBoxFuture;
 
-/// Passes a permit from the input stream, which waits for it, to the session, which sends it along
-/// with the message.
+/// The permits of the message that waits to be yielded.
+#[derive(Default)]
 pub struct Permits {
-    worker: Rc<WorkerContext>,
-    session: ConnectionId,
-    server: RefCell<PollSemaphore>,
-    /// The room, from the first message after the admission.
-    room: RefCell<Option<Membership>>,
     /// Credit in the room, acquired while the permit of the server is still missing.
-    credit: Cell<Option<Credit>>,
-    /// The complete permit of the message that was yielded last.
-    reserved: Cell<Option<Permit>>,
-}
-
-struct Membership {
-    room: RoomSlot,
-    credit: PollSemaphore,
-    flow: Flow,
+    credit: Option<Credit>,
+    acquisition: Acquisition,
 }
 
 impl Permits {
-    pub fn new(worker: Rc<WorkerContext>, session: ConnectionId) -> Self {
-        Self {
-            session,
-            server: RefCell::new(PollSemaphore::new(worker.shared.limits.in_flight.clone())),
-            room: RefCell::new(None),
-            credit: Cell::new(None),
-            reserved: Cell::new(None),
-            worker,
-        }
-    }
-
-    /// Reserves a permit for a message of `bytes`: credit in its room first, then bytes in flight
+    /// Acquires the permit for a message of `bytes`: credit in its room first, then bytes in flight
     /// in the server.
     ///
     /// # Errors
-    /// Returns the limit that the message waits for, and registers the waker of the stream.
-    pub fn reserve(&self, cx: &mut Context<'_>, bytes: usize) -> Result<(), Pause> {
+    /// Returns the limit that the message waits for, and registers the waker of the stream. The
+    /// caller repeats the call with the same message, or drops these permits.
+    pub fn acquire(
+        &mut self,
+        cx: &mut Context<'_>,
+        shared: &Shared,
+        Membership { flow, .. }: &Membership,
+        bytes: usize,
+    ) -> Result<Permit, Pause> {
         let credit = match self.credit.take() {
-            None => Some(self.poll_credit(cx, bytes)?),
-            taken => taken,
+            Some(credit) => credit,
+            None => match self.acquisition.poll(cx, &flow.credit, flow.cost(bytes)) {
+                Poll::Ready(credit) => Arc::new(credit),
+                Poll::Pending => return Err(Pause::Room),
+            },
         };
         // A JSON request may exceed the whole limit, and then needs all of it.
-        let all = self.worker.shared.settings.limits.in_flight_bytes.bytes();
-        match self.server.borrow_mut().poll_acquire_many(cx, cost(bytes.min(all))) {
-            Poll::Ready(permit) => {
-                self.reserved.set(permit.map(|server| Permit::new(server, credit)));
-                Ok(())
-            }
+        let all = shared.settings.limits.in_flight_bytes.bytes();
+        match self.acquisition.poll(cx, &shared.limits.in_flight, cost(bytes.min(all))) {
+            Poll::Ready(server) => Ok(Permit::new(server, Some(credit))),
             Poll::Pending => {
-                self.credit.set(credit);
+                self.credit = Some(credit);
                 Err(Pause::Server)
             }
         }
     }
+}
 
-    /// Takes the permit of the message that the input stream has just yielded.
-    pub fn take(&self) -> Option<Permit> {
-        self.reserved.take()
-    }
+/// An acquisition from a semaphore: immediate where possible, otherwise a future that waits in the
+/// queue of the semaphore.
+#[derive(Default)]
+struct Acquisition {
+    /// The last future; its memory is used again by the next one. `None` before the first wait.
+    future: Option<ReusableBoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>>,
+    is_waiting: bool,
+}
 
-    /// Returns the room of the message that the input stream has just yielded.
-    pub fn room(&self) -> Option<RoomSlot> {
-        self.room.borrow().as_ref().map(|membership| membership.room)
-    }
-
-    /// Returns held permits and cancels pending acquisitions.
-    pub fn cancel(&self) {
-        let server = PollSemaphore::new(self.worker.shared.limits.in_flight.clone());
-        self.server.replace(server);
-        self.room.take();
-        self.credit.take();
-    }
-
-    fn poll_credit(&self, cx: &mut Context<'_>, bytes: usize) -> Result<Credit, Pause> {
-        let mut room = self.room.borrow_mut();
-        if room.is_none() {
-            *room = self.worker.local_sessions.borrow().room(self.session).map(Membership::new);
+impl Acquisition {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        semaphore: &Arc<Semaphore>,
+        permits: u32,
+    ) -> Poll<OwnedSemaphorePermit> {
+        if !self.is_waiting {
+            if let Ok(permit) = semaphore.clone().try_acquire_many_owned(permits) {
+                return Poll::Ready(permit);
+            }
+            self.wait(semaphore.clone().acquire_many_owned(permits));
         }
-        let Some(Membership { credit, flow, .. }) = &mut *room else { return Err(Pause::Admission) };
-        match credit.poll_acquire_many(cx, flow.cost(bytes)) {
-            Poll::Ready(credit) => Ok(Arc::new(credit.expect("no room's credit is ever closed"))),
-            Poll::Pending => Err(Pause::Room),
+        let Some(future) = &mut self.future else { return Poll::Pending }; // `wait` has set it
+        let permit = ready!(future.poll(cx));
+        self.is_waiting = false;
+        Poll::Ready(permit.expect("no semaphore of a limit is ever closed"))
+    }
+
+    fn wait(
+        &mut self,
+        acquire: impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send + 'static,
+    ) {
+        match &mut self.future {
+            Some(future) => future.set(acquire),
+            None => self.future = Some(ReusableBoxFuture::new(acquire)),
         }
+        self.is_waiting = true;
     }
 }
 
-impl Membership {
-    fn new((room, flow): (RoomSlot, Flow)) -> Self {
-        Self { room, credit: PollSemaphore::new(flow.credit.clone()), flow }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        limits::Flow,
+        testing::{self, slot},
+    };
+    use std::{cell::Cell, task::Waker};
+
+    const BYTES: usize = 1000;
+
+    fn member(shared: &Shared) -> Membership {
+        Membership { room: slot(), index: Cell::new(0), flow: Flow::of(&shared.settings) }
+    }
+
+    fn acquire(permits: &mut Permits, shared: &Shared, member: &Membership) -> Result<Permit, Pause> {
+        permits.acquire(&mut Context::from_waker(Waker::noop()), shared, member, BYTES)
+    }
+
+    /// Acquires all free permits of `semaphore`.
+    fn take_all(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+        let free = u32::try_from(semaphore.available_permits()).unwrap();
+        semaphore.clone().try_acquire_many_owned(free).unwrap()
+    }
+
+    #[test]
+    fn a_message_waits_for_credit_and_then_for_the_server_again_and_again() {
+        let shared = testing::shared();
+        let (member, server) = (member(&shared), &shared.limits.in_flight);
+        let (credit, all) = (member.flow.credit.available_permits(), server.available_permits());
+        let mut permits = Permits::default();
+        for _ in 0..3 {
+            let (in_room, in_server) = (take_all(&member.flow.credit), take_all(server));
+            assert_eq!(acquire(&mut permits, &shared, &member).err(), Some(Pause::Room));
+            drop(in_room);
+            assert_eq!(acquire(&mut permits, &shared, &member).err(), Some(Pause::Server));
+            assert!(member.flow.credit.available_permits() < credit, "its credit is kept for it");
+            drop(in_server);
+            drop(acquire(&mut permits, &shared, &member).expect("both are free"));
+            let free = (member.flow.credit.available_permits(), server.available_permits());
+            assert_eq!(free, (credit, all), "the drop of a permit returns both parts");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_given_up_returns_its_credit_and_leaves_the_queues() {
+        let shared = testing::shared();
+        let (member, server) = (member(&shared), &shared.limits.in_flight);
+        let (credit, all) = (member.flow.credit.available_permits(), server.available_permits());
+        for waits_for in [Pause::Room, Pause::Server] {
+            let in_room = (waits_for == Pause::Room).then(|| take_all(&member.flow.credit));
+            let in_server = take_all(server);
+            let mut permits = Permits::default();
+            assert_eq!(acquire(&mut permits, &shared, &member).err(), Some(waits_for));
+            drop(permits);
+            drop((in_room, in_server));
+            assert_eq!((member.flow.credit.available_permits(), server.available_permits()), (credit, all));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The decoder of one client's frames: bytes in, whole messages out, however the bytes are cut.
 
 use super::{
-    Message, WireError, close,
+    Inflater, Message, WireError, close,
     header::{Kind, MAX_HEADER, Opcode, read_length},
     mask::Mask,
     message::PartialMessage,
@@ -52,16 +52,20 @@ impl Decoder {
     }
 
     /// Consumes `input` up to the end of the next message; returns `None` if `input` ends before
-    /// that.
+    /// that. `inflater` inflates a compressed message.
     ///
     /// # Errors
     /// Returns the rule that the peer broke, at the first byte that breaks it. The decoder must not
     /// be used after that.
-    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
+    pub fn decode(
+        &mut self,
+        input: &mut &[u8],
+        inflater: &mut Inflater,
+    ) -> Result<Option<Message>, WireError> {
         while !input.is_empty() {
             let read = match self.frame {
-                Some(frame) => self.read_payload(frame, input),
-                None => self.read_frame(input),
+                Some(frame) => self.read_payload(frame, input, inflater),
+                None => self.read_frame(input, inflater),
             };
             if !matches!(read, Ok(None)) {
                 return read;
@@ -78,9 +82,13 @@ impl Decoder {
         message + self.control.capacity()
     }
 
-    fn read_frame(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
+    fn read_frame(
+        &mut self,
+        input: &mut &[u8],
+        inflater: &mut Inflater,
+    ) -> Result<Option<Message>, WireError> {
         match self.read_header(input)? {
-            Some(frame) => self.read_payload(frame, input),
+            Some(frame) => self.read_payload(frame, input, inflater),
             None => Ok(None),
         }
     }
@@ -139,13 +147,18 @@ impl Decoder {
         MIN_FRAGMENTS.max(self.max_message / BYTES_PER_FRAGMENT)
     }
 
-    fn read_payload(&mut self, frame: Frame, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
+    fn read_payload(
+        &mut self,
+        frame: Frame,
+        input: &mut &[u8],
+        inflater: &mut Inflater,
+    ) -> Result<Option<Message>, WireError> {
         let (masked, rest) = input.split_at(input.len().min(frame.missing));
         *input = rest;
         self.frame = frame.after(masked.len());
         match frame.kind.opcode.is_control() {
             true => self.read_control(frame, masked),
-            false => self.read_data(frame, masked),
+            false => self.read_data(frame, masked, inflater),
         }
     }
 
@@ -165,14 +178,19 @@ impl Decoder {
 
     /// Appends payload to the message. Only a message that is still partial afterwards is put into
     /// a box.
-    fn read_data(&mut self, frame: Frame, masked: &[u8]) -> Result<Option<Message>, WireError> {
+    fn read_data(
+        &mut self,
+        frame: Frame,
+        masked: &[u8],
+        inflater: &mut Inflater,
+    ) -> Result<Option<Message>, WireError> {
         let partial = self.message.take();
         let mut message = partial.map_or_else(|| PartialMessage::new(frame.kind), |partial| *partial);
         let may_arrive = if frame.kind.fin { frame.missing } else { self.max_message - message.len() };
         message.push(masked, frame.mask, may_arrive)?;
         let frame_ends = masked.len() == frame.missing;
         if frame_ends && frame.kind.fin {
-            return message.finish(self.max_message).map(Some);
+            return message.finish(self.max_message, inflater).map(Some);
         }
         message.fragments += usize::from(frame_ends);
         self.message = Some(Box::new(message));

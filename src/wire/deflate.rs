@@ -3,13 +3,14 @@
 use flate2::{Compress, FlushCompress};
 use std::cell::RefCell;
 
-/// The settings for compressing outgoing messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The compression of outgoing messages: its settings, and the memory in which they are compressed.
+/// One is enough for all sessions of a thread, since no message refers to an earlier one.
+#[derive(Debug)]
 pub struct Compression {
-    /// The level of zlib, 1 (fast) to 9 (small); a higher value counts as 9.
-    pub level: u32,
-    /// The smallest message that is compressed, in bytes; a smaller one is sent plain.
-    pub threshold: usize,
+    level: flate2::Compression,
+    threshold: usize,
+    /// A stream for each window; empty before the first message.
+    streams: RefCell<[Option<Compress>; WindowBits::COUNT]>,
 }
 
 /// The size of the LZ77 window in which a client resolves references: 2^9, 2^12 or 2^15 bytes
@@ -46,45 +47,40 @@ impl WindowBits {
 /// §7.2.1).
 const FLUSHED: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-thread_local! {
-    /// One deflater per window for all sessions of a thread: no message refers to an earlier one.
-    static DEFLATERS: RefCell<[Option<Deflater>; WindowBits::COUNT]> = const { RefCell::new([const { None }; _]) };
-}
+impl Compression {
+    /// Compression at `level` of zlib, 1 (fast) to 9 (small); a higher value counts as 9. A message
+    /// of less than `threshold` bytes is sent plain.
+    pub fn new(level: u32, threshold: usize) -> Self {
+        Self { level: flate2::Compression::new(level.min(9)), threshold, streams: RefCell::default() }
+    }
 
-struct Deflater {
-    level: u32,
-    stream: Compress,
-}
+    /// Returns `true` unless `plain` is below the threshold.
+    pub(super) fn is_for(&self, plain: &[u8]) -> bool {
+        plain.len() >= self.threshold
+    }
 
-/// Compresses `plain`; returns `None` if the result would not be smaller.
-pub fn deflate(plain: &[u8], window: WindowBits, level: u32) -> Option<Vec<u8>> {
-    DEFLATERS.with_borrow_mut(|deflaters| {
-        let slot = &mut deflaters[window.index()];
-        let kept = slot.take().filter(|deflater| deflater.level == level);
-        let mut deflater = kept.unwrap_or_else(|| Deflater::new(level, window));
-        let deflated = deflater.deflate(plain)?;
-        *slot = Some(deflater); // only now: zlib-rs panics on a stream that was reset before all of it was out
+    /// Compresses `plain` for clients with this `window`; returns `None` if the result would not be
+    /// smaller.
+    pub(super) fn deflate(&self, plain: &[u8], window: WindowBits) -> Option<Vec<u8>> {
+        let slot = &mut self.streams.borrow_mut()[window.index()];
+        let new = || Compress::new_with_window_bits(self.level, false, window.bits());
+        let mut stream = slot.take().unwrap_or_else(new);
+        let deflated = deflate(plain, &mut stream)?;
+        *slot = Some(stream); // only now: zlib-rs panics on a stream that was reset before all of it was out
         (deflated.len() < plain.len()).then_some(deflated)
-    })
+    }
 }
 
-impl Deflater {
-    fn new(level: u32, window: WindowBits) -> Self {
-        let compression = flate2::Compression::new(level.min(9));
-        Self { level, stream: Compress::new_with_window_bits(compression, false, window.bits()) }
+/// Compresses `plain`; returns `None` if the output does not fit the reserved capacity.
+fn deflate(plain: &[u8], stream: &mut Compress) -> Option<Vec<u8>> {
+    let mut deflated = Vec::with_capacity(max_deflated(plain.len()));
+    stream.reset();
+    stream.compress_vec(plain, &mut deflated, FlushCompress::Sync).ok()?;
+    if stream.total_in() < plain.len() as u64 || deflated.len() == deflated.capacity() {
+        return None;
     }
-
-    /// Compresses `plain`; returns `None` if the output does not fit the reserved capacity.
-    fn deflate(&mut self, plain: &[u8]) -> Option<Vec<u8>> {
-        let mut deflated = Vec::with_capacity(max_deflated(plain.len()));
-        self.stream.reset();
-        self.stream.compress_vec(plain, &mut deflated, FlushCompress::Sync).ok()?;
-        if self.stream.total_in() < plain.len() as u64 || deflated.len() == deflated.capacity() {
-            return None;
-        }
-        deflated.truncate(deflated.len() - FLUSHED.len());
-        Some(deflated)
-    }
+    deflated.truncate(deflated.len() - FLUSHED.len());
+    Some(deflated)
 }
 
 /// Returns an upper bound of the bytes that `length` bytes become: level 1 spends 9 bits on a byte
@@ -110,7 +106,7 @@ mod tests {
     /// Returns true if noise that repeats after `distance` bytes is compressed, which takes a
     /// reference that far back.
     fn finds(distance: usize, window: WindowBits, level: u32) -> bool {
-        deflate(&noise(distance).repeat(2), window, level).is_some()
+        Compression::new(level, 0).deflate(&noise(distance).repeat(2), window).is_some()
     }
 
     #[test]
@@ -127,23 +123,26 @@ mod tests {
 
     #[test]
     fn messages_do_not_refer_to_each_other() {
-        let deflated = || deflate(&b"say it again ".repeat(9), WindowBits::MAX, 6);
+        let compression = Compression::new(6, 0);
+        let deflated = || compression.deflate(&b"say it again ".repeat(9), WindowBits::MAX);
         assert!(deflated().is_some());
         assert_eq!(deflated(), deflated());
     }
 
     #[test]
-    fn the_level_may_change() {
+    fn a_higher_level_makes_smaller_messages() {
         let text: String = (0..2000).map(|number| (number * number).to_string()).collect();
-        let length = |level| deflate(text.as_bytes(), WindowBits::MAX, level).unwrap().len();
+        let deflated = |level| Compression::new(level, 0).deflate(text.as_bytes(), WindowBits::MAX);
+        let length = |level| deflated(level).unwrap().len();
         assert!(length(9) < length(1));
         assert_eq!(length(10), length(9));
     }
 
     #[test]
     fn a_message_that_would_not_become_smaller_is_not_compressed() {
+        let compression = Compression::new(9, 0);
         for length in [0, 1, 5, 300, 20_000] {
-            assert_eq!(deflate(&noise(length), WindowBits::MAX, 9), None);
+            assert_eq!(compression.deflate(&noise(length), WindowBits::MAX), None);
         }
     }
 

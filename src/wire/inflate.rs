@@ -2,7 +2,6 @@
 
 use super::WireError;
 use flate2::{Decompress, FlushDecompress, Status};
-use std::cell::RefCell;
 
 /// The four bytes that a sender removes from the end of a message (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -13,56 +12,62 @@ const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
 /// Bytes that are inflated at once.
 const PIECE: usize = 16 << 10;
 
-thread_local! {
-    /// One inflater for all sessions of a thread: no message refers to an earlier one.
-    static INFLATER: RefCell<Inflater> = RefCell::new(Inflater {
-        stream: Decompress::new(false),
-        piece: vec![0; PIECE].into(),
-    });
-}
+/// The memory in which messages are inflated. One is enough for all sessions of a thread, since no
+/// message refers to an earlier one; it is empty before the first message.
+#[derive(Debug, Default)]
+pub struct Inflater(Option<Box<Stream>>);
 
-struct Inflater {
-    stream: Decompress,
+#[derive(Debug)]
+struct Stream {
+    inflater: Decompress,
     piece: Box<[u8]>,
 }
 
-/// Inflates the message in `deflated` and passes it to `keep` in pieces of at most 16 KiB, `limit`
-/// bytes in all, inclusive.
-///
-/// Besides the form that RFC 7692 demands, three forms are accepted that other servers accept too:
-/// no bytes at all, a stream that ends with its own final block, and a stream whose tail was not
-/// removed. The last byte of a stream without its tail is never 0xff, because it holds the header
-/// of an empty block.
-///
-/// # Errors
-/// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`] if
-/// more than `limit` bytes come out, and any error of `keep`.
-pub fn inflate(
-    deflated: &[u8],
-    limit: usize,
-    mut keep: impl FnMut(&[u8]) -> Result<(), WireError>,
-) -> Result<(), WireError> {
-    let mut left = limit;
-    let mut keep_within = |plain: &[u8]| {
-        left = left.checked_sub(plain.len()).ok_or(WireError::MessageTooBig)?;
-        keep(plain)
-    };
-    INFLATER.with_borrow_mut(|inflater| {
-        inflater.stream.reset(false);
-        if deflated.is_empty() || inflater.feed(deflated, &mut keep_within)? == Status::StreamEnd {
+impl Inflater {
+    /// Inflates the message in `deflated` and passes it to `keep` in pieces of at most 16 KiB,
+    /// `limit` bytes in all, inclusive.
+    ///
+    /// Besides the form that RFC 7692 demands, three forms are accepted that other servers accept
+    /// too: no bytes at all, a stream that ends with its own final block, and a stream whose tail
+    /// was not removed. The last byte of a stream without its tail is never 0xff, because it holds
+    /// the header of an empty block.
+    ///
+    /// # Errors
+    /// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`] if
+    /// more than `limit` bytes come out, and any error of `keep`.
+    pub fn inflate(
+        &mut self,
+        deflated: &[u8],
+        limit: usize,
+        mut keep: impl FnMut(&[u8]) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
+        let mut left = limit;
+        let mut keep_within = |plain: &[u8]| {
+            left = left.checked_sub(plain.len()).ok_or(WireError::MessageTooBig)?;
+            keep(plain)
+        };
+        let stream = self.0.get_or_insert_with(Box::default);
+        stream.inflater.reset(false);
+        if deflated.is_empty() || stream.feed(deflated, &mut keep_within)? == Status::StreamEnd {
             return Ok(());
         }
         if !deflated.ends_with(&TAIL) {
-            inflater.feed(&TAIL, &mut keep_within)?;
+            stream.feed(&TAIL, &mut keep_within)?;
         }
-        match inflater.feed(&LAST_BLOCK, &mut keep_within)? {
+        match stream.feed(&LAST_BLOCK, &mut keep_within)? {
             Status::StreamEnd => Ok(()),
             Status::Ok | Status::BufError => Err(WireError::NotDeflate),
         }
-    })
+    }
 }
 
-impl Inflater {
+impl Default for Stream {
+    fn default() -> Self {
+        Self { inflater: Decompress::new(false), piece: vec![0; PIECE].into() }
+    }
+}
+
+impl Stream {
     /// Consumes `input`; returns [`Status::StreamEnd`] if a stream ends with its last byte. A
     /// stream may end earlier, and another one begin (RFC 7692 §7.2.3.4). Output that is still
     /// pending comes out with the next input.
@@ -75,7 +80,7 @@ impl Inflater {
             let (status, length) = self.step(&mut input)?;
             keep(&self.piece[..length])?;
             if status == Status::StreamEnd {
-                self.stream.reset(false);
+                self.inflater.reset(false);
             }
             if input.is_empty() {
                 return Ok(status);
@@ -85,13 +90,13 @@ impl Inflater {
 
     /// Inflates the next piece; returns its length.
     fn step(&mut self, input: &mut &[u8]) -> Result<(Status, usize), WireError> {
-        let (read, written) = (self.stream.total_in(), self.stream.total_out());
+        let (read, written) = (self.inflater.total_in(), self.inflater.total_out());
         let status = self
-            .stream
+            .inflater
             .decompress(input, &mut self.piece, FlushDecompress::Sync)
             .map_err(|_| WireError::NotDeflate)?;
-        *input = &input[(self.stream.total_in() - read) as usize..];
-        Ok((status, (self.stream.total_out() - written) as usize))
+        *input = &input[(self.inflater.total_in() - read) as usize..];
+        Ok((status, (self.inflater.total_out() - written) as usize))
     }
 }
 
@@ -101,8 +106,12 @@ mod tests {
     use crate::wire::hex;
 
     fn inflated(deflated: &str, limit: usize) -> Result<Vec<u8>, WireError> {
+        inflated_by(&mut Inflater::default(), deflated, limit)
+    }
+
+    fn inflated_by(inflater: &mut Inflater, deflated: &str, limit: usize) -> Result<Vec<u8>, WireError> {
         let mut plain = Vec::new();
-        inflate(&hex(deflated), limit, |piece| {
+        inflater.inflate(&hex(deflated), limit, |piece| {
             plain.extend_from_slice(piece);
             Ok(())
         })?;
@@ -139,14 +148,16 @@ mod tests {
 
     #[test]
     fn no_message_refers_to_an_earlier_one() {
-        assert_eq!(inflated("f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
-        assert_eq!(inflated("f2 00 11 00 00", 5), Err(WireError::NotDeflate)); // §7.2.3.2: "Hello" from the window
+        let mut inflater = Inflater::default();
+        assert_eq!(inflated_by(&mut inflater, "f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
+        assert_eq!(inflated_by(&mut inflater, "f2 00 11 00 00", 5), Err(WireError::NotDeflate)); // §7.2.3.2: "Hello" from the window
     }
 
     #[test]
     fn a_refused_message_does_not_affect_the_next_one() {
-        assert_eq!(inflated("f2 48 07", 5), Err(WireError::NotDeflate));
-        assert_eq!(inflated("f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
+        let mut inflater = Inflater::default();
+        assert_eq!(inflated_by(&mut inflater, "f2 48 07", 5), Err(WireError::NotDeflate));
+        assert_eq!(inflated_by(&mut inflater, "f2 48 cd c9 c9 07 00", 5), Ok(b"Hello".to_vec()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{
     CloseFrame, WireError,
     header::{Kind, Opcode},
-    inflate::inflate,
+    inflate::Inflater,
     mask::Mask,
     text::Text,
 };
@@ -66,11 +66,11 @@ impl PartialMessage {
     /// [`WireError::NotDeflate`] if it cannot be inflated, [`WireError::MessageTooBig`] if it
     /// inflates to more than `max_message` bytes, [`WireError::NotUtf8`] if it is text and is not
     /// UTF-8.
-    pub fn finish(self, max_message: usize) -> Result<Message, WireError> {
+    pub fn finish(self, max_message: usize, inflater: &mut Inflater) -> Result<Message, WireError> {
         match self.body {
             Body::Binary(deflated) if self.kind.rsv1 => {
                 let mut plain = Body::new(self.kind.opcode);
-                inflate(&deflated, max_message, |piece| {
+                inflater.inflate(&deflated, max_message, |piece| {
                     plain.reserve(piece.len(), max_message - plain.len());
                     plain.push(piece)
                 })?;

@@ -22,6 +22,7 @@ pub use deflate::{Compression, WindowBits};
 pub use error::WireError;
 pub use extension::{Agreement, negotiate};
 pub use frame::{close, close_without_code, ping, pong};
+pub use inflate::Inflater;
 pub use message::Message;
 pub use prepared::{Payload, Prepared, plain};
 

@@ -1,7 +1,7 @@
 //! A payload that is encoded at most once for all its receivers.
 
 use super::{
-    deflate::{Compression, WindowBits, deflate},
+    deflate::{Compression, WindowBits},
     frame,
     header::Opcode,
 };
@@ -67,16 +67,16 @@ impl Prepared {
     /// compression would not make it smaller.
     pub fn encoded(&self, window: Option<WindowBits>, compression: &Compression) -> &Bytes {
         match window {
-            Some(window) if self.payload.as_bytes().len() >= compression.threshold => {
+            Some(window) if compression.is_for(self.payload.as_bytes()) => {
                 let frames = self.compressed.get_or_init(Default::default);
-                frames[window.index()].get_or_init(|| self.compress(window, compression.level))
+                frames[window.index()].get_or_init(|| self.compress(window, compression))
             }
             _ => self.plain(),
         }
     }
 
-    fn compress(&self, window: WindowBits, level: u32) -> Bytes {
-        match deflate(self.payload.as_bytes(), window, level) {
+    fn compress(&self, window: WindowBits, compression: &Compression) -> Bytes {
+        match compression.deflate(self.payload.as_bytes(), window) {
             Some(deflated) => frame::data(self.payload.opcode(), true, &deflated),
             None => self.plain().clone(),
         }
@@ -94,7 +94,9 @@ mod tests {
     use crate::wire::hex;
     use std::{sync::Barrier, thread};
 
-    const COMPRESSION: Compression = Compression { level: 4, threshold: 100 };
+    fn compression() -> Compression {
+        Compression::new(4, 100)
+    }
 
     fn text(text: &str) -> Prepared {
         Prepared::new(Payload::Text(text.into()))
@@ -103,14 +105,14 @@ mod tests {
     #[test]
     fn a_client_without_compression_receives_the_plain_frame() {
         let prepared = text("Hello");
-        assert_eq!(prepared.encoded(None, &COMPRESSION), &hex("81 05 48 65 6c 6c 6f"));
+        assert_eq!(prepared.encoded(None, &compression()), &hex("81 05 48 65 6c 6c 6f"));
         let prepared = Prepared::new(Payload::Binary(hex("00 ff").into()));
         assert_eq!(prepared.plain(), &hex("82 02 00 ff"));
     }
 
     #[test]
     fn a_message_of_at_least_the_threshold_is_compressed() {
-        let frame = |length| text(&"a".repeat(length)).encoded(Some(WindowBits::MAX), &COMPRESSION).clone();
+        let frame = |length| text(&"a".repeat(length)).encoded(Some(WindowBits::MAX), &compression()).clone();
         assert_eq!(frame(99)[0], 0x81);
         assert_eq!(frame(100)[0], 0xc1);
         assert!(frame(100).len() < 20);
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn a_message_that_compression_does_not_make_smaller_is_sent_plain() {
         let prepared = text("Hello");
-        let compression = Compression { level: 9, threshold: 0 };
+        let compression = Compression::new(9, 0);
         assert_eq!(prepared.encoded(Some(WindowBits::MAX), &compression), prepared.plain());
     }
 
@@ -129,7 +131,7 @@ mod tests {
         let start = Barrier::new(4);
         let encoded = |window| {
             start.wait();
-            prepared.encoded(Some(window), &COMPRESSION).as_ptr() as usize
+            prepared.encoded(Some(window), &compression()).as_ptr() as usize
         };
         let small = WindowBits::new(9).unwrap();
         let frames = thread::scope(|scope| {

@@ -2,7 +2,7 @@
 
 use crate::client::{Said, cut, frame, said};
 use proptest::{collection::vec, prelude::*, sample::Index};
-use worldcast::wire::{Decoder, Message, WireError};
+use worldcast::wire::{Decoder, Inflater, Message, WireError};
 
 const MAX_MESSAGE: usize = 4096;
 
@@ -12,11 +12,12 @@ const BESIDES: usize = 125 + 96;
 /// What comes of bytes that arrive in these pieces: all messages, then the error if there is one.
 /// Watches what is held meanwhile.
 fn decoded(pieces: &[&[u8]]) -> (Vec<Message>, Option<WireError>) {
-    let (mut decoder, mut messages) = (Decoder::new(MAX_MESSAGE, true), Vec::new());
+    let (mut decoder, mut inflater) = (Decoder::new(MAX_MESSAGE, true), Inflater::default());
+    let mut messages = Vec::new();
     for piece in pieces {
         let mut input = *piece;
         while !input.is_empty() {
-            match decoder.decode(&mut input) {
+            match decoder.decode(&mut input, &mut inflater) {
                 Ok(message) => messages.extend(message),
                 Err(error) => return (messages, Some(error)),
             }
@@ -61,7 +62,7 @@ fn refused_after(fragments: &[&[u8]]) -> Option<usize> {
         let header = bytes.len() - fragment.len();
         for (at, byte) in bytes.iter().enumerate() {
             taken += usize::from(at >= header);
-            if decoder.decode(&mut &[*byte][..]).is_err() {
+            if decoder.decode(&mut &[*byte][..], &mut Inflater::default()).is_err() {
                 return Some(taken);
             }
         }

@@ -2,7 +2,9 @@
 
 use crate::client::{message, payload};
 use proptest::prelude::*;
-use worldcast::wire::{CloseCode, Compression, Decoder, Message, Prepared, WindowBits, close, ping, pong};
+use worldcast::wire::{
+    CloseCode, Compression, Decoder, Inflater, Message, Prepared, WindowBits, close, ping, pong,
+};
 
 /// Reads a frame of the server as if a client had sent it, with a mask of its own.
 fn heard(frame: &[u8], mask: [u8; 4]) -> Message {
@@ -15,7 +17,7 @@ fn heard(frame: &[u8], mask: [u8; 4]) -> Message {
     bytes[1] |= 0x80;
     bytes.extend(mask);
     bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    Decoder::new(1 << 20, true).decode(&mut &bytes[..]).unwrap().unwrap()
+    Decoder::new(1 << 20, true).decode(&mut &bytes[..], &mut Inflater::default()).unwrap().unwrap()
 }
 
 proptest! {
@@ -27,7 +29,7 @@ proptest! {
         threshold in 0..300usize,
         mask in any::<[u8; 4]>(),
     ) {
-        let (prepared, compression) = (Prepared::new(payload.clone()), Compression { level, threshold });
+        let (prepared, compression) = (Prepared::new(payload.clone()), Compression::new(level, threshold));
         let compressed = prepared.encoded(WindowBits::new(bits), &compression);
         prop_assert!(compressed.len() <= prepared.plain().len());
         prop_assert_eq!(heard(compressed, mask), message(&payload));
@@ -55,7 +57,7 @@ fn large_messages_travel_in_every_form() {
     let text = "Mehr Licht! ".repeat(20_000);
     let payload = worldcast::wire::Payload::Text(text.into());
     let prepared = Prepared::new(payload.clone());
-    let compression = Compression { level: 4, threshold: 0 };
+    let compression = Compression::new(4, 0);
     assert_eq!(heard(prepared.plain(), [5, 6, 7, 8]), message(&payload));
     assert_eq!(heard(prepared.encoded(Some(WindowBits::MAX), &compression), [5, 6, 7, 8]), message(&payload));
 }

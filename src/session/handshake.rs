@@ -1,0 +1,40 @@
+//! An accepted opening handshake: the terms of a session.
+
+use crate::{
+    config::{ByteSize, RoomName},
+    history::HistoryRequest,
+    ids::SpeakerId,
+    limits::ConnectionSlot,
+    protocol::Encoding,
+};
+use std::net::SocketAddr;
+
+/// An accepted opening handshake, with everything that was negotiated in it.
+pub struct Handshake {
+    /// The part that the session keeps.
+    pub options: SessionOptions,
+    /// The part of the history to deliver before new messages.
+    pub history: HistoryRequest,
+    /// The speaker whose lost session the client resumes.
+    pub resumes: Option<SpeakerId>,
+    /// The largest payload of a message, inclusive; a larger one closes the session with 1009.
+    pub max_message: ByteSize,
+    /// The rate limit for messages; 0 is no limit.
+    pub messages_per_second: u32,
+}
+
+/// The part of a [`Handshake`] that a session keeps until its end.
+pub struct SessionOptions {
+    /// The place of this connection in the connection limits, until it is dropped.
+    pub slot: ConnectionSlot,
+    /// The room.
+    pub room: RoomName,
+    /// The client receives its own messages too.
+    pub echo: bool,
+    /// The client may publish; a client without a key may not where keys are required.
+    pub may_publish: bool,
+    /// The negotiated encoding.
+    pub encoding: Encoding,
+    /// The address of the client, for limits and the log; `None` for a transport without addresses.
+    pub peer: Option<SocketAddr>,
+}
