@@ -127,6 +127,11 @@ impl LocalSessions {
         self.sessions.get(&session)
     }
 
+    /// Returns the number of sessions.
+    pub fn count(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Iterates over all connections, in no order.
     pub fn connections(&self) -> impl Iterator<Item = &Rc<Connection>> {
         self.sessions.values()
