@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_is_encoded_once_for_all_newcomers_in_every_encoding() {
+    fn a_history_is_encoded_once_for_all_newcomers_in_every_form() {
         let (mut cache, mut history, who) = (cache(1 << 20), history(), SpeakerId::next());
         (0..100).for_each(|number| append(&mut history, &format!("{number}"), Audience::Everyone));
         for encoding in [RAW, V1, EVENTS] {
