@@ -14,6 +14,7 @@ use worldcast::{
     config::{ADDRESS_SYNTAX, ByteSize, RoomName, Settings},
     exit::Exit,
     server::StartError,
+    shell::{quoted, quoted_path},
 };
 
 const SETTINGS: &str = "\
@@ -45,6 +46,7 @@ pub struct Cli {
     listeners: Listeners,
 }
 
+/// The addresses of `--listen`.
 #[derive(Args, Clone, Default)]
 pub struct Listeners {
     /// An address to listen on, instead of those of `listen`; may be repeated
@@ -52,14 +54,15 @@ pub struct Listeners {
     listen: Vec<SocketAddr>,
 }
 
+/// The commands of the program.
 #[derive(Clone, Subcommand)]
 pub enum Command {
-    /// Run the server; what happens when no command is given
+    /// Run the server; the default command
     Serve {
         #[command(flatten)]
         listeners: Listeners,
     },
-    /// Print the settings that the server would run with, and where each comes from
+    /// Print the settings that the server would run with, and the source of each
     Check {
         #[command(flatten)]
         listeners: Listeners,
@@ -84,6 +87,7 @@ pub enum Command {
     },
 }
 
+/// The arguments of `pipe` and `listen`: a room, its server, and the deadlines.
 #[derive(Args, Clone)]
 pub struct Room {
     /// The room; the address of the server may name it too
@@ -94,11 +98,12 @@ pub struct Room {
     #[arg(long = "room", value_name = "ROOM", id = "option")]
     option: Option<RoomName>,
 
-    /// The server: any address that its log prints, or just its host and port; wss:// or https:// for TLS
+    /// The server: any address that its log prints, or just its host and port; wss:// or https://
+    /// for TLS
     #[arg(long, value_name = "ADDRESS", default_value = "ws://127.0.0.1:8080")]
     server: ServerAddress,
 
-    /// A file with the key to send, where publishing requires one
+    /// A file with the key, for rooms in which publishing requires one
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
@@ -106,11 +111,12 @@ pub struct Room {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
-    /// The time for which to try when the server cannot be reached
+    /// The time for which to try to connect while the server cannot be reached
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
     patience: Duration,
 
-    /// Silence of the server after which the connection counts as lost; the server is pinged halfway
+    /// Silence of the server after which the connection counts as lost; the server is pinged
+    /// halfway
     #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = silence)]
     silence: Duration,
 }
@@ -131,6 +137,7 @@ fn silence(text: &str) -> Result<Duration, String> {
 }
 
 impl Cli {
+    /// Returns the command; `serve` if none is given.
     pub fn command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Serve { listeners: Listeners::default() })
     }
@@ -166,7 +173,7 @@ impl Cli {
         if listen != settings.listen || !self.listen().is_empty() {
             words.extend(listen.iter().map(|address| format!("--listen {}", quoted(&address.to_string()))));
         }
-        words.extend(self.config.iter().map(|file| format!("--config {}", quoted(&file.to_string_lossy()))));
+        words.extend(self.config.iter().map(|file| format!("--config {}", quoted_path(file))));
         anyhow!("{error}: `{}`", words.join(" "))
     }
 
@@ -204,15 +211,6 @@ impl Room {
             }
         };
         Ok(Address { server, trust, room, key, patience, silence, last })
-    }
-}
-
-/// Returns `word` as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=@%+".contains(&byte);
-    match word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

@@ -44,14 +44,14 @@ impl Exit {
     /// The explanation for `--help`.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Success => "stopped cleanly; pipe: everything has arrived; listen: nobody reads any more",
+            Self::Success => "stopped cleanly; pipe: every message has arrived; listen: its output is closed",
             Self::Failure => {
                 "the configuration is refused, or the server could not start; pipe, listen: the server\n\
                  refuses, or standard input or output fails"
             }
             Self::Usage => "the command line is wrong",
             Self::Unreachable => {
-                "pipe, listen: the server cannot be reached, or sends away at once, for as long as --patience"
+                "pipe, listen: the server cannot be reached, or closes each session, for as long as --patience"
             }
             Self::Untrusted => "pipe, listen: the certificate of the server is not trusted",
             Self::Panic => "a part of the server that cannot be replaced has failed",

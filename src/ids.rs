@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 use std::{
     fmt,
+    net::{IpAddr, Ipv4Addr},
     num::NonZeroU64,
     str::FromStr,
     sync::{
@@ -32,8 +33,8 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// A speaker as others see it: the same after a resume, unique over processes and restarts. Opaque text of 13
-/// characters on the wire.
+/// A speaker as others see it: the same after a resume, unique over processes and restarts. Opaque
+/// text of 13 characters on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpeakerId(u64);
 
@@ -47,8 +48,8 @@ impl SpeakerId {
     /// Bytes in a JSON list: the text, two quotes and a comma.
     pub const JSON_LENGTH: usize = Self::LENGTH + 3;
 
-    /// The next unused id. Each process counts from a random number of 64 bits, so that two processes meet by a chance of
-    /// about one in 10^12 for a million speakers of each.
+    /// The next unused id. Each process counts from a random number of 64 bits, so that two
+    /// processes meet by a chance of about one in 10^12 for a million speakers of each.
     pub fn next() -> Self {
         static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(fastrand::u64(..)));
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
@@ -125,6 +126,19 @@ impl TryFrom<String> for Reference {
             0..=Self::MAX => Ok(Self(text)),
             length => Err(format!("a ref has at most {} bytes, this one has {length}", Self::MAX)),
         }
+    }
+}
+
+/// Returns the address that stands for all addresses that one client can easily have: the /64 of an
+/// IPv6 address, since a home gets 2^64 addresses or more (RFC 6177); and an IPv4 address itself,
+/// also in its forms for IPv6 listeners (RFC 4291 §2.5.5.2, RFC 6052 §2.1).
+pub fn network_of(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(ip) = ip else { return ip };
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
+        }
+        [a, b, c, d, ..] => [a, b, c, d, 0, 0, 0, 0].into(),
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! The modules are listed in the order in which a message passes through them; each imports only
 //! from those below it. docs/architecture.md has the picture.
+//!
+//! The modules are public for the tests: this crate is a program and has no stable API.
 
 pub mod server; // listeners, worker threads, shutdown
 pub mod http; // requests, responses and the opening handshake
@@ -10,6 +12,7 @@ pub mod session; // the actor of one client
 pub mod relay; // the actor that delivers to all clients of one worker thread
 pub mod hub; // the actor that manages rooms and sends their messages to the relays
 pub mod shared; // state that all threads share
+pub mod policy; // the settings as they are used
 pub mod connection; // one socket with its outbox and its deadlines
 pub mod delivery; // messages encoded once for each encoding
 pub mod backplane; // the order of messages, and their history
@@ -24,8 +27,10 @@ pub mod wire; // WebSocket frames (RFC 6455) and compression (RFC 7692)
 mod testing; // set-ups of unit tests
 
 pub mod clock; // the clock of one thread, from which deadlines are counted
+pub mod readiness; // why a load balancer must not send clients
 pub mod exit; // exit codes of the process
 pub mod logging; // the log on standard error
 pub mod metrics; // metrics for Prometheus
 pub mod ids; // identifiers of connections, speakers, relays and rooms
 pub mod config; // settings: reading, checking and printing
+pub mod shell; // words of command lines that the program prints

@@ -68,7 +68,7 @@ fn serve(cli: &Cli, loaded: Loaded) -> anyhow::Result<()> {
     let settings = loaded.settings;
     let stopped = actix_rt::System::new().block_on(async {
         let signals = Signals::listen()?; // before the first client can come
-        let started = Server::start(settings.clone()).map_err(|error| cli.explain(error, &settings));
+        let started = Server::start(&settings).map_err(|error| cli.explain(error, &settings));
         started?.run_until_stopped(signals).await;
         Ok(())
     });

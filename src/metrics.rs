@@ -50,6 +50,8 @@ pub struct Metrics {
     pub body_bytes: Gauge,
     /// Bytes of responses about histories that are not sent yet.
     pub answer_bytes: Gauge,
+    /// Responses about histories that were cut off because others waited for their bytes.
+    pub answers_revoked: Counter,
     /// Rooms that have members or a history.
     pub rooms: Gauge,
     /// Messages in the histories of all rooms.
@@ -59,7 +61,7 @@ pub struct Metrics {
     /// Admitted clients that wait for their part of a history.
     pub newcomers_waiting: Gauge,
     /// Bytes of encoded histories in the caches of all worker threads.
-    pub recall_cache_bytes: Gauge,
+    pub history_cache_bytes: Gauge,
     /// Seconds from the arrival of a message at the hub to the write of its last copy by a relay.
     pub delivery_seconds: Histogram,
     /// Messages in one turn of the hub.
@@ -126,6 +128,7 @@ impl Metrics {
             idempotency_keys: register(r, "idempotency_keys", "Idempotency keys in memory"),
             body_bytes: register(r, "body_bytes", "Bytes of request bodies that are being read"),
             answer_bytes: register(r, "answer_bytes", "Bytes of responses about histories"),
+            answers_revoked: register(r, "answers_revoked", "Responses about histories cut off for others"),
             rooms: register(r, "rooms", "Rooms that have members or a history"),
             history_messages: register(r, "history_messages", "Messages in the histories of rooms"),
             history_bytes: register(r, "history_bytes", "Bytes in the histories of rooms"),
@@ -134,7 +137,7 @@ impl Metrics {
                 "newcomers_waiting",
                 "Admitted clients that wait for their part of a history",
             ),
-            recall_cache_bytes: register(r, "recall_cache_bytes", "Bytes of encoded histories in caches"),
+            history_cache_bytes: register(r, "history_cache_bytes", "Bytes of encoded histories in caches"),
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
             pauses: register(r, "pauses", "Pauses in which a session was not read, by reason"),

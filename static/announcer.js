@@ -1,4 +1,4 @@
-// Tells a screen reader about events, at a pace that a person can follow.
+// Announces events to a screen reader, at a pace that a person can follow.
 
 const PACE = 2_000; // ms between two announcements
 
@@ -15,13 +15,13 @@ export class Announcer {
   }
 
   /** @param {string} sentence */
-  say(sentence) {
+  announce(sentence) {
     this.#last = sentence;
     this.#pending += 1;
-    if (!this.#pause) this.#speak();
+    if (!this.#pause) this.#write();
   }
 
-  #speak() {
+  #write() {
     const before = this.#pending - 1;
     this.#region.textContent = before ? `${before} more, then ${this.#last}` : this.#last;
     this.#pending = 0;
@@ -30,6 +30,6 @@ export class Announcer {
 
   #resume() {
     this.#pause = undefined;
-    if (this.#pending) this.#speak();
+    if (this.#pending) this.#write();
   }
 }

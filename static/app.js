@@ -1,4 +1,4 @@
-// The page: connects what a person does with the connection, and the connection with what is shown.
+// The page: passes input of a person to the connection, and shows the events of the connection.
 
 import { AddressError, addressOfPage, hashOf, readAddress } from './address.js';
 import { Announcer } from './announcer.js';
@@ -43,16 +43,16 @@ const log = new Log(part('log'), part('rows'), part('earlier'), part('newest'));
 const outage = new Outage(log);
 const ledger = new Ledger(part('cost'), location);
 const status = new Status(parts('state', 'sentence', 'connect', 'close'), announcer);
-const resumeDemo = new ResumeDemo(parts('cut', 'hearing', 'numbered'));
+const resumeDemo = new ResumeDemo(parts('cut', 'subscription', 'numbered'));
 const presence = new Presence(showPresence, lose);
 const connection = new Connection({ changed, opened, received, failed, ended, left });
-const composer = new Composer(parts('composer', 'words', 'file', 'hint', 'dialog', 'question'), connection, publish);
+const composer = new Composer(parts('composer', 'message', 'file', 'hint', 'dialog', 'question'), connection, publish);
 
 /** @type {Destination} */
 let destination; // unset before the first connection
 /** @type {string | null} */
 let arriving = null; // the name of another room, until the first line about it
-/** @type {'due' | 'said' | 'over'} */
+/** @type {'due' | 'sent' | 'over'} */
 let greeting = 'due'; // over as soon as a person publishes or connects
 
 if ('WebSocket' in window) start();
@@ -63,11 +63,11 @@ function start() {
   part('connect-form').addEventListener('submit', connectAsTyped);
   part('close').addEventListener('click', () => connection.close());
   part('unfold').addEventListener('click', () => unfold(part('unfold').getAttribute('aria-expanded') !== 'true'));
-  part('address').addEventListener('input', () => complain(''));
+  part('address').addEventListener('input', () => showAddressError(''));
   addEventListener('hashchange', connectToRoomOfPage);
   addEventListener('online', () => connection.hurry());
-  leaveWithTheWindow();
-  leaveTheRestToTheTalk();
+  closeWithTheWindow();
+  fitTheChat();
   takeDroppedFiles();
   connectToRoomOfPage();
 }
@@ -92,16 +92,16 @@ function connect() {
     destination = typed;
     part('address').value = typed.url;
     showDestination();
-    complain('');
+    showAddressError('');
     unfold(false);
   } catch (error) {
     if (!(error instanceof AddressError || error instanceof DOMException)) throw error; // a fault of the page
-    complain(error.message);
+    showAddressError(error.message);
   }
 }
 
 /** @param {string} sentence empty if the address is right */
-function complain(sentence) {
+function showAddressError(sentence) {
   part('address').ariaInvalid = String(sentence !== '');
   part('address-error').textContent = sentence;
   if (sentence) unfold(true);
@@ -120,11 +120,11 @@ function showDestination() {
   history.replaceState(null, '', link);
   part('second-window').href = link;
   part('invitation').hidden = !destination.ours; // another host may have no page
-  resumeDemo.goTo(destination.url);
+  resumeDemo.useAddress(destination.url);
   showRoom(destination.room ?? destination.url);
 }
 
-/** @param {string} name empty until the server has told it */
+/** @param {string} name empty until the server has sent it */
 function showRoom(name) {
   part('room').textContent = name;
   document.title = name ? `${name} · worldcast` : 'worldcast';
@@ -138,7 +138,7 @@ function changed(state) {
   if (state.name !== 'open') presence.stop();
   part('compression').hidden = state.name !== 'open';
   if (state.name === 'closed') unfold(true);
-  if (state.name === 'closed' && state.ending?.code === NOT_ALLOWED && destination.ours) listen();
+  if (state.name === 'closed' && state.ending?.code === NOT_ALLOWED && destination.ours) subscribeOnly();
 }
 
 function opened() {
@@ -152,24 +152,24 @@ function opened() {
   else greeting = 'over';
 }
 
-/** Publishes a greeting: once for each visit, and only in the default room, so that a crowd that comes back is silent. */
+/** Publishes a greeting: once for each visit, and only in the default room. Pages that reconnect publish none. */
 function greet() {
-  greeting = 'said';
+  greeting = 'sent';
   send(HELLO);
 }
 
-/** The room takes no messages without a key. A page that was sent away for its greeting comes back without one. */
-function listen() {
-  logLine({ lead: 'client: in this room only who has a key may speak; everybody may listen' });
-  if (greeting === 'said') connection.open(destination.url);
+/** The room accepts messages only with a key. A page that was closed for its greeting reconnects without one. */
+function subscribeOnly() {
+  logLine({ lead: 'client: publishing in this room requires a key; receiving does not' });
+  if (greeting === 'sent') connection.open(destination.url);
   greeting = 'over';
 }
 
 /** @param {string | ArrayBuffer} data */
 function received(data) {
   outage.end();
-  const { lead, words } = logMessage('client: received ', data, 'received');
-  announcer.say(lead + words);
+  const { lead, content } = logMessage('client: received ', data, 'received');
+  announcer.announce(lead + content);
 }
 
 function failed() {
@@ -200,8 +200,8 @@ function arrive() {
 }
 
 /**
- * The server does not answer, or does not know of us. A message that came later than `asked` proves the opposite.
- * @param {number} asked the time of the question, as `performance.now()`
+ * The server does not answer, or does not count this page. A message received later than `asked` proves the opposite.
+ * @param {number} asked the time of the request, as `performance.now()`
  */
 function lose(asked) {
   if (connection.isOpen && connection.receivedAt < asked) connection.giveUp('the server does not answer');
@@ -232,15 +232,15 @@ function send(data) {
 function logMessage(lead, data, direction) {
   const frame = frameOf(data, direction);
   ledger.addMessage(frame);
-  return logLine({ lead, words: cut(typeof data === 'string' ? data : `${data.byteLength} bytes (binary)`), frame });
+  return logLine({ lead, content: cut(typeof data === 'string' ? data : `${data.byteLength} bytes (binary)`), frame });
 }
 
 /**
  * Adds a line to the log, on the page and on the console.
- * @param {{ lead: string, words?: string, frame?: Frame | null, isBad?: boolean }} line
+ * @param {{ lead: string, content?: string, frame?: Frame | null, isBad?: boolean }} line
  */
-function logLine({ lead, words = '', frame = null, isBad = false }) {
-  return log.add({ lead, words, frame, isBad, compressed: isCompressed() });
+function logLine({ lead, content = '', frame = null, isBad = false }) {
+  return log.add({ lead, content, frame, isBad, compressed: isCompressed() });
 }
 
 function isCompressed() {
@@ -257,8 +257,8 @@ function showPresence(facts) {
 
 // The window.
 
-/** A window that comes back from the browser's cache connects again. */
-function leaveWithTheWindow() {
+/** A page that the browser restores from its cache connects again. */
+function closeWithTheWindow() {
   let interrupted = false;
   addEventListener('pagehide', () => {
     interrupted = connection.isWanted;
@@ -268,9 +268,9 @@ function leaveWithTheWindow() {
   addEventListener('pageshow', () => { if (interrupted) connect(); });
 }
 
-/** On a phone the talk takes the height below the parts above it. */
-function leaveTheRestToTheTalk() {
-  const measure = () => document.body.style.setProperty('--above', `${part('talk').offsetTop}px`);
+/** On a phone the chat takes the height below the parts above it. */
+function fitTheChat() {
+  const measure = () => document.body.style.setProperty('--above', `${part('chat').offsetTop}px`);
   const observer = new ResizeObserver(measure);
   for (const above of [document.querySelector('header'), part('connection')]) if (above) observer.observe(above);
 }

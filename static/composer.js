@@ -1,4 +1,4 @@
-// Sends the words and files of a person, and asks before a message that may end the connection.
+// Sends the text and files of a person, and asks before a message that may end the connection.
 
 import { count } from './dom.js';
 import { byteLength } from './frame.js';
@@ -11,7 +11,7 @@ const MUCH_UNSENT = 1024 * 1024; // bytes that wait in the socket: the backpress
 /**
  * @typedef {object} Parts
  * @property {HTMLFormElement} composer
- * @property {HTMLTextAreaElement} words
+ * @property {HTMLTextAreaElement} message
  * @property {HTMLInputElement} file
  * @property {HTMLElement} hint
  * @property {HTMLDialogElement} dialog
@@ -28,15 +28,15 @@ export class Composer {
   /**
    * @param {Parts} parts
    * @param {Connection} connection
-   * @param {(data: string | ArrayBuffer) => void} send gets each message that may go
+   * @param {(data: string | ArrayBuffer) => void} send gets each message to send
    */
   constructor(parts, connection, send) {
     this.#parts = parts;
     this.#connection = connection;
     this.#send = send;
     parts.composer.addEventListener('submit', (event) => this.#submitted(event));
-    parts.words.addEventListener('keydown', (event) => this.#pressed(event));
-    parts.words.addEventListener('input', () => this.#hint(''));
+    parts.message.addEventListener('keydown', (event) => this.#pressed(event));
+    parts.message.addEventListener('input', () => this.#hint(''));
     parts.file.addEventListener('change', () => this.#sendChosenFiles());
   }
 
@@ -71,16 +71,16 @@ export class Composer {
   /** @param {Event} event */
   async #submitted(event) {
     event.preventDefault();
-    const { words } = this.#parts;
-    const text = words.value;
+    const { message } = this.#parts;
+    const text = message.value;
     if (text === '' && !this.#confirmsNothing()) return;
-    if (await this.#sendIfSafe(byteLength(text), async () => text)) words.value = '';
+    if (await this.#sendIfSafe(byteLength(text), async () => text)) message.value = '';
   }
 
   /** An empty message is sent only at the second request. */
   #confirmsNothing() {
     if (this.#askedAboutNothing) return true;
-    this.#hint('Nothing is typed. Send once more to say just that: a frame may be empty.');
+    this.#hint('Nothing is typed. Send once more for an empty message: a frame may have no payload.');
     this.#askedAboutNothing = true;
     return false;
   }
@@ -144,8 +144,8 @@ export class Composer {
  */
 function riskOf(size, unsent) {
   if (size > USUAL_LIMIT) {
-    return `This has ${count(size, 'byte')}. Unless told otherwise, the server takes ${count(USUAL_LIMIT, 'byte')}`
-      + ' in one message and ends the connection at more (code 1009).';
+    return `This has ${count(size, 'byte')}. By default the server accepts ${count(USUAL_LIMIT, 'byte')} in one message`
+      + ', and closes the connection at more (code 1009).';
   }
   if (unsent + size <= MUCH_UNSENT) return '';
   return `The network is slow: ${count(unsent, 'byte')} sent before this still wait in the browser (backpressure).`;

@@ -45,7 +45,7 @@ export class Connection {
   #echoes = false; // the room has echoed a message of ours
   /** @type {number | undefined} */
   #echoTimer;
-  #left = Promise.resolve(); // resolves after the end of all sockets before: the listener is told in order
+  #left = Promise.resolve(); // resolves after the end of all sockets before: the listener is notified in order
 
   /** @param {Listener} listener */
   constructor(listener) {
@@ -101,7 +101,7 @@ export class Connection {
     if (this.#state.name === 'waiting') return this.#become({ name: 'closed' });
     this.#become({ name: 'closing' });
     this.#socket?.close(NORMAL_CLOSURE);
-    this.#timer = setTimeout(() => this.giveUp('no answer to our goodbye'), CLOSE_WITHIN);
+    this.#timer = setTimeout(() => this.giveUp('no answer to the close frame'), CLOSE_WITHIN);
   }
 
   /**
@@ -130,7 +130,7 @@ export class Connection {
     this.#echoTimer = setTimeout(() => {
       if (this.#receivedAt > asked || !this.isOpen) return;
       if (this.unsent || performance.now() - asked > 2 * ECHO_WITHIN) return this.#expectEcho(); // or we stood still
-      this.giveUp('our words did not come back');
+      this.giveUp('no echo of our message');
     }, ECHO_WITHIN);
   }
 
@@ -170,18 +170,18 @@ export class Connection {
     const byHand = this.#state.name === 'closing';
     this.#listener.ended(ending);
     if (byHand || !comesBackAfter(ending.code)) return this.#become({ name: 'closed', byHand, ending });
-    this.#comeBackLater(ending);
+    this.#reconnectLater(ending);
   }
 
   /** @param {Ending} ending */
-  #comeBackLater(ending) {
+  #reconnectLater(ending) {
     this.#backoff.ended();
     const wait = this.#backoff.next();
     this.#timer = setTimeout(() => this.hurry(), wait);
     this.#become({ name: 'waiting', until: Date.now() + wait, ending });
   }
 
-  /** Closes the present socket. The listener is told of its end and of nothing else. */
+  /** Closes the present socket. The listener is notified of its end and of nothing else. */
   #leave() {
     this.#forgetDeadlines();
     const socket = this.#socket;
@@ -190,7 +190,7 @@ export class Connection {
     /** @type {Promise<Ending>} */
     const ended = new Promise((end) => {
       socket.onclose = end;
-      setTimeout(end, CLOSE_WITHIN, { code: LOST, reason: 'no answer to our goodbye' });
+      setTimeout(end, CLOSE_WITHIN, { code: LOST, reason: 'no answer to the close frame' });
     });
     this.#left = this.#left.then(() => ended).then((ending) => this.#listener.left(ending));
     socket.close(NORMAL_CLOSURE);

@@ -5,8 +5,8 @@ import { TEXT, hex, overheadOf } from './frame.js';
 
 /** @import { Frame } from './frame.js' */
 
-const MASKING = ' The browser picks the mask at random, shows it to nobody, and sends the payload XORed with it.';
-const COMPRESSION = ' Compression was agreed on: the real frame may be shorter, with its first RSV bit set.';
+const MASKING = ' The browser picks the masking key at random, and sends the payload XORed with it.';
+const COMPRESSION = ' Compression was negotiated: the real frame may be shorter, with its first RSV bit set.';
 
 /**
  * The frame in one line, such as `81 05` and the size of its payload.
@@ -82,7 +82,7 @@ function firstByte(frame) {
 function secondByte({ header }) {
   const bits = bitsOf(header[1]);
   return box('header', hex(header.slice(1, 2)), [
-    ['MASK', bits.slice(0, 1), bits[0] === '1' ? 'masked' : 'plain'],
+    ['MASK', bits.slice(0, 1), bits[0] === '1' ? 'masked' : 'not masked'],
     ['length', bits.slice(1), meaningOfLength(header[1] & 0x7f)],
   ]);
 }
@@ -132,8 +132,8 @@ function box(kind, bytes, fields) {
 
 /** @param {Field} field */
 function field([name, bits, meaning]) {
-  const words = [element('span', 'name', name), element('span', 'meaning', meaning)];
-  return element('span', 'field', element('b', '', bits), ...words);
+  const labels = [element('span', 'name', name), element('span', 'meaning', meaning)];
+  return element('span', 'field', element('b', '', bits), ...labels);
 }
 
 /**
@@ -142,7 +142,7 @@ function field([name, bits, meaning]) {
  */
 function caption(frame, compressed) {
   const way = frame.direction === 'sent' ? 'To the server' : 'From the server';
-  const mask = frame.maskLength ? ` and ${frame.maskLength} of mask` : '';
+  const mask = frame.maskLength ? ` and ${frame.maskLength} of masking key` : '';
   const sum = `${way}: ${frame.header.length} bytes of header${mask} for ${digits(frame.payloadLength)} of payload.`;
   return element('figcaption', '', sum, frame.maskLength ? MASKING : '', compressed ? COMPRESSION : '');
 }

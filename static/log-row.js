@@ -1,4 +1,4 @@
-// One line of the log: the time, the words, and the frame that carried them, which unfolds into the large drawing.
+// One line of the log: the time, the text, and the frame that carried it, which unfolds into the large drawing.
 
 import { digits, element } from './dom.js';
 import { describe, drawing, strip } from './frame-drawing.js';
@@ -8,9 +8,9 @@ import { describe, drawing, strip } from './frame-drawing.js';
 const MAX_CHARACTERS = 1_000; // of one message that are shown
 
 /**
- * `lead` is a sentence of the page, `words` are words of people. `frame` is null for a line about the connection.
+ * `lead` is a sentence of the page, `content` is the text of a message. `frame` is null for a line about the connection.
  * `compressed` says that permessage-deflate was negotiated. `isBad` marks a warning.
- * @typedef {{ lead: string, words: string, frame: Frame | null, compressed: boolean, isBad?: boolean }} Line
+ * @typedef {{ lead: string, content: string, frame: Frame | null, compressed: boolean, isBad?: boolean }} Line
  */
 
 /**
@@ -28,11 +28,11 @@ export class LogRow {
   #drawing = null;
 
   /** @param {PlacedLine} line */
-  constructor({ lead, words, frame, compressed, at, isBad = false, room = null, elsewhere = false }) {
+  constructor({ lead, content, frame, compressed, at, isBad = false, room = null, elsewhere = false }) {
     this.#frame = frame;
     this.#compressed = compressed;
     this.#lead = element('span', 'lead', lead);
-    const line = element('p', 'line', this.#lead, element('bdi', 'words', words));
+    const line = element('p', 'line', this.#lead, element('bdi', 'content', content));
     this.element = element('li', frame ? frame.direction : 'event', clock(at), arrow(frame), line);
     this.element.classList.toggle('bad', isBad);
     this.element.classList.toggle('elsewhere', elsewhere);
@@ -44,7 +44,7 @@ export class LogRow {
    * Replaces the sentence of the page.
    * @param {string} lead
    */
-  retell(lead) {
+  setLead(lead) {
     this.#lead.textContent = lead;
   }
 

@@ -22,7 +22,7 @@ export class Log {
   #newest;
   /** @type {Entry[]} */
   #waiting = [];
-  #skipped = 0; // lines that came and went between two drawings
+  #skipped = 0; // lines that were added and removed between two drawings
   /** @type {LogRow[]} */
   #rows = [];
   #forgotten = 0;
@@ -43,7 +43,7 @@ export class Log {
    * @param {HTMLElement} region scrolls
    * @param {HTMLElement} list gets the rows
    * @param {HTMLElement} earlier shows the number of rows that were removed
-   * @param {HTMLElement} newest a button with the number of lines that came while a person reads further up
+   * @param {HTMLElement} newest a button with the number of lines that were added while a person reads further up
    */
   constructor(region, list, earlier, newest) {
     this.#region = region;
@@ -82,7 +82,7 @@ export class Log {
   change(entry, lead) {
     if (!this.#has(entry)) return false;
     entry.lead = lead;
-    entry.row?.retell(lead);
+    entry.row?.setLead(lead);
     return true;
   }
 
@@ -142,7 +142,7 @@ export class Log {
 
   #follow() {
     const newest = this.#rows.findLast((row) => row.button);
-    if (this.#unfolded && !this.#rows.includes(this.#unfolded)) this.#following = ROOMY.matches; // the picked one is gone
+    if (this.#unfolded && !this.#rows.includes(this.#unfolded)) this.#following = ROOMY.matches; // the picked one was removed
     if (this.#following && newest) this.#unfold(newest);
     if (!this.#list.contains(document.activeElement)) this.#stopAt(newest?.button);
   }
@@ -189,7 +189,7 @@ export class Log {
   }
 
   /**
-   * Only a person leaves the end. The browser itself moves the log too: when many rows come and go, or when a row turns
+   * Only a person leaves the end. The browser itself moves the log too: when many rows are added and removed, or when a row turns
    * out to be higher than estimated.
    */
   #watchHands() {
@@ -201,7 +201,7 @@ export class Log {
     region.addEventListener('keydown', ({ key }) => UPWARD.includes(key) && moved());
     region.addEventListener('pointerdown', held(true)); // the scroll bar, or an upward selection
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#held && held(false)());
-    addEventListener('pointermove', ({ buttons }) => { if (!buttons) this.#held = false; }); // no event tells that a scroll bar was released
+    addEventListener('pointermove', ({ buttons }) => { if (!buttons) this.#held = false; }); // a released scroll bar causes no event
     region.addEventListener('scroll', () => this.#scrolled());
   }
 
@@ -244,7 +244,7 @@ export class Log {
 function print(entries, skipped) {
   const unprinted = skipped + Math.max(0, entries.length - MAX_PRINTED);
   if (unprinted) console.log(`client: ${count(unprinted, 'line')} not printed here`);
-  for (const { lead, words } of entries.slice(-MAX_PRINTED)) console.log(lead + words);
+  for (const { lead, content } of entries.slice(-MAX_PRINTED)) console.log(lead + content);
 }
 
 /**

@@ -1,4 +1,4 @@
-// An outage in the log: one line with a count, however many attempts it takes to come back.
+// An outage in the log: one line with a count, however many attempts reconnecting takes.
 
 import { describeEnding } from './close-codes.js';
 import { count } from './dom.js';
@@ -57,7 +57,7 @@ export class Outage {
     this.#attempts += 1;
     const lead = `client: still not connected, ${count(this.#attempts, 'attempt')} failed (${describeEnding(ending)})`;
     if (this.#line && this.#log.change(this.#line, lead)) return true;
-    this.#line = this.#log.add({ lead, words: '', frame: null, isBad: true, compressed: false });
+    this.#line = this.#log.add({ lead, content: '', frame: null, isBad: true, compressed: false });
     return true;
   }
 }

@@ -3,7 +3,7 @@
 
 const ASK_EVERY = 3_000; // ms
 const ANSWER_WITHIN = 10_000; // ms
-const MAX_MISSES = 2; // bad answers in a row until the server counts as gone
+const MAX_MISSES = 2; // bad answers in a row until the connection counts as lost
 
 /** The answer of the server about a room. @typedef {{ room: string, clients: number }} Facts */
 
@@ -24,7 +24,7 @@ export class Presence {
 
   /**
    * @param {(facts: Facts | null) => void} show null if they are not known
-   * @param {(since: number) => void} lost the server does not answer, or does not know of us, since this time, as
+   * @param {(since: number) => void} lost the server does not answer, or does not count this page, since this time, as
    *   `performance.now()`
    */
   constructor(show, lost) {
@@ -77,8 +77,8 @@ export class Presence {
   }
 }
 
-const BUSY = [429, 503]; // the server is there, and asks for patience
-const NOT_THERE = [502, 504]; // a proxy cannot reach the server
+const BUSY = [429, 503]; // the server runs, and asks for patience
+const UNREACHABLE = [502, 504]; // a proxy cannot reach the server
 
 /**
  * Asks the server about `room`; null if the server has no such answer.
@@ -94,7 +94,7 @@ async function ask(room, signal) {
   try {
     const answer = await fetch(`rooms/${encodeURIComponent(room)}`, { signal: limit.signal });
     if (BUSY.includes(answer.status)) return { isBusy: true };
-    if (NOT_THERE.includes(answer.status)) return { isLate: false };
+    if (UNREACHABLE.includes(answer.status)) return { isLate: false };
     return answer.ok ? { facts: await answer.json() } : null;
   } catch {
     return { isLate: limit.signal.aborted };

@@ -1,4 +1,4 @@
-// A second subscriber of the room, to be cut off by hand: it comes back, and each message that it missed is delivered once.
+// A second subscriber of the room, cut off by hand: it reconnects, and each message that it missed is delivered once.
 
 import { count, digits, element } from './dom.js';
 import { cut } from './log-row.js';
@@ -8,7 +8,7 @@ import { Room } from './worldcast.js';
 
 const MAX_ROWS = 50;
 
-/** @typedef {Record<'cut' | 'hearing' | 'numbered', HTMLElement>} Parts */
+/** @typedef {Record<'cut' | 'subscription' | 'numbered', HTMLElement>} Parts */
 
 export class ResumeDemo {
   #parts;
@@ -29,7 +29,7 @@ export class ResumeDemo {
    * Subscribes at `address` as soon as a person presses the button. Messages of another address are removed.
    * @param {string} address
    */
-  goTo(address) {
+  useAddress(address) {
     if (address === this.#address) return;
     this.#address = address;
     this.stop();
@@ -39,7 +39,7 @@ export class ResumeDemo {
   stop() {
     this.#room?.close();
     this.#room = null;
-    this.#show('', 'Listen', () => this.#start());
+    this.#show('', 'Subscribe', () => this.#start());
   }
 
   #start() {
@@ -53,7 +53,7 @@ export class ResumeDemo {
     on('open', (welcome) => this.#opened(room, welcome));
     on('message', (message) => this.#received(message));
     on('lost', ({ wait }) => this.#lost(room, wait));
-    on('end', ({ code, reason }) => this.#show(`Ended: ${code} ${reason}`, 'Listen', () => this.#start()));
+    on('end', ({ code, reason }) => this.#show(`Ended: ${code} ${reason}`, 'Subscribe', () => this.#start()));
     this.#room = room;
     this.#show('Connecting…', 'Cancel', () => this.stop());
   }
@@ -64,10 +64,11 @@ export class ResumeDemo {
    */
   async #opened(room, { offset, recovered }) {
     this.#missed = 0;
-    this.#listens(room, recovered ? `Listening, behind message ${digits(offset)}.` : 'Back, but the room no longer remembers all of it.');
-    const answer = await room.presence().catch(() => null); // comes after all missed messages
+    const sentence = recovered ? `Subscribed after message ${digits(offset)}.` : 'Resumed, but some missed messages are no longer in the history.';
+    this.#subscribed(room, sentence);
+    const answer = await room.presence().catch(() => null); // received after all missed messages
     if (room !== this.#room || !answer) return;
-    if (this.#missed) this.#listens(room, `Back, and told ${count(this.#missed, 'message')} that were missed.`);
+    if (this.#missed) this.#subscribed(room, `Resumed, and received ${count(this.#missed, 'missed message')}.`);
     this.#missed = null;
   }
 
@@ -75,7 +76,7 @@ export class ResumeDemo {
    * @param {Room} room
    * @param {string} sentence
    */
-  #listens(room, sentence) {
+  #subscribed(room, sentence) {
     this.#show(sentence, 'Cut the connection', () => room.pause());
   }
 
@@ -84,15 +85,15 @@ export class ResumeDemo {
    * @param {number} wait in ms
    */
   #lost(room, wait) {
-    const rest = wait === Infinity ? 'Say something, here or in another window.' : 'It comes back by itself.';
+    const rest = wait === Infinity ? 'Send a message, here or in another window.' : 'It reconnects by itself.';
     this.#show(`Cut off. ${rest}`, 'Reconnect', () => room.resume());
   }
 
   /** @param {Message} message */
   #received({ offset, text, bytes }) {
     const { numbered } = this.#parts;
-    const words = element('bdi', 'words', cut(text ?? `${bytes?.byteLength} bytes (binary)`));
-    const row = element('li', '', element('span', 'number', digits(offset)), words);
+    const content = element('bdi', 'content', cut(text ?? `${bytes?.byteLength} bytes (binary)`));
+    const row = element('li', '', element('span', 'number', digits(offset)), content);
     if (this.#missed !== null) {
       this.#missed += 1;
       row.append(element('b', 'missed', 'missed'));
@@ -108,7 +109,7 @@ export class ResumeDemo {
    * @param {() => void} press
    */
   #show(sentence, button, press) {
-    this.#parts.hearing.textContent = sentence;
+    this.#parts.subscription.textContent = sentence;
     this.#parts.cut.textContent = button;
     this.#press = press;
   }

@@ -40,7 +40,7 @@ export class Status {
     close.textContent = LOOKS[state.name].close;
     close.ariaDisabled = String(['closing', 'closed'].includes(state.name));
     this.#tick(state);
-    this.#announcer.say(this.#parts.sentence.textContent ?? '');
+    this.#announcer.announce(this.#parts.sentence.textContent ?? '');
   }
 
   /** @param {State} state */

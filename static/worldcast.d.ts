@@ -3,10 +3,10 @@
 /** A connection that has been open for so many ms is steady: its loss counts as the first of a row. */
 export const STEADY_AFTER: number;
 
-/** Close codes with their meaning. `comeBack` is false where the next attempt would end the same way. */
-export const CLOSE_CODES: Readonly<Record<number, { meaning: string; comeBack: boolean }>>;
+/** Close codes with their names. `comeBack` is false where the next attempt would end the same way. */
+export const CLOSE_CODES: Readonly<Record<number, { name: string; comeBack: boolean }>>;
 
-/** True if a client that was sent away with `code` may come back, after a pause. */
+/** True if a client whose connection was closed with `code` may come back, after a pause. */
 export function comesBackAfter(code: number): boolean;
 
 /** The pauses between attempts to connect: each up to twice as long as the last, until a connection was steady. */
@@ -29,15 +29,15 @@ export class Backoff {
 
 /** The `detail` of each event of a room. */
 export interface RoomDetails {
-  /** `recovered` is false when messages were missed that are lost. */
+  /** `recovered` is false if missed messages are no longer in the history. */
   open: { who: string; offset: number; recovered: boolean };
-  /** With `text`, or with `bytes` instead; without `who` if it came over HTTP. */
+  /** With `text`, or with `bytes` instead; without `who` if it was published over HTTP. */
   message: Message;
   join: { who: string };
   leave: { who: string };
   /** The next attempt is `wait` ms later; Infinity while paused. */
   lost: { code: number; wait: number };
-  /** The room is closed, by `close()` or by a code that means not to come back. */
+  /** The room is closed, by `close()` or by a code that forbids coming back. */
   end: { code: number; reason: string };
 }
 
@@ -60,7 +60,7 @@ type Listener<Name extends keyof RoomDetails> =
   | ((this: Room, event: CustomEvent<RoomDetails[Name]>) => void)
   | { handleEvent(event: CustomEvent<RoomDetails[Name]>): void };
 
-/** A room of a worldcast server. It comes back when its connection is lost, and then receives the messages it missed. */
+/** A room of a worldcast server. It reconnects after its connection is lost, and then receives the messages it missed. */
 export class Room extends EventTarget {
   /** `url` may be relative to the page, and begin with http as well as with ws. */
   constructor(url: string | URL, options?: RoomOptions);
@@ -74,9 +74,9 @@ export class Room extends EventTarget {
    * Publishes. Before the first `open` a call waits, within bounds. Rejects with a TypeError for other content, and with
    * an Error if the message was not sent or no answer came; it has the server's `code` if the server refused.
    */
-  say(content: Content): Promise<{ offset: number }>;
+  publish(content: Content): Promise<{ offset: number }>;
 
-  /** `who` only where the room tells presence. */
+  /** `who` only in rooms with presence. */
   presence(): Promise<{ clients: number; who?: string[] }>;
 
   /** Closes the connection and keeps the position. */

@@ -1,20 +1,20 @@
-// A room of a worldcast server, for any page or program with WebSocket. It comes back when the connection is lost, and
+// A room of a worldcast server, for any page or program with WebSocket. It reconnects after the connection is lost, and
 // then receives each message that it missed, once.
 //
 //   import { Room } from './worldcast.js';
 //   const room = new Room('wss://example.org/websocket/news');
 //   room.addEventListener('message', ({ detail }) => console.log(detail.text));
-//   room.say('hello').then(({ offset }) => console.log('said as number', offset));
+//   room.publish('hello').then(({ offset }) => console.log('published as number', offset));
 //
 // Copy this file; it needs no other. worldcast.d.ts beside it has its types. docs/protocol.md describes worldcast.v1,
-// which it speaks.
+// which it uses.
 
 const FIRST_PAUSE = 500; // ms
 const MAX_PAUSE = 30_000; // ms
 const OPEN_WITHIN = 15_000; // ms from a connection attempt to the welcome
 const CLOSE_WITHIN = 5_000; // ms from our close frame to the end of the connection
-const QUIET_FOR = 30_000; // ms without a frame until the server is asked for a sign of life
-const ALIVE_WITHIN = 10_000; // ms from that question to any frame
+const QUIET_FOR = 30_000; // ms without a frame until a request for a sign of life
+const ALIVE_WITHIN = 10_000; // ms from that request to any frame
 const ANSWER_WITHIN = 60_000; // ms from a call to its answer
 const MAX_WAITING_CALLS = 1_000; // before the first open
 const MAX_WAITING_BYTES = 1024 * 1024; // of requests before the first open
@@ -25,30 +25,30 @@ const LOST = 1006; // RFC 6455, section 7.4.1: the connection ended without a cl
 export const STEADY_AFTER = 10_000;
 
 /**
- * Close codes with their meaning (RFC 6455, section 7.4.1, and the registry of IANA). `comeBack` is false where the next
- * attempt would end the same way: the client broke a rule, and would break it again. A code that is missing here, such as
- * 4000 to 4999, means to come back.
- * @type {Readonly<Record<number, { meaning: string, comeBack: boolean }>>}
+ * Close codes with their names (RFC 6455, section 7.4.1, and the registry of IANA). `comeBack` is false where the next
+ * attempt would end the same way, because the client would break the same rule again. After a code that is missing here,
+ * such as 4000 to 4999, a client may come back.
+ * @type {Readonly<Record<number, { name: string, comeBack: boolean }>>}
  */
 export const CLOSE_CODES = {
-  1000: { meaning: 'done', comeBack: true },
-  1001: { meaning: 'the other side goes away', comeBack: true },
-  1002: { meaning: 'the protocol was broken', comeBack: false },
-  1003: { meaning: 'this kind of data is not taken', comeBack: false },
-  1005: { meaning: 'no code given', comeBack: true },
-  1006: { meaning: 'no goodbye was heard', comeBack: true },
-  1007: { meaning: 'the text was not UTF-8', comeBack: false },
-  1008: { meaning: 'the server does not allow this', comeBack: false },
-  1009: { meaning: 'the message was too big', comeBack: false },
-  1010: { meaning: 'an extension was missing', comeBack: true },
-  1011: { meaning: 'the server had a fault', comeBack: true },
-  1012: { meaning: 'the server restarts', comeBack: true },
-  1013: { meaning: 'too slow, come again', comeBack: true },
-  1014: { meaning: 'a proxy got no good answer', comeBack: true },
+  1000: { name: 'normal closure', comeBack: true },
+  1001: { name: 'going away', comeBack: true },
+  1002: { name: 'protocol error', comeBack: false },
+  1003: { name: 'unsupported data', comeBack: false },
+  1005: { name: 'no status received', comeBack: true },
+  1006: { name: 'abnormal closure', comeBack: true },
+  1007: { name: 'invalid payload data', comeBack: false },
+  1008: { name: 'policy violation', comeBack: false },
+  1009: { name: 'message too big', comeBack: false },
+  1010: { name: 'mandatory extension', comeBack: true },
+  1011: { name: 'internal error', comeBack: true },
+  1012: { name: 'service restart', comeBack: true },
+  1013: { name: 'try again later', comeBack: true },
+  1014: { name: 'bad gateway', comeBack: true },
 };
 
 /**
- * True if a client that was sent away with `code` may come back, after a pause.
+ * True if a client whose connection was closed with `code` may come back, after a pause.
  * @param {number} code
  */
 export function comesBackAfter(code) {
@@ -101,11 +101,11 @@ const utf8 = new TextEncoder();
 /**
  * Events, each with a `detail`:
  *
- * - `open`: `{ who, offset, recovered }`; `recovered` is false if the room has forgotten messages that were missed
+ * - `open`: `{ who, offset, recovered }`; `recovered` is false if missed messages are no longer in the history
  * - `message`: `{ offset, who, time, text }`, or `bytes` (a Uint8Array) instead of `text`
- * - `join`, `leave`: `{ who }`, where the room tells presence
+ * - `join`, `leave`: `{ who }`, in rooms with presence
  * - `lost`: `{ code, wait }`; the connection is lost. The next attempt is `wait` ms later, Infinity while paused
- * - `end`: `{ code, reason }`; the room is closed, by `close()` or by a code that means not to come back
+ * - `end`: `{ code, reason }`; the room is closed, by `close()` or by a code that forbids coming back
  */
 export class Room extends EventTarget {
   /** @type {URL} */
@@ -120,8 +120,8 @@ export class Room extends EventTarget {
   #waiting = { calls: 0, bytes: 0 }; // the calls that have not been sent
   #refs = 0;
   #backoff = new Backoff();
-  #heardAt = 0; // ms, of performance.now(): the time of the last frame
-  #isAsking = false; // a question for a sign of life is on its way
+  #receivedAt = 0; // ms, of performance.now(): the time of the last frame
+  #isAsking = false; // a request for a sign of life is on its way
   /** @type {any} */
   #timer; // the one deadline or pause of the present state
   #paused = false;
@@ -162,12 +162,12 @@ export class Room extends EventTarget {
    * @param {any} content
    * @returns {Promise<{ offset: number }>}
    */
-  async say(content) {
+  async publish(content) {
     return this.#call({ type: 'publish', ...payloadOf(content) });
   }
 
   /**
-   * Resolves with `{ clients, who }`; `who` only where the room tells presence.
+   * Resolves with `{ clients, who }`; `who` only in rooms with presence.
    * @returns {Promise<{ clients: number, who?: string[] }>}
    */
   presence() {
@@ -178,7 +178,7 @@ export class Room extends EventTarget {
   pause() {
     if (this.#closed) return;
     this.#paused = true;
-    this.#hangUp();
+    this.#closeSocket();
   }
 
   /** Connects now: after `pause()`, or instead of waiting for the next attempt. */
@@ -192,7 +192,7 @@ export class Room extends EventTarget {
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#socket) this.#hangUp();
+    if (this.#socket) this.#closeSocket();
     else this.#end({ code: 1000, reason: '' });
   }
 
@@ -258,7 +258,7 @@ export class Room extends EventTarget {
    */
   #take(ref) {
     const call = this.#calls.get(ref);
-    if (!call) return undefined; // its deadline has passed, or the answer is to our question for a sign of life
+    if (!call) return undefined; // its deadline has passed, or the answer is to our request for a sign of life
     clearTimeout(call.deadline);
     this.#calls.delete(ref);
     this.#forgetWaiting(call);
@@ -295,7 +295,7 @@ export class Room extends EventTarget {
 
   /** @param {any} data */
   #receive(data) {
-    this.#heardAt = performance.now();
+    this.#receivedAt = performance.now();
     const { type, ...fields } = parsed(data);
     if (type !== 'welcome' && !this.#position) return;
     switch (type) {
@@ -351,11 +351,11 @@ export class Room extends EventTarget {
   }
 
   /** Sends a close frame; the answer has a deadline. */
-  #hangUp() {
+  #closeSocket() {
     clearTimeout(this.#timer);
     if (!this.#socket) return;
     this.#socket.close(1000);
-    this.#after(CLOSE_WITHIN, () => this.#drop('no answer to our goodbye'));
+    this.#after(CLOSE_WITHIN, () => this.#drop('no answer to the close frame'));
   }
 
   /**
@@ -380,11 +380,11 @@ export class Room extends EventTarget {
     this.#dispatch('end', detail);
   }
 
-  // Liveness: a path can fall silent, and neither end is told.
+  // Liveness: a network path can fail without a signal to either end.
 
   /** Waits until the server has been silent for `QUIET_FOR`. */
   #watch() {
-    const quiet = performance.now() - this.#heardAt;
+    const quiet = performance.now() - this.#receivedAt;
     if (quiet >= QUIET_FOR) this.#ask();
     else this.#after(QUIET_FOR - quiet, () => this.#watch());
   }
@@ -396,7 +396,7 @@ export class Room extends EventTarget {
     this.#socket?.send('{"type":"presence"}');
     this.#after(ALIVE_WITHIN, () => {
       this.#isAsking = false;
-      if (this.#heardAt > asked) this.#watch();
+      if (this.#receivedAt > asked) this.#watch();
       else if (mayAskAgain && performance.now() - asked > 2 * ALIVE_WITHIN) this.#ask(false);
       else this.#drop('the server is silent');
     });

@@ -1,4 +1,4 @@
-//! The documents name tests and files that exist, and invariants that the source keeps.
+//! The documents name tests and files that exist.
 
 use std::{
     fs,
@@ -10,34 +10,48 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The text of a file, or of all files below a directory.
-fn source(path: &Path) -> String {
-    if path.is_file() {
-        return fs::read_to_string(path).expect("text");
-    }
-    let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    entries.map(|entry| source(&entry.expect("an entry").path())).collect()
+/// The names of the test functions in `source`.
+fn tests(source: &str) -> impl Iterator<Item = &str> {
+    let is_attribute = |line: &str| {
+        let attribute = line.trim().strip_prefix("#[").and_then(|rest| rest.split(['(', ']']).next());
+        attribute.is_some_and(|name| name.ends_with("test"))
+    };
+    let functions = source.match_indices("fn ").filter(move |(at, _)| {
+        let before = &source[..*at];
+        let above = &before[before.rfind("\n\n").unwrap_or(0)..];
+        above.lines().any(is_attribute) && !above.contains('{')
+    });
+    functions.map(|(at, _)| source[at + 3..].split(['(', '<']).next().unwrap_or_default())
 }
 
-/// The mistakes in a cell of the table, which names paths, each followed by names of tests in it.
+/// True for the folder of a test that is a program of its own, without test functions.
+fn is_program(path: &str) -> bool {
+    fs::read_to_string(format!("{path}/main.rs"))
+        .is_ok_and(|source| source.contains("\nfn main() -> ExitCode"))
+}
+
+/// The mistakes in a cell of the table, which names files, each followed by names of tests in it.
 fn faults(cell: &str) -> Vec<String> {
-    let (mut faults, mut path) = (Vec::new(), String::new());
+    let (mut faults, mut files) = (Vec::new(), Vec::<(&str, Vec<&str>)>::new());
     for word in quoted(cell) {
-        let is_path = word.contains('/') || word.ends_with(".rs");
-        if is_path {
-            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-            path = if word.contains('/') { word.to_owned() } else { format!("{directory}/{word}") };
-            let has_tests = |text: &str| text.contains("#[test]") || text.contains("::test]");
-            if !Path::new(&path).exists() {
-                faults.push(format!("{path} does not exist"));
-            } else if path.starts_with("src/") && !has_tests(&source(Path::new(&path))) {
-                faults.push(format!("{path} has no test"));
-            }
-        } else if Path::new(&path).exists() && !source(Path::new(&path)).contains(&format!("fn {word}()")) {
-            faults.push(format!("{path} has no test {word}"));
+        match (word.contains('/'), files.last_mut()) {
+            (true, _) => files.push((word, Vec::new())),
+            (false, Some((_, names))) => names.push(word),
+            (false, None) => faults.push(format!("{word} stands before the file that has it")),
         }
     }
-    if path.is_empty() {
+    for (path, names) in files.iter().filter(|(path, _)| !is_program(path)) {
+        let Ok(source) = fs::read_to_string(path) else {
+            faults.push(format!("{path} is no file"));
+            continue;
+        };
+        if names.is_empty() {
+            faults.push(format!("no test of {path} is named"));
+        }
+        let missing = names.iter().filter(|name| !tests(&source).any(|test| test == **name));
+        faults.extend(missing.map(|name| format!("{path} has no test {name}")));
+    }
+    if files.iter().all(|(_, names)| names.is_empty()) {
         faults.push(format!("no test is named in {cell:?}"));
     }
     faults
@@ -80,38 +94,4 @@ fn every_path_that_a_document_names_exists() {
     }
     assert!(count > 30, "the documents have changed their form");
     assert!(missing.is_empty(), "{missing:#?}");
-}
-
-/// The files below `folder` whose code, unit tests aside, contains `word`.
-fn files_with(word: &str, folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let mut files: Vec<_> = entries
-        .flat_map(|path| match path.is_dir() {
-            true => files_with(word, &path),
-            false => {
-                let text = source(&path);
-                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-                let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-                lines
-                    .any(|line| line.contains(word))
-                    .then(|| path.display().to_string())
-                    .into_iter()
-                    .collect()
-            }
-        })
-        .collect();
-    files.sort();
-    files
-}
-
-#[test]
-fn only_transport_names_kinds_of_sockets() {
-    let mut files = files_with("TcpStream", Path::new("src"));
-    files.retain(|file| !file.starts_with("src/client/")); // a program of its own
-    assert_eq!(files, ["src/transport/mod.rs", "src/transport/tcp.rs"]);
-}
-
-#[test]
-fn the_clock_is_the_only_state_of_a_thread_that_no_type_owns() {
-    assert_eq!(files_with("thread_local", Path::new("src")), ["src/clock.rs"]);
 }

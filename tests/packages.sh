@@ -1,4 +1,4 @@
-# What the scripts that install something for the tests have in common; they read it.
+# Functions that the scripts share which install something for the tests.
 
 has() { command -v "$1" >/dev/null; }
 

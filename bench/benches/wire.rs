@@ -1,7 +1,8 @@
 //! Decoding and encoding, bytes a second, beside tungstenite and the codec of actix-http.
 //!
-//! All read from the same socket in memory, up to 64 KiB at a time, and hand out whole messages whose text
-//! is known to be UTF-8. Ours own their bytes; those of the others are slices of their read buffers.
+//! All read from the same socket in memory, up to 64 KiB at a time, and hand out whole messages
+//! whose text is known to be UTF-8. Ours own their bytes; those of the others are slices of their
+//! read buffers.
 
 use actix_http::ws::{self, Frame, Message};
 use bytes::BytesMut;
@@ -14,17 +15,17 @@ use std::{
 };
 use tokio_util::codec::{Decoder as _, Encoder as _};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
-use worldcast::wire::{Compression, Decoder, Inflater, Payload, Prepared, WindowBits};
+use worldcast::wire::{Compression, Decoder, Deflater, Inflater, Payload, Prepared, WindowBits};
 
 const SIZES: [usize; 3] = [64, 16 << 10, 64 << 10];
 const READ_BUFFER: usize = 64 << 10;
 const MAX_MESSAGE: usize = 1 << 20;
 
-fn compression() -> Compression {
-    Compression::new(4, 0)
+fn deflater() -> Deflater {
+    Deflater::new(Compression { level: 4, threshold: 0 })
 }
 
-/// A client that sends the same frames for ever, and takes whatever it is sent.
+/// A client that sends the same frames for ever, and accepts all output.
 #[derive(Clone)]
 struct Socket {
     frames: Vec<u8>,
@@ -37,7 +38,7 @@ impl Socket {
         Self { frames: frame.repeat(2 * READ_BUFFER / frame.len() + 2), at: 0 }
     }
 
-    /// What the next read of at most `length` bytes brings.
+    /// The next read, of at most `length` bytes.
     fn next(&mut self, length: usize) -> &[u8] {
         let rest = &self.frames[self.at..];
         let length = length.min(rest.len());
@@ -181,14 +182,14 @@ fn compare<A, B, C>(
     group.bench_function("actix-http", |bencher| bencher.iter(&mut actix));
 }
 
-/// One message for a hundred hearers, which the others would encode a hundred times.
+/// One message for a hundred subscribers, which the others would encode a hundred times.
 fn broadcast(criterion: &mut Criterion) {
     for (size, window) in [(64, None), (1 << 10, None), (1 << 10, Some(WindowBits::MAX))] {
         let [(kind, payload), ..] = payloads(size);
-        let compression = compression();
+        let deflater = deflater();
         let broadcast = || {
             let prepared = Prepared::new(payload.clone());
-            (0..100).for_each(|_| drop(black_box(prepared.encoded(window, &compression).clone())));
+            (0..100).for_each(|_| drop(black_box(prepared.encoded(window, &deflater).clone())));
         };
         let form = if window.is_some() { "compressed" } else { "plain" };
         criterion
@@ -199,7 +200,7 @@ fn broadcast(criterion: &mut Criterion) {
 fn inflate(criterion: &mut Criterion) {
     for size in [1 << 10, 16 << 10] {
         let [(kind, payload), ..] = payloads(size);
-        let frame = masked(Prepared::new(payload).encoded(Some(WindowBits::MAX), &compression()));
+        let frame = masked(Prepared::new(payload).encoded(Some(WindowBits::MAX), &deflater()));
         let (mut decoder, mut inflater) = (Decoder::new(MAX_MESSAGE, true), Inflater::default());
         criterion.bench_function(&format!("inflate/{kind}/{size}"), |bencher| {
             bencher.iter(|| decoder.decode(&mut &frame[..], &mut inflater).unwrap().unwrap());

@@ -57,8 +57,8 @@ fn stay_on(cores: &[usize]) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// Starts a thread that runs when nothing else does (SCHED_IDLE): a sleeping virtual core may wake tens of
-/// milliseconds late, and on another processor with cold caches.
+/// Starts a thread that runs when nothing else does (SCHED_IDLE): a sleeping virtual core may wake
+/// tens of milliseconds late, and on another processor with cold caches.
 fn keep_awake(core: usize) -> anyhow::Result<()> {
     let (report, started) = mpsc::channel();
     thread::spawn(move || {

@@ -6,8 +6,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Descriptors that a process needs for its own files.
 const OWN: usize = 500;
 
-/// Raises the limit of open files to its maximum, for the servers too, and returns the number of connections
-/// that fit.
+/// Raises the limit of open files to its maximum, for the servers too, and returns the number of
+/// connections that fit.
 pub fn raise() -> anyhow::Result<usize> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).context("the limit of open files")?;

@@ -10,6 +10,6 @@ pub mod peers; // the servers
 pub mod clients; // their clients
 pub mod bench; // one server about to be measured
 pub mod party; // a server with its clients
-pub mod scenarios; // what is measured
+pub mod scenarios; // the measurements
 pub mod report; // tables and pictures
 pub mod run; // the order of measurements

@@ -1,5 +1,5 @@
-//! Fan-out beside peers: `cargo run --release -p worldcast-bench -- [PEER or SCENARIO]... [--quick]`,
-//! `--against PROGRAM`, or `--draw FILE`.
+//! Fan-out beside peers: `cargo run --release -p worldcast-bench -- [PEER or SCENARIO]...
+//! [--quick]`, `--against PROGRAM`, or `--draw FILE`.
 
 use bench::{
     report::{self, Report},

@@ -5,16 +5,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use worldcast::wire::{Compression, Decoder, Inflater, Message, Payload, Prepared, WindowBits};
+use worldcast::wire::{Compression, Decoder, Deflater, Inflater, Message, Payload, Prepared, WindowBits};
 
 fuzz_target!(|input: &[u8]| {
     let [options, bytes @ ..] = input else { return };
     let window = WindowBits::new(9 + options % 7);
-    let compression = Compression::new(1 + u32::from(options / 7 % 9), 0);
+    let compression = Compression { level: 1 + u32::from(options / 7 % 9), threshold: 0 };
     let bytes = if options % 2 == 0 { bytes.to_vec() } else { bytes.repeat(usize::from(options / 16)) };
     let prepared = Prepared::new(Payload::Binary(bytes.clone().into()));
 
-    let encoded = prepared.encoded(window, &compression);
+    let encoded = prepared.encoded(window, &Deflater::new(compression));
     assert!(encoded.len() <= prepared.plain().len());
     assert_eq!(decoded(encoded), Message::Binary(bytes.into()));
 });

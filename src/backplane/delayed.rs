@@ -1,9 +1,12 @@
 //! An order whose arrivals come when a test releases them, as those of a backplane on another machine.
 
-use super::{Arrival, Asker, NoticeList, Ordered, Single, Submission, Waiter};
-use crate::{config::Settings, history::HistoryRequest, ids::RoomSlot};
+use super::{Arrival, Asker, IdempotencyBounds, NoticeList, Ordered, Single, Submission, Waiter};
+use crate::{history::HistoryRequest, ids::RoomSlot};
 use smallvec::SmallVec;
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 /// The order of one node, held back.
 pub struct Delayed {
@@ -18,12 +21,15 @@ enum Waiting {
     Waiter(Waiter),
 }
 
-impl Delayed {
+impl Default for Delayed {
     /// An order without rooms, of which nothing has arrived.
-    pub fn new(settings: &Settings) -> Self {
-        Self { single: Single::new(settings), waiting: VecDeque::new() }
+    fn default() -> Self {
+        let idempotency = IdempotencyBounds { keys: 100, window: Duration::from_secs(60) };
+        Self { single: Single::new(1 << 20, idempotency), waiting: VecDeque::new() }
     }
+}
 
+impl Delayed {
     pub(super) fn submit(&mut self, submission: Submission) {
         self.waiting.push_back(Waiting::Submission(submission));
     }

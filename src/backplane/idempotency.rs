@@ -29,6 +29,15 @@ pub struct KeyUse {
     pub source: Source,
 }
 
+/// The bounds of the keys that are kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IdempotencyBounds {
+    /// Keys in all rooms together, inclusive.
+    pub keys: usize,
+    /// The time for which each key is certainly kept.
+    pub window: Duration,
+}
+
 /// The last keys of all rooms, each with the result `T` of its request.
 ///
 /// A key is held for the window, whatever comes. A source that holds its share of the keys gets no other, so no source

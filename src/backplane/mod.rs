@@ -13,11 +13,11 @@ mod delayed; // an order whose arrivals come later
 
 #[cfg(test)]
 pub use delayed::Delayed;
-pub use idempotency::{IdempotencyKey, KeyUse};
+pub use idempotency::{IdempotencyBounds, IdempotencyKey, KeyUse};
 pub use waiting::{Asker, Finish, GetPresence, Newcomer, Waiter};
 
 use crate::{
-    config::{RoomName, Settings},
+    config::RoomName,
     history::{History, HistoryLimits, HistoryRequest, HistorySlice, Message, NewMessage, Position, Usage},
     ids::{ConnectionId, Reference, RoomSlot, SpeakerId},
     limits::{Credit, Permit, Source},
@@ -34,6 +34,8 @@ pub struct Submission {
     pub room: RoomSlot,
     /// At least one message.
     pub messages: SmallVec<[NewMessage; 1]>,
+    /// The publisher's source, for which the messages count among all histories.
+    pub source: Source,
     /// The idempotency key under which the messages are remembered as published.
     pub key: Option<Box<KeyUse>>,
     /// The part that does not leave the node.
@@ -145,9 +147,9 @@ pub enum Backplane {
 }
 
 impl Backplane {
-    /// The backplane that `settings` ask for.
-    pub fn new(settings: &Settings) -> Self {
-        Self::Single(Single::new(settings))
+    /// The backplane of a node whose histories hold at most `history_bytes` together, inclusive.
+    pub fn new(history_bytes: usize, idempotency: IdempotencyBounds) -> Self {
+        Self::Single(Single::new(history_bytes, idempotency))
     }
 
     /// Begins an empty history for the room at `slot`.

@@ -2,10 +2,10 @@
 
 use super::{
     Arrival, Asker, NotPosted, Ordered, Published, Submission,
-    idempotency::{IdempotencyCache, IdempotencyKey, KeyUse, Lookup},
+    idempotency::{IdempotencyBounds, IdempotencyCache, IdempotencyKey, KeyUse, Lookup},
 };
 use crate::{
-    config::{RoomName, Settings},
+    config::RoomName,
     history::{Archive, HistoryRequest},
     ids::RoomSlot,
     limits::Source,
@@ -20,18 +20,18 @@ pub struct Single {
 }
 
 impl Single {
-    /// An order without rooms.
-    pub fn new(settings: &Settings) -> Self {
+    /// An order without rooms, whose histories hold at most `history_bytes`, inclusive.
+    pub fn new(history_bytes: usize, idempotency: IdempotencyBounds) -> Self {
         Self {
-            archive: Archive::new(settings.limits.history_bytes_total.bytes()),
-            idempotency: IdempotencyCache::new(settings.publish.retries, settings.publish.idempotency_window),
+            archive: Archive::new(history_bytes),
+            idempotency: IdempotencyCache::new(idempotency.keys, idempotency.window),
         }
     }
 
     /// Numbers and remembers the messages; the pending part passes through by value.
     pub(super) fn publish(&mut self, submission: Submission, now: Instant) -> Ordered {
-        let Submission { room, messages, key, pending } = submission;
-        let append = |message| self.archive.append(room, message, now);
+        let Submission { room, messages, source, key, pending } = submission;
+        let append = |message| self.archive.append(room, message, source, now);
         let messages: SmallVec<[_; 1]> = messages.into_iter().map(append).collect();
         let published = Published {
             position: self.archive.get(room).position(),

@@ -8,18 +8,18 @@ use super::{
     tls,
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{future::poll_fn, io, task::Poll, time::Duration};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{
         self, Error, Message,
         client::IntoClientRequest,
         handshake::client::Request,
-        http::{HeaderValue, Response, header},
+        http::{HeaderValue, Response, Uri, header},
         protocol::CloseFrame,
     },
 };
@@ -49,6 +49,8 @@ pub struct Connection {
     live: Option<Live>,
     /// The session and the position to resume from; `None` before the first welcome.
     resume: Option<Welcome>,
+    /// The epoch and the offset of the furthest message that has arrived.
+    furthest: Option<(String, u64)>,
     outage: Outage,
 }
 
@@ -60,7 +62,7 @@ struct Live {
     last_received: Instant,
     /// The time of a ping after which no frame has arrived.
     pinged: Option<Instant>,
-    /// True once a message has arrived.
+    /// True once a message has arrived that no earlier connection delivered.
     useful: bool,
 }
 
@@ -91,19 +93,13 @@ const MIN_ATTEMPT: Duration = Duration::from_secs(1);
 /// The time without an answer after which the attempt is reported to the user.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
 
-/// The shortest life of a connection that counts as having reached the server.
-const REACHED_AFTER: Duration = Duration::from_secs(1);
-
-/// The shortest life of a connection whose loss begins a new outage.
-const STEADY_AFTER: Duration = Duration::from_secs(10);
-
 /// The longest time for sending the close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Connection {
     /// Creates a connection, which connects at the first [`Connection::next`].
     pub fn new(address: Address) -> Self {
-        Self { address, live: None, resume: None, outage: Outage::new() }
+        Self { address, live: None, resume: None, furthest: None, outage: Outage::new() }
     }
 
     /// Returns true while a session is open, unless its loss has not been noticed yet.
@@ -128,8 +124,8 @@ impl Connection {
     /// Queues a request, which `next` writes; its answer, or an echo, confirms it.
     pub fn send(&mut self, request: &str) {
         let Some(live) = &mut self.live else { return };
-        if live.socket.start_send_unpin(Message::text(request)).is_err() {
-            self.lose(false);
+        if let Err(error) = live.socket.start_send_unpin(Message::text(request)) {
+            self.lose(false, &tls::sentence_of(&error));
         }
     }
 
@@ -141,7 +137,8 @@ impl Connection {
     /// Closes the connection; waits no longer than 2 s for the close frame to be sent.
     pub async fn close(mut self) {
         if let Some(live) = &mut self.live {
-            let _ = timeout(CLOSE_WITHIN, live.socket.close(None)).await; // every message is confirmed already
+            // Every message is confirmed already.
+            let _ = timeout(CLOSE_WITHIN, live.socket.close(None)).await;
         }
     }
 
@@ -162,21 +159,24 @@ impl Connection {
                     return Ok(Event::Message(message));
                 }
                 Ok(Some(Ok(Message::Close(frame)))) => {
-                    let _ = live.socket.flush().now_or_never(); // sends the close frame that answers
+                    // Sends the close frame that answers.
+                    let _ = live.socket.flush().now_or_never();
                     if let Some(failure) = frame.as_ref().and_then(refusal_of) {
                         return Err(failure);
                     }
-                    self.lose(true);
+                    let reason = frame.as_ref().map_or("closed without a code".to_owned(), sentence_of_close);
+                    self.lose(true, &reason);
                 }
                 Ok(Some(Ok(_))) => {}
-                Ok(Some(Err(_)) | None) => self.lose(false),
+                Ok(Some(Err(error))) => self.lose(false, &tls::sentence_of(&error)),
+                Ok(None) => self.lose(false, "the connection ended"),
                 Err(_) if live.pinged.is_none() => {
                     live.pinged = Some(Instant::now()); // the deadline counts from the ping
-                    if live.socket.start_send_unpin(Message::Ping("still there?".into())).is_err() {
-                        self.lose(false);
+                    if let Err(error) = live.socket.start_send_unpin(Message::Ping("still there?".into())) {
+                        self.lose(false, &tls::sentence_of(&error));
                     }
                 }
-                Err(_) => self.lose(false),
+                Err(_) => self.lose(false, "no answer to a ping"),
             }
         }
     }
@@ -187,8 +187,13 @@ impl Connection {
             (ServerMessage::Welcome(welcome), resume) => *resume = Some(welcome.clone()),
             (ServerMessage::Message(message), Some(resume)) => {
                 resume.offset = message.offset;
-                if let Some(live) = &mut self.live {
-                    live.useful = true;
+                let reached = Some((resume.epoch.clone(), message.offset));
+                let is_new = self
+                    .furthest
+                    .as_ref()
+                    .is_none_or(|(epoch, offset)| *epoch != resume.epoch || *offset < message.offset);
+                if let Some(live) = self.live.as_mut().filter(|_| is_new) {
+                    (live.useful, self.furthest) = (true, reached);
                 }
             }
             _ => {}
@@ -196,37 +201,39 @@ impl Connection {
     }
 
     /// Gives up the session; `closed` is true if the server sent a close frame.
-    fn lose(&mut self, closed: bool) {
+    fn lose(&mut self, closed: bool, reason: &str) {
         let Some(live) = self.live.take() else { return };
-        let lasted = live.opened.elapsed();
-        let (steady, useful) = (lasted >= STEADY_AFTER, live.useful || lasted >= REACHED_AFTER);
-        self.outage.goes_on(Achievement { steady, useful, closed });
+        let alive = live.last_received.duration_since(live.opened);
+        let achievement = Achievement { alive, useful: live.useful, closed };
+        self.outage.goes_on(achievement, reason.to_owned());
+        if !self.outage.is_new {
+            self.report(reason);
+        }
     }
 
     /// Connects; repeats failed attempts until patience ends.
     async fn connect(&mut self) -> Result<Welcome, Failure> {
-        let mut reason = "no answer".to_owned(); // the reason if there is no time for an attempt
-        let mut is_first = true;
         loop {
+            let is_new = std::mem::take(&mut self.outage.is_new);
             let pause = self.outage.pause();
             let rest = self.outage.rest_of(self.address.patience);
-            if !is_first && pause >= rest {
+            if !is_new && pause >= rest {
                 sleep(rest).await;
+                let reason = std::mem::take(&mut self.outage.reason);
                 return Err(Failure::Unreachable(self.address.server.to_string(), reason));
             }
             sleep(pause).await;
             let rest = self.outage.rest_of(self.address.patience);
-            let min = if is_first { MIN_ATTEMPT } else { Duration::ZERO };
-            is_first = false;
+            let min = if is_new { MIN_ATTEMPT } else { Duration::ZERO };
             let limit = rest.clamp(min, ATTEMPT_WITHIN);
-            reason = match timeout(limit, self.attempt()).await {
+            let reason = match timeout(limit, self.attempt()).await {
                 Ok(Ok(live_and_welcome)) => return Ok(self.resume_with(live_and_welcome)),
                 Ok(Err(Attempt::Permanent(failure))) => return Err(failure),
                 Ok(Err(Attempt::Temporary(reason))) => reason,
-                Err(_) => format!("no answer within {}", humantime::format_duration(limit)),
+                Err(_) => format!("no answer within {}", rounded(limit)),
             };
             self.report(&reason);
-            self.outage.goes_on(Achievement::default());
+            self.outage.goes_on(Achievement::default(), reason);
         }
     }
 
@@ -257,8 +264,7 @@ impl Connection {
             return;
         }
         self.outage.is_reported = true;
-        let rest = humantime::format_duration(Duration::from_secs(rest.as_secs_f64().ceil() as u64));
-        eprintln!("worldcast: cannot reach {}: {reason}; trying for {rest}", self.address.server);
+        eprintln!("worldcast: cannot reach {}: {reason}; trying for {}", self.address.server, rounded(rest));
     }
 
     fn request(&self) -> Result<Request, Attempt> {
@@ -282,10 +288,16 @@ impl Connection {
     }
 }
 
+/// `time` for people, rounded up to seconds.
+fn rounded(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(time.as_secs_f64().ceil() as u64))
+}
+
 /// Connects and waits for the welcome.
 async fn attempt(request: Request, trust: Option<Trust>) -> Result<(Socket, Welcome), Attempt> {
     let connector = trust.as_ref().map(Trust::connector);
-    let mut socket = match connect_async_tls_with_config(request, None, false, connector).await {
+    let stream = connect_to(request.uri()).await.map_err(|error| Attempt::Temporary(error.to_string()))?;
+    let mut socket = match client_async_tls_with_config(request, stream, None, connector).await {
         Ok((socket, _)) => socket,
         Err(Error::Http(answer)) if !is_temporary(&answer) => {
             return Err(Attempt::Permanent(refusal(&answer)));
@@ -323,6 +335,16 @@ async fn attempt(request: Request, trust: Option<Trust>) -> Result<(Socket, Welc
             None => return Err(Attempt::Temporary("the connection ended".to_owned())),
         }
     }
+}
+
+/// Connects to the host of `uri`. Names that end with `.localhost` are this machine (RFC 6761 §6.3),
+/// also where its resolver does not know them.
+async fn connect_to(uri: &Uri) -> io::Result<TcpStream> {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let host = if name.ends_with(".localhost") { "localhost" } else { host };
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("wss") { 443 } else { 80 });
+    TcpStream::connect((host, port)).await
 }
 
 /// Returns the next frame, and writes queued requests as far as the kernel accepts them.

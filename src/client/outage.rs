@@ -8,22 +8,30 @@ use tokio::time::Instant;
 /// half.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
+/// The shortest life of a connection, up to the last sign of life of the server, whose loss begins a
+/// new outage.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+
 /// The state of reconnecting to a server.
 pub struct Outage {
-    /// The time at which the server was last reached.
+    /// The beginning of the time that counts against patience.
     since: Instant,
     /// The longest pause before the next attempt.
     pause: Duration,
+    /// True before the first attempt of the outage.
+    pub is_new: bool,
     /// True once the outage was reported to the user.
     pub is_reported: bool,
+    /// The reason why the last connection or attempt ended.
+    pub reason: String,
 }
 
-/// The properties of a connection that was lost; all false for an attempt that failed.
+/// The properties of a connection that was lost; all zero for an attempt that failed.
 #[derive(Clone, Copy, Default)]
 pub struct Achievement {
-    /// The connection lasted so long that its loss is a new outage.
-    pub steady: bool,
-    /// The connection delivered messages, or lasted for a while.
+    /// The time from the welcome to the last sign of life of the server.
+    pub alive: Duration,
+    /// The connection delivered a message that no earlier one had delivered.
     pub useful: bool,
     /// The server closed the connection with a close frame.
     pub closed: bool,
@@ -32,18 +40,29 @@ pub struct Achievement {
 impl Outage {
     /// Begins an outage, whose first attempt has no pause.
     pub fn new() -> Self {
-        Self { since: Instant::now(), pause: Duration::ZERO, is_reported: false }
+        Self {
+            since: Instant::now(),
+            pause: Duration::ZERO,
+            is_new: true,
+            is_reported: false,
+            reason: "no answer".to_owned(),
+        }
     }
 
-    /// Sets the pause before the next attempt: twice the last one, or the shortest one if the
-    /// connection was steady, or was useful and not closed by the server.
-    pub fn goes_on(&mut self, Achievement { steady, useful, closed }: Achievement) {
+    /// Notes the end of an attempt or a connection, and sets the pause before the next attempt: twice
+    /// the last one, or the shortest one if the connection was steady, or was useful and not closed by
+    /// the server. Patience begins anew after a connection that was steady or useful; for another one,
+    /// the time in which the server was alive does not count.
+    pub fn goes_on(&mut self, Achievement { alive, useful, closed }: Achievement, reason: String) {
+        self.reason = reason;
+        let steady = alive >= STEADY_AFTER;
         if steady || useful {
             self.since = Instant::now();
-            self.is_reported = false;
+            (self.is_new, self.is_reported) = (true, false);
+        } else {
+            self.since += alive;
         }
-        let begins_anew = steady || (useful && !closed);
-        self.pause = match begins_anew {
+        self.pause = match steady || (useful && !closed) {
             true => PAUSES.0,
             false => (self.pause * 2).clamp(PAUSES.0, PAUSES.1),
         };

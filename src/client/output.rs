@@ -62,7 +62,8 @@ pub async fn reader_gone() {
     let (gone, when_gone) = oneshot::channel();
     let watch = move || {
         let output = stdout();
-        let mut descriptors = [PollFd::new(&output, PollFlags::empty())]; // poll always reports errors and hang-ups
+        // Poll always reports errors and hang-ups.
+        let mut descriptors = [PollFd::new(&output, PollFlags::empty())];
         while poll(&mut descriptors, None) == Err(Errno::INTR) {}
         if !descriptors[0].revents().is_empty() {
             let _ = gone.send(()); // it fails only after the command has ended

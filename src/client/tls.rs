@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio_tungstenite::{Connector, tungstenite::Error};
+use tokio_tungstenite::{
+    Connector,
+    tungstenite::{Error, error::ProtocolError},
+};
 
 /// The authorities whose certificates are accepted; cheap to clone.
 #[derive(Clone)]
@@ -25,7 +28,8 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// [`Failure::Usage`] if the file has no certificates, [`Failure::NoAuthorities`] if the system has none.
+    /// [`Failure::Usage`] if the file has no certificates, [`Failure::NoAuthorities`] if the system
+    /// has none.
     pub fn load(ca: Option<PathBuf>) -> Result<Self, Failure> {
         let roots = match &ca {
             Some(file) => {
@@ -38,7 +42,8 @@ impl Trust {
             .expect("ring has the default versions of TLS")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()]; // as browsers offer for a WebSocket (RFC 7301)
+        // As browsers offer for a WebSocket (RFC 7301).
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), ca })
     }
 
@@ -47,7 +52,8 @@ impl Trust {
         Connector::Rustls(self.config.clone())
     }
 
-    /// The reason and the remedy, if `error` means that the certificate of the server is not trusted.
+    /// The reason and the remedy, if `error` means that the certificate of the server is not
+    /// trusted.
     pub fn distrust(&self, error: &Error) -> Option<String> {
         let Some(rustls::Error::InvalidCertificate(error)) = tls_error(error) else { return None };
         Some(match error {
@@ -81,11 +87,17 @@ impl Trust {
     }
 }
 
-/// The sentence for people about an attempt that failed with `error`.
+/// The sentence for people about an attempt or a connection that failed with `error`.
 pub fn sentence_of(error: &Error) -> String {
-    match tls_error(error) {
-        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+    match (tls_error(error), error) {
+        (Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)), _) => {
             "TLS is not spoken there; for a port without it, write ws:// instead of wss://".to_owned()
+        }
+        (_, Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))) => {
+            "it is no worldcast server: it does not speak worldcast.v1".to_owned()
+        }
+        (_, Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+            "the connection was cut".to_owned()
         }
         _ => escaped(&error.to_string(), &[]),
     }

@@ -61,7 +61,8 @@ impl Default for Settings {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PageSettings {
-    /// The directory of the page; if it is empty or does not exist, the page in the program is served.
+    /// The directory of the page; if it is empty or does not exist, the page in the program is
+    /// served.
     pub directory: PathBuf,
 }
 
@@ -120,14 +121,6 @@ pub struct HistorySettings {
     pub bytes: ByteSize,
 }
 
-impl HistorySettings {
-    /// Returns the interval in which expired messages are removed: a quarter of the age, but from 5
-    /// ms to 1 s.
-    pub fn expiry_interval(&self) -> Duration {
-        (self.age / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
-    }
-}
-
 impl Default for HistorySettings {
     fn default() -> Self {
         Self { messages: 256, age: Duration::from_secs(600), bytes: ByteSize::from_mib(1) }
@@ -144,7 +137,7 @@ pub struct PublishSettings {
     pub keys: Vec<Secret>,
     /// Idempotency keys in memory, over all rooms; beyond it the oldest are forgotten, or a request
     /// is refused with 503.
-    pub retries: usize,
+    pub idempotency_keys: usize,
     /// The time for which each idempotency key is certainly kept; after it the oldest are forgotten
     /// first.
     #[serde(with = "super::values::duration")]
@@ -153,7 +146,12 @@ pub struct PublishSettings {
 
 impl Default for PublishSettings {
     fn default() -> Self {
-        Self { anyone: true, keys: Vec::new(), retries: 100_000, idempotency_window: Duration::from_secs(60) }
+        Self {
+            anyone: true,
+            keys: Vec::new(),
+            idempotency_keys: 100_000,
+            idempotency_window: Duration::from_secs(60),
+        }
     }
 }
 
@@ -199,19 +197,9 @@ pub struct SessionSettings {
     /// The size of both token buckets: the messages and bytes of so much time may be read at once.
     #[serde(with = "super::values::duration")]
     pub burst: Duration,
-    /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or empty for a random one
-    /// that ends with the process.
+    /// The secret under which session tokens are issued: at least 32 visible ASCII characters, or
+    /// empty for a random one that ends with the process.
     pub secret: Secret,
-}
-
-impl SessionSettings {
-    /// Returns the interval in which the deadlines of sessions are checked: a quarter of the
-    /// shortest one, but from 5 ms to 1 s.
-    pub fn sweep_interval(&self) -> Duration {
-        let deadlines = [self.ping_after, self.pong_within, self.stalled_write, self.close_within];
-        let shortest = deadlines.into_iter().min().unwrap_or_default();
-        (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
-    }
 }
 
 impl Default for SessionSettings {
@@ -249,9 +237,9 @@ pub struct LimitSettings {
     /// Sessions that may begin in one second, inclusive; further ones are refused with 503. 0 is no
     /// limit.
     pub connections_per_second: u32,
-    /// Rooms that may exist at once, inclusive. Beyond it a room without members ends; if every
-    /// room has members, a client that would open another room is closed with 1013
-    /// `too_many_rooms`.
+    /// Rooms that may exist at once, inclusive. Beyond it a room without members ends, one of the
+    /// source that holds most; an eighth is kept for sources that hold few. Where no room may end,
+    /// a client that would open another one is closed with 1013 `too_many_rooms`.
     pub rooms: usize,
     /// Bytes of messages in flight from publishers to subscribers; at the bound publishers are not
     /// read until bytes are free (backpressure).
@@ -262,15 +250,15 @@ pub struct LimitSettings {
     /// Bytes of responses about histories that are not sent yet, in the same shares and with the
     /// same refusal.
     pub answer_bytes: ByteSize,
-    /// Bytes that may wait in all outboxes together, inclusive; shared ones count once. Beyond it a client that needs more
-    /// and holds more than its fair share is closed with 1013 `too_slow`.
+    /// Bytes that may wait in all outboxes together, inclusive; shared ones count once. Beyond it a
+    /// client that needs more and holds more than its fair share is closed with 1013 `too_slow`.
     pub outbox_bytes_total: ByteSize,
-    /// Bytes in the histories of all rooms together, inclusive; beyond it the room with the largest
-    /// history forgets its oldest messages.
+    /// Bytes in the histories of all rooms together, inclusive; beyond it the source whose messages
+    /// take most bytes loses the oldest message of the room where it has most.
     pub history_bytes_total: ByteSize,
     /// Bytes of encoded histories that each worker thread caches for clients that join, inclusive;
     /// one history is cached whatever its size.
-    pub recall_cache_bytes: ByteSize,
+    pub history_cache_bytes: ByteSize,
 }
 
 impl Default for LimitSettings {
@@ -285,7 +273,7 @@ impl Default for LimitSettings {
             answer_bytes: ByteSize::from_mib(64),
             outbox_bytes_total: ByteSize::from_mib(1024),
             history_bytes_total: ByteSize::from_mib(256),
-            recall_cache_bytes: ByteSize::from_mib(4),
+            history_cache_bytes: ByteSize::from_mib(4),
         }
     }
 }
@@ -344,8 +332,8 @@ pub struct LogSettings {
     pub level: log::LevelFilter,
     /// True if the messages of clients are logged.
     pub messages: bool,
-    /// Lines per second that clients may cause; further lines are counted instead of written. 0 is
-    /// no limit.
+    /// Lines per second that clients may cause; further lines are counted instead of written, and
+    /// the last quarter is kept for addresses with few lines. 0 is no limit.
     pub lines_per_second: u32,
 }
 

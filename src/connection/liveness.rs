@@ -2,8 +2,34 @@
 //! times are of the thread's [`clock`].
 
 use super::Phase;
-use crate::{clock, config::SessionSettings, protocol::CloseReason};
-use std::{cell::Cell, time::Instant};
+use crate::{clock, protocol::CloseReason};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+/// The deadlines of every connection; at a deadline it has passed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Deadlines {
+    /// The silence after which a client is pinged.
+    pub ping_after: Duration,
+    /// The silence after the ping that closes the session.
+    pub pong_within: Duration,
+    /// The longest time without progress of a write; after it the connection is reset.
+    pub stalled_write: Duration,
+    /// The longest time of the closing handshake; after it the connection is reset.
+    pub close_within: Duration,
+}
+
+impl Deadlines {
+    /// Returns the interval in which the deadlines are checked: a quarter of the shortest one, but
+    /// from 5 ms to 1 s.
+    pub fn sweep_interval(&self) -> Duration {
+        let deadlines = [self.ping_after, self.pong_within, self.stalled_write, self.close_within];
+        let shortest = deadlines.into_iter().min().unwrap_or_default();
+        (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
+    }
+}
 
 /// Times of the last read, write and pause, for the deadlines of one connection.
 pub struct Liveness {
@@ -108,7 +134,7 @@ impl Liveness {
     /// Checks at `now` the deadline of a newcomer that waits for its history, and has waited since
     /// [`Liveness::written`]: `session.stalled_write`. The server causes this wait, so the client's
     /// silence does not count.
-    pub fn judge_wait(&self, now: Instant, limits: &SessionSettings) -> Action {
+    pub fn judge_wait(&self, now: Instant, limits: &Deadlines) -> Action {
         match now.saturating_duration_since(self.last_written.get()) >= limits.stalled_write {
             true => Action::Close(CloseReason::Overloaded),
             false => Action::None,
@@ -116,7 +142,7 @@ impl Liveness {
     }
 
     /// Checks all deadlines at `now`; `waiting` is `true` while bytes wait in the outbox.
-    pub fn judge(&self, now: Instant, phase: Phase, waiting: bool, limits: &SessionSettings) -> Action {
+    pub fn judge(&self, now: Instant, phase: Phase, waiting: bool, limits: &Deadlines) -> Action {
         let since = |then: Instant| now.saturating_duration_since(then);
         match phase {
             Phase::Gone => return Action::None,
@@ -139,7 +165,8 @@ impl Liveness {
         let silence = since(self.silent_since.get());
         match self.pinged.get() {
             false if silence >= limits.ping_after => Action::Ping,
-            true if waiting => Action::None, // the ping may wait behind the backlog, which the peer does read
+            // The ping may wait behind the backlog, which the peer does read.
+            true if waiting => Action::None,
             true if silence.min(since(self.last_written.get())) >= limits.pong_within => {
                 Action::Close(CloseReason::Silent)
             }
@@ -151,11 +178,17 @@ impl Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    const DEADLINES: Deadlines = Deadlines {
+        ping_after: Duration::from_secs(25),
+        pong_within: Duration::from_secs(10),
+        stalled_write: Duration::from_secs(10),
+        close_within: Duration::from_secs(5),
+    };
 
     fn judge(liveness: &Liveness, after: Duration, phase: Phase, waiting: bool) -> Action {
         let now = liveness.silent_since.get().max(liveness.last_written.get()) + after;
-        liveness.judge(now, phase, waiting, &SessionSettings::default())
+        liveness.judge(now, phase, waiting, &DEADLINES)
     }
 
     #[test]
@@ -189,8 +222,7 @@ mod tests {
     fn a_ping_that_waits_behind_a_backlog_is_not_unanswered() {
         let start = Instant::now();
         let (liveness, at) = (Liveness::new(start), |seconds| start + Duration::from_secs(seconds));
-        let judge =
-            |seconds, waiting| liveness.judge(at(seconds), Phase::Open, waiting, &SessionSettings::default());
+        let judge = |seconds, waiting| liveness.judge(at(seconds), Phase::Open, waiting, &DEADLINES);
         liveness.pinged(at(25));
         for seconds in 25..60 {
             liveness.last_written.set(at(seconds)); // the client reads, slowly
@@ -205,7 +237,7 @@ mod tests {
         let liveness = Liveness::new(Instant::now());
         assert!(liveness.pause(Pause::Server));
         assert!(!liveness.pause(Pause::Server), "a pause begins once");
-        let limits = SessionSettings { stalled_write: Duration::from_secs(60), ..Default::default() };
+        let limits = Deadlines { stalled_write: Duration::from_secs(60), ..DEADLINES };
         let judge = |seconds| {
             liveness.judge(Instant::now() + Duration::from_secs(seconds), Phase::Open, false, &limits)
         };
@@ -237,7 +269,7 @@ mod tests {
         let liveness = Liveness::new(Instant::now());
         let judge = |seconds| {
             let now = liveness.last_written.get() + Duration::from_secs(seconds);
-            liveness.judge_wait(now, &SessionSettings::default())
+            liveness.judge_wait(now, &DEADLINES)
         };
         assert_eq!(judge(9), Action::None);
         assert_eq!(judge(10), Action::Close(CloseReason::Overloaded));

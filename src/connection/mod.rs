@@ -9,12 +9,11 @@ mod liveness; // signs of life and deadlines
 mod queue; // the outbox
 mod writing; // writes to the socket or into the outbox
 
-pub use liveness::{Liveness, Pause};
+pub use liveness::{Deadlines, Liveness, Pause};
 pub use phase::Phase;
 
 use crate::{
     clock,
-    config::SessionSettings,
     ids::RoomSlot,
     limits::{Backlog, Flow},
     protocol::{CloseReason, Encoding, Protocol, sse},
@@ -197,15 +196,16 @@ impl Connection {
     }
 
     /// Acts on deadlines that have passed; called about once a second.
-    pub fn check_deadlines(&self, now: Instant, settings: &SessionSettings) {
+    pub fn check_deadlines(&self, now: Instant, deadlines: &Deadlines) {
         let action = match self.has_backlog() && self.outbox.borrow().is_blocked() {
-            true => self.liveness.judge_wait(now, settings),
-            false => self.liveness.judge(now, self.phase.get(), self.has_backlog(), settings),
+            true => self.liveness.judge_wait(now, deadlines),
+            false => self.liveness.judge(now, self.phase.get(), self.has_backlog(), deadlines),
         };
         match (action, self.encoding.protocol) {
             (Action::None, _) => {}
             (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {
-                self.liveness.received(); // an event stream has no pong; a stalled write finds a lost client
+                // An event stream has no pong; a stalled write finds a lost client.
+                self.liveness.received();
                 self.push(sse::keep_alive(framing), 1);
             }
             (Action::Ping, _) => {

@@ -46,11 +46,13 @@ pub enum QueuedAs {
 const MAX_SLICES: usize = 16;
 
 impl Queue {
+    /// Creates an empty queue whose bytes count in `backlog`.
     pub fn new(backlog: Arc<Backlog>) -> Self {
         backlog.add_outbox();
         Self { chunks: VecDeque::new(), bytes: 0, messages: 0, recalled: 0, backlog }
     }
 
+    /// Returns `true` if no frame waits.
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
@@ -229,7 +231,10 @@ impl Drop for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Settings, limits::QueueLimits};
+    use crate::limits::QueueLimits;
+
+    /// The bytes of all outboxes together.
+    const MAX_BYTES: usize = 1 << 30;
 
     /// A kernel that accepts at most `room` bytes at a time.
     fn take(queue: &mut Queue, room: usize) -> Vec<u8> {
@@ -248,8 +253,7 @@ mod tests {
     }
 
     fn bounded(texts: &[&'static str], each: QueueLimits) -> Queue {
-        let mut backlog = Backlog::new(&Settings::default());
-        backlog.each = each;
+        let backlog = Backlog::new(each, MAX_BYTES);
         let mut queue = Queue::new(Arc::new(backlog));
         let live = QueuedAs::Live { messages: 1 };
         texts.iter().for_each(|text| queue.push(Bytes::from_static(text.as_bytes()), live, 0));
@@ -285,10 +289,7 @@ mod tests {
         assert_eq!(take(&mut queue, 1), b"a");
         assert_eq!(queue.held(), 1 + CHUNK_COST);
         queue.clear();
-        assert!(
-            queue.backlog.fits(0, Settings::default().limits.outbox_bytes_total.bytes()),
-            "all is given back"
-        );
+        assert!(queue.backlog.fits(0, MAX_BYTES), "all is given back");
     }
 
     #[test]

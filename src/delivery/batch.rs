@@ -4,7 +4,7 @@ use super::Broadcast;
 use crate::{
     ids::{ConnectionId, SpeakerId},
     protocol::Encoding,
-    wire::Compression,
+    wire::Deflater,
 };
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use std::{borrow::Cow, ops::Range, sync::Arc};
 /// The messages of one room, joined at most once for each negotiated encoding.
 pub struct Batch<'a> {
     pending: &'a [Arc<Broadcast>],
-    compression: &'a Compression,
+    deflater: &'a Deflater,
     encoded: SmallVec<[(Encoding, Encoded); 1]>,
 }
 
@@ -43,8 +43,8 @@ pub struct Subscriber {
 
 impl<'a> Batch<'a> {
     /// Joins nothing yet: each encoding is joined at its first use.
-    pub fn new(pending: &'a [Arc<Broadcast>], compression: &'a Compression) -> Self {
-        Self { pending, compression, encoded: SmallVec::new() }
+    pub fn new(pending: &'a [Arc<Broadcast>], deflater: &'a Deflater) -> Self {
+        Self { pending, deflater, encoded: SmallVec::new() }
     }
 
     /// Returns the bytes of the messages from index `first` on, and their number.
@@ -82,7 +82,7 @@ impl<'a> Batch<'a> {
         let at = match self.encoded.iter().position(|(known, _)| *known == encoding) {
             Some(at) => at,
             None => {
-                self.encoded.push((encoding, Encoded::new(self.pending, encoding, self.compression)));
+                self.encoded.push((encoding, Encoded::new(self.pending, encoding, self.deflater)));
                 self.encoded.len() - 1
             }
         };
@@ -91,8 +91,8 @@ impl<'a> Batch<'a> {
 }
 
 impl Encoded {
-    fn new(pending: &[Arc<Broadcast>], encoding: Encoding, compression: &Compression) -> Self {
-        let encodings = || pending.iter().map(|broadcast| broadcast.encoded(encoding, compression));
+    fn new(pending: &[Arc<Broadcast>], encoding: Encoding, deflater: &Deflater) -> Self {
+        let encodings = || pending.iter().map(|broadcast| broadcast.encoded(encoding, deflater));
         let ends = encodings().scan(Boundary::default(), |end, encoding| {
             end.bytes += encoding.len();
             end.messages += usize::from(!encoding.is_empty());
@@ -100,7 +100,7 @@ impl Encoded {
         });
         let ends: SmallVec<[Boundary; 1]> = ends.collect();
         let bytes = match pending {
-            [only] => only.encoded(encoding, compression).clone(),
+            [only] => only.encoded(encoding, deflater).clone(),
             _ => concatenated(encodings(), ends.last().map_or(0, |end| end.bytes)),
         };
         Self { bytes, ends }
@@ -139,10 +139,10 @@ fn concatenated<'b>(encodings: impl Iterator<Item = &'b Bytes>, length: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{history::Audience, protocol::Protocol, room::Change, testing::broadcast};
+    use crate::{history::Audience, protocol::Protocol, room::Change, testing::broadcast, wire::Compression};
 
-    fn plain() -> Compression {
-        Compression::new(1, usize::MAX)
+    fn plain() -> Deflater {
+        Deflater::new(Compression { level: 1, threshold: usize::MAX })
     }
 
     const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };

@@ -7,7 +7,7 @@ use crate::{
     limits::{Credit, Permit},
     protocol::{Encoding, Protocol, sse, v1},
     room::Change,
-    wire::{self, Compression, Prepared},
+    wire::{self, Deflater, Prepared},
 };
 use bytes::Bytes;
 use std::{
@@ -68,17 +68,17 @@ impl Broadcast {
     }
 
     /// Returns the frame in this encoding; empty if the encoding omits it.
-    pub fn encoded(&self, encoding: Encoding, compression: &Compression) -> &Bytes {
+    pub fn encoded(&self, encoding: Encoding, deflater: &Deflater) -> &Bytes {
         match (&self.content, encoding.protocol) {
-            (Content::Message { raw, .. }, Protocol::Raw) => raw.encoded(encoding.window, compression),
+            (Content::Message { raw, .. }, Protocol::Raw) => raw.encoded(encoding.window, deflater),
             (Content::Message { message, v1, .. }, Protocol::V1) => v1
                 .get_or_init(|| Box::new(Prepared::new(v1::message(message))))
-                .encoded(encoding.window, compression),
+                .encoded(encoding.window, deflater),
             (Content::Message { message, event, .. }, Protocol::Events(framing)) => {
                 event.get_or_init(|| Box::new(sse::message(message))).framed(framing)
             }
             (Content::Notice(_), Protocol::Raw | Protocol::Events(_)) => &NOTHING,
-            (Content::Notice(notice), Protocol::V1) => notice.prepared.encoded(encoding.window, compression),
+            (Content::Notice(notice), Protocol::V1) => notice.prepared.encoded(encoding.window, deflater),
         }
     }
 

@@ -151,13 +151,13 @@ impl HistoryCache {
 
     fn count(&mut self, bytes: i64) {
         self.held = self.held.saturating_add_signed(bytes as isize);
-        self.metrics.recall_cache_bytes.inc_by(bytes);
+        self.metrics.history_cache_bytes.inc_by(bytes);
     }
 }
 
 impl Drop for HistoryCache {
     fn drop(&mut self) {
-        self.metrics.recall_cache_bytes.dec_by(self.held as i64);
+        self.metrics.history_cache_bytes.dec_by(self.held as i64);
     }
 }
 
@@ -349,10 +349,10 @@ fn encoded(message: &Message, encoding: Encoding) -> Bytes {
 mod tests {
     use super::*;
     use crate::{
-        config::Settings,
         history::{Audience, History, HistoryLimits, HistoryRequest, NewMessage},
+        policy::Policy,
         protocol::Framing,
-        testing::{slot, slots},
+        testing::{HISTORY, slot, slots},
         wire::Payload,
     };
     use proptest::prelude::*;
@@ -362,7 +362,8 @@ mod tests {
     const EVENTS: Encoding = Encoding { protocol: Protocol::Events(Framing::Chunked), window: None };
 
     fn backlog() -> Arc<Backlog> {
-        Arc::new(Backlog::new(&Settings::default()))
+        let policy = Policy::default();
+        Arc::new(Backlog::new(policy.session.outbox, policy.limits.outbox_bytes_total))
     }
 
     fn cache(capacity: usize) -> HistoryCache {
@@ -393,7 +394,7 @@ mod tests {
     }
 
     fn history() -> History {
-        History::new(HistoryLimits::of(&Settings::default().history))
+        History::new(HISTORY)
     }
 
     fn append(history: &mut History, text: &str, audience: Audience) {
@@ -464,11 +465,11 @@ mod tests {
                 assert!(cache.held <= 10_000 || cache.segments.len() == 1, "{}", cache.held);
             }
         }
-        assert_eq!(metrics.recall_cache_bytes.get(), cache.held as i64);
+        assert_eq!(metrics.history_cache_bytes.get(), cache.held as i64);
         cache.drop_unused(Instant::now());
         assert!(cache.held > 0, "it was just used");
         cache.drop_unused(Instant::now() + HistoryCache::LIFETIME);
-        assert_eq!((cache.held, metrics.recall_cache_bytes.get(), cache.order.len()), (0, 0, 0));
+        assert_eq!((cache.held, metrics.history_cache_bytes.get(), cache.order.len()), (0, 0, 0));
         assert_eq!(cache.backlog.held(), 0);
     }
 
@@ -520,13 +521,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
-        /// However newcomers and messages alternate, a newcomer receives what it would receive without a cache.
+        /// However newcomers and messages alternate, a newcomer receives what it would receive
+        /// without a cache.
         #[test]
         fn a_cached_history_is_the_history(
             steps in prop::collection::vec((0..4_usize, 0..60_usize, 0..12_usize, any::<bool>()), 1..40),
             capacity in 0..200_000_usize,
         ) {
-            let limits = HistoryLimits { messages: 20, ..HistoryLimits::of(&Settings::default().history) };
+            let limits = HistoryLimits { messages: 20, ..HISTORY };
             let (mut cache, mut history) = (cache(capacity), History::new(limits));
             let (anna, bert) = (SpeakerId::next(), SpeakerId::next());
             let mut earlier = Vec::new();

@@ -1,6 +1,6 @@
 //! A message of a room, before and after it has a position in the order of the room.
 
-use super::Position;
+use super::{Position, accounts::AccountId};
 use crate::{ids::SpeakerId, wire::Payload};
 use std::time::{Instant, SystemTime};
 
@@ -49,13 +49,16 @@ pub struct Message {
     pub received: Instant,
     /// Wall-clock time at which the hub received the message.
     pub time: SystemTime,
+    /// The account of the source for which the message counts among all histories.
+    pub(super) account: AccountId,
 }
 
 impl Message {
     /// Gives `message` its position.
     pub fn new(message: NewMessage, position: Position, received: Instant) -> Self {
         let NewMessage { payload, who, audience } = message;
-        Self { payload, who, audience, position, received, time: SystemTime::now() }
+        let (time, account) = (SystemTime::now(), AccountId::default());
+        Self { payload, who, audience, position, received, time, account }
     }
 
     /// Returns the bytes that the message counts for in a history: its payload and 224 bytes of

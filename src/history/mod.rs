@@ -5,6 +5,7 @@ mod message; // one message
 mod position; // epoch and offset
 mod room; // the history of one room
 mod totals; // the histories of all rooms together
+mod accounts; // the bytes of each source
 
 pub use archive::Archive;
 pub use message::{Audience, Message, NewMessage};

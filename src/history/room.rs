@@ -1,7 +1,6 @@
 //! The history of one room: its last messages, without a gap between them.
 
-use super::{Epoch, Message, NewMessage, Offset, Position};
-use crate::config::HistorySettings;
+use super::{Epoch, Message, NewMessage, Offset, Position, accounts::AccountId};
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -10,7 +9,7 @@ use std::{
 
 /// The bounds of the history of one room, inclusive. Beyond a bound the oldest messages are
 /// forgotten; if one bound is zero, the room keeps no message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HistoryLimits {
     /// Messages in the history.
     pub messages: usize,
@@ -21,9 +20,10 @@ pub struct HistoryLimits {
 }
 
 impl HistoryLimits {
-    /// Reads the bounds from the settings.
-    pub fn of(settings: &HistorySettings) -> Self {
-        Self { messages: settings.messages, age: settings.age, bytes: settings.bytes.bytes() }
+    /// Returns the interval in which expired messages are removed: a quarter of the age, but from 5
+    /// ms to 1 s.
+    pub fn expiry_interval(&self) -> Duration {
+        (self.age / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 }
 
@@ -92,18 +92,32 @@ impl History {
 
     /// Numbers `message`, keeps it, and forgets the messages that are beyond the bounds now.
     pub fn append(&mut self, message: NewMessage, now: Instant) -> Arc<Message> {
-        self.last = self.last.next();
-        let message = Arc::new(Message::new(message, self.position(), now));
-        if self.limits.messages == 0 {
-            return message;
-        }
-        self.bytes += message.cost();
-        self.messages.push_back(message.clone());
-        while self.messages.len() > self.limits.messages || self.bytes > self.limits.bytes {
-            self.forget_oldest();
-        }
-        self.forget_expired(now);
+        let message = self.push(message, AccountId::default(), now);
+        while self.forget_excess(now).is_some() {}
         message
+    }
+
+    /// Numbers `message`, which counts for `account`, and keeps it, also beyond the bounds.
+    pub(super) fn push(&mut self, message: NewMessage, account: AccountId, now: Instant) -> Arc<Message> {
+        self.last = self.last.next();
+        let message = Arc::new(Message { account, ..Message::new(message, self.position(), now) });
+        if self.keeps_messages() {
+            self.bytes += message.cost();
+            self.messages.push_back(message.clone());
+        }
+        message
+    }
+
+    /// Returns false if the bound of messages is zero.
+    pub(super) fn keeps_messages(&self) -> bool {
+        self.limits.messages > 0
+    }
+
+    /// Forgets the oldest message if it is beyond a bound at `now`, and returns it.
+    pub(super) fn forget_excess(&mut self, now: Instant) -> Option<Arc<Message>> {
+        let is_full = self.messages.len() > self.limits.messages || self.bytes > self.limits.bytes;
+        let is_excess = is_full || self.expires().is_some_and(|expires| expires <= now);
+        if is_excess { self.forget_oldest() } else { None }
     }
 
     /// Returns the requested messages, for every audience.
@@ -129,21 +143,19 @@ impl History {
         self.messages.range(from..).cloned().collect()
     }
 
-    /// Forgets the oldest message, if there is one.
-    pub fn forget_oldest(&mut self) {
-        if let Some(oldest) = self.messages.pop_front() {
-            self.bytes -= oldest.cost();
-        }
+    /// Forgets the oldest message, if there is one, and returns it.
+    pub(super) fn forget_oldest(&mut self) -> Option<Arc<Message>> {
+        let oldest = self.messages.pop_front()?;
+        self.bytes -= oldest.cost();
         if self.messages.is_empty() {
             self.messages = VecDeque::new(); // releases the memory of the list
         }
+        Some(oldest)
     }
 
-    /// Forgets the messages that have reached the bound of age at `now`.
-    pub fn forget_expired(&mut self, now: Instant) {
-        while self.expires().is_some_and(|expires| expires <= now) {
-            self.forget_oldest();
-        }
+    /// Iterates over the messages, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.messages.iter()
     }
 
     /// Returns the time at which the oldest message expires; `None` if there is no message.

@@ -1,4 +1,4 @@
-//! The histories of all rooms together, and the room that forgets next.
+//! The histories of all rooms together, and the room whose messages expire next.
 
 use crate::ids::RoomSlot;
 use std::{collections::BTreeSet, time::Instant};
@@ -12,12 +12,17 @@ pub struct Usage {
     pub bytes: usize,
 }
 
-/// The size of a history in bytes, rounded down to an eighth of a power of two, so that a message
+/// A size in bytes, rounded down to an eighth of a power of two, so that a message
 /// seldom changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SizeClass(u32);
 
 impl SizeClass {
+    /// The lowest class.
+    pub const MIN: Self = Self(0);
+    /// A class above all others.
+    pub const MAX: Self = Self(u32::MAX);
+
     /// Returns the class of `bytes`; `None` for 0. There are eight classes for each power of two.
     pub fn of(bytes: usize) -> Option<Self> {
         let exponent = bytes.max(8).ilog2();
@@ -26,7 +31,7 @@ impl SizeClass {
     }
 }
 
-/// The rooms that have a history, ordered by the time at which a message expires and by size.
+/// The rooms that have a history, ordered by the time at which a message expires.
 #[derive(Debug)]
 pub struct HistoryTotals {
     /// The bound of all histories together, in bytes, inclusive (`limits.history_bytes_total`).
@@ -35,14 +40,12 @@ pub struct HistoryTotals {
     /// One entry per room, at or before the time at which its oldest message expires; a stale entry
     /// is corrected when it comes up.
     due: BTreeSet<(Instant, RoomSlot)>,
-    /// One entry per room, at or above its class; a stale entry is corrected when it comes up.
-    pub(super) sizes: BTreeSet<(SizeClass, RoomSlot)>,
 }
 
 impl HistoryTotals {
     /// Creates totals without a room; `max_bytes` bounds all histories together.
     pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, usage: Usage::default(), due: BTreeSet::new(), sizes: BTreeSet::new() }
+        Self { max_bytes, usage: Usage::default(), due: BTreeSet::new() }
     }
 
     /// Returns the size of all histories together.
@@ -50,9 +53,10 @@ impl HistoryTotals {
         self.usage
     }
 
-    /// Returns true if the histories exceed the bound, so that the largest must forget messages.
-    pub fn is_overfull(&self) -> bool {
-        self.usage.bytes > self.max_bytes
+    /// Returns true if the histories and `overhead` bytes exceed the bound, so that messages must
+    /// be forgotten.
+    pub fn is_overfull(&self, overhead: usize) -> bool {
+        self.usage.bytes + overhead > self.max_bytes
     }
 
     /// Counts a history that changed from `before` to `after`.
@@ -71,23 +75,22 @@ impl HistoryTotals {
         self.due.remove(&(at, room));
     }
 
-    /// Moves `room` from one class to another; `None` means no entry.
-    pub fn resize(&mut self, room: RoomSlot, from: Option<SizeClass>, to: Option<SizeClass>) {
-        if let Some(from) = from {
-            self.sizes.remove(&(from, room));
-        }
-        if let Some(to) = to {
-            self.sizes.insert((to, room));
-        }
-    }
-
-    /// Returns the room of the highest entry by size, and the class of that entry.
-    pub fn largest(&self) -> Option<(SizeClass, RoomSlot)> {
-        self.sizes.last().copied()
-    }
-
     /// Returns the room of the earliest entry by time, and that time.
     pub fn first(&self) -> Option<(Instant, RoomSlot)> {
         self.due.first().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_apart_to_within_an_eighth() {
+        assert_eq!(SizeClass::of(0), None);
+        for bytes in [1, 129, 1000, 1 << 20, usize::MAX >> 4] {
+            assert!(SizeClass::of(bytes) >= SizeClass::of(bytes - 1));
+            assert!(SizeClass::of(bytes + bytes / 4 + 8) > SizeClass::of(bytes), "{bytes}");
+        }
     }
 }

@@ -2,10 +2,7 @@
 
 use super::{
     AppState,
-    access::{
-        cors::{allow_origin, preflight},
-        origin::check_host,
-    },
+    access::origin::check_host,
     handshake::{asks_for_upgrade, join_upgrades},
     refusal::Refusal,
 };
@@ -28,8 +25,8 @@ use log::Level;
 use percent_encoding::percent_decode_str;
 use std::{fmt::Display, net::SocketAddr};
 
-/// Refuses requests for names that do not belong to the server, and counts every refusal. Responses
-/// may contain text of other clients, so no browser may guess their type.
+/// Counts and logs every refusal. Responses may contain text of other clients, so no browser may
+/// guess their type.
 ///
 /// # Errors
 /// The error of a handler that has failed without a response.
@@ -38,20 +35,26 @@ pub async fn guard<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse, Error> {
     join_upgrades(request.headers_mut());
-    let answer = match (check_host(request.request()), preflight(request.request())) {
-        (Err(refusal), _) => request.error_response(refusal),
-        (Ok(()), Some(answer)) => request.into_response(answer),
-        (Ok(()), None) => next.call(request).await.map(ServiceResponse::map_into_boxed_body)?,
-    };
+    let mut answer = next.call(request).await?.map_into_boxed_body();
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         note_response(answer.request(), answer.response());
+        forbid_sniffing(answer.response_mut());
     }
-    let (request, mut answer) = answer.into_parts();
-    allow_origin(&request, &mut answer);
-    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        forbid_sniffing(&mut answer);
+    Ok(answer)
+}
+
+/// Refuses requests for names that do not belong to the server: a middleware of every scope.
+///
+/// # Errors
+/// The error of a handler that has failed without a response.
+pub async fn refuse_foreign_names<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse, Error> {
+    match check_host(request.request()) {
+        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+        Err(refusal) => Ok(request.error_response(refusal)),
     }
-    Ok(ServiceResponse::new(request, answer))
 }
 
 /// The properties of a refused request, for the log.
@@ -72,10 +75,21 @@ impl Asked<'_> {
         let level = if is_minor && !self.is_handshake { Level::Debug } else { Level::Info };
         let (method, path) = (Escaped(self.method), Escaped(self.path));
         log_client!(
+            self.peer,
             level,
             "refused {method} {path}: {}\t{}",
             Escaped(&why.to_string()),
-            self.subject(&state.shared.settings.rooms.default)
+            self.subject(&state.shared.policy.load().rooms.default)
+        );
+    }
+
+    fn log_ignored_upgrade(&self, state: &AppState, status: StatusCode) {
+        let (method, path, status) = (Escaped(self.method), Escaped(self.path), status.as_u16());
+        log_client!(
+            self.peer,
+            Level::Info,
+            "ignored the upgrade of {method} {path}: there is no WebSocket at this address ({status})\t{}",
+            self.subject(&state.shared.policy.load().rooms.default)
         );
     }
 
@@ -102,23 +116,31 @@ fn forbid_sniffing(response: &mut HttpResponse) {
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// Counts and logs the response to `request` if it is a refusal, or the request a handshake without
-/// a session.
+/// Counts and logs the response to `request` if it is a refusal. A handshake at an address without
+/// a WebSocket is logged too: the server ignores the upgrade (RFC 9110 §7.8), and the client fails.
 fn note_response(request: &HttpRequest, response: &HttpResponse) {
     let refusal = response.error().and_then(|error| error.as_error::<Refusal>());
     let is_handshake = asks_for_upgrade(request);
     if refusal.is_none() && !is_handshake {
         return;
     }
-    let (peer, method, path) = (request.peer_addr(), request.method().as_str(), request.uri().path());
-    let asked = Asked { peer, method, path, is_handshake };
+    let asked = Asked {
+        peer: request.peer_addr(),
+        method: request.method().as_str(),
+        path: target(request),
+        is_handshake,
+    };
     match refusal {
         Some(refusal) => note(AppState::of(request), &asked, refusal),
-        None => {
-            let status = response.status().as_u16();
-            let why = format_args!("there is no WebSocket at this address ({status})");
-            asked.log_refusal(AppState::of(request), false, why);
-        }
+        None => asked.log_ignored_upgrade(AppState::of(request), response.status()),
+    }
+}
+
+/// Returns the path of `request` without the query, or its authority: CONNECT has no path.
+fn target(request: &HttpRequest) -> &str {
+    match (request.uri().path(), request.uri().authority()) {
+        ("", Some(authority)) => authority.as_str(),
+        (path, _) => path,
     }
 }
 

@@ -2,7 +2,13 @@
 //! socket.
 
 use super::{
-    AppState, access::origin::check_origin, query::Query, recall::history_request, refusal::Refusal,
+    AppState,
+    access::{
+        origin::check_host,
+        rights::{Purpose, rights},
+    },
+    query::{Query, history_request},
+    refusal::Refusal,
 };
 use crate::{
     config::RoomName,
@@ -24,11 +30,12 @@ use percent_encoding::percent_decode_str;
 /// # Errors
 /// The [`Refusal`] of the first rule that the request violates.
 pub async fn upgrade(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
+    check_host(&request)?;
     if !asks_for_upgrade(&request) {
         return Err(plain_request(&request));
     }
     let room = match request.match_info().unprocessed().strip_prefix('/') {
-        Some("") | None => state.shared.settings.rooms.default.clone(),
+        Some("") | None => state.shared.policy.load().rooms.default.clone(),
         // actix leaves `%`, `/` and `+` encoded.
         Some(name) => percent_decode_str(name).decode_utf8_lossy().parse()?,
     };
@@ -69,9 +76,8 @@ fn plain_request(request: &HttpRequest) -> Refusal {
 /// Returns the response 101, with the [`Handshake`] in its extensions.
 fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<HttpResponse, Refusal> {
     verify(request)?;
-    check_origin(request)?;
-    let room_settings = state.shared.settings.room(&room);
-    let may_publish = room_settings.anyone || state.has_key(request)?;
+    let policy = state.shared.policy.load().rooms.of(&room);
+    let rights = rights(request, Purpose::Join(&policy))?;
     let query = Query::of(request)?;
     let echo = query.get("echo", "true or false")?;
     let protocol = negotiate_protocol(request);
@@ -94,34 +100,13 @@ fn admit(request: &HttpRequest, state: &AppState, room: RoomName) -> Result<Http
     let mut response = response.finish();
     let encoding = Encoding { protocol, window: compression.map(|agreement| agreement.window) };
     response.extensions_mut().insert(Handshake {
-        options: SessionOptions {
-            slot,
-            room,
-            echo: echo.unwrap_or(room_settings.echo),
-            may_publish,
-            encoding,
-            peer,
-        },
+        options: SessionOptions { slot, room, echo: echo.unwrap_or(policy.echo), rights, encoding, peer },
         history,
         resumes,
-        max_message: room_settings.max_message,
-        messages_per_second: room_settings.messages_per_second,
+        max_message: policy.max_message,
+        messages_per_second: policy.messages_per_second,
     });
     Ok(response)
-}
-
-impl AppState {
-    /// Returns true if the request has a valid key; without a key a client may only subscribe.
-    ///
-    /// # Errors
-    /// [`Refusal::Key`] with a key that is not valid.
-    fn has_key(&self, request: &HttpRequest) -> Result<bool, Refusal> {
-        match self.keys.check(request) {
-            Ok(()) => Ok(true),
-            Err(Refusal::KeyRequired) => Ok(false),
-            Err(refusal) => Err(refusal),
-        }
-    }
 }
 
 /// Verifies the request. This is stricter than `ws::handshake`, which accepts versions 7 and 8 and
@@ -137,10 +122,7 @@ fn verify(request: &HttpRequest) -> Result<(), Refusal> {
     if has_token(headers, header::CONNECTION, "close") {
         return Err(Refusal::Handshake("the Connection header must not contain `close`"));
     }
-    if !is_single(headers, header::HOST) {
-        return Err(Refusal::Handshake("one Host header is required"));
-    }
-    if !is_single(headers, header::SEC_WEBSOCKET_KEY) {
+    if headers.get_all(header::SEC_WEBSOCKET_KEY).count() != 1 {
         return Err(Refusal::Handshake("one Sec-WebSocket-Key header is required"));
     }
     if headers.get_all(header::SEC_WEBSOCKET_VERSION).nth(1).is_some() {
@@ -155,10 +137,6 @@ fn has_body(headers: &header::HeaderMap) -> bool {
     let is_zero =
         |length: &header::HeaderValue| length.to_str().is_ok_and(|length| length.trim().parse() == Ok(0_u64));
     headers.contains_key(header::TRANSFER_ENCODING) || !headers.get_all(header::CONTENT_LENGTH).all(is_zero)
-}
-
-fn is_single(headers: &header::HeaderMap, name: header::HeaderName) -> bool {
-    headers.get_all(name).count() == 1
 }
 
 fn refusal_of(error: ws::HandshakeError) -> Refusal {
@@ -179,6 +157,6 @@ fn negotiate_protocol(request: &HttpRequest) -> Protocol {
 
 fn negotiate_compression(request: &HttpRequest, state: &AppState) -> Option<wire::Agreement> {
     let offers = request.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
-    let enabled = state.shared.settings.compression.enabled;
+    let enabled = state.shared.policy.load().compresses;
     enabled.then(|| wire::negotiate(offers.filter_map(|offer| offer.to_str().ok()))).flatten()
 }

@@ -2,14 +2,15 @@
 //!
 //! A slow reader keeps the messages that it has not received yet, which the room may drop in the
 //! meantime, and one piece of JSON. Both are charged to the share of its address. Key:
-//! `limits.answer_bytes`. Metric: `worldcast_answer_bytes`.
+//! `limits.answer_bytes`. Metrics: `worldcast_answer_bytes` and `worldcast_answers_revoked_total`.
 
 use super::{AppState, refusal::Refusal};
 use crate::{
     config::RoomName,
     history::{HistoryRequest, HistorySlice, Message, Position},
     hub::Read,
-    limits::{MAX_PIECE, Reservation, Source},
+    limits::{MAX_PIECE, Reservation, Revoke, Source},
+    metrics::Metrics,
     protocol::v1::MessageJson,
     wire::Payload,
 };
@@ -22,10 +23,9 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use serde::Serialize;
 use std::{
-    convert::Infallible,
-    mem,
+    fmt, mem,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context as Task, Poll},
     vec,
 };
@@ -37,7 +37,8 @@ const PIECE: usize = 32 << 10;
 /// each (`\u0000`) still less than a piece.
 const SLICE: usize = 4095;
 
-/// The reciprocal of the part of `session.stalled_write` for which an answer waits for its share.
+/// The reciprocal of the part of `session.stalled_write` for which an answer waits for its share,
+/// and after which it loses its share to a waiting address that has none.
 const PATIENCE: u32 = 4;
 
 /// The parameters of a request for history.
@@ -89,7 +90,7 @@ impl AppState {
             messages: [],
         };
         let json = Json::new(&head, slice.map(|slice| slice.messages).unwrap_or_default());
-        let body = HistoryBody::new(json, reservation, is_head);
+        let body = HistoryBody::new(json, reservation, is_head, &self.shared.metrics);
         Ok(HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .content_type("application/json")
@@ -105,7 +106,7 @@ impl AppState {
     }
 
     async fn waits_for(&self, source: Source, cost: usize) -> Result<Reservation, Refusal> {
-        let patience = self.shared.settings.session.stalled_write / PATIENCE;
+        let patience = self.shared.policy.load().session.deadlines.stalled_write / PATIENCE;
         self.shared.limits.answers.reserve(source, cost, patience).await.ok_or(Refusal::Busy)
     }
 
@@ -217,15 +218,51 @@ fn write_text(piece: &mut Vec<u8>, text: &str) {
 
 /// The body of an answer.
 struct HistoryBody {
-    json: Json,
+    answer: Arc<Revocable>,
     /// The first piece, encoded early to learn if it is the only one.
     first: Option<Bytes>,
     size: BodySize,
+}
+
+/// An answer, until it is revoked in favor of others.
+struct Revocable {
+    answer: Mutex<Option<Answer>>,
+    metrics: Arc<Metrics>,
+}
+
+/// The messages that are not sent yet, and the bytes that they are charged for.
+struct Answer {
+    json: Json,
     reservation: Option<Reservation>,
 }
 
+/// The answer was revoked: its client read it too slowly while others waited.
+#[derive(Debug, thiserror::Error)]
+#[error("the client read a history too slowly while others waited")]
+struct Revoked;
+
+impl Revocable {
+    fn lock(&self) -> MutexGuard<'_, Option<Answer>> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Revoke for Revocable {
+    fn revoke(&self) {
+        if self.lock().take().is_some() {
+            self.metrics.answers_revoked.inc();
+        }
+    }
+}
+
+impl fmt::Debug for Revocable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocable").finish_non_exhaustive()
+    }
+}
+
 impl HistoryBody {
-    fn new(mut json: Json, reservation: Option<Reservation>, is_head: bool) -> Self {
+    fn new(mut json: Json, reservation: Option<Reservation>, is_head: bool, metrics: &Arc<Metrics>) -> Self {
         let first = json.next();
         let size = match &first {
             Some(first) if json.is_over => BodySize::Sized(first.len() as u64),
@@ -234,22 +271,32 @@ impl HistoryBody {
         if is_head && !json.is_over {
             json = Json { is_over: true, begun: Vec::new(), ..json };
         }
-        Self { json, first, size, reservation }
+        let answer = Mutex::new(Some(Answer { json, reservation }));
+        let answer = Arc::new(Revocable { answer, metrics: metrics.clone() });
+        let holder: Weak<dyn Revoke> = Arc::downgrade(&answer) as Weak<dyn Revoke>;
+        if let Some(Answer { reservation: Some(reservation), .. }) = &*answer.lock() {
+            reservation.may_be_revoked_from(holder);
+        }
+        Self { answer, first, size }
     }
 }
 
 impl MessageBody for HistoryBody {
-    type Error = Infallible;
+    type Error = Revoked;
 
     fn size(&self) -> BodySize {
         self.size
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<Option<Result<Bytes, Revoked>>> {
         let body = &mut *self;
-        let piece = body.first.take().or_else(|| body.json.next());
-        let written = mem::take(&mut body.json.written);
-        if let Some(reservation) = &mut body.reservation
+        let mut answer = body.answer.lock();
+        let Some(Answer { json, reservation }) = &mut *answer else {
+            return Poll::Ready(Some(Err(Revoked)));
+        };
+        let piece = body.first.take().or_else(|| json.next());
+        let written = mem::take(&mut json.written);
+        if let Some(reservation) = reservation
             && written > 0
         {
             reservation.shrink(written); // the messages that this piece completes

@@ -1,10 +1,7 @@
 //! The page: files of `page.directory`, or those built into the program if it is empty or missing.
 
 use super::{AppState, held_body::hold_until_sent, refusal::Refusal};
-use crate::{
-    config::PageSettings,
-    logging::{Escaped, REPEATING, TARGET},
-};
+use crate::logging::{Escaped, REPEATING, TARGET};
 use actix_files::{NamedFile, file_extension_to_mime};
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse, Resource,
@@ -44,7 +41,8 @@ pub fn resource(path: &str) -> Resource {
 ///
 /// # Errors
 /// [`Refusal::NotFound`] without such a file, [`Refusal::Busy`] while file descriptors are short,
-/// and [`Refusal::File`] if the file cannot be read.
+/// [`Refusal::Precondition`] or [`Refusal::Range`] where the request has a condition or a range that
+/// the file does not meet, and [`Refusal::File`] if the file cannot be read.
 pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
     let name = match request.match_info().query("file") {
         "" => "index.html",
@@ -59,11 +57,11 @@ pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
     }
 }
 
-/// Returns `page.directory` if it exists, with all links in its own path resolved. Logs the source
-/// of the page.
-pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
-    let directory = Some(settings).filter(|settings| !settings.directory.as_os_str().is_empty());
-    let directory = directory.and_then(configured_directory);
+/// Returns `page.directory` as `configured`, if it exists, with all links in its own path resolved.
+/// Logs the source of the page.
+pub fn directory(configured: &Path) -> Option<PathBuf> {
+    let configured = Some(configured).filter(|configured| !configured.as_os_str().is_empty());
+    let directory = configured.and_then(existing_directory);
     match &directory {
         Some(directory) => {
             info!(target: TARGET, "page: the files of {}", Escaped(&directory.to_string_lossy()));
@@ -73,8 +71,7 @@ pub fn directory(settings: &PageSettings) -> Option<PathBuf> {
     directory
 }
 
-fn configured_directory(settings: &PageSettings) -> Option<PathBuf> {
-    let configured = &settings.directory;
+fn existing_directory(configured: &Path) -> Option<PathBuf> {
     let found = configured.canonicalize().and_then(|path| Ok(path.metadata()?.is_dir().then_some(path)));
     let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     if let Err(error) = &found
@@ -97,8 +94,14 @@ fn configured_directory(settings: &PageSettings) -> Option<PathBuf> {
 fn from_directory(request: &HttpRequest, directory: &Path, name: &str) -> Result<HttpResponse, Refusal> {
     let path = resolve(directory, name).map_err(|error| refusal_of(&error, name))?;
     let file = NamedFile::open(path).map_err(|error| refusal_of(&error, name))?;
+    let length = file.metadata().len();
     let file = file.set_content_type(content_type(name)).disable_content_disposition();
-    Ok(file.use_last_modified(false).into_response(request)) // the entity tag is more precise
+    let response = file.use_last_modified(false).into_response(request); // the entity tag is more precise
+    match response.status() {
+        StatusCode::PRECONDITION_FAILED => Err(Refusal::Precondition),
+        StatusCode::RANGE_NOT_SATISFIABLE => Err(Refusal::Range(length)),
+        _ => Ok(response),
+    }
 }
 
 /// Converts `error`: a missing file is an error of the client; any other error is the server's and

@@ -2,7 +2,7 @@
 
 use super::{
     AppState,
-    access::origin::check_origin,
+    access::rights::{Purpose, rights},
     refusal::Refusal,
     request_body::{self, BodyReader, RequestBody},
 };
@@ -11,7 +11,8 @@ use crate::{
     clock::timeout,
     config::RoomName,
     hub::{GetCredit, Post},
-    limits::{BODIES, Permit, Reservation, body_bytes, cost},
+    limits::{BODIES, Permit, PoolSizes, Reservation, Source, cost},
+    policy::SessionPolicy,
     protocol::v1,
     wire::Payload,
 };
@@ -99,12 +100,9 @@ impl Item {
 /// Checks that the request may publish in the room; returns the length of the largest message there
 /// in bytes.
 fn check(request: &HttpRequest, state: &AppState, room: &RoomName) -> Result<usize, Refusal> {
-    check_origin(request)?;
-    let room_settings = state.shared.settings.room(room);
-    if !room_settings.anyone {
-        state.keys.check(request)?;
-    }
-    Ok(room_settings.max_message.bytes())
+    let policy = state.shared.policy.load().rooms.of(room);
+    rights(request, Purpose::Publish(&policy))?;
+    Ok(policy.max_message)
 }
 
 async fn post(
@@ -116,11 +114,12 @@ async fn post(
 ) -> Result<HttpResponse, Refusal> {
     let key = idempotency_key(request, &payloads)?;
     let bytes = payloads.iter().map(|payload| payload.as_bytes().len()).collect::<Vec<_>>();
-    let permit = state.permit(&room, &bytes).await?;
+    let source = state.source(request);
+    let permit = state.permit(source, &room, &bytes).await?;
     drop(reservation); // the permit counts these bytes from now on
     state.shared.metrics.messages_received.inc_by(bytes.len() as u64);
     state.shared.metrics.bytes_received.inc_by(bytes.iter().sum::<usize>() as u64);
-    let post = Post { room, payloads, key, source: state.source(request), permit, peer: request.peer_addr() };
+    let post = Post { room, payloads, key, source, permit, peer: request.peer_addr() };
     let posted = state.hub.send(post).await.map_err(|_| Refusal::Stopping)?.map_err(refusal_of)?;
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(posted))
 }
@@ -157,13 +156,13 @@ impl AppState {
         payload: web::Payload,
         most: usize,
     ) -> Result<RequestBody, Refusal> {
-        let session = &self.shared.settings.session;
+        let SessionPolicy { handshake_within, deadlines, .. } = self.shared.policy.load().session;
         let reader = BodyReader {
             pool: &self.shared.limits.bodies,
             source: self.source(request),
             most,
-            within: session.handshake_within,
-            patience: session.stalled_write.min(session.handshake_within / 2), // leaves time for the refusal
+            within: handshake_within,
+            patience: deadlines.stalled_write.min(handshake_within / 2), // leaves time for the refusal
         };
         reader.read(request, payload).await
     }
@@ -171,30 +170,28 @@ impl AppState {
     /// Returns the length in bytes of the largest batch where a message has at most `largest`.
     fn largest_batch(&self, largest: usize) -> usize {
         let bytes = largest.saturating_mul(MESSAGES_OF_A_BATCH);
-        let bodies = body_bytes(&self.shared.settings) / BODIES;
-        bytes.min(self.shared.settings.limits.in_flight_bytes.bytes()).min(bodies)
+        let PoolSizes { in_flight, bodies, .. } = self.shared.limits.sizes;
+        bytes.min(in_flight).min(bodies / BODIES)
     }
 
     /// Waits for the permit for messages of these `bytes`, in the room and in the server.
-    async fn permit(&self, room: &RoomName, bytes: &[usize]) -> Result<Permit, Refusal> {
+    async fn permit(&self, source: Source, room: &RoomName, bytes: &[usize]) -> Result<Permit, Refusal> {
         let flow = self.hub.send(GetCredit { room: room.clone() }).await.map_err(|_| Refusal::Stopping)?;
         let both = async {
             let credit = match flow {
-                Some(flow) => Some(Arc::new(flow.acquire(bytes.iter().copied()).await?)),
+                Some(flow) => Some(Arc::new(flow.acquire(source, bytes.iter().copied()).await)),
                 None => None,
             };
-            let server =
-                self.shared.limits.in_flight.clone().acquire_many_owned(self.permits(bytes)).await.ok()?;
-            Some(Permit::new(server, credit))
+            let server = self.shared.limits.in_flight.clone().acquire(source, self.permits(bytes)).await;
+            Permit::new(server, credit)
         };
-        let permit =
-            timeout(self.shared.settings.session.stalled_write, both).await.map_err(|_| Refusal::Busy)?;
-        permit.ok_or(Refusal::Stopping)
+        let patience = self.shared.policy.load().session.deadlines.stalled_write;
+        timeout(patience, both).await.map_err(|_| Refusal::Busy)
     }
 
     /// Returns the cost of messages of these `bytes` in flight; at most the whole limit.
     fn permits(&self, bytes: &[usize]) -> u32 {
-        let all = cost(self.shared.settings.limits.in_flight_bytes.bytes());
+        let all = cost(self.shared.limits.sizes.in_flight);
         bytes.iter().map(|bytes| cost(*bytes)).fold(0, u32::saturating_add).min(all)
     }
 }

@@ -1,9 +1,8 @@
 //! The refusals of requests: each with its status, a stable code and a sentence.
 
-use super::handshake::asks_for_upgrade;
 use crate::{config::RoomNameError, limits::LimitReached};
 use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
+    HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
 use serde::Serialize;
@@ -50,9 +49,6 @@ pub enum Refusal {
     /// The server does not answer to this name.
     #[error("this server does not answer to the name {0:?} here; `origins.hosts` would add it")]
     Host(String),
-    /// There is not exactly one `Host` header (RFC 9112 §3.2).
-    #[error("one Host header is required")]
-    HostHeader,
     /// A limit of connections is reached.
     #[error("{}", sentence(*.0))]
     LimitReached(LimitReached),
@@ -91,7 +87,7 @@ pub enum Refusal {
     RetryKeyReused,
     /// The source holds its share of idempotency keys.
     #[error(
-        "your address holds its share of the Idempotency-Keys (publish.retries); the oldest is free after \
+        "your address holds its share of the Idempotency-Keys (publish.idempotency_keys); the oldest is free after \
          publish.idempotency_window"
     )]
     RetryKeys,
@@ -101,6 +97,12 @@ pub enum Refusal {
     /// A shared limit did not become free in time.
     #[error("the server is busy; try again")]
     Busy,
+    /// The condition of the request on a file, such as `If-Match`, is not met.
+    #[error("the condition of the request is not met: the file is another")]
+    Precondition,
+    /// The requested range begins behind the end of the file; contains the length in bytes.
+    #[error("the file has {0} bytes, and the requested range none of them")]
+    Range(u64),
     /// The file cannot be read; the log has the reason.
     #[error("this file cannot be read; the log of the server says why")]
     File,
@@ -116,12 +118,14 @@ struct Body<'a> {
 }
 
 impl Refusal {
-    /// The refusal of a request without exactly one `Host` header.
-    pub fn host_header(request: &HttpRequest) -> Self {
-        match asks_for_upgrade(request) {
-            true => Self::Handshake("one Host header is required"),
-            false => Self::HostHeader,
-        }
+    /// The refusal of a request of HTTP/1.1 without a `Host` header (RFC 9112 §3.2).
+    pub fn no_host() -> Self {
+        Self::Request("HTTP/1.1 requires a Host header".to_owned())
+    }
+
+    /// The refusal of a request with several `Host` headers (RFC 9112 §3.2).
+    pub fn several_hosts() -> Self {
+        Self::Request("only one Host header is allowed".to_owned())
     }
 
     /// Returns the stable code for programs.
@@ -139,7 +143,6 @@ impl Refusal {
             Self::Query(_) => "query",
             Self::Origin(_) => "origin",
             Self::Host(_) => "host",
-            Self::HostHeader => "host_header",
             Self::LimitReached(LimitReached::Connections) => "connections",
             Self::LimitReached(LimitReached::ConnectionsPerIp) => "connections_per_ip",
             Self::LimitReached(LimitReached::ConnectionsPerSecond) => "connections_per_second",
@@ -157,6 +160,8 @@ impl Refusal {
             Self::RetryKeys => "idempotency_keys",
             Self::TooManyRooms => "rooms",
             Self::Busy => "busy",
+            Self::Precondition => "precondition",
+            Self::Range(_) => "range",
             Self::File => "file",
             Self::Stopping => "stopping",
         }
@@ -174,7 +179,6 @@ impl ResponseError for Refusal {
             | Self::Handshake(_)
             | Self::RoomName(_)
             | Self::Query(_)
-            | Self::HostHeader
             | Self::Body
             | Self::NotUtf8
             | Self::Json(_)
@@ -183,6 +187,8 @@ impl ResponseError for Refusal {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadTooSlow | Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Encoding | Self::Charset => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Precondition => StatusCode::PRECONDITION_FAILED,
+            Self::Range(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::File => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RetryKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
@@ -208,6 +214,9 @@ impl ResponseError for Refusal {
             }
             Self::KeyRequired | Self::Key => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            Self::Range(length) => {
+                response.insert_header((header::CONTENT_RANGE, format!("bytes */{length}")));
             }
             Self::RetryKeys => {
                 response.insert_header((header::RETRY_AFTER, "10"));
@@ -269,7 +278,6 @@ mod tests {
             Query(String::new()),
             Origin(String::new()),
             Host(String::new()),
-            HostHeader,
             NotFound,
             MethodNotAllowed("GET"),
             UpgradeRequired,
@@ -291,6 +299,8 @@ mod tests {
             RetryKeys,
             TooManyRooms,
             Busy,
+            Precondition,
+            Range(0),
             File,
             Stopping,
         ];

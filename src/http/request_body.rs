@@ -45,7 +45,7 @@ impl BodyReader<'_> {
         if announced(request).is_some_and(|length| length > self.most as u64) {
             return Err(Refusal::TooLarge(self.most));
         }
-        if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        if request.headers().get_all(header::CONTENT_ENCODING).any(|encoding| encoding != "identity") {
             return Err(Refusal::Encoding);
         }
         timeout(self.within, self.whole(request, payload)).await.map_err(|_| Refusal::BodyTooSlow)?

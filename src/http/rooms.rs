@@ -1,6 +1,12 @@
 //! Handlers for the state of rooms and for their messages.
 
-use super::{AppState, history::HistoryQuery, query::Query, recall::history_request, refusal::Refusal};
+use super::{
+    AppState,
+    access::rights::{Purpose, rights},
+    history::HistoryQuery,
+    query::{Query, history_request},
+    refusal::Refusal,
+};
 use crate::{
     config::RoomName,
     history::HistoryRequest,
@@ -21,9 +27,14 @@ const MAX_ROOMS: usize = 1000;
 ///
 /// # Errors
 /// [`Refusal::RoomName`], or [`Refusal::Stopping`] while the server shuts down.
-pub async fn describe(state: web::Data<AppState>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn describe(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    rights(&request, Purpose::Read)?;
     let room = match name.as_str() {
-        "" => state.shared.settings.rooms.default.clone(),
+        "" => state.shared.policy.load().rooms.default.clone(),
         name => name.parse()?,
     };
     let facts = state.hub.send(Describe { room }).await.map_err(|_| Refusal::Stopping)?;
@@ -36,7 +47,7 @@ pub async fn describe(state: web::Data<AppState>, name: web::Path<String>) -> Re
 /// [`Refusal::KeyRequired`] or [`Refusal::Key`] without a valid key, [`Refusal::Query`], and
 /// [`Refusal::Stopping`] while the server shuts down.
 pub async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
-    state.keys.check(&request)?;
+    rights(&request, Purpose::List)?;
     let query = Query::of(&request)?;
     let after = query.get("after", "the name of a room")?;
     let limit = query.get("limit", "a number from 1 to 1000")?.unwrap_or(100);
@@ -59,6 +70,7 @@ pub async fn messages(
     room: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let room: RoomName = room.parse()?;
+    rights(&request, Purpose::Read)?;
     let query = Query::of(&request)?;
     let HistoryRequest { since, last } = history_request(&request, &query)?;
     let last = if since.is_none() && !query.has("last") { usize::MAX } else { last };

@@ -1,8 +1,11 @@
 //! Server-Sent Events: the request is judged here; its session will own the socket.
 
 use super::{
-    AppState, access::origin::check_origin, handshake::asks_for_upgrade, query::Query,
-    recall::history_request, refusal::Refusal,
+    AppState,
+    access::rights::{Purpose, rights},
+    handshake::asks_for_upgrade,
+    query::{Query, history_request},
+    refusal::Refusal,
 };
 use crate::{
     protocol::{Encoding, Framing, Protocol},
@@ -31,7 +34,7 @@ pub async fn listen(
         return Err(Refusal::Handshake("events come over plain HTTP"));
     }
     let room = room.parse()?;
-    check_origin(&request)?;
+    let rights = rights(&request, Purpose::Listen)?;
     let history = history_request(&request, &Query::of(&request)?)?;
     let mut response = HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -39,23 +42,16 @@ pub async fn listen(
         .insert_header(("X-Accel-Buffering", "no")) // nginx would keep events until there are many
         .streaming(stream::empty::<Result<Bytes, Infallible>>()); // the session sends the body
     if *request.method() == Method::GET {
-        let room_settings = state.shared.settings.room(&room);
+        let policy = state.shared.policy.load().rooms.of(&room);
         let (peer, slot) = (request.peer_addr(), state.connection_slot(&request)?);
         let framing = if request.version() < Version::HTTP_11 { Framing::Close } else { Framing::Chunked };
         let encoding = Encoding { protocol: Protocol::Events(framing), window: None };
         response.extensions_mut().insert(Handshake {
-            options: SessionOptions {
-                slot,
-                room,
-                echo: room_settings.echo,
-                may_publish: false,
-                encoding,
-                peer,
-            },
+            options: SessionOptions { slot, room, echo: policy.echo, rights, encoding, peer },
             history,
             resumes: None,
-            max_message: room_settings.max_message,
-            messages_per_second: room_settings.messages_per_second,
+            max_message: policy.max_message,
+            messages_per_second: policy.messages_per_second,
         });
     }
     Ok(response)

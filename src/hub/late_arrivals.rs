@@ -3,14 +3,14 @@
 use super::*;
 use crate::{
     backplane::{Backplane, Delayed, GetPresence, IdempotencyKey, Newcomer, NotPosted, Ordered, Speaker},
+    config::Settings,
     history::{Audience, HistoryRequest, NewMessage},
     ids::{Reference, RelayId, SpeakerId},
-    limits::Permit,
+    limits::{FairSemaphore, Permit},
     testing::message,
     wire::Payload,
 };
 use std::{cell::RefCell, rc::Rc};
-use tokio::sync::Semaphore;
 
 const RELAY: RelayId = RelayId(0);
 
@@ -78,8 +78,7 @@ impl Handler<FromElsewhere> for Hub {
 
     fn handle(&mut self, FromElsewhere(room): FromElsewhere, ctx: &mut Self::Context) {
         let slot = self.store.rooms.find(&name(room)).expect("the room is open").slot();
-        let mut history =
-            crate::history::History::new(crate::history::HistoryLimits::of(&Settings::default().history));
+        let mut history = crate::history::History::new(crate::testing::HISTORY);
         let messages = smallvec::smallvec![history.append(message(1), Instant::now())];
         let answer = Err(NotPosted::Unavailable); // nobody here waits for it
         self.arrived.push_back(Arrival::Messages(Ordered { room: slot, messages, answer, pending: None }));
@@ -120,8 +119,8 @@ struct Bench {
 
 impl Bench {
     fn new(settings: Settings) -> Self {
-        let mut hub = Hub::new(&settings, Arc::default());
-        hub.store.backplane = Backplane::Delayed(Delayed::new(&settings));
+        let mut hub = Hub::new(Arc::new(Policy::new(&settings)), Arc::default());
+        hub.store.backplane = Backplane::Delayed(Delayed::default());
         let (hub, events) = (hub.start(), Events::default());
         let bench = Self { hub, events: events.clone() };
         let turns = Recorder(events).start().recipient();
@@ -161,8 +160,7 @@ impl Bench {
 
     /// Sends a request over HTTP; its answer is a task.
     fn post(&self, room: &str, key: Option<&str>) -> tokio::task::JoinHandle<Result<Posted, NotPosted>> {
-        let semaphore = Arc::new(Semaphore::new(1));
-        let permit = Permit::new(semaphore.try_acquire_owned().unwrap(), None);
+        let permit = Permit::new(FairSemaphore::new(1).try_acquire(1).unwrap(), None);
         let key = key.map(|key| IdempotencyKey { key: key.to_owned(), fingerprint: 1 });
         let (room, payloads) = (name(room), vec![Payload::Text("!".into())]);
         let source = Source::new(None, false);

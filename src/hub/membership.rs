@@ -21,11 +21,11 @@ impl Hub {
     pub(super) fn join(&mut self, Join { newcomer, source, history, peer }: Join) {
         let Newcomer { connection, relay, .. } = newcomer;
         let about = Subject::session(connection, peer, Some(&newcomer.room));
-        log_client!(Level::Info, "server: receive connection.\t{about}");
+        log_client!(peer, Level::Info, "server: receive connection.\t{about}");
         match self.open_for_one_more(&newcomer.room, source) {
             Ok(slot) => {
                 self.joining.insert(connection);
-                self.store.rooms.join(slot, relay);
+                self.store.rooms.join(slot, relay, source);
                 let asker = Asker::Newcomer(newcomer);
                 self.store.recall(slot, history, asker, &mut self.arrived);
             }

@@ -10,7 +10,6 @@ mod membership; // joins and leaves
 mod notices; // joins and leaves that rooms announce, in lists
 mod publish; // submissions and arrivals
 mod queries; // facts and histories of rooms
-mod room_policy; // the policy of each room
 mod turn; // the lists of a turn, and its limits
 #[cfg(test)]
 mod late_arrivals; // tests over a backplane whose arrivals come later
@@ -20,18 +19,18 @@ pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
     backplane::{Arrival, Asker, Finish, Waiter},
-    config::{RoomName, Settings},
+    config::RoomName,
     delivery::Broadcast,
     exit::PanicGuard,
     ids::{ConnectionId, RoomSlot},
     limits::Source,
     metrics::Metrics,
+    policy::Policy,
     room::TooManyRooms,
 };
 use actix::prelude::*;
 use futures_util::FutureExt;
 use notices::Notices;
-use room_policy::RoomPolicies;
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
@@ -55,7 +54,7 @@ pub struct Hub {
     store: RoomStore,
     /// Arrivals of the backplane; handled before the next command.
     arrived: VecDeque<Arrival>,
-    policies: RoomPolicies,
+    policy: Arc<Policy>,
     expiry_interval: Duration,
     /// Sessions that were not admitted to their room, until they leave.
     refused: HashSet<ConnectionId>,
@@ -77,24 +76,24 @@ pub struct Hub {
 
 impl Hub {
     /// Creates the hub of a server, without rooms.
-    pub fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
+    pub fn new(policy: Arc<Policy>, metrics: Arc<Metrics>) -> Self {
         Self {
-            store: RoomStore::new(settings),
+            store: RoomStore::new(&policy),
             arrived: VecDeque::new(),
-            policies: RoomPolicies::new(settings),
-            expiry_interval: expiry_interval(settings),
+            expiry_interval: expiry_interval(&policy),
             refused: HashSet::new(),
             joining: HashSet::new(),
             metrics,
             turns: Turns::default(),
             load: Load::default(),
-            turn_limits: TurnLimits::of(settings),
+            turn_limits: TurnLimits::of(policy.session.outbox),
             stint: Stint::default(),
             notices: Notices::default(),
-            gather_presence: settings.rooms.gather_presence,
+            gather_presence: policy.rooms.gather_presence,
             end_is_due: false,
-            log_messages: settings.log.messages,
+            log_messages: policy.log.messages,
             drain_until: None,
+            policy,
             _guard: PanicGuard("hub"),
         }
     }
@@ -146,7 +145,7 @@ impl Hub {
     }
 
     fn open(&mut self, name: &RoomName, source: Source) -> Result<RoomSlot, TooManyRooms> {
-        self.store.open(name, source, || self.policies.of(name), Instant::now())
+        self.store.open(name, source, || self.policy.rooms.of(name), Instant::now())
     }
 
     /// Ends the turn early if this would exceed its limits: under load the mailbox never becomes empty.
@@ -269,21 +268,18 @@ impl Handler<Barrier> for Hub {
 }
 
 /// The interval at which expired messages are forgotten.
-fn expiry_interval(settings: &Settings) -> Duration {
-    settings
-        .all_rooms()
-        .map(|room_settings| room_settings.history.expiry_interval())
-        .min()
-        .unwrap_or_default()
+fn expiry_interval(policy: &Policy) -> Duration {
+    policy.rooms.each().map(|room| room.history.expiry_interval()).min().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        config::Settings,
         history::HistoryRequest,
         ids::RelayId,
-        limits::{Permit, Source},
+        limits::{FairSemaphore, Permit, Source},
     };
     use std::{cell::Cell, rc::Rc};
 
@@ -312,7 +308,7 @@ mod tests {
             |hub| hub.do_send(Commands(Vec::new())),
         ];
         for ask in queries {
-            let hub = Hub::new(&Settings::default(), Arc::default()).start();
+            let hub = Hub::new(Arc::default(), Arc::default()).start();
             let turns = Rc::new(Cell::new(0));
             let (relay, connection) = (RelayId(0), ConnectionId::next());
             let started = RelayStarted { relay, turns: Witness(turns.clone()).start().recipient() };
@@ -328,10 +324,9 @@ mod tests {
     async fn timers_go_on_while_the_mailbox_is_never_empty() {
         let mut settings = Settings::default();
         settings.history.age = Duration::from_millis(1);
-        let hub = Hub::new(&settings, Arc::default()).start();
+        let hub = Hub::new(Arc::new(Policy::new(&settings)), Arc::default()).start();
         let query = || Describe { room: "news".parse().unwrap() };
-        let permit =
-            Permit::new(Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.unwrap(), None);
+        let permit = Permit::new(FairSemaphore::new(1).try_acquire(1).unwrap(), None);
         let payloads = vec![crate::wire::Payload::Text("soon forgotten".into())];
         hub.send(Post {
             room: "news".parse().unwrap(),

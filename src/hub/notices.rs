@@ -10,7 +10,7 @@ use crate::{
     backplane::{GetPresence, NoticeList, Waiter},
     delivery::Broadcast,
     ids::{RoomSlot, SpeakerId},
-    limits::Flow,
+    limits::{FairPermit, Flow, Source},
     room::{Change, Changes, Present},
 };
 use actix::prelude::*;
@@ -21,7 +21,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 /// Rooms whose changes are announced before the mailbox is served again.
 const ANNOUNCED_AT_ONCE: usize = 64;
@@ -58,7 +57,7 @@ struct Credited {
     room: RoomSlot,
     number: u64,
     messages: usize,
-    credit: OwnedSemaphorePermit,
+    credit: FairPermit,
 }
 
 impl Notices {
@@ -211,7 +210,7 @@ impl Hub {
     }
 
     /// Announces this number of gathered changes; the credit returns after the last one.
-    fn announce_some(&mut self, room: RoomSlot, messages: usize, credit: OwnedSemaphorePermit) {
+    fn announce_some(&mut self, room: RoomSlot, messages: usize, credit: FairPermit) {
         let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
         let changes: SmallVec<_> =
             std::iter::from_fn(|| gathering.changes.take_first()).take(messages).collect();
@@ -235,12 +234,11 @@ impl Hub {
     }
 }
 
-/// Notifies the hub when there is credit, in the order of all that wait for credit of the room.
+/// Notifies the hub when there is credit, in turn with the sources that wait for credit of the room.
 fn wait_for_credit(room: RoomSlot, number: u64, flow: Flow, messages: usize, hub: Addr<Hub>) {
     actix::spawn(async move {
-        if let Some(credit) = flow.acquire(repeat_n(0, messages)).await {
-            hub.do_send(Credited { room, number, messages, credit }); // once for each gathering that waits
-        }
+        let credit = flow.acquire(Source::new(None, false), repeat_n(0, messages)).await;
+        hub.do_send(Credited { room, number, messages, credit }); // once for each gathering that waits
     });
 }
 

@@ -7,7 +7,7 @@ use crate::{
     delivery::Broadcast,
     history::{Audience, NewMessage},
     ids::{ConnectionId, RoomSlot},
-    limits::Flow,
+    limits::{Flow, Source},
     logging::{Escaped, Subject, log_client},
     room::{Room, TooManyRooms},
     wire::Payload,
@@ -31,7 +31,8 @@ impl Hub {
         }
         self.log_message(room, Some(speaker.connection), peer, &message.payload);
         let pending = Pending { speaker: Some(speaker), permit, reply: None };
-        self.submit(Submission { room, messages: smallvec![message], key: None, pending });
+        let source = Source::new(peer.map(|peer| peer.ip()), false);
+        self.submit(Submission { room, messages: smallvec![message], source, key: None, pending });
     }
 
     fn submit(&mut self, submission: Submission) {
@@ -72,6 +73,7 @@ impl Hub {
         self.submit(Submission {
             room: slot,
             messages: payloads.into_iter().map(message).collect(),
+            source,
             key: key.map(|key| Box::new(KeyUse { room, key, source })),
             pending: Pending { speaker: None, permit: Some(permit), reply },
         });
@@ -96,10 +98,10 @@ impl Hub {
         };
         match payload {
             Payload::Text(text) => {
-                log_client!(Level::Info, "server: received: {}\t{about}", Escaped(text))
+                log_client!(peer, Level::Info, "server: received: {}\t{about}", Escaped(text))
             }
             Payload::Binary(bytes) => {
-                log_client!(Level::Info, "server: received: {} bytes (binary)\t{about}", bytes.len())
+                log_client!(peer, Level::Info, "server: received: {} bytes (binary)\t{about}", bytes.len())
             }
         }
     }

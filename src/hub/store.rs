@@ -3,13 +3,14 @@
 
 use crate::{
     backplane::{Arrival, Asker, Backplane, NoticeList, Submission},
-    config::{RoomName, Settings},
+    config::RoomName,
     history::HistoryRequest,
     ids::{RelayId, RoomSlot},
     limits::{Flow, Source},
+    policy::Policy,
     room::{Room, RoomPolicy, Rooms, TooManyRooms},
 };
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// The members of rooms, and the backplane that makes their order. Neither knows the other: this type opens a
 /// room in both, and ends it when both are done with it.
@@ -19,10 +20,10 @@ pub struct RoomStore {
 }
 
 impl RoomStore {
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(policy: &Policy) -> Self {
         Self {
-            rooms: Rooms::new(settings.limits.rooms, Flow::of(settings)),
-            backplane: Backplane::new(settings),
+            rooms: Rooms::new(policy.limits.rooms, Flow::of(policy.session.outbox)),
+            backplane: Backplane::new(policy.limits.history_bytes_total, policy.idempotency),
         }
     }
 
@@ -30,12 +31,12 @@ impl RoomStore {
     /// the source that opened most of those.
     ///
     /// # Errors
-    /// If the bound is reached and every room has members.
+    /// If `source` holds its share of the rooms, and none may give way to another.
     pub fn open(
         &mut self,
         name: &RoomName,
         source: Source,
-        policy: impl FnOnce() -> RoomPolicy,
+        policy: impl FnOnce() -> Arc<RoomPolicy>,
         now: Instant,
     ) -> Result<RoomSlot, TooManyRooms> {
         let opened = self.rooms.open(name, source, policy, now)?;
@@ -129,13 +130,12 @@ mod tests {
     use super::*;
     use crate::{
         backplane::Pending,
-        config::ByteSize,
         history::{HistoryLimits, Message, Usage},
         testing::message,
     };
     use proptest::prelude::*;
     use smallvec::smallvec;
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     const A: RelayId = RelayId(0);
     const LIMITS: HistoryLimits =
@@ -143,10 +143,10 @@ mod tests {
     const NOTHING: HistoryLimits = HistoryLimits { messages: 0, ..LIMITS };
 
     fn store(max_rooms: usize, max_bytes: usize) -> RoomStore {
-        let mut settings = Settings::default();
-        settings.limits.rooms = max_rooms;
-        settings.limits.history_bytes_total = ByteSize::from_bytes(max_bytes);
-        RoomStore::new(&settings)
+        let mut policy = Policy::default();
+        policy.limits.rooms = max_rooms;
+        policy.limits.history_bytes_total = max_bytes;
+        RoomStore::new(&policy)
     }
 
     /// Publishes `bytes` in the room at `slot`.
@@ -154,7 +154,8 @@ mod tests {
         let pending = Pending { speaker: None, permit: None, reply: None };
         let messages = smallvec![message(bytes)];
         let mut arrived = VecDeque::new();
-        store.submit(Submission { room: slot, messages, key: None, pending }, now, &mut arrived);
+        let submission = Submission { room: slot, messages, source: source(0), key: None, pending };
+        store.submit(submission, now, &mut arrived);
         let Some(Arrival::Messages(mut ordered)) = arrived.pop_front() else { panic!("it has not arrived") };
         ordered.messages.remove(0)
     }
@@ -167,8 +168,9 @@ mod tests {
         name.to_string().parse().unwrap()
     }
 
-    fn policy(history: HistoryLimits) -> impl FnOnce() -> RoomPolicy {
-        move || RoomPolicy { history, greeting: None, presence: false, clients: usize::MAX }
+    fn policy(history: HistoryLimits) -> impl FnOnce() -> Arc<RoomPolicy> {
+        let usual = Policy::default().rooms.of(&name("any"));
+        move || Arc::new(RoomPolicy { history, ..(*usual).clone() })
     }
 
     fn source(number: u8) -> Source {
@@ -193,7 +195,7 @@ mod tests {
 
     fn join(rooms: &mut RoomStore, room: &str, limits: HistoryLimits) -> RoomSlot {
         let slot = open(rooms, room, limits).unwrap();
-        rooms.rooms.join(slot, A);
+        rooms.rooms.join(slot, A, source(0));
         slot
     }
 
@@ -331,7 +333,7 @@ mod tests {
                 let opened = rooms.open(&name(room), source(bytes as u8 % 3), policy(LIMITS), now);
                 match (step, opened) {
                     (0..3, Ok(slot)) => drop(append(&mut rooms, slot, bytes, now)),
-                    (3, Ok(slot)) => drop(rooms.rooms.join(slot, A)),
+                    (3, Ok(slot)) => drop(rooms.rooms.join(slot, A, source(bytes as u8 % 3))),
                     (4, _) => rooms.leave(&name(room), A, now),
                     (_, _) => expire(&mut rooms, now),
                 }

@@ -1,7 +1,7 @@
 //! The lists that grow during a turn of the hub, one for each relay.
 
 use super::messages::{Event, Turn};
-use crate::{config::Settings, ids::RelayId};
+use crate::{ids::RelayId, limits::QueueLimits};
 use actix::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,10 @@ pub struct TurnLimits {
 }
 
 impl TurnLimits {
-    /// Returns limits at which a whole turn fits into an empty outbox, so that many publishers make no
-    /// subscriber too slow.
-    pub fn of(settings: &Settings) -> Self {
-        Self {
-            bytes: settings.session.outbox_bytes.bytes().min(64 << 10),
-            messages: settings.session.outbox_messages.min(256),
-        }
+    /// Returns limits at which a whole turn fits into such an outbox while it is empty, so that many
+    /// publishers make no subscriber too slow.
+    pub fn of(outbox: QueueLimits) -> Self {
+        Self { bytes: outbox.bytes.min(64 << 10), messages: outbox.messages.min(256) }
     }
 }
 

@@ -5,7 +5,6 @@
 //! share. Keys: `session.outbox_bytes`, `session.outbox_messages` and `limits.outbox_bytes_total`.
 //! Metrics: `worldcast_outbox_bytes` and `worldcast_closes_total{reason="too_slow"}`.
 
-use crate::config::Settings;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The bytes that wait in all outboxes. These counts decide; `worldcast_outbox_bytes` is set from
@@ -22,7 +21,7 @@ pub struct Backlog {
 }
 
 /// The bounds of one outbox, inclusive.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QueueLimits {
     /// Bytes that may wait for one client.
     pub bytes: usize,
@@ -31,11 +30,9 @@ pub struct QueueLimits {
 }
 
 impl Backlog {
-    /// Creates an empty backlog with the bounds of `settings`.
-    pub fn new(settings: &Settings) -> Self {
-        let session = &settings.session;
-        let each = QueueLimits { bytes: session.outbox_bytes.bytes(), messages: session.outbox_messages };
-        let max_bytes = settings.limits.outbox_bytes_total.bytes();
+    /// Creates an empty backlog: `each` bounds one outbox, and `max_bytes` all of them together,
+    /// inclusive.
+    pub fn new(each: QueueLimits, max_bytes: usize) -> Self {
         Self { max_bytes, each, held: AtomicUsize::new(0), outboxes: AtomicUsize::new(0) }
     }
 
@@ -79,7 +76,7 @@ mod tests {
 
     #[test]
     fn past_the_bound_an_outbox_may_grow_only_within_its_fair_share() {
-        let backlog = Backlog { max_bytes: 1000, ..Backlog::new(&Settings::default()) };
+        let backlog = Backlog::new(QueueLimits { bytes: 1000, messages: 10 }, 1000);
         (0..10).for_each(|_| backlog.add_outbox());
         backlog.add(900);
         assert!(backlog.fits(900, 100), "the bound of all together is 1000, inclusive");

@@ -5,8 +5,7 @@
 //! `limits.connections_per_ip` and `limits.connections_per_second`. Metrics: `worldcast_sessions`
 //! and `worldcast_refusals_total`, whose reasons have the names of the keys.
 
-use super::network_of;
-use crate::{config::LimitSettings, metrics::Metrics};
+use crate::{ids::network_of, metrics::Metrics};
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -14,9 +13,19 @@ use std::{
     time::Instant,
 };
 
-/// The counts of open sessions and their bounds.
+/// The bounds of open sessions, inclusive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConnectionBounds {
+    /// Sessions that may be open at once.
+    pub all: usize,
+    /// Sessions that may be open at once from one address; 0 is no limit.
+    pub per_ip: usize,
+    /// Sessions that may begin in one second; 0 is no limit.
+    pub per_second: u32,
+}
+
+/// The counts of open sessions.
 pub struct ConnectionLimits {
-    limits: LimitSettings,
     metrics: Arc<Metrics>,
     counts: Mutex<Counts>,
 }
@@ -50,23 +59,25 @@ pub struct ConnectionSlot {
 }
 
 impl ConnectionLimits {
-    /// Creates the limits of `limits`, with no session open.
-    pub fn new(limits: LimitSettings, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { limits, metrics, counts: Mutex::default() })
+    /// Creates the counts, with no session open.
+    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { metrics, counts: Mutex::default() })
     }
 
-    /// Acquires a slot for a session from `ip`; without an address, `connections_per_ip` does not
-    /// apply.
+    /// Acquires a slot within `bounds` for a session from `ip`; without an address, the bound of one
+    /// address does not apply. Sessions that begin while that bound is 0 are not counted for their
+    /// address, also later.
     ///
     /// # Errors
     /// Returns the first limit that is reached.
     pub fn acquire(
         self: &Arc<Self>,
+        bounds: ConnectionBounds,
         ip: Option<IpAddr>,
         now: Instant,
     ) -> Result<ConnectionSlot, LimitReached> {
-        let ip = ip.filter(|_| self.limits.connections_per_ip > 0).map(network_of);
-        self.counts().acquire(ip, now, &self.limits)?;
+        let ip = ip.filter(|_| bounds.per_ip > 0).map(network_of);
+        self.counts().acquire(ip, now, bounds)?;
         self.metrics.sessions.inc();
         Ok(ConnectionSlot { limits: self.clone(), ip })
     }
@@ -81,15 +92,15 @@ impl Counts {
         &mut self,
         ip: Option<IpAddr>,
         now: Instant,
-        limits: &LimitSettings,
+        bounds: ConnectionBounds,
     ) -> Result<(), LimitReached> {
-        if self.all >= limits.connections {
+        if self.all >= bounds.all {
             return Err(LimitReached::Connections);
         }
-        if ip.is_some_and(|ip| self.by_ip.get(&ip).is_some_and(|count| *count >= limits.connections_per_ip)) {
+        if ip.is_some_and(|ip| self.by_ip.get(&ip).is_some_and(|count| *count >= bounds.per_ip)) {
             return Err(LimitReached::ConnectionsPerIp);
         }
-        self.count_second(now, limits.connections_per_second)?;
+        self.count_second(now, bounds.per_second)?;
         self.all += 1;
         if let Some(ip) = ip {
             *self.by_ip.entry(ip).or_default() += 1;
@@ -138,33 +149,35 @@ mod tests {
 
     const IP: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
-    fn limits(limits: LimitSettings) -> Arc<ConnectionLimits> {
-        ConnectionLimits::new(limits, Arc::default())
+    const NO_BOUNDS: ConnectionBounds = ConnectionBounds { all: usize::MAX, per_ip: 0, per_second: 0 };
+
+    fn limits() -> Arc<ConnectionLimits> {
+        ConnectionLimits::new(Arc::default())
     }
 
     #[test]
     fn a_slot_is_free_again_when_its_session_has_ended() {
-        let limits = limits(LimitSettings { connections: 2, ..Default::default() });
+        let (limits, bounds) = (limits(), ConnectionBounds { all: 2, ..NO_BOUNDS });
         let now = Instant::now();
-        let first = limits.acquire(IP, now).unwrap();
-        let _second = limits.acquire(None, now).unwrap();
-        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::Connections));
+        let first = limits.acquire(bounds, IP, now).unwrap();
+        let _second = limits.acquire(bounds, None, now).unwrap();
+        assert_eq!(limits.acquire(bounds, IP, now).err(), Some(LimitReached::Connections));
         assert_eq!(limits.metrics.sessions.get(), 2);
         drop(first);
-        assert!(limits.acquire(IP, now).is_ok());
+        assert!(limits.acquire(bounds, IP, now).is_ok());
         assert_eq!(limits.metrics.sessions.get(), 1);
     }
 
     #[test]
     fn one_address_has_no_more_sessions_than_its_limit() {
-        let limits = limits(LimitSettings { connections_per_ip: 1, ..Default::default() });
+        let (limits, bounds) = (limits(), ConnectionBounds { per_ip: 1, ..NO_BOUNDS });
         let now = Instant::now();
-        let slot = limits.acquire(IP, now).unwrap();
-        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::ConnectionsPerIp));
-        assert!(limits.acquire(Some([10, 0, 0, 1].into()), now).is_ok());
+        let slot = limits.acquire(bounds, IP, now).unwrap();
+        assert_eq!(limits.acquire(bounds, IP, now).err(), Some(LimitReached::ConnectionsPerIp));
+        assert!(limits.acquire(bounds, Some([10, 0, 0, 1].into()), now).is_ok());
         drop(slot);
         assert!(limits.counts().by_ip.is_empty(), "an address without sessions is not kept");
-        assert!(limits.acquire(IP, now).is_ok());
+        assert!(limits.acquire(bounds, IP, now).is_ok());
     }
 
     #[test]
@@ -177,8 +190,8 @@ mod tests {
         for ip in ["192.0.2.7", "::ffff:192.0.2.7", "64:ff9b::192.0.2.7"] {
             assert_eq!(client(ip), "192.0.2.7");
         }
-        let limits = limits(LimitSettings { connections_per_ip: 1, ..Default::default() });
-        let acquire = |ip: &str| limits.acquire(Some(ip.parse().unwrap()), Instant::now());
+        let (limits, bounds) = (limits(), ConnectionBounds { per_ip: 1, ..NO_BOUNDS });
+        let acquire = |ip: &str| limits.acquire(bounds, Some(ip.parse().unwrap()), Instant::now());
         let _one = acquire("2001:db8::1").unwrap();
         assert_eq!(acquire("2001:db8::2").err(), Some(LimitReached::ConnectionsPerIp));
         let _other = acquire("::ffff:192.0.2.7").unwrap();
@@ -187,11 +200,11 @@ mod tests {
 
     #[test]
     fn sessions_beyond_the_limit_of_a_second_begin_in_the_next_one() {
-        let limits = limits(LimitSettings { connections_per_second: 2, ..Default::default() });
+        let (limits, bounds) = (limits(), ConnectionBounds { per_second: 2, ..NO_BOUNDS });
         let now = Instant::now();
-        let slots: Vec<_> = (0..2).map(|_| limits.acquire(IP, now)).collect();
+        let slots: Vec<_> = (0..2).map(|_| limits.acquire(bounds, IP, now)).collect();
         assert!(slots.iter().all(Result::is_ok));
-        assert_eq!(limits.acquire(IP, now).err(), Some(LimitReached::ConnectionsPerSecond));
-        assert!(limits.acquire(IP, now + Duration::from_secs(1)).is_ok());
+        assert_eq!(limits.acquire(bounds, IP, now).err(), Some(LimitReached::ConnectionsPerSecond));
+        assert!(limits.acquire(bounds, IP, now + Duration::from_secs(1)).is_ok());
     }
 }

@@ -8,10 +8,7 @@
 //! process. Metrics: `worldcast_accept_errors_total`, and `worldcast_refusals_total{reason="busy"}`
 //! for files.
 
-use crate::{
-    config::{LimitSettings, Settings},
-    logging::TARGET,
-};
+use crate::{config::LimitSettings, logging::TARGET};
 use log::{debug, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
@@ -38,7 +35,7 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Raises the soft limit of the process to its hard limit.
-    pub fn raise_limit(_: &Settings, workers: usize) -> Self {
+    pub fn raise_limit(workers: usize) -> Self {
         let limit = getrlimit(Resource::Nofile);
         if limit.current != limit.maximum
             && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
@@ -52,9 +49,10 @@ impl Descriptors {
         Self::new(clients(descriptors, workers), workers)
     }
 
-    /// Logs that `limits.connections` is more than there can be: a warning where an operator has chosen that number.
-    pub fn report(&self, settings: &Settings) {
-        let (clients, connections) = (self.clients, settings.limits.connections);
+    /// Logs that `connections`, the bound of `limits.connections`, is more than there can be: a
+    /// warning where an operator has chosen that number.
+    pub fn report(&self, connections: usize) {
+        let clients = self.clients;
         if clients >= connections {
             return;
         }

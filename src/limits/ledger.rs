@@ -14,7 +14,7 @@ const LEFT_FREE: usize = 3;
 /// A source may hold a third of the amount that it leaves free for others: a quarter of the limit
 /// when alone, and less beside others (the dynamic thresholds of shared switch buffers, Choudhury
 /// and Hahne, 1998). So a new source finds a free part while the others hold all they may, and no
-/// source has to return anything.
+/// source has to return anything. The first amount of a source may be all that is free.
 #[derive(Debug)]
 pub struct Ledger {
     capacity: usize,
@@ -38,7 +38,14 @@ impl Ledger {
     /// limit.
     pub fn fits(&self, source: Source, amount: usize) -> bool {
         let Some(left) = self.free(source).checked_sub(amount) else { return false };
-        self.held == 0 || (self.held_by(source) + amount).saturating_mul(LEFT_FREE) <= left
+        let held = self.held_by(source);
+        held == 0 || (held + amount).saturating_mul(LEFT_FREE) <= left
+    }
+
+    /// Returns `true` if `amount` would fit if no source held anything.
+    pub fn could_fit(&self, source: Source, amount: usize) -> bool {
+        let kept = if source.has_key { 0 } else { self.capacity / KEY_PART };
+        amount <= self.capacity - kept
     }
 
     /// Counts `amount` for `source` if it fits.
@@ -67,7 +74,8 @@ impl Ledger {
         }
     }
 
-    fn held_by(&self, source: Source) -> usize {
+    /// Returns the amount that `source` holds.
+    pub fn held_by(&self, source: Source) -> usize {
         self.by_source.get(&source).copied().unwrap_or_default()
     }
 
@@ -114,6 +122,15 @@ mod tests {
             while ledger.take(source(number, false), 4 << 10) {}
         }
         assert!(ledger.fits(source(99, false), 64 << 10), "{ledger:?}");
+    }
+
+    #[test]
+    fn a_source_that_holds_nothing_may_take_all_that_is_free() {
+        let mut ledger = Ledger::new(1000);
+        assert!(ledger.take(source(1, false), 600));
+        assert!(!ledger.fits(source(2, false), 151) && ledger.take(source(2, false), 150));
+        assert!(!ledger.fits(source(3, false), 1), "a quarter is for those with a key");
+        assert!(!ledger.fits(source(3, true), 251) && ledger.fits(source(3, true), 250));
     }
 
     #[test]

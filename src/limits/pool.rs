@@ -5,13 +5,17 @@
 //! Holders that all wait for more could wait for each other without end (deadlock). To prevent
 //! that, the youngest of them is refused after a quarter of its patience and returns its bytes,
 //! then the next, until the others continue.
+//!
+//! Holders that can lose their bytes at any time (answers) do so in favor of a source that holds
+//! nothing, once they have held them for the time that it may wait. So it waits for slow holders no
+//! longer than that.
 
 use super::{Ledger, Source};
-use crate::config::Settings;
 use prometheus_client::metrics::gauge::Gauge;
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 use tokio::{
@@ -45,6 +49,24 @@ struct State {
     growing: BTreeSet<u64>,
     /// Their number for each source.
     growing_by_source: HashMap<Source, usize>,
+    /// The reservations that can be revoked, the oldest first.
+    revocable: BTreeMap<u64, Revocable>,
+    /// The requests that wait for sources that hold nothing, where reservations can be revoked.
+    newcomers: usize,
+}
+
+/// A reservation that can be revoked.
+#[derive(Debug)]
+struct Revocable {
+    source: Source,
+    since: Instant,
+    holder: Weak<dyn Revoke>,
+}
+
+/// A holder that can lose its reservation at any time.
+pub trait Revoke: std::fmt::Debug + Send + Sync {
+    /// Drops the reservation and the bytes that it stands for.
+    fn revoke(&self);
 }
 
 /// Bytes of a [`Pool`], returned when this is dropped.
@@ -73,12 +95,15 @@ impl Pool {
             next: 0,
             growing: BTreeSet::new(),
             growing_by_source: HashMap::new(),
+            revocable: BTreeMap::new(),
+            newcomers: 0,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), gauge })
     }
 
     /// Waits until `bytes` are reserved for `source`; `None` if they do not become free within
-    /// `patience`.
+    /// `patience`. If `source` holds nothing, it comes before others, and reservations that are
+    /// older than `patience` are revoked for it.
     pub async fn reserve(
         self: &Arc<Self>,
         source: Source,
@@ -86,12 +111,23 @@ impl Pool {
         patience: Duration,
     ) -> Option<Reservation> {
         let until = Instant::now() + patience;
+        let mut newcomer = None;
         loop {
             let changed = self.changed.notified();
-            if let Some(reservation) = self.try_reserve(source, bytes) {
+            let may_take = newcomer.is_some() || self.state().lets_pass(source);
+            if may_take && let Some(reservation) = self.take(source, bytes) {
                 return Some(reservation);
             }
-            timeout_at(until, changed).await.ok()?;
+            if newcomer.is_none() {
+                newcomer = Newcomer::new(self, source);
+            }
+            if newcomer.is_some() && self.revoke_for(source, bytes, patience) {
+                continue;
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            let _ = timeout_at(until, changed).await;
         }
     }
 
@@ -99,6 +135,11 @@ impl Pool {
     /// before one of [`SMALLEST_STEP`] or less: a large holder does not block small ones of its
     /// network.
     pub fn try_reserve(self: &Arc<Self>, source: Source, bytes: usize) -> Option<Reservation> {
+        let lets_pass = self.state().lets_pass(source);
+        if lets_pass { self.take(source, bytes) } else { None }
+    }
+
+    fn take(self: &Arc<Self>, source: Source, bytes: usize) -> Option<Reservation> {
         let mut state = self.state();
         let waits_behind = bytes > SMALLEST_STEP && state.growing_by_source.contains_key(&source);
         if waits_behind || !state.ledger.take(source, bytes) {
@@ -109,12 +150,69 @@ impl Pool {
         Some(Reservation { pool: self.clone(), source, id: state.next, bytes, waited: Duration::ZERO })
     }
 
+    /// Revokes a reservation for `source`, which holds nothing: of those older than `patience` the
+    /// oldest of the source that holds most, and none of a source with a key for one without.
+    /// Returns `false` if none may be revoked, or if `bytes` are more than there are.
+    fn revoke_for(&self, source: Source, bytes: usize, patience: Duration) -> bool {
+        let mut state = self.state();
+        let now = Instant::now();
+        let State { ledger, revocable, .. } = &mut *state;
+        if ledger.held_by(source) > 0 || !ledger.could_fit(source, bytes) {
+            return false;
+        }
+        let is_old = |one: &Revocable| now.saturating_duration_since(one.since) >= patience;
+        let may_go = |one: &Revocable| source.has_key || !one.source.has_key;
+        let old = revocable.iter().take_while(|(_, one)| is_old(one)).filter(|(_, one)| may_go(one));
+        let Some((id, _)) = old.max_by_key(|(id, one)| (ledger.held_by(one.source), Reverse(**id))) else {
+            return false;
+        };
+        let id = *id;
+        let holder = revocable.remove(&id).and_then(|one| one.holder.upgrade());
+        drop(state);
+        holder.inspect(|holder| holder.revoke()); // which returns its bytes, and so locks the state
+        true
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl State {
+    /// Returns `true` unless `source` must wait behind sources that hold nothing.
+    fn lets_pass(&self, source: Source) -> bool {
+        self.newcomers == 0 || self.ledger.held_by(source) == 0
+    }
+}
+
+/// A waiting request of a source that holds nothing, counted until this is dropped.
+struct Newcomer<'a>(&'a Pool);
+
+impl<'a> Newcomer<'a> {
+    fn new(pool: &'a Pool, source: Source) -> Option<Self> {
+        let mut state = pool.state();
+        if state.ledger.held_by(source) > 0 || state.revocable.is_empty() {
+            return None;
+        }
+        state.newcomers += 1;
+        Some(Self(pool))
+    }
+}
+
+impl Drop for Newcomer<'_> {
+    fn drop(&mut self) {
+        self.0.state().newcomers -= 1;
+        self.0.changed.notify_waiters();
+    }
+}
+
 impl Reservation {
+    /// Lets the pool take the reservation from `holder`, which owns it.
+    pub fn may_be_revoked_from(&self, holder: Weak<dyn Revoke>) {
+        let revocable = Revocable { source: self.source, since: Instant::now(), holder };
+        self.pool.state().revocable.insert(self.id, revocable);
+    }
+
     /// Returns the number of held bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -179,6 +277,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        self.pool.state().revocable.remove(&self.id);
         self.shrink(self.bytes);
     }
 }
@@ -216,21 +315,17 @@ pub const BODIES: usize = 6;
 /// The largest piece of an answer in bytes, with everything around a message.
 pub const MAX_PIECE: usize = 64 << 10;
 
-/// Returns the bytes of the pool for request bodies.
-pub fn body_bytes(settings: &Settings) -> usize {
-    let largest = settings.session.max_message.bytes();
-    settings.limits.body_bytes.bytes().max(largest.saturating_mul(BODIES))
+/// Returns the bytes of the pool for request bodies: those of `limits.body_bytes`, but no less than
+/// [`BODIES`] of the largest messages.
+pub fn body_bytes(configured: usize, largest_message: usize) -> usize {
+    configured.max(largest_message.saturating_mul(BODIES))
 }
 
-/// Returns the bytes of the pool for answers: `limits.answer_bytes`, but no less than six of the
-/// largest histories, since one source alone may hold 3 of 16 parts without a key; and one piece.
-pub fn answer_bytes(settings: &Settings) -> usize {
-    let largest = settings
-        .all_rooms()
-        .map(|room_settings| room_settings.history.bytes.bytes())
-        .max()
-        .unwrap_or_default();
-    settings.limits.answer_bytes.bytes().max(largest.saturating_mul(6)).saturating_add(MAX_PIECE)
+/// Returns the bytes of the pool for answers: those of `limits.answer_bytes`, but no less than six
+/// of the largest histories, since one source alone may hold 3 of 16 parts without a key; and one
+/// piece.
+pub fn answer_bytes(configured: usize, largest_history: usize) -> usize {
+    configured.max(largest_history.saturating_mul(6)).saturating_add(MAX_PIECE)
 }
 
 #[cfg(test)]
@@ -267,6 +362,57 @@ mod tests {
         let begun = Instant::now();
         assert!(pool.reserve(source(2), 1, PATIENCE).await.is_none());
         assert!(begun.elapsed() >= PATIENCE);
+    }
+
+    /// A holder whose reservation can be revoked.
+    #[derive(Debug)]
+    struct Slow(Mutex<Option<Reservation>>);
+
+    impl Revoke for Slow {
+        fn revoke(&self) {
+            drop(self.0.lock().unwrap().take());
+        }
+    }
+
+    fn slow(pool: &Arc<Pool>, number: u8, bytes: usize) -> Arc<Slow> {
+        let slow = Arc::new(Slow(Mutex::new(pool.try_reserve(source(number), bytes))));
+        let holder: Weak<dyn Revoke> = Arc::downgrade(&slow) as Weak<dyn Revoke>;
+        slow.0.lock().unwrap().as_ref().expect("it fits").may_be_revoked_from(holder);
+        slow
+    }
+
+    fn holds(slow: &Slow) -> bool {
+        slow.0.lock().unwrap().is_some()
+    }
+
+    #[tokio::test]
+    async fn slow_holders_give_way_to_a_source_that_holds_nothing_and_to_no_other() {
+        let pool = pool(100);
+        let (most, old) = (slow(&pool, 1, 40), slow(&pool, 2, 15));
+        let other = slow(&pool, 3, 15);
+        assert!(pool.reserve(source(1), 1, PATIENCE).await.is_none(), "it holds something");
+        assert!(holds(&most) && holds(&old));
+        let begun = Instant::now();
+        let newcomer = pool.reserve(source(4), 20, PATIENCE).await;
+        assert!(newcomer.is_some() && begun.elapsed() <= PATIENCE);
+        assert_eq!((holds(&most), holds(&old), holds(&other)), (false, true, true), "who holds most");
+        assert!(pool.reserve(source(5), 76, PATIENCE).await.is_none(), "there is never so much");
+        assert!(holds(&old), "and so nobody gives way for it");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_holds_something_waits_behind_one_that_holds_nothing() {
+        let pool = pool(100);
+        let first = slow(&pool, 1, 70);
+        let _second = pool.try_reserve(source(2), 1).unwrap();
+        let newcomer = pool.reserve(source(3), 30, PATIENCE);
+        let other = async {
+            tokio::task::yield_now().await;
+            assert!(pool.try_reserve(source(2), 1).is_none());
+            first.revoke();
+        };
+        assert!(tokio::join!(newcomer, other).0.is_some());
+        assert!(pool.try_reserve(source(2), 1).is_some());
     }
 
     #[tokio::test]

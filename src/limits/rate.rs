@@ -4,7 +4,6 @@
 //! `session.messages_per_second`, `session.bytes_per_second` and `session.burst`; 0 turns a rate
 //! off. Metric: `worldcast_pauses_total{reason="pace"}`.
 
-use crate::config::SessionSettings;
 use std::time::{Duration, Instant};
 
 /// Two token buckets, for messages and bytes. A bucket may go into debt: a message passes first and
@@ -24,14 +23,17 @@ struct Bucket {
 }
 
 impl RateLimit {
-    /// Creates full buckets; `None` if neither messages nor bytes are limited.
-    /// `messages_per_second` is the limit of the client's room, which may differ from that of
-    /// `settings`.
-    pub fn of(messages_per_second: u32, settings: &SessionSettings, now: Instant) -> Option<Self> {
-        let bytes = settings.bytes_per_second.bytes();
-        (messages_per_second > 0 || bytes > 0).then(|| Self {
-            messages: Bucket::new(f64::from(messages_per_second), settings.burst, now),
-            bytes: Bucket::new(bytes as f64, settings.burst, now),
+    /// Creates full buckets, which hold the messages and bytes of the time `burst`; `None` if
+    /// neither messages nor bytes are limited. A rate of 0 is no limit.
+    pub fn of(
+        messages_per_second: u32,
+        bytes_per_second: usize,
+        burst: Duration,
+        now: Instant,
+    ) -> Option<Self> {
+        (messages_per_second > 0 || bytes_per_second > 0).then(|| Self {
+            messages: Bucket::new(f64::from(messages_per_second), burst, now),
+            bytes: Bucket::new(bytes_per_second as f64, burst, now),
         })
     }
 
@@ -62,19 +64,16 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ByteSize;
+
+    const BURST: Duration = Duration::from_secs(2);
 
     fn rate_limit(messages_per_second: u32, bytes_per_second: usize, now: Instant) -> RateLimit {
-        let bytes_per_second = ByteSize::from_bytes(bytes_per_second);
-        let burst = Duration::from_secs(2);
-        let settings = SessionSettings { bytes_per_second, burst, ..Default::default() };
-        RateLimit::of(messages_per_second, &settings, now).unwrap()
+        RateLimit::of(messages_per_second, bytes_per_second, BURST, now).unwrap()
     }
 
     #[test]
     fn without_limits_there_is_no_bucket() {
-        let settings = SessionSettings::default();
-        assert!(RateLimit::of(settings.messages_per_second, &settings, Instant::now()).is_none());
+        assert!(RateLimit::of(0, 0, BURST, Instant::now()).is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The holder of a share of a limit.
 
-use std::net::{IpAddr, Ipv4Addr};
+use crate::ids::network_of;
+use std::net::IpAddr;
 
 /// Clients that share one part of a limit: those of one network without a key, or those with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,19 +16,6 @@ impl Source {
     /// belong to one owner.
     pub fn new(ip: Option<IpAddr>, has_key: bool) -> Self {
         Self { network: ip.map(network_of), has_key }
-    }
-}
-
-/// Returns the address that stands for all addresses that one client can easily have: the /64 of an
-/// IPv6 address, since a home gets 2^64 addresses or more (RFC 6177); and an IPv4 address itself,
-/// also in its forms for IPv6 listeners (RFC 4291 §2.5.5.2, RFC 6052 §2.1).
-pub fn network_of(ip: IpAddr) -> IpAddr {
-    let IpAddr::V6(ip) = ip else { return ip };
-    match ip.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
-        }
-        [a, b, c, d, ..] => [a, b, c, d, 0, 0, 0, 0].into(),
     }
 }
 

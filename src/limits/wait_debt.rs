@@ -4,7 +4,7 @@
 //! Metric: `worldcast_room_patience_exhausted_total`.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,29 @@ struct State {
     updated: Option<Instant>,
     /// The end of the last wait that was added.
     waited_until: Option<Instant>,
-    is_exhausted: bool,
+    /// The time at which the debt reached its bound, until half of it is free again.
+    exhausted_at: Option<Instant>,
+}
+
+/// The clients for which a room waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All clients.
+    Open,
+    /// Clients that are fast enough, and those that begin to lag now: a room that no longer waits
+    /// for slow clients becomes faster, and others lag for the first time.
+    Trial,
+    /// Clients that are fast enough.
+    Exhausted,
+}
+
+/// The outcome of a charge.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge {
+    /// The time that was added to the debt.
+    pub added: Duration,
+    /// The debt reaches its bound by this charge.
+    pub exhausts: bool,
 }
 
 impl WaitDebt {
@@ -32,28 +54,62 @@ impl WaitDebt {
     /// of the time at most.
     const RECOVERY: u32 = 5;
 
-    /// Adds the last `waited` before `now`, without a part that another relay has added for the
-    /// same time, and subtracts `repaid` and the recovery; returns `true` if the debt reaches
-    /// `allowance` now.
-    pub fn charge(&self, waited: Duration, repaid: Duration, allowance: Duration, now: Instant) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = |moment: Option<Instant>| moment.map(|moment| now.saturating_duration_since(moment));
-        let recovered = since(state.updated).unwrap_or_default() / Self::RECOVERY;
-        let waited = since(state.waited_until).map_or(waited, |elapsed| waited.min(elapsed));
-        state.debt = (state.debt + waited).saturating_sub(repaid.saturating_add(recovered)).min(allowance);
-        state.updated = state.updated.max(Some(now));
-        if !waited.is_zero() {
-            state.waited_until = Some(now);
-        }
-        let was_exhausted = state.is_exhausted;
-        state.is_exhausted = state.debt >= if was_exhausted { allowance / 2 } else { allowance };
-        state.is_exhausted && !was_exhausted
+    /// Adds the last `waited` before `now`, without a part that was added for another client for
+    /// the same time, up to `allowance`.
+    pub fn charge(&self, waited: Duration, allowance: Duration, now: Instant) -> Charge {
+        let mut state = self.lock();
+        state.recover(now);
+        let since = state.waited_until.map(|moment| now.saturating_duration_since(moment));
+        let waited = since.map_or(waited, |elapsed| waited.min(elapsed));
+        let added = waited.min(allowance.saturating_sub(state.debt));
+        state.debt += added;
+        state.waited_until = state.waited_until.max(Some(now));
+        Charge { added, exhausts: state.judge(allowance, now) }
     }
 
-    /// Returns `true` from the moment at which the allowance is used up until half of it is free
-    /// again.
-    pub fn is_exhausted(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_exhausted
+    /// Subtracts `time` that was added for a client which has made up for it since.
+    pub fn refund(&self, time: Duration) {
+        if !time.is_zero() {
+            let mut state = self.lock();
+            state.debt = state.debt.saturating_sub(time);
+        }
+    }
+
+    /// Subtracts the recovery up to `now`.
+    pub fn recover(&self, now: Instant, allowance: Duration) {
+        let mut state = self.lock();
+        state.recover(now);
+        state.judge(allowance, now);
+    }
+
+    /// Returns for whom the room waits at `now`. A trial lasts for `trial` after the debt has
+    /// reached its bound; afterwards the room is exhausted until half of the bound is free again.
+    pub fn standing(&self, trial: Duration, now: Instant) -> Standing {
+        match self.lock().exhausted_at {
+            None => Standing::Open,
+            Some(since) if now.saturating_duration_since(since) < trial => Standing::Trial,
+            Some(_) => Standing::Exhausted,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn recover(&mut self, now: Instant) {
+        let elapsed = self.updated.map(|updated| now.saturating_duration_since(updated));
+        self.debt = self.debt.saturating_sub(elapsed.unwrap_or_default() / WaitDebt::RECOVERY);
+        self.updated = self.updated.max(Some(now));
+    }
+
+    /// Decides whether the debt is exhausted; returns `true` if that begins now.
+    fn judge(&mut self, allowance: Duration, now: Instant) -> bool {
+        let bound = if self.exhausted_at.is_some() { allowance / 2 } else { allowance };
+        let before = self.exhausted_at;
+        self.exhausted_at = (self.debt >= bound).then(|| before.unwrap_or(now));
+        self.exhausted_at.is_some() && before.is_none()
     }
 }
 
@@ -64,16 +120,21 @@ mod tests {
     const ALLOWANCE: Duration = Duration::from_millis(900);
     const TICK: Duration = Duration::from_millis(2);
 
+    fn standing(debt: &WaitDebt, now: Instant) -> Standing {
+        debt.standing(Duration::ZERO, now)
+    }
+
     /// Returns the part of a minute for which a room waits, where each of `relays` always has slow
     /// clients.
     fn part_waited(relays: u32) -> f64 {
         let (debt, begin) = (WaitDebt::default(), Instant::now());
         let mut waited = Duration::ZERO;
         for tick in 1..30_000 {
-            let waits = if debt.is_exhausted() { Duration::ZERO } else { TICK };
+            let waits =
+                if standing(&debt, begin + TICK * tick) == Standing::Open { TICK } else { Duration::ZERO };
             waited += waits;
             for _ in 0..relays {
-                debt.charge(waits, Duration::ZERO, ALLOWANCE, begin + TICK * tick);
+                debt.charge(waits, ALLOWANCE, begin + TICK * tick);
             }
         }
         waited.div_duration_f64(TICK * 30_000)
@@ -90,20 +151,25 @@ mod tests {
     #[test]
     fn what_is_made_up_for_is_forgotten() {
         let (debt, begin) = (WaitDebt::default(), Instant::now());
+        let mut added = Duration::ZERO;
         for tick in 1..10_000 {
-            let repaid = if tick % 50 == 0 { TICK * 50 } else { Duration::ZERO };
-            assert!(!debt.charge(TICK, repaid, ALLOWANCE, begin + TICK * tick), "tick {tick}");
+            let charge = debt.charge(TICK, ALLOWANCE, begin + TICK * tick);
+            assert!(!charge.exhausts, "tick {tick}");
+            added += charge.added;
+            if tick % 50 == 0 {
+                debt.refund(std::mem::take(&mut added));
+            }
         }
     }
 
     #[test]
     fn patience_comes_back_with_time() {
         let (debt, now) = (WaitDebt::default(), Instant::now());
-        assert!(debt.charge(ALLOWANCE, Duration::ZERO, ALLOWANCE, now), "it is used up");
-        assert!(debt.is_exhausted());
-        debt.charge(Duration::ZERO, Duration::ZERO, ALLOWANCE, now + 2 * ALLOWANCE);
-        assert!(debt.is_exhausted());
-        debt.charge(Duration::ZERO, Duration::ZERO, ALLOWANCE, now + 3 * ALLOWANCE);
-        assert!(!debt.is_exhausted());
+        assert!(debt.charge(ALLOWANCE, ALLOWANCE, now).exhausts, "it is used up");
+        assert_eq!(standing(&debt, now), Standing::Exhausted);
+        debt.recover(now + 2 * ALLOWANCE, ALLOWANCE);
+        assert_eq!(standing(&debt, now), Standing::Exhausted);
+        debt.recover(now + 3 * ALLOWANCE, ALLOWANCE);
+        assert_eq!(standing(&debt, now), Standing::Open);
     }
 }

@@ -3,9 +3,11 @@
 use crate::{config::RoomName, ids::ConnectionId};
 use std::{fmt, net::SocketAddr};
 
-/// The client that a line is about: `session 7 from 192.0.2.1:51234 in news`, with `-` for what is unknown.
+/// The client that a line is about: `session 7 from 192.0.2.1:51234 in news`, with `-` for what is
+/// unknown.
 ///
-/// It stands behind a tab, which [`Escaped`](super::Escaped) text never contains, so no client can forge it.
+/// It stands behind a tab, which [`Escaped`](super::Escaped) text never contains, so no client can
+/// forge it.
 pub struct Subject<'a> {
     kind: Kind,
     peer: Option<SocketAddr>,

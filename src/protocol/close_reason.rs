@@ -105,55 +105,96 @@ impl fmt::Display for CloseReason {
 mod tests {
     use super::*;
 
-    /// Every reason by code and name, on which clients rely.
-    #[test]
-    fn every_reason_is_documented_with_its_code_and_whether_to_come_back() {
+    /// The table of docs/protocol.md under "Why a session ends".
+    fn documented() -> &'static str {
+        let header = "| code | reason | sentence | why | come back |\n|---|---|---|---|---|\n";
+        let (_, table) = include_str!("../../docs/protocol.md").split_once(header).expect(header);
+        table.split_once("\n\n").expect("the end of the table").0
+    }
+
+    /// Every reason whose sentence is always the same.
+    fn reasons() -> impl Iterator<Item = CloseReason> {
         use CloseReason::*;
-        let wire =
-            [WireError::NotMasked, WireError::NotUtf8, WireError::TooManyFragments, WireError::MessageTooBig];
-        let told = [
-            Silent,
-            Failed,
-            MayNotPublish,
-            Restart,
+        use WireError::*;
+        let own = [
+            ClosedByClient(None),
+            ConnectionLost,
             TooSlow,
+            Silent,
+            WriteStalled,
             Overloaded,
             TooManyRooms,
             RoomFull,
-            ConnectionLost,
-            WriteStalled,
+            MayNotPublish,
+            Restart,
+            Failed,
         ];
-        let protocol = include_str!("../../docs/protocol.md");
-        for reason in wire.map(Wire).into_iter().chain(told) {
-            let code = reason.code().map_or("none".to_owned(), |code| u16::from(code).to_string());
-            let row = format!("| {code} | `{}` | ", reason.name());
-            let (_, row) = protocol.split_once(&row).expect(&row);
-            let comes_back = reason.code().is_none_or(|code| may_reconnect_after(code.into()));
-            assert_eq!(row.lines().next().unwrap().contains("| yes"), comes_back, "{reason}");
+        own.into_iter().chain([NotUtf8, NotDeflate, TooManyFragments, MessageTooBig].map(Wire))
+    }
+
+    #[test]
+    fn every_reason_is_documented_with_its_code_its_sentence_and_the_rule_for_coming_back() {
+        for reason in reasons() {
+            let code = match (&reason, reason.code()) {
+                (CloseReason::ClosedByClient(_), _) => "any".to_owned(),
+                (_, None) => "none".to_owned(),
+                (_, Some(code)) => u16::from(code).to_string(),
+            };
+            let beginning = format!("| {code} | `{}` | {reason} | ", reason.name());
+            let row = documented().lines().find(|row| row.starts_with(&beginning)).expect(&beginning);
+            if !matches!(reason, CloseReason::ClosedByClient(_)) {
+                let comes_back = reason.code().is_none_or(|code| may_reconnect_after(code.into()));
+                assert_eq!(row.contains(" | yes"), comes_back, "{row}");
+            }
         }
+        assert_eq!(documented().lines().count(), reasons().count() + 1, "one row more, for 1002");
+        assert!(documented().contains("| 1002 | `wire` | "));
     }
 
     #[test]
     fn a_sentence_fits_into_a_close_frame() {
-        for reason in
-            [CloseReason::TooSlow, CloseReason::Silent, CloseReason::Overloaded, CloseReason::Restart]
-        {
+        for reason in reasons() {
             assert!(reason.to_string().len() <= 123, "RFC 6455 §5.5: {reason}");
         }
     }
 
+    /// Each line between `beginning` and `end`, read by `row`.
+    fn rows<T>(text: &str, beginning: &str, end: &str, row: impl Fn(&str) -> T) -> Vec<T> {
+        let (_, rows) = text.split_once(beginning).expect(beginning);
+        rows.split_once(end).expect(end).0.lines().map(row).collect()
+    }
+
+    /// `| 1002 | protocol error | no |`
+    fn documented_code(row: &str) -> (String, String, bool) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [code, name, comes_back @ ("yes" | "no")] = cells[..] else { panic!("{row}") };
+        (code.to_owned(), name.to_owned(), comes_back == "yes")
+    }
+
+    /// `  1002: { name: 'protocol error', comeBack: false },`
+    fn scripted_code(row: &str) -> (String, String, bool) {
+        let (code, entry) = row.trim().split_once(": { name: '").expect(row);
+        let (name, comes_back) = entry.split_once("', comeBack: ").expect(row);
+        let comes_back = comes_back.strip_suffix(" },").expect(row).parse().expect(row);
+        (code.to_owned(), name.to_owned(), comes_back)
+    }
+
     #[test]
-    fn documents_and_scripts_agree_on_the_codes_after_which_a_client_comes_back() {
+    fn documents_and_scripts_agree_on_codes_their_names_and_the_rule_for_coming_back() {
         let protocol = include_str!("../../docs/protocol.md");
-        let (_, table) = protocol.split_once("| close code | name | come back |\n|---|---|---|\n").unwrap();
+        let header = "| close code | name | come back |\n|---|---|---|\n";
+        let documented = rows(protocol, header, "\n\n", documented_code);
         let script = include_str!("../../static/worldcast.js");
-        for code in [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014] {
-            let comes_back = may_reconnect_after(code);
-            let row = table.lines().find(|row| row.starts_with(&format!("| {code} |"))).unwrap();
-            assert_eq!(row.ends_with("| yes |"), comes_back, "{row}");
-            let (_, entry) = script.split_once(&format!("\n  {code}: {{ meaning: ")).unwrap();
-            let entry = entry.lines().next().unwrap();
-            assert!(entry.ends_with(&format!("comeBack: {comes_back} }},")), "{code}: {entry}");
+        let scripted = rows(script, "export const CLOSE_CODES = {\n", "\n};", scripted_code);
+        assert_eq!(documented.last().map(|(code, ..)| code.as_str()), Some("other"));
+        assert_eq!(documented[..documented.len() - 1], scripted);
+        for (code, name, comes_back) in &scripted {
+            assert_eq!(may_reconnect_after(code.parse().unwrap()), *comes_back, "{code} {name}");
+        }
+        assert!(may_reconnect_after(4000));
+        let of_reasons = reasons().chain([CloseReason::Wire(WireError::NotMasked)]);
+        for code in of_reasons.filter_map(|reason| reason.code()).map(|code| u16::from(code).to_string()) {
+            assert!(scripted.iter().any(|(scripted, ..)| *scripted == code), "{code}");
         }
     }
 }

@@ -95,7 +95,8 @@ fn json(value: &impl Serialize) -> String {
 /// begins a field; a carriage return ends a line too.
 fn event(name: &str, id: Option<Position>, data: &str) -> Event {
     let lines = 1 + data.bytes().filter(|byte| b"\r\n".contains(byte)).count();
-    let mut event = String::with_capacity(data.len() + lines * "data: \n".len() + 64); // never grows
+    // Never grows.
+    let mut event = String::with_capacity(data.len() + lines * "data: \n".len() + 64);
     if let Some(id) = id {
         let _ = writeln!(event, "id: {id}"); // writing to memory never fails
     }

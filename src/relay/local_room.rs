@@ -8,7 +8,7 @@ use crate::{
     delivery::{Batch, Broadcast, Subscriber},
     limits::{Credit, Flow},
     metrics::Metrics,
-    wire::Compression,
+    wire::Deflater,
 };
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -54,10 +54,10 @@ impl LocalRoom {
     }
 
     /// Removes the member at `index`, to which the last member moves.
-    pub fn remove(&mut self, index: usize) {
+    pub fn remove(&mut self, index: usize, patience: &Patience, metrics: &Metrics) {
         let member = self.members.swap_remove(index);
-        if let Some(held) = &mut self.held {
-            held.forget(member.subscriber.connection);
+        if let Some((held, flow)) = self.held.as_mut().zip(self.flow.as_ref()) {
+            held.forget(member.subscriber.connection, patience, &flow.wait_debt, metrics);
         }
         if self.members.is_empty() {
             self.end();
@@ -86,16 +86,16 @@ impl LocalRoom {
 
     /// Delivers the queued messages to all members; returns `true` if publishers begin to wait for
     /// lagging members.
-    pub fn flush(&mut self, compression: &Compression, patience: &Patience, metrics: &Metrics) -> bool {
+    pub fn flush(&mut self, deflater: &Deflater, patience: &Patience, metrics: &Metrics) -> bool {
         let pending = std::mem::take(&mut self.pending);
         if pending.is_empty() {
             return false; // the slot was dirty for an earlier room
         }
-        let mut batch = Batch::new(&pending, compression);
+        let mut batch = Batch::new(&pending, deflater);
         let (mut sent, mut lags, mut now) = (Traffic::default(), false, None);
         let debt = self.flow.as_ref().map(|flow| &*flow.wait_debt);
-        if let Some((held, debt)) = self.held.as_mut().zip(debt) {
-            held.check(*now.insert(clock::now()), patience, debt, metrics);
+        if let Some((held, flow)) = self.held.as_mut().zip(self.flow.as_ref()) {
+            held.check(*now.insert(clock::now()), patience, flow, metrics);
         }
         for some in self.members.chunks_mut(FETCHED_TOGETHER) {
             some.iter().for_each(|member| member.connection.prefetch());
@@ -106,7 +106,8 @@ impl LocalRoom {
                 {
                     let held = self.held.get_or_insert_default();
                     let now = *now.get_or_insert_with(clock::now);
-                    lags |= held.note_lag(member.subscriber.connection, &member.connection, now, debt);
+                    let session = member.subscriber.connection;
+                    lags |= held.note_lag(session, &member.connection, now, patience, debt);
                 }
             }
         }
@@ -130,8 +131,7 @@ impl LocalRoom {
     /// `true` if it did.
     pub fn release_credit(&mut self, now: Instant, patience: &Patience, metrics: &Metrics) -> bool {
         let (Some(held), Some(flow)) = (&mut self.held, &self.flow) else { return true };
-        let released =
-            !held.check(now, patience, &flow.wait_debt, metrics) || held.has_expired(patience, now);
+        let released = !held.check(now, patience, flow, metrics) || held.has_expired(patience, now);
         if released {
             held.release();
         }

@@ -5,13 +5,13 @@ use super::{
     local_room::{FETCHED_TOGETHER, LocalRoom},
 };
 use crate::{
-    config::Settings,
     connection::{Connection, Membership},
     delivery::{Broadcast, Subscriber},
     ids::{ConnectionId, RoomSlot},
     limits::Flow,
     metrics::Metrics,
-    wire::Compression,
+    policy::Policy,
+    wire::Deflater,
 };
 use std::{cell::Cell, collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
@@ -25,21 +25,21 @@ pub struct LocalSessions {
     dirty: Vec<RoomSlot>,
     /// Rooms that hold back credit because a member lags.
     lagging: Vec<RoomSlot>,
-    compression: Compression,
+    /// Compresses the messages for all sessions.
+    deflater: Deflater,
     patience: Patience,
 }
 
 impl LocalSessions {
-    /// No sessions, under `settings`.
-    pub fn new(settings: &Settings) -> Self {
-        let Settings { compression, .. } = settings;
+    /// No sessions, under `policy`.
+    pub fn new(policy: &Policy) -> Self {
         Self {
             sessions: HashMap::new(),
             rooms: vec![],
             dirty: vec![],
             lagging: vec![],
-            compression: Compression::new(compression.level, compression.threshold.bytes()),
-            patience: Patience::of(settings),
+            deflater: Deflater::new(policy.compression),
+            patience: Patience::of(policy),
         }
     }
 
@@ -49,10 +49,10 @@ impl LocalSessions {
     }
 
     /// Removes a session, and its membership if it has one.
-    pub fn leave(&mut self, session: ConnectionId) {
+    pub fn leave(&mut self, session: ConnectionId, metrics: &Metrics) {
         let Some(connection) = self.sessions.remove(&session) else { return };
         let Some(Membership { room, index, .. }) = connection.membership() else { return };
-        self.rooms[room.index()].remove(index.get());
+        self.rooms[room.index()].remove(index.get(), &self.patience, metrics);
         self.free_slots();
         if self.sessions.is_empty() {
             self.sessions.shrink_to_fit();
@@ -101,7 +101,7 @@ impl LocalSessions {
             slots.iter().filter_map(|slot| self.rooms.get(slot.index())).for_each(LocalRoom::prefetch);
             for slot in slots {
                 let Some(room) = self.rooms.get_mut(slot.index()) else { continue }; // all members have left
-                if room.flush(&self.compression, &self.patience, metrics) {
+                if room.flush(&self.deflater, &self.patience, metrics) {
                     self.lagging.push(*slot);
                 }
             }
@@ -148,7 +148,6 @@ mod tests {
     use super::*;
     use crate::{
         clock,
-        config::Settings,
         history::Audience,
         ids::SpeakerId,
         limits::Backlog,
@@ -180,7 +179,8 @@ mod tests {
             socket.set_nonblocking(true).unwrap();
             let socket = tokio::net::TcpStream::from_std(socket).unwrap();
             socket.writable().await.unwrap();
-            let backlog = Backlog::new(&Settings::default());
+            let policy = Policy::default();
+            let backlog = Backlog::new(policy.session.outbox, policy.limits.outbox_bytes_total);
             let connection = Connection::new(socket.into(), RAW, Arc::new(backlog));
             let session = ConnectionId::next();
             local_sessions.enter(session, Rc::new(connection));
@@ -196,15 +196,19 @@ mod tests {
     }
 
     fn local_sessions() -> (LocalSessions, RoomSlot) {
-        (LocalSessions::new(&Settings::default()), slot())
+        (LocalSessions::new(&Policy::default()), slot())
     }
 
     fn flow() -> Flow {
-        Flow::of(&Settings::default())
+        Flow::of(Policy::default().session.outbox)
     }
 
     fn message(text: &str) -> Arc<Broadcast> {
         broadcast(text, Audience::Everyone)
+    }
+
+    fn leave(local_sessions: &mut LocalSessions, session: ConnectionId) {
+        local_sessions.leave(session, &Metrics::new());
     }
 
     fn flush(local_sessions: &mut LocalSessions) {
@@ -254,11 +258,11 @@ mod tests {
         connection.await_history();
         local_sessions.queue(news, message("live"));
         flush(&mut local_sessions);
-        let settings = Settings::default().session;
+        let deadlines = Policy::default().session.deadlines;
         let now = clock::now();
-        connection.check_deadlines(now + settings.stalled_write - Duration::from_secs(1), &settings);
+        connection.check_deadlines(now + deadlines.stalled_write - Duration::from_secs(1), &deadlines);
         assert!(connection.awaits_history());
-        connection.check_deadlines(now + settings.stalled_write + Duration::from_secs(1), &settings);
+        connection.check_deadlines(now + deadlines.stalled_write + Duration::from_secs(1), &deadlines);
         assert!(!connection.awaits_history());
         connection.send_history(None, vec![Bytes::from_static(b"late")], 1);
 
@@ -276,11 +280,11 @@ mod tests {
         local_sessions.admit(subscriber(&anna), news, flow());
         local_sessions.admit(subscriber(&bert), news, flow());
         local_sessions.queue(news, message("a"));
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert_eq!(anna.received(), b"", "its outbox is gone with it");
         flush(&mut local_sessions);
 
-        local_sessions.leave(bert.0);
+        leave(&mut local_sessions, bert.0);
         assert_eq!(bert.received(), b"\x81\x01a");
     }
 
@@ -295,11 +299,11 @@ mod tests {
         }
         let last = clients.pop().unwrap();
         for client in clients {
-            local_sessions.leave(client.0); // the last one moves to its place
+            local_sessions.leave(client.0, &Metrics::new()); // the last one moves to its place
         }
         local_sessions.queue(news, message("a"));
         flush(&mut local_sessions);
-        local_sessions.leave(last.0);
+        local_sessions.leave(last.0, &Metrics::new());
         assert!(local_sessions.rooms.is_empty(), "nobody is left");
         assert_eq!(last.received(), b"\x81\x01a");
     }
@@ -308,7 +312,7 @@ mod tests {
     async fn an_admission_that_comes_too_late_is_ignored() {
         let (mut local_sessions, news) = local_sessions();
         let anna = Client::enters(&mut local_sessions).await;
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert!(local_sessions.admit(subscriber(&anna), news, flow()).is_none());
     }
 
@@ -320,11 +324,11 @@ mod tests {
         local_sessions.admit(subscriber(&anna), slots[3], flow());
         local_sessions.admit(subscriber(&bert), slots[999], flow());
         local_sessions.queue(slots[999], message("a"));
-        local_sessions.leave(bert.0);
+        leave(&mut local_sessions, bert.0);
         assert_eq!(local_sessions.rooms.len(), 4);
         assert!(local_sessions.rooms.capacity() <= 64, "{}", local_sessions.rooms.capacity());
         flush(&mut local_sessions); // of a room that is gone
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         assert!(local_sessions.rooms.is_empty());
     }
 
@@ -335,7 +339,7 @@ mod tests {
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
         local_sessions.admit(subscriber(&anna), membership, flow());
         local_sessions.queue(membership, message("a"));
-        local_sessions.leave(anna.0);
+        leave(&mut local_sessions, anna.0);
         local_sessions.admit(subscriber(&bert), membership, flow());
         local_sessions.queue(membership, message("b"));
         flush(&mut local_sessions);

@@ -59,7 +59,7 @@ pub struct WorkerContext {
 impl WorkerContext {
     /// The state of a new thread, without sessions.
     pub fn new(shared: Arc<Shared>, relay: RelayId, hub: Addr<Hub>) -> Self {
-        let local_sessions = RefCell::new(LocalSessions::new(&shared.settings));
+        let local_sessions = RefCell::new(LocalSessions::new(&shared.policy.load()));
         let read_buffer = RefCell::new(vec![0; READ_SIZE].into());
         let (hub, inflater) = (HubSender::new(hub), RefCell::default());
         Self { shared, relay, hub, local_sessions, read_buffer, inflater }
@@ -93,10 +93,11 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 impl Relay {
     /// Creates the relay of this thread.
     pub fn new(worker: Rc<WorkerContext>) -> Self {
+        let policy = worker.shared.policy.load_full();
         Self {
-            turn_limits: TurnLimits::of(&worker.shared.settings),
+            turn_limits: TurnLimits::of(policy.session.outbox),
             histories: HistoryCache::new(
-                worker.shared.settings.limits.recall_cache_bytes.bytes(),
+                policy.limits.history_cache_bytes,
                 worker.shared.metrics.clone(),
                 worker.shared.limits.backlog.clone(),
             ),
@@ -182,7 +183,8 @@ impl Relay {
     /// Handles no turn before the sockets of this thread, and then newcomers, have been served.
     fn yield_to_io(&mut self, ctx: &mut Context<Self>) {
         self.stint = Stint::default();
-        let look = actix::spawn(yield_now()); // `ctx.wait` alone would be cut short by the next message
+        // `ctx.wait` alone would be cut short by the next message.
+        let look = actix::spawn(yield_now());
         ctx.wait(look.into_actor(self).map(|_, relay, ctx| relay.serve_newcomers(ctx)));
     }
 
@@ -247,15 +249,16 @@ impl Relay {
     fn check_deadlines(&mut self) {
         if let Some(standstill) = clock::take_standstill() {
             self.note(standstill);
-            self.skipped_check = !self.skipped_check; // a thread that is always late checks every other time
+            // A thread that is always late checks every other time.
+            self.skipped_check = !self.skipped_check;
             if self.skipped_check {
                 return;
             }
         }
         self.skipped_check = false;
-        let now = clock::now();
+        let (now, policy) = (clock::now(), self.worker.shared.policy.load());
         for connection in self.worker.local_sessions.borrow().connections() {
-            connection.check_deadlines(now, &self.worker.shared.settings.session);
+            connection.check_deadlines(now, &policy.session.deadlines);
         }
     }
 
@@ -284,7 +287,8 @@ impl Relay {
         for id in drain_schedule.due(clock::now()) {
             if let Some(connection) = local_sessions.borrow().connection(id) {
                 connection.stop_reading(CloseReason::Restart);
-                hub.send(Command::Finish(Finish { connection: id, relay: *relay })); // once for each session
+                // Once for each session.
+                hub.send(Command::Finish(Finish { connection: id, relay: *relay }));
             }
         }
     }
@@ -313,7 +317,7 @@ impl Actor for Relay {
         let worker = self.worker.clone();
         // A task of its own: as a future of this actor it would run before the other tasks.
         actix::spawn(async move { worker.hub.run().await });
-        let interval = self.worker.shared.settings.session.sweep_interval();
+        let interval = self.worker.shared.policy.load().session.deadlines.sweep_interval();
         clock::ticks_every(interval);
         ctx.run_interval(interval, |relay, _| relay.check_deadlines());
         ctx.run_interval(HistoryCache::LIFETIME / 10, |relay, _| relay.histories.drop_unused(Instant::now()));

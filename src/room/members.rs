@@ -2,10 +2,12 @@
 
 use crate::ids::RelayId;
 
+/// The number of members at each relay that has some.
 #[derive(Debug, Default)]
 pub struct Members(Vec<(RelayId, usize)>);
 
 impl Members {
+    /// Returns `true` if the room has no members.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -15,10 +17,12 @@ impl Members {
         self.0.iter().map(|(relay, _)| *relay)
     }
 
+    /// Returns the number of members at all relays.
     pub fn count(&self) -> usize {
         self.0.iter().map(|(_, members)| members).sum()
     }
 
+    /// Counts one more member at `relay`.
     pub fn add(&mut self, relay: RelayId) {
         match self.0.iter_mut().find(|(id, _)| *id == relay) {
             Some((_, members)) => *members += 1,

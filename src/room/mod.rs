@@ -2,7 +2,7 @@
 
 mod rooms; // all rooms, by name and by slot
 mod state; // one room
-mod deserted; // the rooms without members, and the next one to give way
+mod shares; // the rooms of each source, and the next one to give way
 mod members; // how many members each relay holds
 mod presence; // who is in a room, where that is announced
 

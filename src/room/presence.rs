@@ -4,7 +4,8 @@ use crate::ids::{ConnectionId, SpeakerId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Each speaker with the number of its sessions: after a resume the lost session may not have ended.
+/// Each speaker with the number of its sessions: after a resume the lost session may not have
+/// ended.
 #[derive(Debug, Default)]
 pub struct Presence(BTreeMap<SpeakerId, usize>);
 
@@ -45,8 +46,8 @@ pub enum Change {
     Left,
 }
 
-/// The changes that a room has not announced: the difference between its speakers and those that its
-/// clients know. So it holds at most one entry per speaker, before or after the changes.
+/// The changes that a room has not announced: the difference between its speakers and those that
+/// its clients know. So it holds at most one entry per speaker, before or after the changes.
 #[derive(Debug, Default)]
 pub struct Changes(BTreeMap<SpeakerId, Change>);
 

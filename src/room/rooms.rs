@@ -1,6 +1,9 @@
 //! All rooms of this node and their members: found by name, kept by slot.
 
-use super::{Presence, Room, RoomPolicy, deserted::Deserted};
+use super::{
+    Presence, Room, RoomPolicy,
+    shares::{RoomShares, Space},
+};
 use crate::{
     config::RoomName,
     history::HistoryLimits,
@@ -9,7 +12,9 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
+    mem,
     ops::Bound,
+    sync::Arc,
     time::Instant,
 };
 
@@ -20,9 +25,8 @@ pub struct Rooms {
     in_order: BTreeMap<RoomName, RoomSlot>,
     rooms: Vec<Option<Room>>,
     free: Vec<RoomSlot>,
-    max_rooms: usize,
     flow: Flow,
-    deserted: Deserted,
+    shares: RoomShares,
 }
 
 /// A room that was opened, and what that changed.
@@ -36,21 +40,21 @@ pub struct Opened {
     pub gave_way: Option<RoomSlot>,
 }
 
-/// The rooms are as many as allowed, and each has members.
+/// The rooms are as many as allowed for a source, and none may give way to another of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TooManyRooms;
 
 impl Rooms {
-    /// Creates the rooms of a node, at most `max_rooms` of them, inclusive; each has a flow like this one.
+    /// Creates the rooms of a node, at most `max_rooms` of them, inclusive; each has a flow like
+    /// this one.
     pub fn new(max_rooms: usize, flow: Flow) -> Self {
         Self {
             by_name: HashMap::new(),
             in_order: BTreeMap::new(),
             rooms: Vec::new(),
             free: Vec::new(),
-            max_rooms,
             flow,
-            deserted: Deserted::new(),
+            shares: RoomShares::new(max_rooms),
         }
     }
 
@@ -70,28 +74,29 @@ impl Rooms {
         self.by_name.len()
     }
 
-    /// Finds the room of this name for `source`, or begins it. At the bound a room without members gives way: one of the
-    /// source that opened most of those.
+    /// Finds the room of this name for `source`, or begins it. At the bound a room without members
+    /// gives way: one of the source that holds most rooms.
     ///
     /// # Errors
-    /// If the bound is reached and every room has members.
+    /// If `source` holds its share of the rooms, and none may give way to another.
     pub fn open(
         &mut self,
         name: &RoomName,
         source: Source,
-        policy: impl FnOnce() -> RoomPolicy,
+        policy: impl FnOnce() -> Arc<RoomPolicy>,
         now: Instant,
     ) -> Result<Opened, TooManyRooms> {
         if let Some(slot) = self.by_name.get(name).copied() {
             self.share(slot, source);
             return Ok(Opened { slot, begins: None, gave_way: None });
         }
-        let mut gave_way = None;
-        if self.count() >= self.max_rooms {
-            let deserted = self.deserted.first_to_go(source).ok_or(TooManyRooms)?;
-            self.end(deserted);
-            gave_way = Some(deserted);
-        }
+        let gave_way = match self.shares.space_for(source)? {
+            Space::Free => None,
+            Space::Of(deserted) => {
+                self.end(deserted);
+                Some(deserted)
+            }
+        };
         let policy = policy();
         let begins = Some(policy.history);
         Ok(Opened { slot: self.insert(name.clone(), source, policy, now), begins, gave_way })
@@ -105,20 +110,22 @@ impl Rooms {
         }
         let before = room.deserted();
         room.is_shared = true;
-        if let Some((before, after)) = before.zip(room.deserted()) {
-            self.deserted.remove(before);
-            self.deserted.insert(after);
+        if let Some(before) = before {
+            self.shares.share(before);
         }
     }
 
-    /// Counts one more member at `relay`.
-    pub fn join(&mut self, slot: RoomSlot, relay: RelayId) -> &Room {
+    /// Counts one more member at `relay`, a client of `source`.
+    pub fn join(&mut self, slot: RoomSlot, relay: RelayId, source: Source) -> &Room {
         let room = self.get_mut(slot);
         room.members.add(relay);
         let before = room.deserted();
-        room.deserted_since = None;
-        if let Some(deserted) = before {
-            self.deserted.remove(deserted);
+        if room.deserted_since.take().is_some() {
+            let holder = mem::replace(&mut room.held_by, source);
+            match before {
+                Some(deserted) => self.shares.occupy(deserted, source),
+                None => self.shares.pass(holder, source), // a room that is held
+            }
         }
         self.get_mut(slot)
     }
@@ -130,8 +137,12 @@ impl Rooms {
         room.members.remove(relay);
         if room.members.is_empty() && room.deserted_since.is_none() {
             room.deserted_since = Some(now);
-            let deserted = room.deserted();
-            deserted.inspect(|deserted| self.deserted.insert(*deserted));
+            let holder = mem::replace(&mut room.held_by, room.opened_by);
+            let opener = room.opened_by;
+            match room.deserted() {
+                Some(deserted) => self.shares.desert(deserted, holder),
+                None => self.shares.pass(holder, opener), // a room that is held
+            }
         }
         Some(slot)
     }
@@ -142,11 +153,11 @@ impl Rooms {
         if room.is_held == is_held {
             return;
         }
-        let before = room.deserted();
+        let (before, holder) = (room.deserted(), room.held_by);
         room.is_held = is_held;
         let after = room.deserted();
-        before.inspect(|deserted| self.deserted.remove(*deserted));
-        after.inspect(|deserted| self.deserted.insert(*deserted));
+        before.inspect(|deserted| self.shares.occupy(*deserted, holder));
+        after.inspect(|deserted| self.shares.desert(*deserted, holder));
     }
 
     /// Returns the room at a slot that [`Rooms::open`] returned; `None` after its end.
@@ -163,7 +174,7 @@ impl Rooms {
         self.rooms[slot.index()].as_mut().expect("a slot is known while its room lives")
     }
 
-    fn insert(&mut self, name: RoomName, source: Source, policy: RoomPolicy, now: Instant) -> RoomSlot {
+    fn insert(&mut self, name: RoomName, source: Source, policy: Arc<RoomPolicy>, now: Instant) -> RoomSlot {
         let next = RoomSlot(self.rooms.len() as u32);
         let slot = self.free.pop().unwrap_or(next);
         if slot == next {
@@ -172,7 +183,7 @@ impl Rooms {
         self.by_name.insert(name.clone(), slot);
         self.in_order.insert(name.clone(), slot);
         let room = Room::new(name, slot, self.flow.fresh(), policy, source, now);
-        room.deserted().inspect(|deserted| self.deserted.insert(*deserted));
+        room.deserted().inspect(|deserted| self.shares.begin(*deserted));
         self.rooms[slot.index()] = Some(room);
         slot
     }
@@ -180,8 +191,9 @@ impl Rooms {
     /// Ends the room at `slot`.
     pub fn end(&mut self, slot: RoomSlot) {
         let Some(room) = self.rooms[slot.index()].take() else { return };
-        if let Some(deserted) = room.deserted() {
-            self.deserted.remove(deserted);
+        match room.deserted() {
+            Some(deserted) => self.shares.end(deserted),
+            None => self.shares.end_occupied(room.held_by),
         }
         self.by_name.remove(&room.name);
         self.in_order.remove(&room.name);
@@ -199,6 +211,6 @@ impl Rooms {
     /// The number of rooms without members.
     #[cfg(test)]
     pub fn deserted(&self) -> usize {
-        self.deserted.len()
+        self.shares.deserted()
     }
 }

@@ -155,3 +155,27 @@ impl Acceptor {
 fn is_peer_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{server::context::ServerContext, testing::ends_the_process};
+
+    #[test]
+    fn an_acceptor_that_panics_ends_the_process_with_its_own_code() {
+        ends_the_process(
+            "server::acceptor::tests::an_acceptor_that_panics_ends_the_process_with_its_own_code",
+            async {
+                let context = ServerContext::for_tests();
+                let socket = net::TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = socket.local_addr().unwrap();
+                let factory = ConnectionFactory::new(&context, context.start_relay(), address).await.unwrap();
+                let threads = Arc::new([]); // none to distribute to: the first client is fatal
+                let acceptor =
+                    Acceptor { listener: 0, address, threads, home: 0, shared: context.shared.clone() };
+                actix_rt::spawn(acceptor.accept(socket, Rc::new(factory), CancellationToken::new()));
+                let _client = tokio::net::TcpStream::connect(address).await.unwrap();
+            },
+        );
+    }
+}

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     http,
     logging::{Subject, log_client},
+    policy::SessionPolicy,
     relay::WorkerContext,
     session::{Handshake, Session},
-    shared::Shared,
     transport::Transport,
 };
 use actix_http::{KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, body::BoxBody};
@@ -83,7 +83,7 @@ impl ConnectionFactory {
     ) -> Result<Self, ()> {
         let app = map_config(http::app(context.state.clone(), listener), |()| AppConfig::default());
         let app = boxed::rc_service(app.into_factory().new_service(()).await?);
-        let keep_alive = KeepAlive::Timeout(worker.shared.settings.session.handshake_within);
+        let keep_alive = KeepAlive::Timeout(worker.shared.policy.load().session.handshake_within);
         let config = ServiceConfigBuilder::new().keep_alive(keep_alive).build();
         Ok(Self { app, state: context.state.clone(), config, worker, closing: context.closing.clone() })
     }
@@ -95,19 +95,21 @@ impl ConnectionFactory {
 
     /// Handles one request after the other, until one of them turns the connection into a session.
     async fn serve(self: Rc<Self>, transport: Transport, peer: Option<SocketAddr>) -> NextStep {
-        let session = &self.worker.shared.settings.session;
         let mut exchange = Exchange::new(transport, self.config.clone());
-        while let Some(request) = self.next_request(&mut exchange, peer).await? {
+        loop {
+            let limits = self.worker.shared.policy.load().session; // of one request and its response
+            let Some(request) = self.next_request(&mut exchange, &limits, peer).await? else { break };
             let response = self.app.call(request).await.map_err(to_io_error)?;
             let mut response: Response<BoxBody> = response.into();
             let handshake = response.extensions_mut().remove::<Handshake>();
             if let Some(handshake) = handshake {
-                exchange.admit(response, session).await?;
+                exchange.admit(response, &limits).await?;
                 let (transport, unread) = exchange.into_parts()?;
                 let session = Session::on_transport(self.worker.clone(), handshake, transport, unread);
                 return Ok(Some(ConnectionTask::ends_with(session)));
             }
-            if !self.respond(&mut exchange, response, !self.closing.is_cancelled(), peer).await? {
+            let may_persist = !self.closing.is_cancelled();
+            if !self.respond(&mut exchange, response, may_persist, &limits, peer).await? {
                 break;
             }
         }
@@ -120,13 +122,14 @@ impl ConnectionFactory {
         exchange: &mut Exchange,
         response: Response<BoxBody>,
         may_persist: bool,
+        limits: &SessionPolicy,
         peer: Option<SocketAddr>,
     ) -> io::Result<bool> {
-        let Shared { settings, metrics, .. } = &*self.worker.shared;
-        let responded = exchange.respond(response, may_persist, &settings.session).await;
+        let responded = exchange.respond(response, may_persist, limits).await;
         if responded.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            metrics.responses_cut.inc();
+            self.worker.shared.metrics.responses_cut.inc();
             log_client!(
+                peer,
                 Level::Debug,
                 "reset: the client read a response too slowly\t{}",
                 Subject::request(peer, None)
@@ -152,18 +155,18 @@ impl ConnectionFactory {
     async fn next_request(
         &self,
         exchange: &mut Exchange,
+        limits: &SessionPolicy,
         peer: Option<SocketAddr>,
     ) -> io::Result<Option<Request>> {
-        let session = &self.worker.shared.settings.session;
         let next = if exchange.is_idle() {
             tokio::select! {
                 biased;
-                next = exchange.next(session) => next,
+                next = exchange.next(limits) => next,
                 () = self.closing.cancelled() => Ok(Received::End),
                 () = self.worker.shared.limits.descriptors.run_short() => Ok(Received::End),
             }
         } else {
-            exchange.next(session).await
+            exchange.next(limits).await
         };
         match next? {
             Received::Request(mut request) => {
@@ -172,7 +175,7 @@ impl ConnectionFactory {
             }
             Received::Refused(refusal) => {
                 let response = self.refuse(&exchange.received(), peer, &refusal);
-                self.respond(exchange, response.into(), false, peer).await?;
+                self.respond(exchange, response.into(), false, limits, peer).await?;
                 Ok(None)
             }
             Received::End => Ok(None),

@@ -48,3 +48,15 @@ impl ServerContext {
         worker
     }
 }
+
+#[cfg(test)]
+impl ServerContext {
+    /// The state of a server without listeners.
+    pub fn for_tests() -> Self {
+        let settings = crate::config::Settings::default();
+        let descriptors = crate::limits::Descriptors::raise_limit(1);
+        let shared = Shared::new(&settings, descriptors);
+        let hub = Hub::new(shared.policy.load_full(), shared.metrics.clone()).start();
+        Self::new(shared, hub, &[])
+    }
+}

@@ -6,8 +6,9 @@
 use super::head::{MAX_HEADERS, Search};
 use crate::{
     clock::{self, timeout},
-    config::SessionSettings,
+    connection::Deadlines,
     http::Refusal,
+    policy::SessionPolicy,
     transport::Transport,
 };
 use actix_http::{
@@ -87,8 +88,8 @@ impl Exchange {
     ///
     /// # Errors
     /// Those of the socket.
-    pub async fn next(&mut self, session: &SessionSettings) -> io::Result<Received> {
-        match timeout(session.handshake_within, self.read_head(session.max_head.bytes())).await {
+    pub async fn next(&mut self, session: &SessionPolicy) -> io::Result<Received> {
+        match timeout(session.handshake_within, self.read_head(session.max_head)).await {
             Ok(next) => next,
             Err(_) if self.is_idle() => Ok(Received::End),
             Err(_) => Ok(Received::Refused(Refusal::HeadTooSlow)),
@@ -140,12 +141,12 @@ impl Exchange {
         request.replace_payload(Payload::Stream { payload: body }).0
     }
 
-    /// Writes the head that admits a client; [`Exchange::into_parts`] then passes the transport to the
-    /// session.
+    /// Writes the head that admits a client; [`Exchange::into_parts`] then passes the transport to
+    /// the session.
     ///
     /// # Errors
     /// Those of the socket, and `TimedOut` if the client reads too slowly.
-    pub async fn admit(&mut self, response: Response<BoxBody>, session: &SessionSettings) -> io::Result<()> {
+    pub async fn admit(&mut self, response: Response<BoxBody>, session: &SessionPolicy) -> io::Result<()> {
         let mut bytes = self.encode_head(response.drop_body(), BodySize::Stream)?;
         Writer::new(&self.input, session).write(&mut bytes).await
     }
@@ -172,13 +173,13 @@ impl Exchange {
         &mut self,
         response: Response<BoxBody>,
         may_persist: bool,
-        session: &SessionSettings,
+        session: &SessionPolicy,
     ) -> io::Result<bool> {
         let persists = may_persist && self.can_persist(response.body().size());
         match self.write(response, persists, session).await {
             Ok(()) if persists => self.persisted = true,
             Ok(()) => {
-                let _ = timeout(session.close_within, self.close()).await; // then the drop closes it
+                let _ = timeout(session.deadlines.close_within, self.close()).await; // then the drop closes it
             }
             Err(error) => {
                 self.input.transport.reset_on_drop();
@@ -206,7 +207,7 @@ impl Exchange {
         &self,
         mut response: Response<BoxBody>,
         persists: bool,
-        session: &SessionSettings,
+        session: &SessionPolicy,
     ) -> io::Result<()> {
         response.head_mut().set_connection_type(match persists {
             true => ConnectionType::KeepAlive,
@@ -296,17 +297,17 @@ impl Stream for RequestBody {
     }
 }
 
-/// A writer to a client that must read a response at [`SessionSettings::min_response_rate`] on
+/// A writer to a client that must read a response at [`SessionPolicy::min_response_rate`] on
 /// average.
 struct Writer<'a> {
     transport: &'a Transport,
-    session: &'a SessionSettings,
+    session: &'a SessionPolicy,
     began: Instant,
     written: usize,
 }
 
 impl<'a> Writer<'a> {
-    fn new(input: &'a Input, session: &'a SessionSettings) -> Self {
+    fn new(input: &'a Input, session: &'a SessionPolicy) -> Self {
         Self { transport: &input.transport, session, began: clock::now(), written: 0 }
     }
 
@@ -323,8 +324,9 @@ impl<'a> Writer<'a> {
 
     /// Returns the time until the client counts as too slow: without progress, or on average.
     fn patience(&self) -> Duration {
-        let SessionSettings { stalled_write, min_response_rate, .. } = self.session;
-        let earned = match min_response_rate.bytes() {
+        let SessionPolicy { deadlines: Deadlines { stalled_write, .. }, min_response_rate, .. } =
+            self.session;
+        let earned = match *min_response_rate {
             0 => return *stalled_write,
             rate => Duration::from_secs_f64(self.written as f64 / rate as f64),
         };

@@ -120,11 +120,9 @@ pub fn asks_for_websocket(head: &[u8]) -> bool {
 /// Requires one `Host` in a request of HTTP/1.1, and at most one in any (RFC 9112 §3.2).
 fn check_hosts(hosts: usize, request_line: &[u8]) -> Result<(), Refusal> {
     match hosts {
-        0 if request_line.trim_ascii_end().ends_with(b" HTTP/1.1") => {
-            Err(Refusal::Request("HTTP/1.1 requires a Host header".to_owned()))
-        }
+        0 if request_line.trim_ascii_end().ends_with(b" HTTP/1.1") => Err(Refusal::no_host()),
         0 | 1 => Ok(()),
-        _ => Err(Refusal::Request("only one Host header is allowed".to_owned())),
+        _ => Err(Refusal::several_hosts()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The listening sockets, with the options that accepted sockets inherit from them.
 
 use super::StartError;
-use crate::config::Settings;
+use crate::policy::{SessionPolicy, Startup};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 #[cfg(target_os = "linux")]
@@ -25,33 +25,33 @@ const NEXT_PORTS: u16 = 100;
 ///
 /// # Errors
 /// [`StartError::Listen`] for the first address that cannot be bound.
-pub fn bind_all(settings: &Settings) -> Result<Vec<Bound>, StartError> {
-    bind_each("listen", &settings.listen, settings)
+pub fn bind_all(startup: &Startup, session: &SessionPolicy) -> Result<Vec<Bound>, StartError> {
+    bind_each("listen", &startup.listen, session)
 }
 
 /// Binds the addresses of `admin.listen`.
 ///
 /// # Errors
 /// [`StartError::Listen`] for the first address that cannot be bound.
-pub fn bind_admin(settings: &Settings) -> Result<Vec<Bound>, StartError> {
-    bind_each("admin.listen", &settings.admin.listen, settings)
+pub fn bind_admin(startup: &Startup, session: &SessionPolicy) -> Result<Vec<Bound>, StartError> {
+    bind_each("admin.listen", &startup.admin_listen, session)
 }
 
 fn bind_each(
     key: &'static str,
     addresses: &[SocketAddr],
-    settings: &Settings,
+    session: &SessionPolicy,
 ) -> Result<Vec<Bound>, StartError> {
     let bind = |address: &SocketAddr| {
-        bind(*address, settings).map_err(|cause| StartError::Listen { address: *address, key, cause })
+        bind(*address, session).map_err(|cause| StartError::Listen { address: *address, key, cause })
     };
     addresses.iter().map(bind).collect()
 }
 
-fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
+fn bind(address: SocketAddr, session: &SessionPolicy) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?; // a restart need not wait for TIME_WAIT
-    set_inherited_options(&socket, settings)?;
+    set_inherited_options(&socket, session)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from(socket);
@@ -63,9 +63,12 @@ fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
 /// port, which can.
 ///
 /// `None` if there is no such port. Another program may still bind one of them first.
-pub fn free_addresses(settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<SocketAddr>)> {
-    let configured = settings.listen.iter().chain(&settings.admin.listen);
-    let held = configured.map(|address| (*address, bind(*address, settings).ok())).collect::<Vec<_>>();
+pub fn free_addresses(
+    startup: &Startup,
+    session: &SessionPolicy,
+) -> Option<(Vec<SocketAddr>, Vec<SocketAddr>)> {
+    let configured = startup.listen.iter().chain(&startup.admin_listen);
+    let held = configured.map(|address| (*address, bind(*address, session).ok())).collect::<Vec<_>>();
     let mut others = Vec::new(); // bound until the end, so that no address is found twice
     let mut free = Vec::new();
     for (address, listener) in &held {
@@ -74,22 +77,22 @@ pub fn free_addresses(settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<Socke
             continue;
         }
         let next = (1..=NEXT_PORTS).filter_map(|step| address.port().checked_add(step)).chain([0]);
-        let bound = next.filter_map(|port| bind((address.ip(), port).into(), settings).ok()).next()?;
+        let bound = next.filter_map(|port| bind((address.ip(), port).into(), session).ok()).next()?;
         free.push(bound.1);
         others.push(bound);
     }
-    let admin = free.split_off(settings.listen.len());
+    let admin = free.split_off(startup.listen.len());
     Some((free, admin))
 }
 
 /// Sets the options that the system copies to every accepted socket, which saves three system calls for
 /// each client.
-fn set_inherited_options(socket: &Socket, settings: &Settings) -> io::Result<()> {
+fn set_inherited_options(socket: &Socket, session: &SessionPolicy) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?; // without it small messages wait for delayed ACKs: 44 ms instead of 3
     #[cfg(target_os = "linux")]
     // the kernel too drops a peer that never reads; the session does it everywhere
-    socket.set_tcp_user_timeout(Some(settings.session.stalled_write))?;
-    match settings.session.send_buffer.bytes() {
+    socket.set_tcp_user_timeout(Some(session.deadlines.stalled_write))?;
+    match session.send_buffer {
         0 => Ok(()),
         bytes => socket.set_send_buffer_size(bytes), // unbounded, it grows to 2.8 MB
     }
@@ -148,22 +151,22 @@ pub fn remedy(cause: &io::Error, key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ByteSize;
+    use crate::policy::Policy;
     use std::{net::TcpStream, time::Duration};
 
     /// Returns a socket that such a listener has accepted.
-    fn accepted(settings: &Settings) -> TcpStream {
-        let (listener, address) = bind(([127, 0, 0, 1], 0).into(), settings).unwrap();
+    fn accepted(session: &SessionPolicy) -> TcpStream {
+        let (listener, address) = bind(([127, 0, 0, 1], 0).into(), session).unwrap();
         let _client = TcpStream::connect(address).unwrap();
         listener.accept().unwrap().0
     }
 
     #[test]
     fn an_accepted_socket_has_the_options_of_its_listener() {
-        let mut settings = Settings::default();
-        settings.session.send_buffer = ByteSize::from_kib(100);
-        settings.session.stalled_write = Duration::from_secs(7);
-        let socket = accepted(&settings);
+        let mut session = Policy::default().session;
+        session.send_buffer = 100 << 10;
+        session.deadlines.stalled_write = Duration::from_secs(7);
+        let socket = accepted(&session);
         let socket = SockRef::from(&socket);
         assert!(socket.tcp_nodelay().unwrap());
         #[cfg(target_os = "linux")]
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn who_has_connected_waits_and_who_comes_when_newcomers_are_refused_does_not_get_in() {
-        let (listener, address) = bind(([127, 0, 0, 1], 0).into(), &Settings::default()).unwrap();
+        let (listener, address) = bind(([127, 0, 0, 1], 0).into(), &Policy::default().session).unwrap();
         assert!(!has_waiting(&listener));
         let _early = TcpStream::connect(address).unwrap();
         refuse_new(&listener).unwrap();
@@ -185,9 +188,8 @@ mod tests {
 
     #[test]
     fn the_send_buffer_can_be_left_to_the_kernel() {
-        let mut settings = Settings::default();
-        settings.session.send_buffer = ByteSize::from_bytes(0);
-        let socket = accepted(&settings);
+        let session = SessionPolicy { send_buffer: 0, ..Policy::default().session };
+        let socket = accepted(&session);
         let usual = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap().send_buffer_size().unwrap();
         assert!(SockRef::from(&socket).send_buffer_size().unwrap() >= usual);
     }

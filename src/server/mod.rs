@@ -15,14 +15,16 @@ pub use signals::Signals;
 
 use crate::{
     clock,
-    config::{OriginPattern, Settings},
+    config::Settings,
     hub::{Drain, Hub},
     limits::Descriptors,
     logging::TARGET,
+    policy::{Policy, Startup},
+    readiness::{NotReady, Readiness},
     shared::Shared,
 };
 use actix::prelude::*;
-use admin::{Admin, Readiness};
+use admin::Admin;
 use context::ServerContext;
 use log::{info, warn};
 use std::{
@@ -66,7 +68,7 @@ impl StartError {
     pub fn free_addresses(&self, settings: &Settings) -> Option<(Vec<SocketAddr>, Vec<SocketAddr>)> {
         match self {
             Self::Listen { cause, .. } if cause.kind() == io::ErrorKind::AddrInUse => {
-                listener::free_addresses(settings)
+                listener::free_addresses(&Startup::new(settings), &Policy::new(settings).session)
             }
             Self::Listen { .. } | Self::Admin { .. } | Self::Workers(_) => None,
         }
@@ -86,8 +88,7 @@ pub struct Stop {
     workers: Workers,
     hub: Addr<Hub>,
     readiness: Readiness,
-    drain: Duration,
-    close_within: Duration,
+    shared: Arc<Shared>,
 }
 
 impl Server {
@@ -95,22 +96,22 @@ impl Server {
     ///
     /// # Errors
     /// The [`StartError`] of the first step that fails.
-    pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let descriptors = Descriptors::raise_limit(&settings, workers::number(settings.workers));
-        warn_of_danger(&settings);
+    pub fn start(settings: &Settings) -> Result<Self, StartError> {
+        let descriptors = Descriptors::raise_limit(workers::number(settings.workers));
         let shared = Shared::new(settings, descriptors);
-        let settings = &shared.settings;
-        let listeners = listener::bind_all(settings)?;
+        let policy = shared.policy.load_full();
+        warn_of_danger(&policy);
+        let listeners = listener::bind_all(&shared.startup, &policy.session)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
         let hub = start_hub(&shared);
         let context = ServerContext::new(shared.clone(), hub.clone(), &addresses);
         let readiness = Readiness::default();
+        readiness.add(NotReady::Starting);
         let admin = Admin::start(context.clone(), readiness.clone())?;
         let workers = Workers::start(listeners, &context).map_err(StartError::Workers)?;
-        shared.limits.descriptors.report(settings);
-        readiness.set(true);
-        let (drain, close_within) = (settings.shutdown.drain, settings.session.close_within);
-        let stop = Stop { workers, hub, readiness, drain, close_within };
+        shared.limits.descriptors.report(policy.limits.connections.all);
+        readiness.remove(NotReady::Starting);
+        let stop = Stop { workers, hub, readiness, shared };
         Ok(Self { addresses, admin, stop })
     }
 
@@ -122,6 +123,11 @@ impl Server {
     /// Returns the bound addresses of `admin.listen`.
     pub fn admin_addresses(&self) -> &[SocketAddr] {
         self.admin.addresses()
+    }
+
+    /// Returns the state that all threads share, in which the policy can be replaced.
+    pub fn shared(&self) -> Arc<Shared> {
+        self.stop.shared.clone()
     }
 
     /// Returns a handle that stops this server.
@@ -147,7 +153,7 @@ impl Server {
         let stop = self.stop_handle();
         let stopped = async move {
             let signal = signals.next_stop().await;
-            info!(target: TARGET, "{signal}: no new connections; closing all sessions over {:?}", stop.drain);
+            info!(target: TARGET, "{signal}: no new connections; closing all sessions over {:?}", stop.drain());
             signals.exit_at_next();
             stop.gracefully().await;
         };
@@ -165,26 +171,31 @@ impl Stop {
     /// after `shutdown.drain`, `session.close_within`, and a second for dropping the remaining
     /// ones.
     pub async fn gracefully(&self) {
-        self.readiness.set(false);
+        self.readiness.add(NotReady::Draining);
         self.workers.close();
-        self.hub.do_send(Drain { over: self.drain }); // once
-        let _ = clock::timeout(self.drain + self.close_within, self.workers.ended()).await;
+        let (drain, close_within) = (self.drain(), self.shared.policy.load().session.deadlines.close_within);
+        self.hub.do_send(Drain { over: drain }); // once
+        let _ = clock::timeout(drain + close_within, self.workers.ended()).await;
         self.workers.end().await;
+    }
+
+    fn drain(&self) -> Duration {
+        self.shared.policy.load().drain
     }
 }
 
-/// Warns of settings whose consequences an operator may not know.
-fn warn_of_danger(settings: &Settings) {
-    if settings.publish.keys.is_empty() && settings.all_rooms().any(|rules| !rules.anyone) {
+/// Warns of a policy whose consequences an operator may not know.
+fn warn_of_danger(policy: &Policy) {
+    if policy.keys.is_empty() && policy.rooms.each().any(|room| !room.anyone) {
         warn!(target: TARGET, "publish.keys is empty: where publishing requires a key, no client may publish");
     }
-    if settings.origins.allowed.iter().any(OriginPattern::is_opaque) {
+    if policy.origins.allow_opaque() {
         warn!(
             target: TARGET,
             "origins.allowed has \"null\": any page of the web can have this origin, in a sandbox"
         );
     }
-    if settings.origins.allowed.iter().any(OriginPattern::is_any) {
+    if policy.origins.allow_everyone() {
         warn!(
             target: TARGET,
             "origins.allowed has \"*\": every page of the web may connect and act for its visitors"
@@ -194,7 +205,7 @@ fn warn_of_danger(settings: &Settings) {
 
 /// Starts the hub on a thread of its own, so that no session delays it.
 fn start_hub(shared: &Arc<Shared>) -> Addr<Hub> {
-    let hub = Hub::new(&shared.settings, shared.metrics.clone());
+    let hub = Hub::new(shared.policy.load_full(), shared.metrics.clone());
     Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
 }
 

@@ -84,7 +84,8 @@ impl WorkerHandle {
         match client.detach() {
             Ok(client) => {
                 let counted = self.connections.token();
-                self.worker.do_send(NewConnection { listener, client, peer, counted }); // bounded by file descriptors
+                // Bounded by file descriptors.
+                self.worker.do_send(NewConnection { listener, client, peer, counted });
             }
             Err(error) => log_serve_error(peer, &error),
         }
@@ -99,7 +100,8 @@ impl WorkerHandle {
     /// processed every command of this thread.
     pub async fn ended(&self) {
         self.connections.wait().await;
-        let _ = self.worker.send(FlushToHub).await; // fails if the thread was ended, which is no harm
+        // Fails if the thread was ended, which is no harm.
+        let _ = self.worker.send(FlushToHub).await;
     }
 
     /// Ends the thread, and every connection that is left on it.
@@ -191,4 +193,35 @@ fn log_serve_error(peer: Option<SocketAddr>, error: &io::Error) {
 
 fn runtime(readers: usize) -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_blocking_threads(readers).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::ends_the_process;
+
+    /// Test → worker: panic.
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Panic;
+
+    impl Handler<Panic> for Worker {
+        type Result = ();
+
+        fn handle(&mut self, _: Panic, _: &mut Self::Context) {
+            panic!("as it was told to");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_panics_ends_the_process_with_its_own_code() {
+        ends_the_process(
+            "server::worker::tests::a_worker_that_panics_ends_the_process_with_its_own_code",
+            async {
+                let context = ServerContext::for_tests();
+                let handle = WorkerHandle::start(&context, 0, &[], 1).unwrap();
+                handle.worker.do_send(Panic);
+            },
+        );
+    }
 }

@@ -28,7 +28,7 @@ impl Workers {
     /// Fails if a thread cannot be started.
     pub fn start(listeners: Vec<Bound>, context: &ServerContext) -> io::Result<Self> {
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-        let number = number(context.shared.settings.workers);
+        let number = number(context.shared.startup.workers);
         let threads = (0..number)
             .map(|worker| WorkerHandle::start(context, worker, &addresses, READERS.div_ceil(number)));
         let threads = threads.collect::<io::Result<_>>()?;

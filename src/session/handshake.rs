@@ -1,10 +1,10 @@
 //! An accepted opening handshake: the terms of a session.
 
 use crate::{
-    config::{ByteSize, RoomName},
+    config::RoomName,
     history::HistoryRequest,
     ids::SpeakerId,
-    limits::ConnectionSlot,
+    limits::{ConnectionSlot, Source},
     protocol::Encoding,
 };
 use std::net::SocketAddr;
@@ -17,8 +17,9 @@ pub struct Handshake {
     pub history: HistoryRequest,
     /// The speaker whose lost session the client resumes.
     pub resumes: Option<SpeakerId>,
-    /// The largest payload of a message, inclusive; a larger one closes the session with 1009.
-    pub max_message: ByteSize,
+    /// The largest payload of a message in bytes, inclusive; a larger one closes the session with
+    /// 1009.
+    pub max_message: usize,
     /// The rate limit for messages; 0 is no limit.
     pub messages_per_second: u32,
 }
@@ -31,10 +32,24 @@ pub struct SessionOptions {
     pub room: RoomName,
     /// The client receives its own messages too.
     pub echo: bool,
-    /// The client may publish; a client without a key may not where keys are required.
-    pub may_publish: bool,
+    /// The rights of the client in the room.
+    pub rights: Rights,
     /// The negotiated encoding.
     pub encoding: Encoding,
     /// The address of the client, for limits and the log; `None` for a transport without addresses.
     pub peer: Option<SocketAddr>,
+}
+
+impl SessionOptions {
+    /// Returns the source for whose shares of limits the session counts.
+    pub fn source(&self) -> Source {
+        Source::new(self.peer.map(|peer| peer.ip()), false)
+    }
+}
+
+/// The rights of a client in its room; every client may receive messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// The client may publish. Where that needs a key, a client without one may not.
+    pub publish: bool,
 }

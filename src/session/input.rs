@@ -61,6 +61,7 @@ impl SocketDriver {
         worker: Rc<WorkerContext>,
         decoder: Decoder,
         rate_limit: Option<RateLimit>,
+        permits: Permits,
         unread: BytesMut,
     ) -> Self {
         Self {
@@ -71,7 +72,7 @@ impl SocketDriver {
             paused_until: None,
             unread,
             waiting: None,
-            permits: Permits::default(),
+            permits,
         }
     }
 
@@ -192,7 +193,7 @@ impl Stream for SocketDriver {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.connection.register_waker(cx);
         if self.connection.phase() != Phase::Open && self.waiting.take().is_some() {
-            self.permits = Permits::default(); // returns what it holds, and leaves the queues
+            self.permits.cancel();
         }
         match self.connection.phase() {
             Phase::Gone => Poll::Ready(None),

@@ -9,7 +9,7 @@ mod event_stream; // the input stream of an event stream
 mod closing_handshake; // close frame, half-close, FIN
 mod summary; // the count and the log line of a session that has ended
 
-pub use handshake::{Handshake, SessionOptions};
+pub use handshake::{Handshake, Rights, SessionOptions};
 
 use crate::{
     backplane::Newcomer,
@@ -17,7 +17,7 @@ use crate::{
     history::HistoryRequest,
     hub::{Command, Join, Leave},
     ids::{ConnectionId, SpeakerId},
-    limits::{RateLimit, Source},
+    limits::RateLimit,
     protocol::{CloseReason, Protocol, v1},
     relay::WorkerContext,
     transport::Transport,
@@ -27,6 +27,7 @@ use actix::{dev::ContextFut, prelude::*};
 use bytes::BytesMut;
 use event_stream::EventStreamInput;
 use input::{Incoming, SocketDriver};
+use permits::Permits;
 use std::{rc::Rc, time::Instant};
 
 /// The actor of one client.
@@ -35,8 +36,8 @@ pub struct Session {
     /// The speaker of this connection's messages; after a resume that of the lost session.
     who: SpeakerId,
     options: SessionOptions,
-    /// Kept until the session joins. Boxed, since most clients request nothing: with 8 bytes more, the
-    /// task of a session would be 128 bytes larger.
+    /// Kept until the session joins. Boxed, since most clients request nothing: with 16 bytes more,
+    /// the task of a session would be 128 bytes larger.
     request: Option<Box<JoinRequest>>,
     connection: Rc<Connection>,
     worker: Rc<WorkerContext>,
@@ -59,8 +60,8 @@ struct JoinRequest {
 pub type SessionTask = ContextFut<Session, Context<Session>>;
 
 impl Session {
-    /// Creates a session on `transport`; `unread` are the bytes received after the request. The task
-    /// of the connection polls it: a session has no task of its own.
+    /// Creates a session on `transport`; `unread` are the bytes received after the request. The
+    /// task of the connection polls it: a session has no task of its own.
     pub fn on_transport(
         worker: Rc<WorkerContext>,
         handshake: Handshake,
@@ -75,13 +76,24 @@ impl Session {
             return ctx.into_future(Self::new(worker, handshake, connection));
         }
         let max_frame = match encoding.protocol {
-            Protocol::V1 => v1::max_request(handshake.max_message.bytes()),
-            Protocol::Raw | Protocol::Events(_) => handshake.max_message.bytes(),
+            Protocol::V1 => v1::max_request(handshake.max_message),
+            Protocol::Raw | Protocol::Events(_) => handshake.max_message,
         };
         let decoder = Decoder::new(max_frame, encoding.window.is_some());
-        let rate_limit =
-            RateLimit::of(handshake.messages_per_second, &worker.shared.settings.session, Instant::now());
-        ctx.add_stream(SocketDriver::new(connection.clone(), worker.clone(), decoder, rate_limit, unread));
+        let rate_limit = {
+            let session = worker.shared.policy.load().session;
+            let (messages, bytes) = (handshake.messages_per_second, session.bytes_per_second);
+            RateLimit::of(messages, bytes, session.burst, Instant::now())
+        };
+        let permits = Permits::new(handshake.options.source());
+        ctx.add_stream(SocketDriver::new(
+            connection.clone(),
+            worker.clone(),
+            decoder,
+            rate_limit,
+            permits,
+            unread,
+        ));
         ctx.into_future(Self::new(worker, handshake, connection))
     }
 
@@ -93,7 +105,6 @@ impl Session {
         let who = resumes.unwrap_or_else(SpeakerId::next);
         let request = asks.then(|| Box::new(request));
         let (received, began) = (Traffic::default(), Instant::now());
-        let max_message = max_message.bytes();
         Self { id, who, options, request, connection, worker, received, began, max_message }
     }
 }
@@ -108,7 +119,7 @@ impl Actor for Session {
         let room = self.options.room.clone();
         let JoinRequest { history, resumed } =
             self.request.take().map(|request| *request).unwrap_or_default();
-        let source = Source::new(self.options.peer.map(|peer| peer.ip()), false);
+        let source = self.options.source();
         let newcomer = Newcomer { connection: self.id, relay: *relay, who: self.who, resumed, room };
         let join = Join { newcomer, source, history, peer: self.options.peer };
         hub.send(Command::Join(join)); // once
@@ -118,8 +129,8 @@ impl Actor for Session {
         if std::thread::panicking() {
             self.connection.close(CloseReason::Failed);
         }
-        let WorkerContext { relay, hub, local_sessions, .. } = &*self.worker;
-        local_sessions.borrow_mut().leave(self.id);
+        let WorkerContext { relay, hub, local_sessions, shared, .. } = &*self.worker;
+        local_sessions.borrow_mut().leave(self.id, &shared.metrics);
         let room = self.options.room.clone();
         hub.send(Command::Leave(Leave { connection: self.id, who: self.who, relay: *relay, room })); // once
         let reason = self.connection.reason().unwrap_or(&CloseReason::ConnectionLost);
@@ -147,10 +158,7 @@ impl StreamHandler<Result<Incoming, WireError>> for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        hub::Describe, limits::ConnectionLimits, metrics::CloseLabels, protocol::Encoding, relay::Relay,
-        testing::worker,
-    };
+    use crate::{hub::Describe, metrics::CloseLabels, protocol::Encoding, relay::Relay, testing::worker};
     use tokio::{
         io::AsyncReadExt,
         net::{TcpListener, TcpStream},
@@ -170,20 +178,19 @@ mod tests {
     }
 
     fn handshake(worker: &WorkerContext) -> Handshake {
-        let limits =
-            ConnectionLimits::new(worker.shared.settings.limits.clone(), worker.shared.metrics.clone());
+        let (limits, policy) = (&worker.shared.limits.connections, worker.shared.policy.load());
         Handshake {
             options: SessionOptions {
-                slot: limits.acquire(None, Instant::now()).unwrap(),
+                slot: limits.acquire(policy.limits.connections, None, Instant::now()).unwrap(),
                 room: "news".parse().unwrap(),
                 echo: true,
-                may_publish: true,
+                rights: Rights { publish: true },
                 encoding: Encoding { protocol: Protocol::Raw, window: None },
                 peer: None,
             },
             history: HistoryRequest::default(),
             resumes: None,
-            max_message: worker.shared.settings.session.max_message,
+            max_message: 64 << 10,
             messages_per_second: 0,
         }
     }
@@ -221,11 +228,11 @@ mod tests {
         assert!(size_of::<SessionTask>() <= 512, "{} bytes", size_of::<SessionTask>());
     }
 
-    /// The blocks of 224 and of 320 bytes that each idle session has beside its task.
+    /// The blocks of 256 and of 320 bytes that each idle session has beside its task.
     #[test]
     fn the_input_and_the_connection_of_a_session_fit_their_blocks() {
         let (actix, counts) = (size_of::<usize>(), 2 * size_of::<usize>()); // of an `Rc`
-        assert!(size_of::<SocketDriver>() + actix <= 224, "{} bytes", size_of::<SocketDriver>());
+        assert!(size_of::<SocketDriver>() + actix <= 256, "{} bytes", size_of::<SocketDriver>());
         assert!(size_of::<Connection>() + counts <= 320, "{} bytes", size_of::<Connection>());
     }
 }

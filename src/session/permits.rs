@@ -2,25 +2,34 @@
 
 use crate::{
     connection::{Membership, Pause},
-    limits::{Credit, Permit, cost},
+    limits::{Credit, FairPermit, FairSemaphore, Permit, Source, cost},
     shared::Shared,
 };
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::ReusableBoxFuture;
 
 /// The permits of the message that waits to be yielded.
-#[derive(Default)]
 pub struct Permits {
+    /// The source in whose turn permits are acquired.
+    source: Source,
     /// Credit in the room, acquired while the permit of the server is still missing.
     credit: Option<Credit>,
     acquisition: Acquisition,
 }
 
 impl Permits {
+    pub fn new(source: Source) -> Self {
+        Self { source, credit: None, acquisition: Acquisition::default() }
+    }
+
+    /// Returns held permits, and leaves the queues.
+    pub fn cancel(&mut self) {
+        *self = Self::new(self.source);
+    }
+
     /// Acquires the permit for a message of `bytes`: credit in its room first, then bytes in flight
     /// in the server.
     ///
@@ -36,14 +45,14 @@ impl Permits {
     ) -> Result<Permit, Pause> {
         let credit = match self.credit.take() {
             Some(credit) => credit,
-            None => match self.acquisition.poll(cx, &flow.credit, flow.cost(bytes)) {
+            None => match self.acquisition.poll(cx, &flow.credit, self.source, flow.cost(bytes)) {
                 Poll::Ready(credit) => Arc::new(credit),
                 Poll::Pending => return Err(Pause::Room),
             },
         };
         // A JSON request may exceed the whole limit, and then needs all of it.
-        let all = shared.settings.limits.in_flight_bytes.bytes();
-        match self.acquisition.poll(cx, &shared.limits.in_flight, cost(bytes.min(all))) {
+        let all = shared.limits.sizes.in_flight;
+        match self.acquisition.poll(cx, &shared.limits.in_flight, self.source, cost(bytes.min(all))) {
             Poll::Ready(server) => Ok(Permit::new(server, Some(credit))),
             Poll::Pending => {
                 self.credit = Some(credit);
@@ -58,7 +67,7 @@ impl Permits {
 #[derive(Default)]
 struct Acquisition {
     /// The last future; its memory is used again by the next one. `None` before the first wait.
-    future: Option<ReusableBoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>>,
+    future: Option<ReusableBoxFuture<'static, FairPermit>>,
     is_waiting: bool,
 }
 
@@ -66,25 +75,23 @@ impl Acquisition {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        semaphore: &Arc<Semaphore>,
+        semaphore: &Arc<FairSemaphore>,
+        source: Source,
         permits: u32,
-    ) -> Poll<OwnedSemaphorePermit> {
+    ) -> Poll<FairPermit> {
         if !self.is_waiting {
-            if let Ok(permit) = semaphore.clone().try_acquire_many_owned(permits) {
+            if let Some(permit) = semaphore.try_acquire(permits) {
                 return Poll::Ready(permit);
             }
-            self.wait(semaphore.clone().acquire_many_owned(permits));
+            self.wait(semaphore.clone().acquire(source, permits));
         }
         let Some(future) = &mut self.future else { return Poll::Pending }; // `wait` has set it
         let permit = ready!(future.poll(cx));
         self.is_waiting = false;
-        Poll::Ready(permit.expect("no semaphore of a limit is ever closed"))
+        Poll::Ready(permit)
     }
 
-    fn wait(
-        &mut self,
-        acquire: impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send + 'static,
-    ) {
+    fn wait(&mut self, acquire: impl Future<Output = FairPermit> + Send + 'static) {
         match &mut self.future {
             Some(future) => future.set(acquire),
             None => self.future = Some(ReusableBoxFuture::new(acquire)),
@@ -105,7 +112,7 @@ mod tests {
     const BYTES: usize = 1000;
 
     fn member(shared: &Shared) -> Membership {
-        Membership { room: slot(), index: Cell::new(0), flow: Flow::of(&shared.settings) }
+        Membership { room: slot(), index: Cell::new(0), flow: Flow::of(shared.policy.load().session.outbox) }
     }
 
     fn acquire(permits: &mut Permits, shared: &Shared, member: &Membership) -> Result<Permit, Pause> {
@@ -113,9 +120,9 @@ mod tests {
     }
 
     /// Acquires all free permits of `semaphore`.
-    fn take_all(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    fn take_all(semaphore: &Arc<FairSemaphore>) -> FairPermit {
         let free = u32::try_from(semaphore.available_permits()).unwrap();
-        semaphore.clone().try_acquire_many_owned(free).unwrap()
+        semaphore.try_acquire(free).unwrap()
     }
 
     #[test]
@@ -123,7 +130,7 @@ mod tests {
         let shared = testing::shared();
         let (member, server) = (member(&shared), &shared.limits.in_flight);
         let (credit, all) = (member.flow.credit.available_permits(), server.available_permits());
-        let mut permits = Permits::default();
+        let mut permits = Permits::new(Source::new(None, false));
         for _ in 0..3 {
             let (in_room, in_server) = (take_all(&member.flow.credit), take_all(server));
             assert_eq!(acquire(&mut permits, &shared, &member).err(), Some(Pause::Room));
@@ -145,7 +152,7 @@ mod tests {
         for waits_for in [Pause::Room, Pause::Server] {
             let in_room = (waits_for == Pause::Room).then(|| take_all(&member.flow.credit));
             let in_server = take_all(server);
-            let mut permits = Permits::default();
+            let mut permits = Permits::new(Source::new(None, false));
             assert_eq!(acquire(&mut permits, &shared, &member).err(), Some(waits_for));
             drop(permits);
             drop((in_room, in_server));

@@ -33,7 +33,7 @@ impl Session {
     }
 
     fn publish(&mut self, room: RoomSlot, payload: Payload, reference: Option<Reference>, permit: Permit) {
-        if !self.options.may_publish {
+        if !self.options.rights.publish {
             return self.refuse(reference);
         }
         let bytes = payload.as_bytes().len();

@@ -24,6 +24,7 @@ impl Session {
         let about = Subject::session(self.id, self.options.peer, Some(&self.options.room));
         let sent = self.connection.sent();
         log_client!(
+            self.options.peer,
             log::Level::Info,
             "{about} ended after {:.1?}: {} ({reason}); received {} messages, {} bytes; sent {} messages, {} bytes",
             self.began.elapsed(),

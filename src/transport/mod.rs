@@ -130,3 +130,73 @@ impl Detached {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        future::poll_fn,
+        io::{Read, Write},
+        thread,
+    };
+    use tokio::net::TcpListener;
+
+    /// A transport, and the socket of its peer.
+    async fn connected() -> (Transport, net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (listener.accept().await.unwrap().0.into(), peer)
+    }
+
+    #[tokio::test]
+    async fn a_kernel_without_space_accepts_nothing_until_the_peer_reads() {
+        let (transport, mut peer) = connected().await;
+        let (piece, mut accepted) = (vec![7; 64 << 10], 0);
+        poll_fn(|cx| transport.poll_writable(cx)).await.unwrap();
+        while let more @ 1.. = transport.offer(&piece).unwrap() {
+            accepted += more;
+        }
+        while let more @ 1.. = transport.offer_queued(&[IoSlice::new(&piece)]).unwrap() {
+            accepted += more;
+        }
+        assert!(poll_fn(|cx| Poll::Ready(transport.poll_writable(cx))).await.is_pending());
+
+        let reader = thread::spawn(move || {
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).map(|_| received.len())
+        });
+        poll_fn(|cx| transport.poll_writable(cx)).await.unwrap();
+        accepted += transport.offer_queued(&[IoSlice::new(&piece), IoSlice::new(b"the end")]).unwrap();
+        transport.half_close();
+        assert_eq!(reader.join().unwrap().unwrap(), accepted);
+    }
+
+    #[tokio::test]
+    async fn a_transport_goes_on_where_it_was_on_another_thread() {
+        let (transport, mut peer) = connected().await;
+        peer.write_all(b"before").unwrap();
+        let detached = transport.detach().unwrap();
+        let elsewhere = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (transport, mut buffer) = (detached.attach().unwrap(), [0; 16]);
+                let length = poll_fn(|cx| transport.poll_read(cx, &mut buffer)).await.unwrap();
+                transport.offer(&buffer[..length]).unwrap()
+            })
+        });
+        assert_eq!(elsewhere.join().unwrap(), 6);
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).unwrap();
+        assert_eq!(received, b"before");
+    }
+
+    #[tokio::test]
+    async fn a_transport_that_resets_on_drop_ends_without_a_fin() {
+        let (transport, mut peer) = connected().await;
+        transport.offer(b"never read").unwrap();
+        transport.reset_on_drop();
+        drop(transport);
+        let error = peer.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}

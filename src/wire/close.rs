@@ -98,7 +98,7 @@ fn may_be_sent(code: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hex;
+    use testing::hex;
 
     fn frame(code: CloseCode, reason: &str) -> Result<Option<CloseFrame>, WireError> {
         Ok(Some(CloseFrame { code, reason: reason.to_owned() }))

@@ -3,12 +3,20 @@
 use flate2::{Compress, FlushCompress};
 use std::cell::RefCell;
 
-/// The compression of outgoing messages: its settings, and the memory in which they are compressed.
-/// One is enough for all sessions of a thread, since no message refers to an earlier one.
-#[derive(Debug)]
+/// The settings for compressing outgoing messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
-    level: flate2::Compression,
-    threshold: usize,
+    /// The level of zlib, 1 (fast) to 9 (small); a higher value counts as 9.
+    pub level: u32,
+    /// The smallest message that is compressed, in bytes; a smaller one is sent plain.
+    pub threshold: usize,
+}
+
+/// The memory in which messages are compressed. One is enough for all sessions of a thread, since
+/// no message refers to an earlier one.
+#[derive(Debug)]
+pub struct Deflater {
+    compression: Compression,
     /// A stream for each window; empty before the first message.
     streams: RefCell<[Option<Compress>; WindowBits::COUNT]>,
 }
@@ -47,23 +55,23 @@ impl WindowBits {
 /// §7.2.1).
 const FLUSHED: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-impl Compression {
-    /// Compression at `level` of zlib, 1 (fast) to 9 (small); a higher value counts as 9. A message
-    /// of less than `threshold` bytes is sent plain.
-    pub fn new(level: u32, threshold: usize) -> Self {
-        Self { level: flate2::Compression::new(level.min(9)), threshold, streams: RefCell::default() }
+impl Deflater {
+    /// A deflater with these settings.
+    pub fn new(compression: Compression) -> Self {
+        Self { compression, streams: RefCell::default() }
     }
 
     /// Returns `true` unless `plain` is below the threshold.
     pub(super) fn is_for(&self, plain: &[u8]) -> bool {
-        plain.len() >= self.threshold
+        plain.len() >= self.compression.threshold
     }
 
     /// Compresses `plain` for clients with this `window`; returns `None` if the result would not be
     /// smaller.
     pub(super) fn deflate(&self, plain: &[u8], window: WindowBits) -> Option<Vec<u8>> {
         let slot = &mut self.streams.borrow_mut()[window.index()];
-        let new = || Compress::new_with_window_bits(self.level, false, window.bits());
+        let level = flate2::Compression::new(self.compression.level.min(9));
+        let new = || Compress::new_with_window_bits(level, false, window.bits());
         let mut stream = slot.take().unwrap_or_else(new);
         let deflated = deflate(plain, &mut stream)?;
         *slot = Some(stream); // only now: zlib-rs panics on a stream that was reset before all of it was out
@@ -93,6 +101,10 @@ fn max_deflated(length: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn deflater(level: u32) -> Deflater {
+        Deflater::new(Compression { level, threshold: 0 })
+    }
+
     /// Returns random bytes (xorshift), which cannot be compressed.
     fn noise(length: usize) -> Vec<u8> {
         let next = |state: &u32| {
@@ -106,7 +118,7 @@ mod tests {
     /// Returns true if noise that repeats after `distance` bytes is compressed, which takes a
     /// reference that far back.
     fn finds(distance: usize, window: WindowBits, level: u32) -> bool {
-        Compression::new(level, 0).deflate(&noise(distance).repeat(2), window).is_some()
+        deflater(level).deflate(&noise(distance).repeat(2), window).is_some()
     }
 
     #[test]
@@ -123,8 +135,8 @@ mod tests {
 
     #[test]
     fn messages_do_not_refer_to_each_other() {
-        let compression = Compression::new(6, 0);
-        let deflated = || compression.deflate(&b"say it again ".repeat(9), WindowBits::MAX);
+        let deflater = deflater(6);
+        let deflated = || deflater.deflate(&b"say it again ".repeat(9), WindowBits::MAX);
         assert!(deflated().is_some());
         assert_eq!(deflated(), deflated());
     }
@@ -132,7 +144,7 @@ mod tests {
     #[test]
     fn a_higher_level_makes_smaller_messages() {
         let text: String = (0..2000).map(|number| (number * number).to_string()).collect();
-        let deflated = |level| Compression::new(level, 0).deflate(text.as_bytes(), WindowBits::MAX);
+        let deflated = |level| deflater(level).deflate(text.as_bytes(), WindowBits::MAX);
         let length = |level| deflated(level).unwrap().len();
         assert!(length(9) < length(1));
         assert_eq!(length(10), length(9));
@@ -140,9 +152,9 @@ mod tests {
 
     #[test]
     fn a_message_that_would_not_become_smaller_is_not_compressed() {
-        let compression = Compression::new(9, 0);
+        let deflater = deflater(9);
         for length in [0, 1, 5, 300, 20_000] {
-            assert_eq!(compression.deflate(&noise(length), WindowBits::MAX), None);
+            assert_eq!(deflater.deflate(&noise(length), WindowBits::MAX), None);
         }
     }
 

@@ -49,7 +49,7 @@ fn frame(kind: Kind, payload: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hex;
+    use testing::hex;
 
     #[test]
     fn the_frames_of_rfc_6455_are_written() {

@@ -154,7 +154,7 @@ pub fn write(kind: Kind, length: usize, into: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hex;
+    use testing::hex;
 
     #[test]
     fn a_length_is_accepted_in_its_shortest_form_only() {

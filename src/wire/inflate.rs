@@ -19,7 +19,7 @@ pub struct Inflater(Option<Box<Stream>>);
 
 #[derive(Debug)]
 struct Stream {
-    inflater: Decompress,
+    state: Decompress,
     piece: Box<[u8]>,
 }
 
@@ -33,8 +33,8 @@ impl Inflater {
     /// the header of an empty block.
     ///
     /// # Errors
-    /// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`] if
-    /// more than `limit` bytes come out, and any error of `keep`.
+    /// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`]
+    /// if more than `limit` bytes come out, and any error of `keep`.
     pub fn inflate(
         &mut self,
         deflated: &[u8],
@@ -47,7 +47,7 @@ impl Inflater {
             keep(plain)
         };
         let stream = self.0.get_or_insert_with(Box::default);
-        stream.inflater.reset(false);
+        stream.state.reset(false);
         if deflated.is_empty() || stream.feed(deflated, &mut keep_within)? == Status::StreamEnd {
             return Ok(());
         }
@@ -63,7 +63,7 @@ impl Inflater {
 
 impl Default for Stream {
     fn default() -> Self {
-        Self { inflater: Decompress::new(false), piece: vec![0; PIECE].into() }
+        Self { state: Decompress::new(false), piece: vec![0; PIECE].into() }
     }
 }
 
@@ -80,7 +80,7 @@ impl Stream {
             let (status, length) = self.step(&mut input)?;
             keep(&self.piece[..length])?;
             if status == Status::StreamEnd {
-                self.inflater.reset(false);
+                self.state.reset(false);
             }
             if input.is_empty() {
                 return Ok(status);
@@ -90,20 +90,20 @@ impl Stream {
 
     /// Inflates the next piece; returns its length.
     fn step(&mut self, input: &mut &[u8]) -> Result<(Status, usize), WireError> {
-        let (read, written) = (self.inflater.total_in(), self.inflater.total_out());
+        let (read, written) = (self.state.total_in(), self.state.total_out());
         let status = self
-            .inflater
+            .state
             .decompress(input, &mut self.piece, FlushDecompress::Sync)
             .map_err(|_| WireError::NotDeflate)?;
-        *input = &input[(self.inflater.total_in() - read) as usize..];
-        Ok((status, (self.inflater.total_out() - written) as usize))
+        *input = &input[(self.state.total_in() - read) as usize..];
+        Ok((status, (self.state.total_out() - written) as usize))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hex;
+    use testing::hex;
 
     fn inflated(deflated: &str, limit: usize) -> Result<Vec<u8>, WireError> {
         inflated_by(&mut Inflater::default(), deflated, limit)

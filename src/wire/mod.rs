@@ -18,16 +18,10 @@ mod text; // UTF-8, validated as it arrives
 
 pub use close::{CloseCode, CloseFrame};
 pub use decoder::Decoder;
-pub use deflate::{Compression, WindowBits};
+pub use deflate::{Compression, Deflater, WindowBits};
 pub use error::WireError;
 pub use extension::{Agreement, negotiate};
 pub use frame::{close, close_without_code, ping, pong};
 pub use inflate::Inflater;
 pub use message::Message;
 pub use prepared::{Payload, Prepared, plain};
-
-/// Returns the bytes of a fixture: pairs of hexadecimal digits, separated by spaces.
-#[cfg(test)]
-fn hex(digits: &str) -> Vec<u8> {
-    digits.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
-}

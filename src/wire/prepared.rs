@@ -1,7 +1,7 @@
 //! A payload that is encoded at most once for all its receivers.
 
 use super::{
-    deflate::{Compression, WindowBits},
+    deflate::{Deflater, WindowBits},
     frame,
     header::Opcode,
 };
@@ -65,18 +65,18 @@ impl Prepared {
     /// Returns the frame for a client that negotiated compression with this `window`. It is the
     /// plain frame if there is no window, if the payload is smaller than the threshold, and if
     /// compression would not make it smaller.
-    pub fn encoded(&self, window: Option<WindowBits>, compression: &Compression) -> &Bytes {
+    pub fn encoded(&self, window: Option<WindowBits>, deflater: &Deflater) -> &Bytes {
         match window {
-            Some(window) if compression.is_for(self.payload.as_bytes()) => {
+            Some(window) if deflater.is_for(self.payload.as_bytes()) => {
                 let frames = self.compressed.get_or_init(Default::default);
-                frames[window.index()].get_or_init(|| self.compress(window, compression))
+                frames[window.index()].get_or_init(|| self.compress(window, deflater))
             }
             _ => self.plain(),
         }
     }
 
-    fn compress(&self, window: WindowBits, compression: &Compression) -> Bytes {
-        match compression.deflate(self.payload.as_bytes(), window) {
+    fn compress(&self, window: WindowBits, deflater: &Deflater) -> Bytes {
+        match deflater.deflate(self.payload.as_bytes(), window) {
             Some(deflated) => frame::data(self.payload.opcode(), true, &deflated),
             None => self.plain().clone(),
         }
@@ -91,11 +91,12 @@ pub fn plain(payload: &Payload) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::hex;
+    use crate::wire::Compression;
     use std::{sync::Barrier, thread};
+    use testing::hex;
 
-    fn compression() -> Compression {
-        Compression::new(4, 100)
+    fn deflater() -> Deflater {
+        Deflater::new(Compression { level: 4, threshold: 100 })
     }
 
     fn text(text: &str) -> Prepared {
@@ -105,14 +106,14 @@ mod tests {
     #[test]
     fn a_client_without_compression_receives_the_plain_frame() {
         let prepared = text("Hello");
-        assert_eq!(prepared.encoded(None, &compression()), &hex("81 05 48 65 6c 6c 6f"));
+        assert_eq!(prepared.encoded(None, &deflater()), &hex("81 05 48 65 6c 6c 6f"));
         let prepared = Prepared::new(Payload::Binary(hex("00 ff").into()));
         assert_eq!(prepared.plain(), &hex("82 02 00 ff"));
     }
 
     #[test]
     fn a_message_of_at_least_the_threshold_is_compressed() {
-        let frame = |length| text(&"a".repeat(length)).encoded(Some(WindowBits::MAX), &compression()).clone();
+        let frame = |length| text(&"a".repeat(length)).encoded(Some(WindowBits::MAX), &deflater()).clone();
         assert_eq!(frame(99)[0], 0x81);
         assert_eq!(frame(100)[0], 0xc1);
         assert!(frame(100).len() < 20);
@@ -121,8 +122,8 @@ mod tests {
     #[test]
     fn a_message_that_compression_does_not_make_smaller_is_sent_plain() {
         let prepared = text("Hello");
-        let compression = Compression::new(9, 0);
-        assert_eq!(prepared.encoded(Some(WindowBits::MAX), &compression), prepared.plain());
+        let deflater = Deflater::new(Compression { level: 9, threshold: 0 });
+        assert_eq!(prepared.encoded(Some(WindowBits::MAX), &deflater), prepared.plain());
     }
 
     #[test]
@@ -131,7 +132,7 @@ mod tests {
         let start = Barrier::new(4);
         let encoded = |window| {
             start.wait();
-            prepared.encoded(Some(window), &compression()).as_ptr() as usize
+            prepared.encoded(Some(window), &deflater()).as_ptr() as usize
         };
         let small = WindowBits::new(9).unwrap();
         let frames = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! A client as anybody would write one, by tokio-tungstenite.
+//! A usual client, by tokio-tungstenite.
 
 use crate::within;
 use bytes::Bytes;
@@ -13,24 +13,25 @@ use tungstenite::{
     protocol::{CloseFrame, Role, frame::coding::CloseCode},
 };
 
+/// A WebSocket client; every wait has the deadline [`PATIENCE`](crate::PATIENCE).
 pub struct Client {
     socket: WebSocketStream<TcpStream>,
     path: String,
 }
 
-/// What a client hears last.
+/// The end of a session, as the client sees it.
 #[derive(Debug, PartialEq)]
 pub enum End {
     /// A close frame with this code, and then the end of the connection.
     Code(u16),
     /// A close frame without a code, and then the end of the connection.
     NoCode,
-    /// A connection that ends without a word.
+    /// A connection that ends without a close frame.
     Lost,
 }
 
 impl Client {
-    /// A client at `path`, which has heard nothing yet.
+    /// A client at `path`, which has read nothing yet.
     pub async fn connect(address: SocketAddr, path: &str) -> Self {
         Self::try_connect(address, path).await.unwrap_or_else(|error| panic!("{path}: {error}")).0
     }
@@ -41,7 +42,7 @@ impl Client {
         Self { socket, path: "a room".to_owned() }
     }
 
-    /// The answer to the opening handshake beside the client, or why there is none.
+    /// The client and the response to its opening handshake, or the error.
     pub async fn try_connect(address: SocketAddr, path: &str) -> Result<(Self, Response), Error> {
         Self::try_connect_with(address, path, &[]).await
     }
@@ -65,45 +66,49 @@ impl Client {
         Ok((Self { socket, path: path.to_owned() }, response))
     }
 
-    pub async fn says(&mut self, text: impl Into<String>) {
+    /// Sends a text message.
+    pub async fn publishes(&mut self, text: impl Into<String>) {
         self.sends(Message::text(text.into())).await;
     }
 
-    pub async fn says_binary(&mut self, bytes: impl Into<Bytes>) {
+    /// Sends a binary message.
+    pub async fn publishes_binary(&mut self, bytes: impl Into<Bytes>) {
         self.sends(Message::binary(bytes)).await;
     }
 
+    /// Sends a frame of any kind.
     pub async fn sends(&mut self, message: Message) {
         let what = format!("{} to take a message", self.path);
         within(what, self.socket.send(message)).await.expect("the connection holds");
     }
 
     /// The next message, which is text.
-    pub async fn hears(&mut self) -> String {
-        match self.hears_message().await {
+    pub async fn receives(&mut self) -> String {
+        match self.receives_message().await {
             Message::Text(text) => text.to_string(),
-            other => panic!("{}: heard {other:?} instead of text", self.path),
+            other => panic!("{}: received {other:?} instead of text", self.path),
         }
     }
 
     /// The next message, which is binary.
-    pub async fn hears_binary(&mut self) -> Bytes {
-        match self.hears_message().await {
+    pub async fn receives_binary(&mut self) -> Bytes {
+        match self.receives_message().await {
             Message::Binary(bytes) => bytes,
-            other => panic!("{}: heard {other:?} instead of bytes", self.path),
+            other => panic!("{}: received {other:?} instead of bytes", self.path),
         }
     }
 
-    pub async fn hears_many(&mut self, count: usize) -> Vec<String> {
-        let mut heard = Vec::with_capacity(count);
+    /// Receives the next `count` messages, which are text.
+    pub async fn receives_many(&mut self, count: usize) -> Vec<String> {
+        let mut received = Vec::with_capacity(count);
         for _ in 0..count {
-            heard.push(self.hears().await);
+            received.push(self.receives().await);
         }
-        heard
+        received
     }
 
-    /// The next frame, of whatever kind.
-    pub async fn hears_message(&mut self) -> Message {
+    /// The next frame of any kind.
+    pub async fn receives_message(&mut self) -> Message {
         let what = format!("a message in {}", self.path);
         match within(what, self.socket.next()).await {
             Some(Ok(message)) => message,
@@ -117,32 +122,32 @@ impl Client {
         within(what, self.socket.next()).await.and_then(Result::ok)
     }
 
-    /// Says goodbye and waits for the end.
+    /// Sends a close frame and waits for the end.
     pub async fn closes(mut self, code: u16) -> End {
-        let goodbye = CloseFrame { code: CloseCode::from(code), reason: "".into() };
-        within("the close frame to go out", self.socket.close(Some(goodbye))).await.expect("open");
+        let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
+        within("the close frame to go out", self.socket.close(Some(frame))).await.expect("open");
         self.ended_with().await
     }
 
-    /// Frames are taken in their order: the answer to a ping says that all before it was taken.
-    pub async fn knows_that_all_was_accepted(&mut self) {
+    /// Waits for the pong to a ping: frames are handled in order, so all earlier ones are accepted.
+    pub async fn waits_until_all_is_accepted(&mut self) {
         self.sends(Message::Ping("all of it?".into())).await;
-        while !self.hears_message().await.is_pong() {}
+        while !self.receives_message().await.is_pong() {}
     }
 
-    /// Reads on until the session ends; everything heard on the way is let pass.
+    /// Reads until the session ends; ignores all messages.
     pub async fn ended_with(&mut self) -> End {
-        self.hears_until_the_end().await.1
+        self.receives_until_the_end().await.1
     }
 
-    /// All text that is still to come, and how the session ends.
-    pub async fn hears_until_the_end(&mut self) -> (Vec<String>, End) {
-        let (mut heard, mut end) = (Vec::new(), End::Lost);
+    /// All remaining text, and the end of the session.
+    pub async fn receives_until_the_end(&mut self) -> (Vec<String>, End) {
+        let (mut received, mut end) = (Vec::new(), End::Lost);
         let what = format!("the end of a session in {}", self.path);
         within(what, async {
             while let Some(Ok(message)) = self.socket.next().await {
                 match message {
-                    Message::Text(text) => heard.push(text.to_string()),
+                    Message::Text(text) => received.push(text.to_string()),
                     Message::Close(Some(CloseFrame { code, .. })) => end = End::Code(code.into()),
                     Message::Close(None) => end = End::NoCode,
                     _ => {}
@@ -150,6 +155,6 @@ impl Client {
             }
         })
         .await;
-        (heard, end)
+        (received, end)
     }
 }

@@ -3,7 +3,8 @@
 /// The value of `Sec-WebSocket-Key` in the example of RFC 6455 §1.3.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// A valid opening handshake at `path`. Each line of `headers` ends with CRLF; an empty text adds none.
+/// A valid opening handshake at `path`. Each line of `headers` ends with CRLF; an empty text adds
+/// none.
 pub fn handshake(path: &str, headers: &str) -> String {
     handshake_with_host(path, "localhost", headers)
 }

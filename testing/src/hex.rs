@@ -1,4 +1,4 @@
-//! Bytes as the fixtures spell them.
+//! Bytes of fixtures.
 
 /// The bytes of `digits`, which are pairs of hexadecimal digits with spaces between.
 ///

@@ -1,6 +1,8 @@
-//! The support that tests and the benchmark share: the program as a process, clients, frames, handshakes, deadlines.
+//! The support that tests and the benchmark share: the program as a process, clients, frames,
+//! handshakes, deadlines.
 //!
-//! Nothing here uses the server's own code, so that no mistake of the server is repeated by its tests.
+//! Nothing here uses the server's own code, so that no mistake of the server is repeated by its
+//! tests.
 
 mod client; // a WebSocket client by tungstenite
 mod frame; // frames as a client sends them

@@ -1,8 +1,8 @@
-//! What the threads of a process wait for, read in /proc.
+//! The descriptors that the threads of a process wait for, read in /proc.
 
 use std::{collections::BTreeSet, fs, io};
 
-/// How many descriptors each of them waits for (epoll, proc_pid_fdinfo(5)).
+/// Returns the number of descriptors for each epoll instance (proc_pid_fdinfo(5)).
 pub fn watched(pid: u32) -> io::Result<Vec<usize>> {
     let mut lists = BTreeSet::new(); // a thread may have its list twice
     for descriptor in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {

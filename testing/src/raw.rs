@@ -7,50 +7,55 @@ use tokio::{
     net::TcpStream,
 };
 
+/// A connection whose bytes the test writes and reads itself.
 pub struct Raw {
     socket: BufReader<TcpStream>,
 }
 
-/// The greeting as it comes: the text frame `world`.
+/// The bytes of the greeting: the text frame `world`.
 const GREETING: &str = "81 05 77 6f 72 6c 64";
 
-/// Small, for there may be thousands of these clients.
+/// Small, because a test may have thousands of these clients.
 const BUFFER: usize = 512;
 
 impl Raw {
+    /// Connects to `address`.
     pub async fn connect(address: SocketAddr) -> Self {
         let socket = within("a connection", TcpStream::connect(address)).await.expect("a connection");
         socket.set_nodelay(true).expect("a socket");
         Self { socket: BufReader::with_capacity(BUFFER, socket) }
     }
 
+    /// Returns the address of this side.
     pub fn local_address(&self) -> SocketAddr {
         self.socket.get_ref().local_addr().expect("it is connected")
     }
 
-    /// The opening handshake, and the greeting behind it.
+    /// The opening handshake, and the greeting after it.
     pub async fn joins(&mut self, room: &str) {
         self.sends(handshake(&format!("/websocket/{room}"), "")).await;
-        self.is_let_in().await;
+        self.is_admitted().await;
         self.is_greeted().await;
     }
 
-    /// The answer that opens a session; the greeting comes behind it.
-    pub async fn is_let_in(&mut self) {
+    /// The response that opens a session; the greeting follows it.
+    pub async fn is_admitted(&mut self) {
         let head = self.reads_head().await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     }
 
+    /// Receives the greeting.
     pub async fn is_greeted(&mut self) {
         self.receives(GREETING).await;
     }
 
+    /// Sends bytes.
     pub async fn sends(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = within("the server to take some bytes", self.socket.write_all(bytes.as_ref())).await;
         sent.expect("a connection");
     }
 
-    /// However long it takes, while the server may not read.
+    /// Sends without a deadline, while the server may not read.
     pub async fn sends_in_its_own_time(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).await.expect("a connection");
     }
@@ -64,18 +69,18 @@ impl Raw {
     }
 
     /// The next frame is this text of less than 126 bytes.
-    pub async fn hears(&mut self, text: &str) {
-        assert_eq!(self.hears_text().await, text);
+    pub async fn receives_text(&mut self, text: &str) {
+        assert_eq!(self.reads_text().await, text);
     }
 
     /// The next frame, a text of less than 126 bytes.
-    pub async fn hears_text(&mut self) -> String {
+    pub async fn reads_text(&mut self) -> String {
         let (first, payload) = self.reads_frame().await;
         assert_eq!(first, 0x81, "a whole text message");
         String::from_utf8(payload).expect("text")
     }
 
-    /// Reads on until a ping comes.
+    /// Reads until a ping arrives.
     pub async fn is_pinged(&mut self) {
         while self.reads_frame().await.0 != 0x89 {}
     }
@@ -99,7 +104,7 @@ impl Raw {
         head
     }
 
-    /// The body behind this `head`, whose length it tells.
+    /// The body after this `head`, which has its length.
     pub async fn reads_body(&mut self, head: &str) -> String {
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
         let mut body = vec![0; length.parse().expect("a number")];
@@ -107,23 +112,24 @@ impl Raw {
         String::from_utf8(body).expect("text")
     }
 
-    /// All that comes until the server closes in good order.
+    /// All bytes until an orderly end of the connection.
     pub async fn reads_to_the_end(&mut self) -> Vec<u8> {
         self.tries_to_read_to_the_end().await.expect("an orderly end")
     }
 
+    /// Reads all bytes until the connection ends.
     pub async fn tries_to_read_to_the_end(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         within("the end of the connection", self.socket.read_to_end(&mut bytes)).await?;
         Ok(bytes)
     }
 
-    /// The FIN of somebody who may still listen.
+    /// Sends a FIN; the client may still read.
     pub async fn half_closes(&mut self) {
         self.socket.shutdown().await.expect("a connection");
     }
 
-    /// The RST of a machine that has forgotten the connection.
+    /// Resets the connection.
     pub fn resets(self) {
         let linger = socket2::SockRef::from(self.socket.get_ref()).set_linger(Some(Duration::ZERO));
         linger.expect("a socket");
@@ -135,7 +141,7 @@ impl Raw {
         size.expect("a socket");
     }
 
-    /// From here on the library reads and writes.
+    /// Converts it into a client of the library.
     pub async fn becomes_a_client(self) -> Client {
         assert!(self.socket.buffer().is_empty(), "nothing may be lost");
         Client::on(self.socket.into_inner()).await
@@ -146,6 +152,7 @@ impl Raw {
         self.socket
     }
 
+    /// Returns the socket.
     pub fn into_socket(self) -> TcpStream {
         assert!(self.socket.buffer().is_empty(), "nothing may be lost");
         self.socket.into_inner()

@@ -13,7 +13,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub async fn within<T>(what: impl Display, event: impl Future<Output = T>) -> T {
     match timeout(PATIENCE, event).await {
         Ok(happened) => happened,
-        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+        Err(_) => panic!("waited {PATIENCE:?} without success for {what}"),
     }
 }
 

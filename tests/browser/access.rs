@@ -1,4 +1,4 @@
-//! Whoever sits there, with whatever screen, in every state of the page.
+//! Accessibility: screen readers, the keyboard, and all screens, in every state of the page.
 
 use crate::{
     process::Server,
@@ -10,120 +10,121 @@ use serde_json::json;
 const DESK: (u32, u32) = (1180, 820);
 const PHONE: (u32, u32) = (360, 640);
 
-/// How much wider than its place the widest content is.
-const SIDEWAYS: &str =
+/// The pixels by which the widest content exceeds its box.
+const OVERFLOW: &str =
     "Math.max(...[...document.querySelectorAll('html, section, #log, #numbered, #lessons, .box')]
     .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth))";
 
-/// Nobody is kept out, by day and by night, at a desk and on a phone.
-async fn is_open_to_everybody(window: &Window, state: &str) {
+/// Approved by axe-core in light and dark, at a desk and on a phone.
+async fn is_accessible(window: &Window, state: &str) {
     let Some(axe) = Axe::find() else { return };
     for (scheme, screen) in [("light", DESK), ("dark", PHONE)] {
         window.looks(scheme, screen).await;
         axe.approves(window, &format!("{state}, {scheme}, {} pixels", screen.0)).await;
-        let hidden = window.evaluates(SIDEWAYS, "").await;
+        let hidden = window.evaluates(OVERFLOW, "").await;
         assert_eq!(hidden, 0, "{state}: so many pixels do not fit into {}", screen.0);
     }
 }
 
-/// A page that has seen something: text, bytes, markup, a line that is long.
-async fn talks(browser: &Browser, server: &Server) -> Window {
+/// A page with messages: a long line, and a long word.
+async fn with_messages(browser: &Browser, server: &Server) -> Window {
     let window = browser.joins(server, "").await;
-    window.says(&"a long line without an end ".repeat(30)).await;
-    window.says(&"x".repeat(300)).await;
+    window.publishes(&"a long line without an end ".repeat(30)).await;
+    window.publishes(&"x".repeat(300)).await;
     window.has(".strip[data-direction=received][data-payload-length='300']").await;
     window
 }
 
 #[tokio::test]
-async fn the_open_page_is_for_everybody() {
+async fn the_open_page_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
-    let window = talks(&browser, &server).await;
+    let window = with_messages(&browser, &server).await;
     window.shows("#presence", "1 in the room").await;
-    is_open_to_everybody(&window, "open").await;
+    is_accessible(&window, "open").await;
     window.clicks("summary").await;
-    is_open_to_everybody(&window, "everything unfolded").await;
+    is_accessible(&window, "everything unfolded").await;
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn the_closed_page_is_for_everybody() {
+async fn the_closed_page_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
-    let window = talks(&browser, &server).await;
+    let window = with_messages(&browser, &server).await;
     window.clicks("#close").await;
     window.is("closed").await;
-    is_open_to_everybody(&window, "closed").await;
+    is_accessible(&window, "closed").await;
     window.fills("#address", "http://[").await;
     window.clicks("#connect").await;
     window.has("#address[aria-invalid=true]").await;
-    is_open_to_everybody(&window, "wrong address").await;
+    is_accessible(&window, "wrong address").await;
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn the_listener_is_for_everybody() {
+async fn the_second_subscriber_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
-    let window = talks(&browser, &server).await;
-    for (button, hears) in [("Listen", "Listening, behind message 3."), ("Cut the connection", CUT)] {
+    let window = with_messages(&browser, &server).await;
+    for (button, state) in [("Subscribe", "Subscribed after message 3."), ("Cut the connection", CUT)] {
         window.shows("#cut", button).await;
         window.clicks("#cut").await;
-        window.shows("#hearing", hears).await;
+        window.shows("#subscription", state).await;
     }
-    window.says("an endless-word".repeat(30).as_str()).await;
-    is_open_to_everybody(&window, "cut off").await;
+    window.publishes("an endless-word".repeat(30).as_str()).await;
+    is_accessible(&window, "cut off").await;
     window.clicks("#cut").await;
     window.has("#numbered .missed").await;
-    is_open_to_everybody(&window, "back").await;
+    is_accessible(&window, "back").await;
     browser.has_no_complaints().await;
 }
 
-const CUT: &str = "Cut off. Say something, here or in another window.";
+const CUT: &str = "Cut off. Send a message, here or in another window.";
 
 #[tokio::test]
-async fn the_waiting_page_is_for_everybody() {
+async fn the_waiting_page_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with(LOADED_DICE, &server).await;
     window.has_line("client: received from client: hello").await;
     server.terminate();
     window.is("waiting").await;
-    is_open_to_everybody(&window, "waiting").await;
+    is_accessible(&window, "waiting").await;
     browser.complains_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
-async fn the_notice_of_an_unsupported_browser_is_for_everybody() {
+async fn the_notice_of_an_unsupported_browser_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with("delete window.WebSocket", &server).await;
     window.has("#unsupported:not([hidden])").await;
-    is_open_to_everybody(&window, "unsupported").await;
+    is_accessible(&window, "unsupported").await;
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn the_question_before_something_large_is_for_everybody() {
+async fn the_question_before_a_large_message_is_accessible() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
-    window.fills("#words", &"x".repeat(64 * 1024 + 1)).await;
-    window.clicks("#say").await;
+    window.fills("#message", &"x".repeat(64 * 1024 + 1)).await;
+    window.clicks("#publish").await;
     window.has("#dialog[open]").await;
-    is_open_to_everybody(&window, "asking").await;
+    is_accessible(&window, "asking").await;
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn a_screen_reader_is_told_what_happens() {
+async fn a_screen_reader_receives_announcements() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
-    window.says("Tea, anyone?").await;
-    let told = async { while !window.text("#announcer").await.ends_with("client: received Tea, anyone?") {} };
-    within("the announcement", told).await;
+    window.publishes("Tea, anyone?").await;
+    let shown =
+        async { while !window.text("#announcer").await.ends_with("client: received Tea, anyone?") {} };
+    within("the announcement", shown).await;
     window.has("#announcer[role=status]").await;
     browser.has_no_complaints().await;
 }
@@ -140,7 +141,7 @@ async fn the_keyboard_alone_is_enough() {
         window.presses(":focus, html", Key::Tab).await;
         way.push(window.evaluates(focused, "").await);
     }
-    assert_eq!(way, ["second-window", "address", "connect", "close", "log", "frame", "words", "say"]);
+    assert_eq!(way, ["second-window", "address", "connect", "close", "log", "frame", "message", "publish"]);
 
     window.evaluates("[...document.querySelectorAll('button.frame')].at(-1).focus()", "").await;
     window.presses(":focus", Key::Up).await;
@@ -153,28 +154,29 @@ async fn the_keyboard_alone_is_enough() {
 /// A laptop, a small desk, a phone.
 const SCREENS: [(u32, u32); 5] = [(1366, 650), (1200, 800), (768, 1024), (360, 740), (360, 640)];
 
-/// True for the place to type, the button and the newest line if they are in sight without scrolling and uncovered.
-const IN_SIGHT: &str = "['#words', '#say', '#rows li:last-child .line'].map((part) => {
+/// True for the composer, the button and the newest line if they are visible without scrolling, and
+/// not covered.
+const VISIBLE: &str = "['#message', '#publish', '#rows li:last-child .line'].map((part) => {
     const place = document.querySelector(part);
     const { left, top, bottom } = place.getBoundingClientRect();
     const isCovered = (y) => !place.contains(document.elementFromPoint(left + 6, y));
     return scrollY === 0 && top >= 0 && bottom <= innerHeight && !isCovered(top + 6) && !isCovered(bottom - 6); })";
 
-/// The part of the screen above the talk.
-const ABOVE: &str = "document.querySelector('#talk').getBoundingClientRect().top / innerHeight";
+/// The part of the screen above the chat.
+const ABOVE: &str = "document.querySelector('#chat').getBoundingClientRect().top / innerHeight";
 
 #[tokio::test]
-async fn the_place_for_words_is_in_sight_on_every_screen() {
+async fn the_composer_is_visible_on_every_screen() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     for screen in SCREENS {
         let window = browser.window().await;
         window.looks("light", screen).await;
-        window.goes_to(&format!("http://{}/", server.listeners[0])).await;
+        window.navigates_to(&format!("http://{}/", server.listeners[0])).await;
         window.has_line("client: received from client: hello").await;
-        assert_eq!(window.evaluates(IN_SIGHT, "").await, json!([true, true, true]), "{screen:?}");
+        assert_eq!(window.evaluates(VISIBLE, "").await, json!([true, true, true]), "{screen:?}");
         let above = window.evaluates(ABOVE, "").await.as_f64().expect("a number");
-        assert!(above < 0.34, "{above} of {screen:?} are above the talk");
+        assert!(above < 0.34, "{above} of {screen:?} are above the chat");
     }
     browser.has_no_complaints().await;
 }
@@ -188,7 +190,7 @@ async fn on_a_phone_the_address_is_a_button_away() {
     assert!(!window.is_visible("#address").await);
     window.clicks("#unfold").await;
     assert!(window.is_visible("#address").await);
-    is_open_to_everybody(&window, "address unfolded").await;
+    is_accessible(&window, "address unfolded").await;
     window.looks("light", PHONE).await;
     window.fills("#address", "tea").await;
     window.clicks("#connect").await;
@@ -203,7 +205,7 @@ const MARK: &str = "(({ borderRadius, borderColor }) => [borderRadius, borderCol
     (getComputedStyle(document.getElementById('state'), '::before'))";
 
 #[tokio::test]
-async fn waiting_looks_unlike_open() {
+async fn waiting_looks_different_from_open() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with(LOADED_DICE, &server).await;

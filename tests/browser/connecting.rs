@@ -1,10 +1,10 @@
-//! Open, closed, lost, found again.
+//! Open, closed, lost, reconnected.
 
 use crate::support::{Browser, LIGHT_DICE, LOADED_DICE, PATIENCE, Window, server, server_with, within};
 use fantoccini::key::Key;
 
 #[tokio::test]
-async fn a_browser_without_websocket_is_told_so() {
+async fn a_browser_without_websocket_shows_a_notice() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with("delete window.WebSocket", &server).await;
@@ -16,12 +16,12 @@ async fn a_browser_without_websocket_is_told_so() {
     browser.has_no_complaints().await;
 }
 
-/// Chromium has modules, so it is made to run what it leaves to others.
+/// Chromium has modules, so the script for older browsers is inserted.
 const OUTDATED: &str = "void document.head.append(Object.assign(
     document.createElement('script'), { src: document.querySelector('script[nomodule]').src }))";
 
 #[tokio::test]
-async fn a_browser_that_is_too_old_for_the_page_is_told_so() {
+async fn a_browser_that_is_too_old_for_the_page_shows_a_notice() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -34,7 +34,7 @@ async fn a_browser_that_is_too_old_for_the_page_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_browser_with_websocket_is_told_so() {
+async fn a_browser_with_websocket_shows_its_support() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -47,7 +47,7 @@ async fn a_browser_with_websocket_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_comes_back_by_itself_when_the_server_does() {
+async fn a_page_reconnects_by_itself_when_the_server_returns() {
     let Some(browser) = Browser::start().await else { return };
     let mut server = server();
     let address = server.listeners[0].to_string();
@@ -56,18 +56,18 @@ async fn a_lost_connection_comes_back_by_itself_when_the_server_does() {
 
     server.terminate();
     window.has_line("client: ws connection is closed (1012 the server restarts)").await;
-    says_in_turn(&window, &["Lost: 1012 the server restarts. Trying again in 1 s"]).await;
+    shows_in_turn(&window, &["Lost: 1012 the server restarts. Trying again in 1 s"]).await;
     assert!(server.exit(PATIENCE).await.is_some());
 
     let server = server_with(&[("listen", address)]);
     window.is("open").await;
-    window.says("back again").await;
+    window.publishes("back again").await;
     window.has_line("client: received back again").await;
-    assert_eq!(server.log.count("from client: hello"), 0, "who comes back does not greet again");
+    assert_eq!(server.log.count("from client: hello"), 0, "a page that reconnects does not greet again");
     browser.complains_only_about_the_lost_server().await;
 }
 
-/// Notes what the page says about the connection, however short.
+/// Records every sentence of the page about the connection, however short.
 const SENTENCES: &str = "
     window.sentences = [];
     addEventListener('DOMContentLoaded', () => {
@@ -76,22 +76,22 @@ const SENTENCES: &str = "
       new MutationObserver(note).observe(sentence, { childList: true });
     });";
 
-/// Waits until the page has said these sentences, one after the other.
-async fn says_in_turn(window: &Window, expected: &[&str]) {
-    let said = async {
+/// Waits until the page has shown these sentences, one after the other.
+async fn shows_in_turn(window: &Window, expected: &[&str]) {
+    let shown = async {
         loop {
             let sentences: Vec<String> =
                 serde_json::from_value(window.evaluates("window.sentences", "").await).expect("texts");
             let mut all = sentences.iter();
-            if expected.iter().all(|expected| all.any(|said| said == expected)) {
+            if expected.iter().all(|expected| all.any(|shown| shown == expected)) {
                 return;
             }
         }
     };
-    within(expected.join(", "), said).await;
+    within(expected.join(", "), shown).await;
 }
 
-/// Every throw of the dice comes out highest.
+/// Every random number is the highest.
 const DICE: &str = "window.thrown = 0; Math.random = () => { window.thrown += 1; return 1; };";
 
 #[tokio::test]
@@ -104,10 +104,10 @@ async fn each_wait_is_longer_than_the_last_and_left_to_chance() {
     server.terminate();
     let waits = [
         "Lost: 1012 the server restarts. Trying again in 1 s",
-        "Lost: 1006 no goodbye was heard. Trying again in 2 s",
-        "Lost: 1006 no goodbye was heard. Trying again in 4 s",
+        "Lost: 1006 abnormal closure. Trying again in 2 s",
+        "Lost: 1006 abnormal closure. Trying again in 4 s",
     ];
-    says_in_turn(&window, &waits).await;
+    shows_in_turn(&window, &waits).await;
     assert!(window.evaluates("window.thrown", "").await.as_u64() >= Some(3));
     browser.complains_only_about_the_lost_server().await;
 }
@@ -123,7 +123,7 @@ async fn an_outage_is_one_line_with_a_count() {
 
     server.terminate();
     assert!(server.exit(PATIENCE).await.is_some());
-    window.has_line("client: still not connected, 3 attempts failed (1006 no goodbye was heard)").await;
+    window.has_line("client: still not connected, 3 attempts failed (1006 abnormal closure)").await;
     let lines = window.lines().await;
     assert_eq!(lines.len(), before + 2, "{lines:#?}");
     assert_eq!(lines[before], "client: ws connection is closed (1012 the server restarts)");
@@ -141,7 +141,7 @@ async fn a_full_room_is_an_outage_of_one_line_too() {
     let _lobby = browser.joins(&server, "").await;
     let window = browser.window().await;
     window.prepares(LIGHT_DICE).await;
-    window.goes_to(&format!("http://{}/#tea", server.listeners[0])).await;
+    window.navigates_to(&format!("http://{}/#tea", server.listeners[0])).await;
     let sentence = "too many rooms: limits.rooms is reached"; // of the server
     let line = async {
         loop {
@@ -168,15 +168,15 @@ async fn a_server_that_stands_still_is_noticed() {
 
     server.stands_still();
     window.has_line("client: ws connection is closed (1006 the server does not answer)").await;
-    server.goes_on();
+    server.continues();
     window.is("open").await;
-    window.says("back again").await;
+    window.publishes("back again").await;
     window.has_line("client: received back again").await;
 
     server.stands_still();
     window.clicks("#close").await;
-    window.is("closed").await; // no answer to its goodbye keeps it
-    server.goes_on();
+    window.is("closed").await; // no answer to its close_frame keeps it
+    server.continues();
     browser.complains_only_about_the_lost_server().await;
 }
 
@@ -195,7 +195,7 @@ async fn a_server_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_lost_or_wrong_has_the_colour_of_warnings() {
+async fn losses_and_mistakes_have_the_color_of_warnings() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.opens_with(LOADED_DICE, &server).await;
@@ -211,7 +211,7 @@ async fn what_is_lost_or_wrong_has_the_colour_of_warnings() {
 
     server.terminate();
     window.is("waiting").await;
-    window.says("to nobody").await;
+    window.publishes("to nobody").await;
     window.shows("#hint", "Not connected, so nothing was sent.").await;
     for part in ["#sentence", "#hint", "#rows .event:last-child .lead"] {
         assert_eq!(window.evaluates(colour, part).await, warning, "{part}");
@@ -220,7 +220,7 @@ async fn what_is_lost_or_wrong_has_the_colour_of_warnings() {
 }
 
 #[tokio::test]
-async fn who_waits_may_give_up() {
+async fn a_person_may_cancel_the_next_attempt() {
     let Some(browser) = Browser::start().await else { return };
     let mut server = server();
     let window = browser.opens_with(LOADED_DICE, &server).await;
@@ -236,35 +236,35 @@ async fn who_waits_may_give_up() {
 }
 
 #[tokio::test]
-async fn what_is_closed_by_hand_is_opened_by_hand() {
+async fn a_connection_closed_by_hand_is_opened_by_hand() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
 
     window.clicks("#close").await;
-    window.shows("#state[data-state=closed]", "Closed by hand: 1000 done").await;
-    window.says("to nobody").await;
+    window.shows("#state[data-state=closed]", "Closed by hand: 1000 normal closure").await;
+    window.publishes("to nobody").await;
     window.shows("#hint", "Not connected, so nothing was sent.").await;
-    assert_eq!(window.value("#words").await, "to nobody");
+    assert_eq!(window.value("#message").await, "to nobody");
 
     window.clicks("#connect").await;
     window.is("open").await;
     window.shows("#hint", "").await;
-    window.presses("#words", Key::Enter).await;
+    window.presses("#message", Key::Enter).await;
     window.has_line("client: received to nobody").await;
     assert_eq!(server.log.count("server: receive connection."), 2);
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn a_window_says_goodbye_when_it_is_closed_or_leaves() {
+async fn a_window_sends_a_close_frame_when_it_is_closed_or_navigates() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     browser.joins(&server, "").await.closes().await;
     let leaving = browser.joins(&server, "").await;
-    leaving.goes_to("about:blank").await;
+    leaving.navigates_to("about:blank").await;
 
-    let goodbye = "closes_total{code=\"1000\",reason=\"closed_by_client\"}";
-    within("two goodbyes", async { while server.metrics().await.value(goodbye) < 2 {} }).await;
+    let close_frame = "closes_total{code=\"1000\",reason=\"closed_by_client\"}";
+    within("two close frames", async { while server.metrics().await.value(close_frame) < 2 {} }).await;
     browser.has_no_complaints().await;
 }

@@ -1,4 +1,4 @@
-//! More than anybody can read.
+//! Ten thousand messages.
 
 use crate::{
     process::Server,
@@ -21,11 +21,12 @@ const WATCH: &str = "
 #[tokio::test]
 async fn ten_thousand_messages_do_not_slow_it_down() {
     let Some(browser) = Browser::start().await else { return };
-    let server = server_with(&[("session.outbox_messages", MESSAGES)]); // a busy machine may draw late
+    // A busy machine may draw late.
+    let server = server_with(&[("session.outbox_messages", MESSAGES)]);
     let window = browser.opens_with(WATCH, &server).await;
     window.has_line("client: received from client: hello").await;
 
-    says_very_much(&server).await;
+    publish_very_much(&server).await;
     window.has_line(&format!("client: received message {MESSAGES}")).await;
     window.shows("#messages", "10,003 messages").await;
     let rows = window.evaluates("document.querySelectorAll('#rows li').length", "").await;
@@ -34,42 +35,44 @@ async fn ten_thousand_messages_do_not_slow_it_down() {
     let longest = window.evaluates("window.longest", "").await.as_f64().unwrap();
     assert!(longest < 2_000.0, "the page did not answer for {longest} ms");
 
-    window.says("still quick").await;
+    window.publishes("still quick").await;
     window.has_line("client: received still quick").await;
     browser.has_no_complaints().await;
 }
 
-/// The browser itself moves the log, as when rows turn out to be higher than they were thought to be.
+/// The browser itself moves the log, as when rows turn out to be higher than they were thought to
+/// be.
 const MOVED_BY_NOBODY: &str = "const [done] = arguments;
     const log = document.querySelector('#log');
     log.addEventListener('scroll', () => setTimeout(done), { once: true });
     log.scrollTop -= 500;";
 
 #[tokio::test]
-async fn the_log_follows_whatever_comes_at_once() {
+async fn the_log_follows_a_burst_of_messages() {
     let Some(browser) = Browser::start().await else { return };
     let server = server_with(&[("session.outbox_messages", MESSAGES)]);
     let window = browser.joins(&server, "").await;
-    says_very_much(&server).await;
+    publish_very_much(&server).await;
     window.has_line(&format!("client: received message {MESSAGES}")).await;
     within("the end of the log", async { while !window.is_at_the_end().await {} }).await;
 
     window.awaits(MOVED_BY_NOBODY).await;
-    says_very_much(&server).await;
+    publish_very_much(&server).await;
     window.has_line(&format!("client: received message {MESSAGES}")).await;
     within("the end of the log", async { while !window.is_at_the_end().await {} }).await;
     browser.has_no_complaints().await;
 }
 
-async fn says_very_much(server: &Server) {
-    let said = async {
+async fn publish_very_much(server: &Server) {
+    let publishing = async {
         let address = format!("ws://{}/websocket?echo=false", server.listeners[0]);
         let (mut socket, _) = connect_async(address).await.expect("a session");
         for number in 1..=MESSAGES {
             socket.feed(Message::text(format!("message {number}"))).await.expect("the server takes it");
         }
         socket.close(None).await.expect("the server takes it");
-        while socket.next().await.is_some() {} // who leaves with something unread takes back what it said
+        // A client that leaves with unread messages resets the connection.
+        while socket.next().await.is_some() {}
     };
-    within("a talkative client", said).await;
+    within("ten thousand messages", publishing).await;
 }

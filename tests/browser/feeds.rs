@@ -3,20 +3,21 @@
 use crate::support::{Browser, server, within};
 
 #[tokio::test]
-async fn an_event_source_hears_what_is_said_with_the_place_to_resume_from() {
+async fn an_event_source_receives_messages_with_the_position_to_resume_from() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
-    let listens = "void (window.heard = [], window.feed = new EventSource('rooms/tea/events'), \
-                   feed.onmessage = (event) => heard.push(`${event.lastEventId} ${event.data}`))";
+    let listens = "void (window.received = [], window.feed = new EventSource('rooms/tea/events'), \
+                   feed.onmessage = (event) => received.push(`${event.lastEventId} ${event.data}`))";
     anna.evaluates(listens, "").await;
     within("the feed to open", async { while anna.evaluates("feed.readyState", "").await != 1 {} }).await;
 
-    bert.says("one").await;
-    bert.says("two").await;
-    within("two events", async { while anna.evaluates("heard.length", "").await != 2 {} }).await;
-    let heard = anna.evaluates("heard.map((line) => line.replace(/^[0-9a-f]{16}-[0-9]+ /, ''))", "").await;
-    assert_eq!(heard, serde_json::json!(["one", "two"]));
+    bert.publishes("one").await;
+    bert.publishes("two").await;
+    within("two events", async { while anna.evaluates("received.length", "").await != 2 {} }).await;
+    let received =
+        anna.evaluates("received.map((line) => line.replace(/^[0-9a-f]{16}-[0-9]+ /, ''))", "").await;
+    assert_eq!(received, serde_json::json!(["one", "two"]));
     anna.evaluates("feed.close()", "").await;
     browser.has_no_complaints().await;
 }

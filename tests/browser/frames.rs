@@ -3,7 +3,7 @@
 use crate::support::{Browser, Window, server, server_with};
 use serde_json::{Value, json};
 
-/// Where the length takes another form: payload, header to the server, header from the server.
+/// Lengths at which the header changes: payload, header to the server, header from the server.
 const LENGTHS: [(usize, &str, &str); 5] = [
     (0, "8180", "8100"),
     (125, "81fd", "817d"),
@@ -19,7 +19,7 @@ async fn every_length_is_drawn_as_it_goes_over_the_wire() {
     let window = browser.joins(&server, "").await;
 
     for (length, sent, received) in LENGTHS {
-        says_of_length(&window, length).await;
+        publishes_of_length(&window, length).await;
         for (direction, header, mask) in [("sent", sent, "4"), ("received", received, "0")] {
             let frame = format!("[data-direction={direction}][data-payload-length='{length}']");
             window.has(&format!(".strip{frame}")).await;
@@ -33,11 +33,11 @@ async fn every_length_is_drawn_as_it_goes_over_the_wire() {
     browser.has_no_complaints().await;
 }
 
-async fn says_of_length(window: &Window, length: usize) {
-    window.fills("#words", &"x".repeat(length)).await;
-    window.clicks("#say").await;
+async fn publishes_of_length(window: &Window, length: usize) {
+    window.fills("#message", &"x".repeat(length)).await;
+    window.clicks("#publish").await;
     if length == 0 {
-        window.clicks("#say").await; // asked whether that is meant
+        window.clicks("#publish").await; // asked whether that is meant
     } else if length > 64 * 1024 {
         window.clicks("dialog button[value=send]").await;
     }
@@ -59,7 +59,7 @@ fn expected(direction: &str, header: &str, mask: &str, length: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_frame_unfolds_to_its_bits_and_says_them_in_words() {
+async fn a_frame_unfolds_to_its_bits_with_their_names() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -71,7 +71,7 @@ async fn a_frame_unfolds_to_its_bits_and_says_them_in_words() {
     assert_eq!(window.text(".drawing .box.mask").await, "·· ·· ·· ··×4maskrandom");
     let caption = window.text(".drawing figcaption").await;
     assert!(
-        caption.starts_with("To the server: 2 bytes of header and 4 of mask for 18 of payload."),
+        caption.starts_with("To the server: 2 bytes of header and 4 of masking key for 18 of payload."),
         "{caption}"
     );
     assert_eq!(window.text("#rows li.sent .unseen").await, "text, 18 bytes in a frame of 24");
@@ -79,7 +79,7 @@ async fn a_frame_unfolds_to_its_bits_and_says_them_in_words() {
 }
 
 #[tokio::test]
-async fn what_headers_cost_is_counted_against_requests() {
+async fn the_cost_of_headers_is_compared_with_that_of_requests() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;

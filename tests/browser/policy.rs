@@ -1,8 +1,8 @@
-//! What the browser itself forbids, because the server told it to.
+//! Restrictions of the browser by the policy of the server.
 
 use crate::support::{Browser, server, within};
 
-/// What an attacker would do who found a way to put something into the page.
+/// Attempts of an attacker that can insert markup into the page.
 const INTRUSIONS: [&str; 5] = [
     "document.head.append(Object.assign(document.createElement('script'), { text: 'window.hurt = true' }))",
     "document.head.append(Object.assign(document.createElement('script'), { src: 'http://localhost:9/evil.js' }))",
@@ -12,7 +12,7 @@ const INTRUSIONS: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn nothing_runs_or_loads_that_is_not_ours() {
+async fn only_scripts_and_files_of_the_server_run_and_load() {
     let Some(mut browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;

@@ -1,9 +1,9 @@
-//! Which room, who is in it, and the way to another.
+//! Rooms, their members, and their addresses.
 
 use crate::support::{Browser, proxy_below, server, server_with};
 
 #[tokio::test]
-async fn the_page_says_how_many_are_in_the_room() {
+async fn the_page_shows_the_number_of_clients_in_the_room() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let anna = browser.joins(&server, "#tea").await;
@@ -29,7 +29,7 @@ async fn the_default_room_has_the_name_that_the_operator_gave_it() {
 
     let named = browser.joins(&server, "#hall").await;
     named.shows("#presence", "2 in the room").await;
-    named.says("hello, hall").await;
+    named.publishes("hello, hall").await;
     unnamed.has_line("client: received hello, hall").await;
     browser.has_no_complaints().await;
 }
@@ -46,7 +46,7 @@ async fn another_address_leads_to_another_room() {
     anna.clicks("#connect").await;
     anna.shows("#room", "tea").await;
     anna.is("open").await;
-    anna.says("Tea, anyone?").await;
+    anna.publishes("Tea, anyone?").await;
     bert.has_line("client: received Tea, anyone?").await;
 
     assert_eq!(anna.evaluates("location.hash", "").await, "#tea");
@@ -56,22 +56,22 @@ async fn another_address_leads_to_another_room() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_explained_and_nothing_is_lost() {
+async fn an_invalid_address_is_explained_and_the_connection_stays_open() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
 
-    for (typed, told) in [
+    for (typed, shown) in [
         ("http://[", "This is no address. One looks like ws://localhost:8080/websocket"),
         ("http://localhost:8080/websocket", "An address begins with ws:// or, encrypted, with wss://"),
         ("/websocket/a b", "The path is /websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -"),
     ] {
         window.fills("#address", typed).await;
         window.clicks("#connect").await;
-        window.shows("#address-error", told).await;
+        window.shows("#address-error", shown).await;
         window.has("#address[aria-invalid=true]").await;
     }
-    window.says("still here").await;
+    window.publishes("still here").await;
     window.has_line("client: received still here").await;
     browser.has_no_complaints().await;
 }
@@ -116,7 +116,7 @@ async fn below_the_path_of_a_proxy_everything_stays_below_it() {
     let server = server();
     let proxy = proxy_below("/live/", server.listeners[0]).await;
     let window = browser.window().await;
-    window.goes_to(&format!("http://{proxy}/live/")).await;
+    window.navigates_to(&format!("http://{proxy}/live/")).await;
     window.has_line("client: received from client: hello").await;
     assert_eq!(window.value("#address").await, format!("ws://{proxy}/live/websocket"));
     window.shows("#presence", "1 in the room").await;
@@ -128,17 +128,17 @@ async fn below_the_path_of_a_proxy_everything_stays_below_it() {
     assert_eq!(window.value("#address").await, format!("ws://{proxy}/live/websocket/tea"));
     assert_eq!(window.evaluates("location.pathname + location.hash", "").await, "/live/#tea");
     window.shows("#presence", "1 in the room").await;
-    window.shows("#cut", "Listen").await;
+    window.shows("#cut", "Subscribe").await;
     window.clicks("#cut").await;
-    window.shows("#hearing", "Listening, behind message 0.").await;
+    window.shows("#subscription", "Subscribed after message 0.").await;
 
     let second = browser.window().await;
-    second.goes_to(&format!("http://{proxy}/live/index.html#tea")).await;
+    second.navigates_to(&format!("http://{proxy}/live/index.html#tea")).await;
     second.shows("#presence", "3 in the room").await;
     second.fills("#address", "/websocket/tea").await;
     second.clicks("#connect").await;
-    let told = "The path is /live/websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -";
-    second.shows("#address-error", told).await;
+    let shown = "The path is /live/websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -";
+    second.shows("#address-error", shown).await;
     browser.has_no_complaints().await;
 }
 
@@ -170,7 +170,7 @@ async fn one_connection_ends_before_the_next_begins() {
     window.clicks("#connect").await;
     window.shows("#rows li:nth-child(5) .line", "client: received world").await;
     let open = "client: ws connection is open";
-    let closed = "client: ws connection is closed (1000 done)";
+    let closed = "client: ws connection is closed (1000 normal closure)";
     assert_eq!(
         window.lines().await,
         [open, "client: received world", closed, open, "client: received world"]

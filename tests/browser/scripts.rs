@@ -1,4 +1,5 @@
-//! The scripts of the page as they are written: imports, and the close codes that they share with the documents.
+//! The scripts of the page as they are written: imports, and the close codes that they share with
+//! the documents.
 
 use crate::support::{Browser, LIGHT_DICE, server, within};
 use futures_util::StreamExt;
@@ -14,7 +15,8 @@ use tokio_tungstenite::{
     tungstenite::protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-/// The rows of docs/protocol.md: `| 1002 | protocol error | no |`. `other` stands for all other codes.
+/// The rows of docs/protocol.md: `| 1002 | protocol error | no |`. `other` stands for all other
+/// codes.
 fn documented() -> BTreeMap<String, bool> {
     let protocol = fs::read_to_string("docs/protocol.md").expect("a document");
     let (_, table) =
@@ -28,7 +30,7 @@ fn documented() -> BTreeMap<String, bool> {
 }
 
 #[tokio::test]
-async fn the_page_and_the_module_come_back_after_the_codes_of_the_documents() {
+async fn the_page_and_the_module_reconnect_after_the_codes_of_the_documents() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "#tea").await;
@@ -68,7 +70,7 @@ async fn server_that_closes_with(code: u16) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_page_that_a_server_sends_away_comes_back_unless_it_would_break_the_same_rule_again() {
+async fn a_page_whose_connection_is_closed_reconnects_unless_it_would_break_the_same_rule_again() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     for (code, comes_back) in [(1000, true), (1014, true), (4321, true), (1003, false), (1008, false)] {
@@ -91,7 +93,8 @@ async fn a_page_that_a_server_sends_away_comes_back_unless_it_would_break_the_sa
     }
 }
 
-/// The names that a script imports, as written: `./frame.js`. Imports in comments are types and load nothing.
+/// The names that a script imports, as written: `./frame.js`. Imports in comments are types and
+/// load nothing.
 fn imports(source: &str) -> BTreeSet<String> {
     let from = |line: &str| {
         let is_comment = ["//", "/*", "*"].iter().any(|mark| line.trim_start().starts_with(mark));

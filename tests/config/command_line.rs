@@ -1,4 +1,4 @@
-//! What can be asked for, and how it ends.
+//! Commands, options and exit codes.
 
 use crate::support::{Operator, shown};
 use std::fs::OpenOptions;
@@ -6,26 +6,26 @@ use worldcast::config::DEFAULTS;
 
 #[test]
 fn check_reads_the_named_file_or_the_usual_one_or_none() {
-    let printed = Operator::new().runs(&["check"]).printed;
-    assert_eq!(shown(&printed, "workers"), ("workers = 0", "default"));
+    let stdout = Operator::new().runs(&["check"]).stdout;
+    assert_eq!(shown(&stdout, "workers"), ("workers = 0", "default"));
 
     let operator = Operator::with_file("workers = 1").writes("other.toml", "workers = 2");
-    let printed = operator.runs(&["check"]).printed;
-    assert_eq!(shown(&printed, "workers"), ("workers = 1", "worldcast.toml:1"));
-    let printed = operator.runs(&["check", "--config", "other.toml"]).printed;
-    assert_eq!(shown(&printed, "workers"), ("workers = 2", "other.toml:1"));
+    let stdout = operator.runs(&["check"]).stdout;
+    assert_eq!(shown(&stdout, "workers"), ("workers = 1", "worldcast.toml:1"));
+    let stdout = operator.runs(&["check", "--config", "other.toml"]).stdout;
+    assert_eq!(shown(&stdout, "workers"), ("workers = 2", "other.toml:1"));
 }
 
 #[test]
-fn files_of_another_project_are_not_obeyed() {
+fn files_of_another_project_are_not_read() {
     let operator = Operator::new()
         .writes("config/default.toml", "workers = 2")
         .writes("config.toml", "workers = 3")
         .writes("static/index.html", "another page");
     let answer = operator.runs(&["check"]);
-    assert_eq!(answer.code, Some(0), "{}", answer.said);
-    assert_eq!(shown(&answer.printed, "workers"), ("workers = 0", "default"));
-    assert_eq!(shown(&answer.printed, "page.directory"), ("directory = \"\"", "default"));
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    assert_eq!(shown(&answer.stdout, "workers"), ("workers = 0", "default"));
+    assert_eq!(shown(&answer.stdout, "page.directory"), ("directory = \"\"", "default"));
 }
 
 #[test]
@@ -33,15 +33,15 @@ fn the_usual_file_is_refused_where_it_exists_and_cannot_be_read() {
     let answer = Operator::new().writes("worldcast.toml/x", "").runs(&["check"]);
     assert_eq!(answer.code, Some(1));
     assert!(
-        answer.said.starts_with("worldcast: cannot read worldcast.toml: it is a directory"),
+        answer.stderr.starts_with("worldcast: cannot read worldcast.toml: it is a directory"),
         "{}",
-        answer.said
+        answer.stderr
     );
     let operator = Operator::new();
     operator.links("worldcast.toml", "/no/such/file");
     let answer = operator.runs(&["check"]);
     assert_eq!(answer.code, Some(1));
-    assert!(answer.said.starts_with("worldcast: cannot read worldcast.toml: there is no such file"));
+    assert!(answer.stderr.starts_with("worldcast: cannot read worldcast.toml: there is no such file"));
 }
 
 #[test]
@@ -61,32 +61,32 @@ fn listen_of_the_command_line_wins_over_file_and_variable() {
         ),
     ] {
         let answer = operator.runs(arguments);
-        assert_eq!(answer.code, Some(0), "{}", answer.said);
-        assert_eq!(shown(&answer.printed, "listen"), (setting, "--listen"), "{arguments:?}");
+        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+        assert_eq!(shown(&answer.stdout, "listen"), (setting, "--listen"), "{arguments:?}");
     }
-    assert_eq!(shown(&operator.runs(&["check"]).printed, "listen").1, "WORLDCAST_LISTEN");
+    assert_eq!(shown(&operator.runs(&["check"]).stdout, "listen").1, "WORLDCAST_LISTEN");
 }
 
 #[test]
-fn an_address_of_the_command_line_that_is_none_ends_with_2() {
+fn an_invalid_address_of_the_command_line_ends_with_2() {
     for wrong in
         ["localhost:3000", "127.0.0.1", "8080", ":8080", "::1:8080", "127.0.0.1:99999", "", "127.0.0.1:1,x"]
     {
         for command in [&[][..], &["serve"], &["check"]] {
             let answer = Operator::new().runs(&[command, &["--listen", wrong]].concat());
-            assert_eq!((answer.code, answer.printed.as_str()), (Some(2), ""), "{wrong}");
-            let told = answer.said;
+            assert_eq!((answer.code, answer.stdout.as_str()), (Some(2), ""), "{wrong}");
+            let stderr = answer.stderr;
             assert!(
-                told.contains("--listen") && told.contains("expected an IP address and a port"),
-                "{told}"
+                stderr.contains("--listen") && stderr.contains("expected an IP address and a port"),
+                "{stderr}"
             );
         }
     }
 }
 
 #[test]
-fn an_address_of_the_command_line_that_breaks_a_rule_is_told_by_the_name_of_the_option() {
-    for (arguments, told) in [
+fn an_address_of_the_command_line_that_breaks_a_rule_is_reported_under_the_name_of_the_option() {
+    for (arguments, expected) in [
         (
             ["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:1"],
             "--listen: listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"] must name each address once\n",
@@ -98,7 +98,7 @@ fn an_address_of_the_command_line_that_breaks_a_rule_is_told_by_the_name_of_the_
         ),
     ] {
         let answer = Operator::new().runs(&arguments);
-        assert_eq!((answer.code, answer.said), (Some(1), format!("worldcast: {told}")));
+        assert_eq!((answer.code, answer.stderr), (Some(1), format!("worldcast: {expected}")));
     }
 }
 
@@ -106,32 +106,32 @@ fn an_address_of_the_command_line_that_breaks_a_rule_is_told_by_the_name_of_the_
 fn listen_is_refused_for_commands_that_do_not() {
     for command in [&["pipe", "news"][..], &["listen", "news"], &["defaults"]] {
         let answer = Operator::new().runs(&[&["--listen", "127.0.0.1:1"], command].concat());
-        assert_eq!((answer.code, answer.printed.as_str()), (Some(2), ""), "{command:?}");
-        assert!(answer.said.contains("--listen"), "{}", answer.said);
+        assert_eq!((answer.code, answer.stdout.as_str()), (Some(2), ""), "{command:?}");
+        assert!(answer.stderr.contains("--listen"), "{}", answer.stderr);
     }
 }
 
 #[test]
-fn what_check_prints_loads_again_to_the_same() {
+fn the_output_of_check_loads_to_the_same_settings() {
     let written =
         "listen = [\"127.0.0.1:1\"]\n[rooms]\ngreeting = \"a \\\"b\\\"\\n # ü\"\n[shutdown]\ndrain = \"90s\"";
     let first = Operator::with_file(written).checks();
     let again = Operator::with_file(&first).checks();
-    let settings = |printed: &str| toml::from_str::<toml::Table>(printed).unwrap();
+    let settings = |stdout: &str| toml::from_str::<toml::Table>(stdout).unwrap();
     assert_eq!(settings(&first), settings(&again));
     assert_eq!(shown(&first, "shutdown.drain").0, "drain = \"1m 30s\"");
 }
 
 #[test]
 fn check_prints_no_password() {
-    let printed = Operator::with_file("[rooms]\ngreeting = \"redis://user:hunter2@host\"").checks();
-    assert_eq!(shown(&printed, "rooms.greeting").0, "greeting = \"redis://user:***@host\"");
+    let stdout = Operator::with_file("[rooms]\ngreeting = \"redis://user:hunter2@host\"").checks();
+    assert_eq!(shown(&stdout, "rooms.greeting").0, "greeting = \"redis://user:***@host\"");
 }
 
 #[test]
 fn defaults_prints_the_manual() {
     let answer = Operator::new().runs(&["defaults"]);
-    assert_eq!((answer.code, answer.printed.as_str()), (Some(0), DEFAULTS));
+    assert_eq!((answer.code, answer.stdout.as_str()), (Some(0), DEFAULTS));
 }
 
 #[test]
@@ -139,24 +139,24 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     for arguments in [&["defaults"][..], &["check"], &["--help"], &["--version"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let answer = Operator::new().runs_into(writer, arguments);
-        assert_eq!((answer.code, answer.said.as_str()), (Some(0), ""), "{arguments:?}");
+        let answer = Operator::new().runs_with_stdout_into(writer, arguments);
+        assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
 
 #[test]
-fn what_cannot_be_printed_is_told() {
+fn a_failure_to_print_is_reported() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let answer = Operator::new().runs_into(full, &["defaults"]);
+    let answer = Operator::new().runs_with_stdout_into(full, &["defaults"]);
     assert_eq!(answer.code, Some(1));
-    assert!(answer.said.starts_with("worldcast: cannot write to standard output: "), "{}", answer.said);
+    assert!(answer.stderr.starts_with("worldcast: cannot write to standard output: "), "{}", answer.stderr);
 }
 
 #[test]
 fn the_file_may_be_named_before_or_after_the_command() {
     let operator = Operator::with_file("workers = 1");
     for arguments in [["--config", "worldcast.toml", "check"], ["check", "-c", "worldcast.toml"]] {
-        assert_eq!(shown(&operator.runs(&arguments).printed, "workers").1, "worldcast.toml:1");
+        assert_eq!(shown(&operator.runs(&arguments).stdout, "workers").1, "worldcast.toml:1");
     }
 }
 
@@ -164,7 +164,7 @@ fn the_file_may_be_named_before_or_after_the_command() {
 fn a_wrong_command_line_ends_with_2() {
     for arguments in [&["chek"][..], &["--confg", "x"], &["--config"]] {
         let answer = Operator::new().runs(arguments);
-        assert_eq!((answer.code, answer.printed.as_str()), (Some(2), ""), "{arguments:?}");
+        assert_eq!((answer.code, answer.stdout.as_str()), (Some(2), ""), "{arguments:?}");
     }
 }
 
@@ -173,9 +173,9 @@ fn a_refused_configuration_ends_every_command_that_needs_it_with_1() {
     let operator = Operator::with_file("workers = -1");
     for arguments in [&["-c", "worldcast.toml"][..], &["serve", "-c", "worldcast.toml"]] {
         let answer = operator.runs(arguments);
-        assert_eq!((answer.code, answer.printed.as_str()), (Some(1), ""));
+        assert_eq!((answer.code, answer.stdout.as_str()), (Some(1), ""));
         assert_eq!(
-            answer.said,
+            answer.stderr,
             "worldcast: worldcast.toml:1: workers = -1: expected a whole number, 0 or more\n"
         );
     }
@@ -186,12 +186,12 @@ fn help_names_every_exit_code() {
     let help = Operator::new().runs(&["--help"]);
     assert_eq!(help.code, Some(0));
     for code in ["\n    0  ", "\n    1  ", "\n    2  ", "\n   70  ", "\n  130  "] {
-        assert!(help.printed.contains(code), "{code:?} in {}", help.printed);
+        assert!(help.stdout.contains(code), "{code:?} in {}", help.stdout);
     }
 }
 
 #[test]
 fn the_version_is_that_of_the_package() {
     let version = Operator::new().runs(&["--version"]);
-    assert_eq!(version.printed, format!("worldcast {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(version.stdout, format!("worldcast {}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -6,13 +6,13 @@ use crate::support::{Operator, shown};
 fn a_variable_wins_over_the_file_and_the_file_over_the_default() {
     let operator = Operator::with_file("[session]\nmax_message = \"1KiB\"\noutbox_bytes = \"2MiB\"\n")
         .sets("WORLDCAST_SESSION__MAX_MESSAGE", "128KiB");
-    let printed = operator.checks();
+    let stdout = operator.checks();
     assert_eq!(
-        shown(&printed, "session.max_message"),
+        shown(&stdout, "session.max_message"),
         ("max_message = \"128KiB\"", "WORLDCAST_SESSION__MAX_MESSAGE")
     );
-    assert_eq!(shown(&printed, "session.outbox_bytes"), ("outbox_bytes = \"2MiB\"", "worldcast.toml:3"));
-    assert_eq!(shown(&printed, "session.ping_after"), ("ping_after = \"25s\"", "default"));
+    assert_eq!(shown(&stdout, "session.outbox_bytes"), ("outbox_bytes = \"2MiB\"", "worldcast.toml:3"));
+    assert_eq!(shown(&stdout, "session.ping_after"), ("ping_after = \"25s\"", "default"));
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn every_kind_of_value_can_be_set_by_a_variable() {
         ("WORLDCAST_LOG__LEVEL", "WARN", "log.level", "level = \"warn\""),
         ("WORLDCAST_PAGE__DIRECTORY", "/srv/page", "page.directory", "directory = \"/srv/page\""),
     ] {
-        let printed = Operator::with_file("").sets(variable, value).checks();
-        assert_eq!(shown(&printed, key), (setting, variable), "{variable}={value}");
+        let stdout = Operator::with_file("").sets(variable, value).checks();
+        assert_eq!(shown(&stdout, key), (setting, variable), "{variable}={value}");
     }
 }
 
@@ -36,34 +36,34 @@ fn every_kind_of_value_can_be_set_by_a_variable() {
 fn a_list_is_written_with_commas_or_as_in_a_file() {
     let written = "listen = [\"127.0.0.1:1\", \"[::1]:2\"]";
     for value in ["127.0.0.1:1,[::1]:2", " 127.0.0.1:1 , [::1]:2, ", "['127.0.0.1:1', '[::1]:2']"] {
-        let printed = Operator::with_file("").sets("WORLDCAST_LISTEN", value).checks();
-        assert_eq!(shown(&printed, "listen"), (written, "WORLDCAST_LISTEN"), "{value}");
+        let stdout = Operator::with_file("").sets("WORLDCAST_LISTEN", value).checks();
+        assert_eq!(shown(&stdout, "listen"), (written, "WORLDCAST_LISTEN"), "{value}");
     }
 }
 
 #[test]
 fn an_address_of_ipv6_is_no_list() {
     for value in ["[::1]:8080", "[::1]:8080,", " [::1]:8080"] {
-        let printed = Operator::with_file("").sets("WORLDCAST_LISTEN", value).checks();
-        assert_eq!(shown(&printed, "listen").0, "listen = [\"[::1]:8080\"]", "{value}");
+        let stdout = Operator::with_file("").sets("WORLDCAST_LISTEN", value).checks();
+        assert_eq!(shown(&stdout, "listen").0, "listen = [\"[::1]:8080\"]", "{value}");
     }
 }
 
 #[test]
 fn an_element_of_a_list_is_refused_by_itself() {
     let operator = Operator::with_file("").sets("WORLDCAST_LISTEN", "127.0.0.1:1, localhost:2");
-    assert!(operator.is_told().contains("WORLDCAST_LISTEN: listen = localhost:2: expected an IP address"));
+    assert!(operator.is_refused().contains("WORLDCAST_LISTEN: listen = localhost:2: expected an IP address"));
 
     let operator = Operator::with_file("").sets("WORLDCAST_LISTEN", "[127.0.0.1:1]");
-    assert!(operator.is_told().contains("listen = [127.0.0.1:1]: expected values with commas"));
+    assert!(operator.is_refused().contains("listen = [127.0.0.1:1]: expected values with commas"));
 }
 
 #[test]
 fn an_unknown_variable_is_refused_with_the_one_that_was_meant() {
     for wrong in ["WORLDCAST_SESION__MAX_MESSAGE", "WORLDCAST_SESSION_MAX_MESSAGE", "WORLDCAST_MAX_MESSAGE"] {
-        let said = Operator::with_file("").sets(wrong, "1KiB").is_told();
+        let stderr = Operator::with_file("").sets(wrong, "1KiB").is_refused();
         let meant = "did you mean WORLDCAST_SESSION__MAX_MESSAGE?";
-        assert_eq!(said, format!("worldcast: {wrong}: unknown variable; {meant}\n"));
+        assert_eq!(stderr, format!("worldcast: {wrong}: unknown variable; {meant}\n"));
     }
 }
 
@@ -77,5 +77,5 @@ fn variables_that_are_not_ours_are_left_alone() {
         .sets("WORLDCAST_PORT", "tcp://10.0.0.1:8080")
         .sets("WORLDCAST_PORT_8080_TCP_ADDR", "10.0.0.1")
         .checks();
-    assert!(Operator::with_file("").sets("WORLDCAST_PORT", "8080").is_told().contains("unknown variable"));
+    assert!(Operator::with_file("").sets("WORLDCAST_PORT", "8080").is_refused().contains("unknown variable"));
 }

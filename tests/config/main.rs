@@ -2,9 +2,9 @@
 
 mod support; // a directory with files, a command to run in it
 
-mod colours; // for people only
-mod command_line; // what can be asked for, and how it ends
+mod colors; // only on a terminal
+mod command_line; // commands, options and exit codes
 mod environment; // variables over files
 mod misspellings; // which name was meant
-mod mistakes; // what is refused, and what an operator is told
-mod shipped; // the files that come with the program
+mod mistakes; // refused configurations
+mod shipped; // shipped files

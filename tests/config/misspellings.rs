@@ -9,11 +9,11 @@ use worldcast::config::Settings;
 fn every_key_misspelt_is_refused_with_the_one_that_was_meant() {
     let slips: Vec<_> = keys().iter().flat_map(slips).collect();
     let lines: String = slips.iter().map(|(wrong, _)| format!("{wrong} = 0\n")).collect();
-    let said = Operator::with_file(&lines).is_told();
-    assert_eq!(said.lines().count(), 1 + slips.len());
+    let stderr = Operator::with_file(&lines).is_refused();
+    assert_eq!(stderr.lines().count(), 1 + slips.len());
     for (wrong, key) in slips {
-        let told = format!("unknown key {wrong}; did you mean {key}?\n");
-        assert!(said.contains(&told), "{told}");
+        let expected = format!("unknown key {wrong}; did you mean {key}?\n");
+        assert!(stderr.contains(&expected), "{expected}");
     }
 }
 
@@ -21,11 +21,11 @@ fn every_key_misspelt_is_refused_with_the_one_that_was_meant() {
 fn every_section_misspelt_is_refused_with_the_one_that_was_meant() {
     let slips: Vec<_> = sections().iter().flat_map(slips).collect();
     let lines: String = slips.iter().map(|(wrong, _)| format!("[{wrong}]\n")).collect();
-    let said = Operator::with_file(&lines).is_told();
-    assert_eq!(said.lines().count(), 1 + slips.len());
+    let stderr = Operator::with_file(&lines).is_refused();
+    assert_eq!(stderr.lines().count(), 1 + slips.len());
     for (wrong, section) in slips {
-        let told = format!("unknown section [{wrong}]; did you mean [{section}]?\n");
-        assert!(said.contains(&told), "{told}");
+        let expected = format!("unknown section [{wrong}]; did you mean [{section}]?\n");
+        assert!(stderr.contains(&expected), "{expected}");
     }
 }
 
@@ -35,11 +35,31 @@ fn every_variable_misspelt_is_refused_with_the_one_that_was_meant() {
     let slips: Vec<_> = keys().iter().flat_map(slips).collect();
     let operator = Operator::with_file("");
     let operator = slips.iter().fold(operator, |operator, (wrong, _)| operator.sets(&variable(wrong), "0"));
-    let said = operator.is_told();
-    assert_eq!(said.lines().count(), 1 + slips.len());
+    let stderr = operator.is_refused();
+    assert_eq!(stderr.lines().count(), 1 + slips.len());
     for (wrong, key) in slips {
-        let told = format!("{}: unknown variable; did you mean {}?\n", variable(&wrong), variable(&key));
-        assert!(said.contains(&told), "{told}");
+        let expected = format!("{}: unknown variable; did you mean {}?\n", variable(&wrong), variable(&key));
+        assert!(stderr.contains(&expected), "{expected}");
+    }
+}
+
+#[test]
+fn a_key_of_an_earlier_version_is_refused_with_its_present_name() {
+    for (section, earlier, present) in
+        [("publish", "retries", "idempotency_keys"), ("limits", "recall_cache_bytes", "history_cache_bytes")]
+    {
+        let lines = format!("[{section}]\n{earlier} = 7\n");
+        let inline = format!("{section} = {{ {earlier} = 7 }}\n");
+        let dotted = format!("{section}.{earlier} = 7\n");
+        for text in [lines, inline, dotted] {
+            let told = Operator::with_file(&text).is_refused();
+            let expected = format!("unknown key {section}.{earlier}; it is called {section}.{present} now\n");
+            assert!(told.ends_with(&expected), "{text}{told}");
+        }
+        let variable = |key: &str| format!("WORLDCAST_{}__{}", section.to_uppercase(), key.to_uppercase());
+        let told = Operator::with_file("").sets(&variable(earlier), "7").is_refused();
+        let expected = format!("unknown variable; it is called {} now\n", variable(present));
+        assert!(told.ends_with(&expected), "{told}");
     }
 }
 
@@ -60,7 +80,8 @@ fn keys() -> Vec<String> {
     below("", Table::try_from(Settings::default()).unwrap())
 }
 
-/// A name with two letters exchanged, one left out or one doubled, at every place; beside what was meant.
+/// A name with two letters exchanged, one left out or one doubled, at every place; beside what was
+/// meant.
 fn slips(key: &String) -> Vec<(String, String)> {
     let start = key.rfind('.').map_or(0, |dot| dot + 1);
     let slip = |at: usize| {

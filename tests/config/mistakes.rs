@@ -1,10 +1,10 @@
-//! What is refused, and what an operator is told.
+//! Refused configurations, and the report to the operator.
 
 use crate::support::Operator;
 
 #[test]
-fn every_mistake_is_told_with_its_place_its_key_and_the_remedy() {
-    for (text, told) in [
+fn every_mistake_is_reported_with_its_place_its_key_and_the_remedy() {
+    for (text, expected) in [
         ("wrokers = 3", "1: unknown key wrokers; did you mean workers?"),
         ("[log]\n[sesion]", "2: unknown section [sesion]; did you mean [session]?"),
         ("max_message = 3", "1: unknown key max_message; did you mean session.max_message?"),
@@ -63,21 +63,21 @@ fn every_mistake_is_told_with_its_place_its_key_and_the_remedy() {
         ("workers =", "1: not TOML: a value is missing"),
         ("workers 3", "1: not TOML: key with no value, expected `=`"),
     ] {
-        let said = Operator::with_file(text).is_told();
-        assert!(said.starts_with(&format!("worldcast: worldcast.toml:{told}")), "{text:?}: {said}");
-        assert_eq!(said.lines().count(), 1, "{text:?}: {said}");
+        let stderr = Operator::with_file(text).is_refused();
+        assert!(stderr.starts_with(&format!("worldcast: worldcast.toml:{expected}")), "{text:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{text:?}: {stderr}");
     }
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
     let operator =
         Operator::with_file("workers = -1\n[session]\npng_after = 1\nclose_within = 5s\n[log]\nlevel = 1")
             .sets("WORLDCAST_LOGS", "1")
             .sets("WORLDCAST_ROOMS__ECHO", "maybe");
-    let said = operator.is_told();
-    let places: Vec<_> = said.lines().map(|line| line.split(": ").next().unwrap()).collect();
-    assert_eq!(said.lines().next().unwrap(), "worldcast: 6 mistakes in the configuration");
+    let stderr = operator.is_refused();
+    let places: Vec<_> = stderr.lines().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(stderr.lines().next().unwrap(), "worldcast: 6 mistakes in the configuration");
     assert_eq!(
         places[1..],
         [
@@ -92,10 +92,10 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn values_that_cannot_work_together_are_refused_with_the_origin_of_both() {
+fn values_that_cannot_work_together_are_refused_with_the_source_of_both() {
     let operator = Operator::with_file("[session]\noutbox_bytes = \"65549B\"");
     assert_eq!(
-        operator.is_told(),
+        operator.is_refused(),
         "worldcast: worldcast.toml:2: session.outbox_bytes = \"65549B\" (worldcast.toml:2) must hold one message \
          and 14 bytes of header, but session.max_message = \"64KiB\" (default): raise the one or reduce the other\n"
     );
@@ -104,31 +104,31 @@ fn values_that_cannot_work_together_are_refused_with_the_origin_of_both() {
     let operator = operator.sets("WORLDCAST_ROOMS__GREETING", &"x".repeat(66_000));
     assert!(
         operator
-            .is_told()
+            .is_refused()
             .contains("must hold the greeting and 14 bytes of header, but rooms.greeting = \"xxx")
     );
 
     let operator = operator.sets("WORLDCAST_LIMITS__IN_FLIGHT_BYTES", "63KiB");
     let second = "(WORLDCAST_LIMITS__IN_FLIGHT_BYTES) must hold one message, but session.max_message = ";
-    assert!(operator.is_told().contains(second));
+    assert!(operator.is_refused().contains(second));
 }
 
 #[test]
-fn every_wrong_element_of_a_list_is_told() {
-    let said = Operator::with_file("listen = [\"a:1\",\n\"127.0.0.1:1\",\n\"b:1\"]").is_told();
-    assert!(said.contains("worldcast.toml:1: listen = \"a:1\": expected an IP address"), "{said}");
-    assert!(said.contains("worldcast.toml:3: listen = \"b:1\": expected an IP address"), "{said}");
-    assert_eq!(said.lines().count(), 3, "{said}");
+fn every_wrong_element_of_a_list_is_reported() {
+    let stderr = Operator::with_file("listen = [\"a:1\",\n\"127.0.0.1:1\",\n\"b:1\"]").is_refused();
+    assert!(stderr.contains("worldcast.toml:1: listen = \"a:1\": expected an IP address"), "{stderr}");
+    assert!(stderr.contains("worldcast.toml:3: listen = \"b:1\": expected an IP address"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 3, "{stderr}");
 }
 
 #[test]
-fn what_stands_on_a_line_that_is_not_toml_is_told_once() {
-    let said = Operator::with_file("listen = [\"127.0.0.1:1\"\nworkers = 3\n").is_told();
+fn a_line_that_is_not_toml_is_reported_once() {
+    let stderr = Operator::with_file("listen = [\"127.0.0.1:1\"\nworkers = 3\n").is_refused();
     assert!(
-        said.starts_with("worldcast: worldcast.toml:2: not TOML: the list above has no ] at its end"),
-        "{said}"
+        stderr.starts_with("worldcast: worldcast.toml:2: not TOML: the list above has no ] at its end"),
+        "{stderr}"
     );
-    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
 #[test]
@@ -146,9 +146,9 @@ fn the_bounds_themselves_are_allowed() {
 
 #[test]
 fn nothing_that_a_terminal_obeys_is_repeated() {
-    let said = Operator::with_file("").sets("WORLDCAST_WORKERS", "\x1b[31m4").is_told();
-    assert!(said.contains("workers = [31m4…: expected a whole number"), "{said:?}");
-    assert!(!said.contains('\x1b'), "{said:?}");
+    let stderr = Operator::with_file("").sets("WORLDCAST_WORKERS", "\x1b[31m4").is_refused();
+    assert!(stderr.contains("workers = [31m4…: expected a whole number"), "{stderr:?}");
+    assert!(!stderr.contains('\x1b'), "{stderr:?}");
 }
 
 #[test]
@@ -161,25 +161,25 @@ fn no_message_shows_a_password() {
         format!("greeting = {url}"),
         format!("greeting = \"{url}\"\n[session]\noutbox_bytes = \"65KiB\""),
     ] {
-        let said = Operator::with_file(&format!("[rooms]\n{setting}")).is_told();
-        assert!(said.contains("redis://user:***@hhh") && !said.contains("hunter2"), "{said}");
+        let stderr = Operator::with_file(&format!("[rooms]\n{setting}")).is_refused();
+        assert!(stderr.contains("redis://user:***@hhh") && !stderr.contains("hunter2"), "{stderr}");
     }
 }
 
 #[test]
-fn a_long_value_is_told_in_one_line() {
-    let said = Operator::with_file(&format!("workers = [\n{}]", "1,\n".repeat(1000))).is_told();
-    assert_eq!(said, "worldcast: worldcast.toml:1: workers = […: expected a whole number, 0 or more\n");
-    let said = Operator::with_file(&format!("[rooms]\ndefault = \"{}\"", "x".repeat(1000))).is_told();
-    assert!(said.contains("xxx…: the name of a room has at most 128 bytes, this one has 1000"), "{said}");
-    assert!(said.len() < 300, "{said}");
+fn a_long_value_is_reported_in_one_line() {
+    let stderr = Operator::with_file(&format!("workers = [\n{}]", "1,\n".repeat(1000))).is_refused();
+    assert_eq!(stderr, "worldcast: worldcast.toml:1: workers = […: expected a whole number, 0 or more\n");
+    let stderr = Operator::with_file(&format!("[rooms]\ndefault = \"{}\"", "x".repeat(1000))).is_refused();
+    assert!(stderr.contains("xxx…: the name of a room has at most 128 bytes, this one has 1000"), "{stderr}");
+    assert!(stderr.len() < 300, "{stderr}");
 }
 
 #[test]
 fn a_value_that_is_refused_does_not_break_rules_as_well() {
     let text = "[session]\nmax_message = \"1 byte\"\noutbox_bytes = \"1KiB\"";
-    let said = Operator::with_file(text).is_told();
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = Operator::with_file(text).is_refused();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
 #[test]
@@ -192,6 +192,39 @@ fn a_file_that_cannot_be_read_is_refused_in_one_line_with_the_remedy() {
     ] {
         let answer = operator.runs(&["--config", path]);
         assert_eq!(answer.code, Some(1));
-        assert_eq!(answer.said, format!("worldcast: cannot read {path}: {remedy}\n"));
+        assert_eq!(answer.stderr, format!("worldcast: cannot read {path}: {remedy}\n"));
     }
+}
+
+/// The command that a message prints, carried out by a shell that finds the program.
+fn follows_remedy(operator: &Operator, said: &str) {
+    let command = said.split('`').nth(1).unwrap_or_else(|| panic!("{said}"));
+    assert!(operator.types(command), "{command}");
+}
+
+#[test]
+fn the_printed_remedy_for_a_missing_file_works_wherever_the_file_is_missing() {
+    for path in
+        ["missing.toml", "my settings.toml", "it's.toml", "-x.toml", "a/b/c.toml", "link.toml", "link/x.toml"]
+    {
+        let operator = Operator::new();
+        operator.links("link.toml", "/no/such/file");
+        operator.links("link", "no-such-directory/deeper");
+        let config = format!("--config={path}");
+        let answer = operator.runs(&["check", &config]);
+        assert_eq!(answer.code, Some(1), "{path}");
+        follows_remedy(&operator, &answer.stderr);
+        assert_eq!(operator.runs(&["check", &config]).code, Some(0), "{path}: {}", answer.stderr);
+    }
+}
+
+#[test]
+fn the_printed_remedy_for_a_usual_file_that_is_a_link_to_nothing_works() {
+    let operator = Operator::new();
+    operator.links("worldcast.toml", "/no/such/file");
+    let answer = operator.runs(&["check"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.stderr.contains("it is a link to /no/such/file"), "{}", answer.stderr);
+    follows_remedy(&operator, &answer.stderr);
+    assert_eq!(operator.runs(&["check"]).code, Some(0), "{}", answer.stderr);
 }

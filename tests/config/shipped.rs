@@ -1,4 +1,4 @@
-//! The files that come with the program.
+//! The files that are shipped with the program.
 
 use crate::support::Operator;
 use std::{collections::BTreeSet, fs, time::Duration};
@@ -32,12 +32,12 @@ fn every_shipped_file_loads() {
 }
 
 #[test]
-fn the_file_for_a_server_says_only_what_differs() {
+fn the_file_for_a_server_has_only_values_that_differ() {
     let text = include_str!("../../config/production.toml");
-    let printed = Operator::with_file(text).checks();
+    let stdout = Operator::with_file(text).checks();
     let server = text.parse().unwrap();
     assert_eq!(unchanged(&server, &Table::try_from(Settings::default()).unwrap()), [""; 0]);
-    assert!(printed.contains("0.0.0.0:8080") && printed.contains("messages = false"), "{printed}");
+    assert!(stdout.contains("0.0.0.0:8080") && stdout.contains("messages = false"), "{stdout}");
 }
 
 /// The keys that are set to their defaults.
@@ -72,6 +72,6 @@ fn the_image_listens_beyond_loopback() {
         let (name, value) = variable.split_once('=').unwrap();
         operator.sets(name, value)
     });
-    let printed = operator.checks();
-    assert!(printed.contains("0.0.0.0:8080") && printed.contains("0.0.0.0:8081"), "{printed}");
+    let stdout = operator.checks();
+    assert!(stdout.contains("0.0.0.0:8080") && stdout.contains("0.0.0.0:8081"), "{stdout}");
 }

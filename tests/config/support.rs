@@ -1,4 +1,4 @@
-//! An operator: a directory with files, the program, and what it says.
+//! An operator: a directory with files, and runs of the program.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Somebody in a directory of their own, in an environment without our variables.
+/// An operator in an empty directory, in an environment without variables of the server.
 pub struct Operator {
     home: TempDir,
     variables: Vec<(String, String)>,
@@ -18,7 +18,7 @@ impl Operator {
         Self { home: TempDir::new().unwrap(), variables: Vec::new() }
     }
 
-    /// Somebody who has written `text` into `worldcast.toml`.
+    /// An operator with `text` in `worldcast.toml`.
     pub fn with_file(text: &str) -> Self {
         Self::new().writes("worldcast.toml", text)
     }
@@ -45,14 +45,23 @@ impl Operator {
     }
 
     /// Runs with standard output going into `output`.
-    pub fn runs_into(&self, output: impl Into<Stdio>, arguments: &[&str]) -> Answer {
+    pub fn runs_with_stdout_into(&self, output: impl Into<Stdio>, arguments: &[&str]) -> Answer {
         let run = self.command(arguments).stdout(output).stderr(Stdio::piped()).spawn().unwrap();
         Answer::from(run.wait_with_output().unwrap())
     }
 
     /// Runs with standard error going into `error`.
-    pub fn runs_with_error_into(&self, error: impl Into<Stdio>, arguments: &[&str]) {
+    pub fn runs_with_stderr_into(&self, error: impl Into<Stdio>, arguments: &[&str]) {
         self.command(arguments).stderr(error).status().unwrap();
+    }
+
+    /// Types a line into a shell that finds the program, and says whether it succeeds.
+    pub fn types(&self, line: &str) -> bool {
+        let program = Path::new(env!("CARGO_BIN_EXE_worldcast")).parent().unwrap();
+        let path = format!("{}:/usr/bin:/bin", program.display());
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", line]).current_dir(&self.home).env_clear().env("PATH", path);
+        shell.status().unwrap().success()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -61,44 +70,44 @@ impl Operator {
         command
     }
 
-    /// Checks `worldcast.toml`, which is expected to be fine, and returns what would run.
+    /// Checks `worldcast.toml`, which must be valid, and returns the settings.
     pub fn checks(&self) -> String {
         let answer = self.runs(&["check", "--config", "worldcast.toml"]);
-        assert_eq!((answer.code, answer.said.as_str()), (Some(0), ""));
-        answer.printed
+        assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""));
+        answer.stdout
     }
 
-    /// Checks `worldcast.toml`, which is expected to be refused, and returns what the operator is told.
-    pub fn is_told(&self) -> String {
+    /// Checks `worldcast.toml`, which must be refused, and returns the standard error.
+    pub fn is_refused(&self) -> String {
         let answer = self.runs(&["check", "--config", "worldcast.toml"]);
-        assert_eq!((answer.code, answer.printed.as_str()), (Some(1), ""), "{}", answer.said);
-        answer.said
+        assert_eq!((answer.code, answer.stdout.as_str()), (Some(1), ""), "{}", answer.stderr);
+        answer.stderr
     }
 }
 
-/// How the program ended, what it printed (standard output) and what it said (standard error).
+/// The exit code, the standard output and the standard error of a run.
 pub struct Answer {
     pub code: Option<i32>,
-    pub printed: String,
-    pub said: String,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl From<Output> for Answer {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
-            printed: String::from_utf8(output.stdout).unwrap(),
-            said: String::from_utf8(output.stderr).unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
 }
 
 /// The setting and the origin that `check` printed for a key.
-pub fn shown<'t>(printed: &'t str, key: &str) -> (&'t str, &'t str) {
+pub fn shown<'t>(stdout: &'t str, key: &str) -> (&'t str, &'t str) {
     let (section, name) = key.split_once('.').unwrap_or(("", key));
     let body = match section {
-        "" => printed,
-        section => printed.split_once(&format!("[{section}]\n")).unwrap().1,
+        "" => stdout,
+        section => stdout.split_once(&format!("[{section}]\n")).unwrap().1,
     };
     let line = body.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
     let (setting, origin) = line.split_once(" # ").unwrap();

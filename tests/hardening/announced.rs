@@ -1,4 +1,4 @@
-//! What a client announces costs nothing, however much it is and however slowly it comes.
+//! Announced bytes cost nothing, however many they are and however slowly they arrive.
 
 use crate::{
     process::{Launch, Server, append_frame, handshake},
@@ -12,7 +12,7 @@ use tokio::{
 
 const CLIENTS: usize = 30;
 
-/// What each of them sends behind its announcement.
+/// Bytes that each client sends after its announcement.
 const SENT: usize = 4 << 20;
 
 /// Sockets, sessions and the buffers of the threads; 30 times what is sent would be 120 MiB.
@@ -23,7 +23,7 @@ fn gibibyte(first: u8) -> Vec<u8> {
     [&[first, 0xff][..], &(1_u64 << 30).to_be_bytes(), &[7; 4]].concat()
 }
 
-/// As many fragments of 60 KiB as make 1 GiB with the one that is announced behind them.
+/// As many fragments of 60 KiB as make 1 GiB with the one that is announced after them.
 fn gibibyte_in_fragments() -> Vec<u8> {
     let mut bytes = Vec::new();
     append_frame(&mut bytes, 0x02, [7; 4], &[0; 60 << 10]);
@@ -31,7 +31,7 @@ fn gibibyte_in_fragments() -> Vec<u8> {
     bytes
 }
 
-/// A client that says `opening`, then some bytes one by one, then many at once; reads nothing.
+/// A client that sends `opening`, then some bytes one by one, then many at once; reads nothing.
 async fn dribbles(server: &Server, opening: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     socket.set_nodelay(true).expect("a socket");
@@ -44,12 +44,12 @@ async fn dribbles(server: &Server, opening: &[u8]) -> TcpStream {
     socket
 }
 
-/// The code of the close frame behind the greeting.
+/// The code of the close frame after the greeting.
 async fn code(mut socket: TcpStream) -> u16 {
-    let mut heard = Vec::new();
-    within("the end of a session", socket.read_to_end(&mut heard)).await.expect("an orderly end");
-    let (_greeting, close) = heard.split_at(7);
-    assert_eq!(close[0], 0x88, "a close frame instead of {heard:?}");
+    let mut received = Vec::new();
+    within("the end of a session", socket.read_to_end(&mut received)).await.expect("an orderly end");
+    let (_greeting, close) = received.split_at(7);
+    assert_eq!(close[0], 0x88, "a close frame instead of {received:?}");
     u16::from_be_bytes([close[2], close[3]])
 }
 

@@ -1,8 +1,8 @@
-//! More clients than may come are refused before they cost anything, and told when to come again.
+//! Clients beyond a limit are refused early, with the time to retry.
 
 use crate::{
     process::{Launch, Server},
-    support::{Client, comes_to, knocks},
+    support::{Client, handshake_answer, reaches},
 };
 
 fn start(limit: &str, value: &str) -> Server {
@@ -11,7 +11,7 @@ fn start(limit: &str, value: &str) -> Server {
 
 /// The status and the Retry-After of the answer to one client more.
 async fn refusal(server: &Server) -> (String, String) {
-    let head = knocks(server).await.to_lowercase();
+    let head = handshake_answer(server).await.to_lowercase();
     let retry = head.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap_or_default();
     (head[9..12].to_owned(), retry.to_owned())
 }
@@ -21,16 +21,16 @@ fn expected(status: &str, retry_after: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn one_client_more_than_limits_connections_is_refused_until_somebody_leaves() {
+async fn a_client_beyond_limits_connections_is_refused_until_another_leaves() {
     let server = start("limits.connections", "2");
     let first = Client::joins(&server, "/").await;
     let mut second = Client::joins(&server, "/websocket/news").await;
 
     assert_eq!(refusal(&server).await, expected("503", "10"));
-    comes_to(&server, "refusals_total{reason=\"connections\"}", 1).await;
-    second.hears_itself("those who are here notice nothing").await;
+    reaches(&server, "refusals_total{reason=\"connections\"}", 1).await;
+    second.receives_its_echo("those who are here notice nothing").await;
     drop(first);
-    comes_to(&server, "sessions", 1).await;
+    reaches(&server, "sessions", 1).await;
     Client::joins(&server, "/").await;
 }
 
@@ -40,9 +40,9 @@ async fn one_address_takes_no_more_than_limits_connections_per_ip() {
     let only = Client::joins(&server, "/").await;
 
     assert_eq!(refusal(&server).await, expected("429", "10"));
-    comes_to(&server, "refusals_total{reason=\"connections_per_ip\"}", 1).await;
+    reaches(&server, "refusals_total{reason=\"connections_per_ip\"}", 1).await;
     drop(only);
-    comes_to(&server, "sessions", 0).await;
+    reaches(&server, "sessions", 0).await;
     Client::joins(&server, "/").await;
 }
 
@@ -58,5 +58,5 @@ async fn no_more_than_limits_connections_per_second_begin_at_once() {
     let taken = answers.iter().filter(|(status, _)| status == "101").count();
     assert_eq!(taken + refused, 6, "{answers:?}");
     assert!(refused > 0, "six came within far less than a second: {answers:?}");
-    comes_to(&server, "refusals_total{reason=\"connections_per_second\"}", refused as u64).await;
+    reaches(&server, "refusals_total{reason=\"connections_per_second\"}", refused as u64).await;
 }

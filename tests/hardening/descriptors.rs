@@ -1,9 +1,9 @@
-//! A process whose descriptors are taken accepts nobody for a while, says so once, answers operators and who is inside, and
-//! goes on when it can.
+//! A process without free descriptors pauses accepting, logs it once, answers operators and present
+//! clients, and continues when descriptors are free.
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{Client, comes_to, eventually, get, head, within},
+    support::{Client, eventually, get, head, reaches, within},
 };
 use std::{
     fs,
@@ -14,14 +14,15 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A connection that asks to be let in, whether or not it is accepted.
-async fn knocks(server: &Server) -> TcpStream {
+/// A connection with a handshake, accepted or not.
+async fn connects(server: &Server) -> TcpStream {
     let mut socket = TcpStream::connect(server.listeners[0]).await.expect("the kernel takes it");
     socket.write_all(handshake("/", "").as_bytes()).await.expect("the kernel takes it");
     socket
 }
 
-/// Descriptors of the process, of which clients get 32: the rest is for operators, files and threads.
+/// Descriptors of the process, of which clients get 32: the rest is for operators, files and
+/// threads.
 const DESCRIPTORS: u32 = 128;
 const PLACES: usize = 32;
 
@@ -31,63 +32,63 @@ fn start(directory: &str) -> Server {
 }
 
 /// So many clients whose handshake is answered.
-async fn come_in(server: &Server, number: usize) -> Vec<TcpStream> {
+async fn connect_many(server: &Server, number: usize) -> Vec<TcpStream> {
     let mut inside = Vec::new();
     for _ in 0..number {
-        let mut socket = knocks(server).await;
-        within("a client to be let in", head(&mut socket)).await;
+        let mut socket = connects(server).await;
+        within("a client to be admitted", head(&mut socket)).await;
         inside.push(socket);
     }
     inside
 }
 
 #[tokio::test]
-async fn too_few_descriptors_are_a_warning_only_for_a_limit_that_somebody_chose() {
-    let told = |server: &Server| {
+async fn too_few_descriptors_are_a_warning_only_for_a_configured_limit() {
+    let line_about_limits = |server: &Server| {
         let text = server.log.text();
         let line = text.lines().find(|line| line.contains("limits.connections")).map(str::to_owned);
         line.unwrap_or_else(|| panic!("{text}"))
     };
     let usual = Launch::with(&[("workers", "1")]).descriptors(DESCRIPTORS).start();
-    assert!(told(&usual).contains(" INFO "), "{}", told(&usual));
+    assert!(line_about_limits(&usual).contains(" INFO "), "{}", line_about_limits(&usual));
     assert_eq!(usual.log.count(" WARN "), 0, "{}", usual.log.text());
     assert!(usual.log.text().lines().next().is_some_and(|first| first.contains("] settings: ")));
 
     let chosen = Launch::with(&[("limits.connections", "5000")]).descriptors(DESCRIPTORS).start();
-    assert!(told(&chosen).contains(" WARN "), "{}", told(&chosen));
+    assert!(line_about_limits(&chosen).contains(" WARN "), "{}", line_about_limits(&chosen));
     let enough = Launch::with(&[("limits.connections", "10")]).descriptors(DESCRIPTORS).start();
     assert_eq!(enough.log.count("limits.connections"), 0, "{}", enough.log.text());
 }
 
 #[tokio::test]
-async fn accepting_pauses_without_descriptors_and_goes_on_when_clients_leave() {
+async fn accepting_pauses_without_descriptors_and_continues_when_clients_leave() {
     let server = start("static");
     let complaints = || server.log.count("Too many open files");
     let remedy = "raise their hard limit";
     let mut inside = Client::joins(&server, "/").await;
-    let mut let_in = come_in(&server, PLACES - 1).await;
+    let mut admitted = connect_many(&server, PLACES - 1).await;
     assert_eq!(complaints(), 0, "nobody waits");
-    let mut waits = knocks(&server).await;
+    let mut waits = connects(&server).await;
     eventually("the log to say why nobody is accepted", || complaints() > 0).await;
 
     assert_eq!(server.log.count(remedy), complaints());
-    inside.hears_itself("those who are here notice nothing").await;
+    inside.receives_its_echo("those who are here notice nothing").await;
     for _ in 0..4 {
-        let_in.pop();
-        within("whoever waits to be let in", head(&mut waits)).await;
-        let_in.push(waits); // takes the last place, so who comes next waits too
-        waits = knocks(&server).await;
+        admitted.pop();
+        within("the waiting client to be admitted", head(&mut waits)).await;
+        admitted.push(waits); // takes the last descriptor, so the next client waits too
+        waits = connects(&server).await;
         let errors = server.metrics().await.value("accept_errors_total");
         let more = async { while server.metrics().await.value("accept_errors_total") == errors {} };
         within("another client to wait", more).await;
     }
     assert_eq!(complaints(), 1, "a line a minute:\n{}", server.log.text());
-    drop((let_in, waits));
+    drop((admitted, waits));
     within("a client to be accepted again", Client::joins(&server, "/")).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_waits_idly_for_another_request_gives_way_to_who_comes() {
+async fn an_idle_connection_gives_its_descriptor_to_a_new_client() {
     let server = start("static");
     let mut idle = Vec::new();
     for _ in 0..PLACES {
@@ -105,14 +106,14 @@ async fn a_connection_that_waits_idly_for_another_request_gives_way_to_who_comes
 }
 
 #[tokio::test]
-async fn operators_and_files_are_served_when_clients_have_all_places() {
+async fn operators_and_files_are_served_while_clients_hold_all_their_descriptors() {
     let page = tempfile::tempdir().expect("a directory");
     fs::write(page.path().join("index.html"), "the page of this directory").expect("a file");
     let server = start(page.path().to_str().expect("text"));
     let mut last = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     get(server.listeners[0], "/rooms/news").await; // by now the one before is accepted
-    let _inside = come_in(&server, PLACES - 1).await;
-    let _waits = knocks(&server).await;
+    let _inside = connect_many(&server, PLACES - 1).await;
+    let _waits = connects(&server).await;
     eventually("the log to say why nobody is accepted", || server.log.count("Too many open files") > 0).await;
 
     last.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("a connection");
@@ -128,7 +129,7 @@ async fn operators_and_files_are_served_when_clients_have_all_places() {
 }
 
 #[tokio::test]
-async fn files_that_nobody_takes_leave_operators_their_descriptors() {
+async fn files_whose_clients_do_not_read_leave_operators_their_descriptors() {
     const LARGE: u64 = 256 << 20;
     let page = tempfile::tempdir().expect("a directory");
     fs::File::create(page.path().join("large")).and_then(|file| file.set_len(LARGE)).expect("a file");
@@ -149,6 +150,6 @@ async fn files_that_nobody_takes_leave_operators_their_descriptors() {
     let spare = server.free_descriptors(DESCRIPTORS);
     assert!(spare > 16, "{spare} descriptors are left: {:#?}", server.descriptors());
     drop(readers);
-    comes_to(&server, "sessions", 0).await;
+    reaches(&server, "sessions", 0).await;
     within("a client to be accepted again", Client::joins(&server, "/")).await;
 }

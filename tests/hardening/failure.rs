@@ -1,4 +1,4 @@
-//! What cannot be replaced takes the process with it, and the exit code says so.
+//! A panic of an actor that cannot be replaced ends the process, with an exit code of its own.
 
 use crate::support::within;
 use actix::{Actor, Addr, Arbiter};
@@ -66,13 +66,12 @@ fn fails_alone(name: &str, fatal: fn()) {
 }
 
 fn hub() -> Addr<Hub> {
-    let hub = Hub::new(&Settings::default(), Arc::new(Metrics::new()));
+    let hub = Hub::new(Arc::default(), Arc::new(Metrics::new()));
     Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
 }
 
 fn relay() -> Addr<Relay> {
-    let settings = Settings::default();
-    let descriptors = Descriptors::raise_limit(&settings, 1);
-    let worker = WorkerContext::new(Shared::new(settings, descriptors), RelayId(0), hub());
+    let shared = Shared::new(&Settings::default(), Descriptors::raise_limit(1));
+    let worker = WorkerContext::new(shared, RelayId(0), hub());
     Relay::new(Rc::new(worker)).start()
 }

@@ -13,14 +13,15 @@ use tokio::{
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(1);
 
-/// How late it may be noticed on a machine that has more to do.
+/// Tolerance of a deadline on a busy machine.
 const LATE: Duration = Duration::from_millis(1500);
 
 fn start() -> Server {
     Launch::with(&[("session.handshake_within", "1s"), ("session.close_within", "1s")]).start()
 }
 
-/// How long a client stays connected that says `opening` and then a byte of `rest` every tenth of a second.
+/// The time for which a client stays connected that sends `opening`, then a byte of `rest` every
+/// tenth of a second.
 async fn stays(server: &Server, opening: &str, rest: &str) -> Duration {
     let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     let began = Instant::now();
@@ -30,7 +31,7 @@ async fn stays(server: &Server, opening: &str, rest: &str) -> Duration {
     let dribble = async {
         for byte in rest.bytes() {
             beat.tick().await;
-            let _ = write.write_all(&[byte]).await; // that it is cut off is for the reader to see
+            let _ = write.write_all(&[byte]).await; // the reading half notices the end
         }
         std::future::pending::<()>().await
     };
@@ -46,7 +47,7 @@ async fn stays(server: &Server, opening: &str, rest: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn who_dawdles_over_a_request_is_cut_off_at_handshake_within() {
+async fn a_slow_request_ends_at_handshake_within() {
     let server = start();
     let endless = "Dawdling: yes\r\n".repeat(20);
     let upgrade = "GET /websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n";
@@ -59,7 +60,7 @@ async fn who_dawdles_over_a_request_is_cut_off_at_handshake_within() {
 }
 
 #[tokio::test]
-async fn who_dawdles_over_a_second_request_or_a_body_is_cut_off_too() {
+async fn a_slow_second_request_or_body_ends_too() {
     let server = start();
     let endless = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}", "Dawdling: yes\r\n".repeat(20));
     let first = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";

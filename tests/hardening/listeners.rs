@@ -13,10 +13,10 @@ async fn clients_of_ipv4_and_ipv6_meet_in_one_room() {
     assert!(four.is_ipv4() && six.is_ipv6());
     let mut anna = Client::joins(&server, "/websocket/news").await;
     let mut bert = testing::Client::connect(six, "/websocket/news").await;
-    assert_eq!(bert.hears().await, "world");
-    anna.says("over IPv4").await;
-    bert.says("over IPv6").await;
-    let mut received = [bert.hears().await, bert.hears().await];
+    assert_eq!(bert.receives().await, "world");
+    anna.publishes("over IPv4").await;
+    bert.publishes("over IPv6").await;
+    let mut received = [bert.receives().await, bert.receives().await];
     received.sort();
     assert_eq!(received, ["over IPv4", "over IPv6"]);
     assert!(get(six, "/rooms/news").await.contains("\"clients\":2"));

@@ -1,24 +1,51 @@
-//! A log that nobody reads stops nobody, and nobody fills one that is read.
+//! A log without a reader stops no client, and no client floods the log.
 
 use crate::{
     process::{Launch, handshake},
-    support::{Client, comes_to, eventually, head, within},
+    support::{Client, comes_to_at_least, connect_from, eventually, head, reaches, within},
 };
 use rustix::process::Signal;
 use std::time::Instant;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 #[tokio::test]
-async fn a_reader_of_the_log_who_stalls_stops_nobody() {
+async fn a_stalled_reader_of_the_log_stops_no_client() {
     let server = Launch::with(&[("log.lines_per_second", "0")]).log_unread().start();
     let mut client = Client::joins(&server, "/").await;
     let mut neighbour = Client::joins(&server, "/").await;
     for number in 0..8000 {
-        client.hears_itself(&number.to_string()).await; // far more lines than a pipe holds
-        assert_eq!(neighbour.hears().await, number.to_string());
+        client.receives_its_echo(&number.to_string()).await; // far more lines than a pipe holds
+        assert_eq!(neighbour.receives().await, number.to_string());
     }
-    comes_to(&server, "messages_received_total", 8000).await;
+    reaches(&server, "messages_received_total", 8000).await;
     assert!(server.metrics().await.value("log_lines_dropped_total") > 0, "what nobody read is counted");
+}
+
+/// The number behind `[2026-01-31T12:00:00Z WARN  worldcast] `, with which every line begins.
+fn number_of_a_warning(line: &str) -> u64 {
+    let (head, number) = line.split_once("] ").expect("a time and a level");
+    assert!(head.starts_with("[20") && head.ends_with("Z WARN  worldcast"), "{head}");
+    number.parse().expect("a number")
+}
+
+#[tokio::test]
+async fn a_client_that_floods_the_log_hides_no_line_of_another() {
+    let server = Launch::with(&[("log.lines_per_second", "200"), ("workers", "2")]).start();
+    let mut flooder = Client::joins(&server, "/?echo=false").await;
+    let flood = tokio::spawn(async move {
+        loop {
+            flooder.publishes("hello").await;
+        }
+    });
+    comes_to_at_least(&server, "log_lines_suppressed_total", 1000).await;
+    for last in 2..12 {
+        let mut socket = connect_from(&server, last).await;
+        socket.write_all(handshake("/websocket/other", "").as_bytes()).await.expect("a connection");
+        assert_eq!(&head(&mut socket).await[9..12], "101");
+        let client = format!(" from 127.0.0.{last}:");
+        eventually("the line of a client", || server.log.count(&client) > 0).await;
+    }
+    flood.abort();
 }
 
 #[tokio::test]
@@ -27,17 +54,17 @@ async fn clients_cause_no_more_lines_than_the_log_is_to_have() {
     const MESSAGES: u64 = 20_000;
     let server = Launch::with(&[("log.lines_per_second", PER_SECOND)]).start();
     let began = Instant::now();
-    let mut speaker = Client::joins(&server, "/?echo=false").await;
+    let mut publisher = Client::joins(&server, "/?echo=false").await;
     for _ in 0..MESSAGES {
-        speaker.says("hello").await;
+        publisher.publishes("hello").await;
     }
-    comes_to(&server, "messages_received_total", MESSAGES).await;
+    reaches(&server, "messages_received_total", MESSAGES).await;
     server.signal(Signal::HUP);
     eventually("a line about the server itself", || server.log.count("SIGHUP") == 1).await;
     for _ in 0..30 {
-        Client::joins(&server, "/").await; // comes and goes
+        Client::joins(&server, "/").await; // joins and leaves
     }
-    comes_to(&server, "sessions", 1).await;
+    reaches(&server, "sessions", 1).await;
     for _ in 0..30 {
         let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
         socket.write_all(handshake("/nowhere", "").as_bytes()).await.expect("a connection");
@@ -63,13 +90,13 @@ async fn clients_cause_no_more_lines_than_the_log_is_to_have() {
         written(),
         began.elapsed()
     );
-    let told = || {
+    let reported = || {
         let numbers = server.log.text();
         let numbers = numbers.lines().filter_map(|line| {
             line.strip_suffix(" log lines about clients were left out here (log.lines_per_second)")
         });
-        numbers.map(|number| number.parse::<u64>().expect("a number")).sum::<u64>()
+        numbers.map(number_of_a_warning).sum::<u64>()
     };
-    eventually("the log to say how many are not there", || told() + written() >= all).await;
-    assert_eq!(told(), counted().await);
+    eventually("the log to say how many are not there", || reported() + written() >= all).await;
+    assert_eq!(reported(), counted().await);
 }

@@ -1,24 +1,24 @@
-//! What the program withstands, seen from outside its process; the name of a test is the promise.
+//! Attacks and failures, seen from outside the process; the name of a test is the promise.
 
 mod support; // clients, and patience that ends
 
-mod deaf; // who reads nothing
-mod announced; // messages too large to come
+mod stalled_readers; // clients that read nothing
+mod announced; // messages that are only announced
 mod standstill; // a process that is stopped for a while
-mod crowd; // more than may come
-mod shares; // what strangers share
-mod names; // what it answers to
+mod crowd; // limits on connections
+mod shares; // shares of common bounds
+mod names; // host names
 mod heads; // requests that never end
-mod streams; // events, and what comes behind their request
-mod descriptors; // no more of them
-mod spread; // over the threads
-mod log; // nobody reads it
-mod operators; // what they ask
+mod streams; // event streams, and input after their request
+mod descriptors; // file descriptors run out
+mod spread; // connections over the threads
+mod log; // a log without a reader
+mod operators; // the admin listener
 mod listeners; // of IPv6, and several for operators
-mod measures; // what a message adds to the metrics
-mod turns; // what one client does while another waits
-mod patience; // what slow clients do in turn
-mod failure; // what breaks inside
+mod measures; // metrics of a message
+mod turns; // long requests beside deliveries
+mod patience; // slow clients that take turns
+mod failure; // panics
 mod stopping; // signals
 
 use testing::process; // the program in a process of its own

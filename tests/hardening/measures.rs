@@ -2,7 +2,7 @@
 
 use crate::{
     process::Launch,
-    support::{Client, comes_to},
+    support::{Client, reaches},
 };
 
 #[tokio::test]
@@ -14,8 +14,8 @@ async fn a_message_is_timed_once_for_each_batch_and_counted_in_its_turn() {
     let (deliveries, turns) = (before.value("delivery_seconds_count"), before.value("turn_messages_count"));
     let messages = before.value("turn_messages_sum");
     for number in 0..3_u64 {
-        anna.hears_itself(&number.to_string()).await; // each ends its turn before the next
-        comes_to(&server, "delivery_seconds_count", deliveries + number + 1).await;
+        anna.receives_its_echo(&number.to_string()).await; // each ends its turn before the next
+        reaches(&server, "delivery_seconds_count", deliveries + number + 1).await;
     }
     let after = server.metrics().await;
     assert_eq!(after.value("turn_messages_count"), turns + 3);

@@ -1,4 +1,5 @@
-//! The server answers to no name that somebody else made point to it, whichever address it listens on.
+//! The server refuses names that others have changed to resolve to it, whichever address it listens
+//! on.
 
 use crate::{
     process::{Launch, Server, handshake},
@@ -19,7 +20,7 @@ async fn status(address: SocketAddr, request: &[u8]) -> u16 {
     String::from_utf8_lossy(&line[9..]).parse().expect("a status")
 }
 
-async fn asked_as(server: &Server, host: &str) -> u16 {
+async fn status_under_host(server: &Server, host: &str) -> u16 {
     let page = get_with(server.listeners[0], "/rooms/news/messages", &format!("Host: {host}")).await;
     let status_of_page: u16 = page[9..12].parse().expect("a status");
     let opening = handshake("/websocket", "").replace("Host: localhost", &format!("Host: {host}"));
@@ -29,20 +30,20 @@ async fn asked_as(server: &Server, host: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_listener_for_the_network_answers_to_no_name_that_was_made_to_point_to_it() {
+async fn a_listener_for_the_network_refuses_names_that_were_changed_to_resolve_to_it() {
     let server = Launch::with(&[("listen", "0.0.0.0:0,127.0.0.1:0")]).start();
     for own in ["localhost", "192.0.2.1:8080", "[::1]:3000", "box", "box.local:8080"] {
-        assert_eq!(asked_as(&server, own).await, 200, "{own}");
+        assert_eq!(status_under_host(&server, own).await, 200, "{own}");
     }
     for foreign in ["rebound.example", "rebound.example:8080", "localhost.rebound.example"] {
-        assert_eq!(asked_as(&server, foreign).await, 403, "{foreign}");
+        assert_eq!(status_under_host(&server, foreign).await, 403, "{foreign}");
     }
     let listed = [("listen", "0.0.0.0:0,127.0.0.1:0"), ("origins.hosts", "chat.example,*.chat.example")];
     let server = Launch::with(&listed).start();
     for (host, status) in
         [("chat.example", 200), ("a.chat.example:8080", 200), ("box", 403), ("rebound.example", 403)]
     {
-        assert_eq!(asked_as(&server, host).await, status, "{host}");
+        assert_eq!(status_under_host(&server, host).await, status, "{host}");
     }
 }
 

@@ -1,12 +1,12 @@
-//! What operators ask is answered on a listener of its own, and there alone.
+//! Requests of operators are answered on the admin listener, and there alone.
 
 use crate::{
     process::Launch,
-    support::{get, get_with},
+    support::{answer_to, get, get_with},
 };
 
 #[tokio::test]
-async fn the_admin_listener_says_whether_the_server_lives_and_takes_clients() {
+async fn the_admin_listener_reports_liveness_and_readiness() {
     let server = Launch::with::<&str>(&[]).start();
     for (path, body) in [("/health", "ok\n"), ("/ready", "ready\n")] {
         let answer = get(server.admin, path).await;
@@ -18,7 +18,7 @@ async fn the_admin_listener_says_whether_the_server_lives_and_takes_clients() {
 }
 
 #[tokio::test]
-async fn metrics_are_openmetrics_for_who_knows_it_and_plain_text_for_a_browser() {
+async fn metrics_are_openmetrics_where_accepted_and_plain_text_for_a_browser() {
     let server = Launch::with::<&str>(&[]).start();
     let plain = get(server.admin, "/metrics").await;
     assert!(plain.to_lowercase().contains("\r\ncontent-type: text/plain"), "{plain}");
@@ -31,7 +31,36 @@ async fn metrics_are_openmetrics_for_who_knows_it_and_plain_text_for_a_browser()
 }
 
 #[tokio::test]
-async fn no_web_page_reads_them_by_a_name_that_was_made_to_point_here() {
+async fn who_rules_openmetrics_out_gets_the_classic_format() {
+    let server = Launch::with::<&str>(&[]).start();
+    for accept in ["application/openmetrics-text;q=0", "application/openmetrics-text;q=0.1,text/plain"] {
+        let answer =
+            get_with(server.admin, "/metrics", &format!("Host: localhost\r\nAccept: {accept}")).await;
+        assert!(answer.to_lowercase().contains("\r\ncontent-type: text/plain; version=0.0.4"), "{answer}");
+        assert!(!answer.contains("# EOF"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_operators_ask_in_vain_is_refused_as_elsewhere_and_counted() {
+    let server = Launch::with::<&str>(&[]).start();
+    for (request_line, status, code) in [
+        ("GET /", 404, "not_found"),
+        ("GET /nothing/here", 404, "not_found"),
+        ("POST /metrics", 405, "method_not_allowed"),
+        ("GET *", 400, "request"),
+    ] {
+        let name = format!(r#"refusals_total{{reason="{code}"}}"#);
+        let before = server.metrics().await.value(&name);
+        let answer = answer_to(server.admin, request_line, "Host: localhost").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request_line}: {answer}");
+        assert!(answer.contains(&format!(r#"{{"error":"{code}","#)), "{request_line}: {answer}");
+        assert_eq!(server.metrics().await.value(&name), before + 1, "{request_line}");
+    }
+}
+
+#[tokio::test]
+async fn no_web_page_reads_metrics_under_a_name_that_was_changed_to_resolve_to_the_server() {
     let server = Launch::with::<&str>(&[]).start();
     for path in ["/health", "/metrics"] {
         let answer = get_with(server.admin, path, "Host: rebound.example").await;
@@ -40,7 +69,7 @@ async fn no_web_page_reads_them_by_a_name_that_was_made_to_point_here() {
 }
 
 #[tokio::test]
-async fn the_public_asks_in_vain() {
+async fn the_public_listener_has_no_admin_addresses() {
     let server = Launch::with::<&str>(&[]).start();
     for listener in &server.listeners {
         for path in ["/health", "/ready", "/metrics"] {

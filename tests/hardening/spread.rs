@@ -9,7 +9,7 @@ use crate::{
 const OWN: usize = 4;
 
 #[tokio::test]
-async fn threads_have_equally_many_connections_whoever_leaves() {
+async fn threads_stay_balanced_after_clients_leave() {
     let server = Launch::with(&[("workers", "2")]).start();
     let watched = || server.watched().iter().sum::<usize>();
     let mut clients = Vec::new();
@@ -18,7 +18,8 @@ async fn threads_have_equally_many_connections_whoever_leaves() {
     }
 
     let all = watched();
-    let mut clients: Vec<_> = clients.into_iter().step_by(2).collect(); // of one thread alone, if they took turns
+    // Of one thread alone, if they took turns.
+    let mut clients: Vec<_> = clients.into_iter().step_by(2).collect();
     eventually("half of them to be gone", || watched() == all - 10).await;
     for _ in 0..10 {
         clients.push(Client::joins(&server, "/").await);

@@ -1,8 +1,8 @@
-//! A process that stood still has heard nobody: it asks before it judges.
+//! A process that stood still has received no input: it pings before it closes.
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{Client, comes_to, deaf_client, head, within},
+    support::{Client, client_that_does_not_read, head, reaches, within},
 };
 use futures_util::future::join_all;
 use rustix::process::Signal;
@@ -22,7 +22,7 @@ const STANDSTILL: Duration = Duration::from_secs(4);
 
 const MESSAGES: usize = 30;
 
-/// Nobody waits for who is behind.
+/// A configuration in which no publisher waits for lagging members.
 fn start(drain: &str) -> Server {
     Launch::with(&[
         ("workers", "2"),
@@ -46,7 +46,7 @@ async fn stands_still(server: &Server) {
 }
 
 /// A reader of the events of `room` that has been welcomed.
-async fn listens(server: &Server, room: &str) -> TcpStream {
+async fn subscribes(server: &Server, room: &str) -> TcpStream {
     let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     let request = format!("GET /rooms/{room}/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
     socket.write_all(request.as_bytes()).await.expect("a connection");
@@ -54,35 +54,35 @@ async fn listens(server: &Server, room: &str) -> TcpStream {
     socket
 }
 
-/// Reads on until `last` has come; whatever else comes is left to other tests.
-async fn hears(mut socket: TcpStream, last: &str) -> TcpStream {
-    let heard = async {
-        let (mut heard, mut some) = (Vec::new(), [0; 4096]);
-        while !heard.windows(last.len()).any(|part| part == last.as_bytes()) {
+/// Reads until `last` arrives; other tests check the other messages.
+async fn receives(mut socket: TcpStream, last: &str) -> TcpStream {
+    let received = async {
+        let (mut received, mut some) = (Vec::new(), [0; 4096]);
+        while !received.windows(last.len()).any(|part| part == last.as_bytes()) {
             let read = socket.read(&mut some).await.expect("a connection");
             assert!(read > 0, "the end instead of {last:?}");
-            heard.extend_from_slice(&some[..read]);
+            received.extend_from_slice(&some[..read]);
         }
     };
-    within(format!("{last:?}"), heard).await;
+    within(format!("{last:?}"), received).await;
     socket
 }
 
-/// Hears all that was said in the busy room, whenever it may.
+/// Receives all messages of the busy room.
 async fn catches_up(mut socket: TcpStream) -> TcpStream {
     let mut all = vec![0; 7 + MESSAGES * 20_004]; // the greeting, and each text with its header
     within("a backlog", socket.read_exact(&mut all)).await.expect("a connection");
     socket
 }
 
-/// A client of the idle room that is there, and answers pings, until it hears something.
+/// A client of the idle room that is there, and answers pings, until it receives something.
 async fn stays(mut client: Client) -> Client {
-    assert_eq!(client.hears().await, "still here");
+    assert_eq!(client.receives().await, "still here");
     client
 }
 
 #[tokio::test]
-async fn nobody_is_sent_away_for_a_time_in_which_the_process_stood_still() {
+async fn no_session_is_closed_for_a_time_in_which_the_process_stood_still() {
     let server = start("10s");
     let mut idle = Vec::new();
     for _ in 0..50 {
@@ -90,14 +90,14 @@ async fn nobody_is_sent_away_for_a_time_in_which_the_process_stood_still() {
     }
     let mut readers = Vec::new();
     for _ in 0..5 {
-        readers.push(spawn(hears(listens(&server, "idle").await, "still here\n\n")));
+        readers.push(spawn(receives(subscribes(&server, "idle").await, "still here\n\n")));
     }
-    let mut speaker = Client::joins(&server, "/websocket/busy?echo=false").await;
-    let behind = join_all((0..5).map(|_| deaf_client(&server, "busy"))).await;
+    let mut publisher = Client::joins(&server, "/websocket/busy?echo=false").await;
+    let behind = join_all((0..5).map(|_| client_that_does_not_read(&server, "busy"))).await;
     for _ in 0..MESSAGES {
-        speaker.says(&"x".repeat(20_000)).await;
+        publisher.publishes(&"x".repeat(20_000)).await;
     }
-    comes_to(&server, "messages_received_total", MESSAGES as u64).await;
+    reaches(&server, "messages_received_total", MESSAGES as u64).await;
     assert!(server.metrics().await.value("outbox_bytes") > 0, "they are behind");
 
     server.signal(Signal::STOP);
@@ -106,7 +106,7 @@ async fn nobody_is_sent_away_for_a_time_in_which_the_process_stood_still() {
     server.signal(Signal::CONT);
 
     let mut late = Client::joins(&server, "/websocket/idle?echo=false").await;
-    late.says("still here").await;
+    late.publishes("still here").await;
     let idle = join_all(idle).await;
     let sockets = join_all(behind.into_iter().chain(readers)).await;
     assert!(idle.iter().all(Result::is_ok) && sockets.iter().all(Result::is_ok));
@@ -116,7 +116,7 @@ async fn nobody_is_sent_away_for_a_time_in_which_the_process_stood_still() {
 }
 
 #[tokio::test]
-async fn who_is_silent_is_still_pinged_and_sent_away_after_a_standstill() {
+async fn a_silent_client_is_pinged_and_closed_after_a_standstill() {
     let server = start("10s");
     let mut mute = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     mute.write_all(handshake("/", "").as_bytes()).await.expect("a connection");
@@ -124,18 +124,18 @@ async fn who_is_silent_is_still_pinged_and_sent_away_after_a_standstill() {
     stands_still(&server).await;
 
     let woken = Instant::now();
-    let mut heard = Vec::new();
-    within("the end of a session", mute.read_to_end(&mut heard)).await.expect("an orderly end");
-    let (_greeting, rest) = heard.split_at(7);
+    let mut received = Vec::new();
+    within("the end of a session", mute.read_to_end(&mut received)).await.expect("an orderly end");
+    let (_greeting, rest) = received.split_at(7);
     assert_eq!(&rest[..2], [0x89, 0], "it is asked first: {rest:?}");
     assert_eq!((rest[2], &rest[4..6]), (0x88, &1001_u16.to_be_bytes()[..]), "{rest:?}");
     assert!(woken.elapsed() >= PONG_WITHIN, "from the question on: {:?}", woken.elapsed());
     assert!(woken.elapsed() < PING_AFTER + PONG_WITHIN + Duration::from_secs(3), "{:?}", woken.elapsed());
-    comes_to(&server, "closes_total{code=\"1001\",reason=\"silent\"}", 1).await;
+    reaches(&server, "closes_total{code=\"1001\",reason=\"silent\"}", 1).await;
 }
 
 #[tokio::test]
-async fn a_drain_is_as_long_as_it_was_to_be_when_the_process_stands_still_in_it() {
+async fn a_drain_keeps_its_length_when_the_process_stands_still() {
     let mut server = start("3s");
     let clients = join_all((0..40).map(|_| Client::joins(&server, "/"))).await;
     let ends = clients.into_iter().map(|client| {
@@ -146,7 +146,7 @@ async fn a_drain_is_as_long_as_it_was_to_be_when_the_process_stands_still_in_it(
     });
     let ends: Vec<_> = ends.collect();
     server.terminate();
-    comes_to_drain(&server).await;
+    begins_to_drain(&server).await;
     stands_still(&server).await;
 
     let woken = Instant::now();
@@ -157,7 +157,7 @@ async fn a_drain_is_as_long_as_it_was_to_be_when_the_process_stands_still_in_it(
 }
 
 /// Waits until the server has taken the signal to stop.
-async fn comes_to_drain(server: &Server) {
+async fn begins_to_drain(server: &Server) {
     within("the signal to be taken", async {
         while server.log.count("closing all sessions") == 0 {
             sleep(Duration::from_millis(5)).await;
@@ -167,7 +167,7 @@ async fn comes_to_drain(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_in_a_standstill_is_answered_and_the_rest_of_one_is_waited_for() {
+async fn a_request_that_arrives_in_a_standstill_is_answered_and_an_incomplete_one_gets_more_time() {
     let server = Launch::with(&[("workers", "1"), ("session.handshake_within", "2s")]).start();
     let request = handshake("/", "");
     let (begun, rest) = request.split_at(30);

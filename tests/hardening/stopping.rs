@@ -25,7 +25,7 @@ async fn a_second_signal_ends_the_process_at_once_with_a_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_signal_sends_everybody_away_with_1012_and_ends_the_process_with_0() {
+async fn a_signal_closes_every_session_with_1012_and_ends_the_process_with_0() {
     let mut server = Launch::with(&[("shutdown.drain", "0s")]).start();
     let clients = [Client::joins(&server, "/").await, Client::joins(&server, "/websocket/news").await];
     server.terminate();
@@ -36,7 +36,7 @@ async fn a_signal_sends_everybody_away_with_1012_and_ends_the_process_with_0() {
 }
 
 #[tokio::test]
-async fn every_signal_that_asks_to_stop_says_goodbye() {
+async fn every_stop_signal_closes_sessions_with_close_frames() {
     for signal in [Signal::INT, Signal::TERM, Signal::QUIT] {
         let mut server = Launch::with(&[("shutdown.drain", "0s")]).start();
         let client = Client::joins(&server, "/").await;
@@ -47,7 +47,7 @@ async fn every_signal_that_asks_to_stop_says_goodbye() {
 }
 
 #[tokio::test]
-async fn signals_that_ask_for_something_else_end_nobody_and_the_log_says_so() {
+async fn other_signals_end_no_session_and_are_logged() {
     let mut server = Launch::with(&[("shutdown.drain", "0s"), ("log.level", "debug")]).start();
     let mut client = Client::joins(&server, "/").await;
     let others = [
@@ -59,15 +59,15 @@ async fn signals_that_ask_for_something_else_end_nobody_and_the_log_says_so() {
         server.signal(signal);
         eventually(format!("{line} in the log"), || server.log.count(line) == 1).await;
     }
-    server.signal(Signal::PIPE); // what the kernel sends to who writes where nobody reads
-    client.hears_itself("still here").await;
+    server.signal(Signal::PIPE); // the kernel's signal for a write to a pipe without a reader
+    client.receives_its_echo("still here").await;
     server.terminate();
     assert_eq!(client.ends_with().await, Some(1012));
     assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0));
 }
 
 #[tokio::test]
-async fn only_a_second_signal_that_asks_to_stop_cuts_a_drain_short() {
+async fn only_a_second_stop_signal_cuts_a_drain_short() {
     let mut server = Launch::with(&[("shutdown.drain", "1h")]).start();
     let client = Client::joins(&server, "/").await;
     server.terminate();
@@ -82,7 +82,7 @@ async fn only_a_second_signal_that_asks_to_stop_cuts_a_drain_short() {
 }
 
 #[tokio::test]
-async fn who_has_connected_before_a_signal_is_answered_and_none_is_reset() {
+async fn a_client_that_connects_before_a_signal_is_answered_and_not_reset() {
     const CLIENTS: usize = 600;
     let mut server = Launch::with(&[("shutdown.drain", "1s")]).start();
     server.signal(Signal::STOP);
@@ -95,12 +95,26 @@ async fn who_has_connected_before_a_signal_is_answered_and_none_is_reset() {
     server.terminate();
     server.signal(Signal::CONT);
     for mut socket in clients {
-        let mut heard = Vec::new();
-        within("the end", socket.read_to_end(&mut heard)).await.expect("an orderly end");
-        let heard = String::from_utf8_lossy(&heard);
-        assert!(heard.starts_with("HTTP/1.1 101 ") && heard.contains("restart"), "{heard}");
+        let mut received = Vec::new();
+        within("the end", socket.read_to_end(&mut received)).await.expect("an orderly end");
+        let received = String::from_utf8_lossy(&received);
+        assert!(received.starts_with("HTTP/1.1 101 ") && received.contains("restart"), "{received}");
     }
     assert_eq!(server.exit(PATIENCE).await.expect("it ends").code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_tells_load_balancers_why_it_is_not_ready() {
+    let mut server = Launch::with(&[("shutdown.drain", "1h")]).start();
+    let _client = Client::joins(&server, "/").await;
+    assert!(is_ready(server.admin).await);
+    server.terminate();
+    within("the signal to be taken", async { while is_ready(server.admin).await {} }).await;
+    let answer = get(server.admin, "/ready").await;
+    assert!(answer.to_lowercase().contains("\r\ncontent-type: application/json\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n{\"reasons\":[\"draining\"]}"), "{answer}");
+    server.terminate();
+    server.exit(PATIENCE).await.expect("it ends");
 }
 
 /// Whether a load balancer would send clients there.

@@ -1,8 +1,8 @@
-//! An event stream is bounded like a WebSocket, whatever its client sends behind the request.
+//! An event stream is bounded like a WebSocket, whatever its client sends after the request.
 
 use crate::{
     process::{Launch, Server},
-    support::{comes_to, get, head, post, within},
+    support::{get, head, post, reaches, within},
 };
 use std::{fs::File, time::Duration};
 use tokio::{
@@ -21,7 +21,7 @@ fn request(path: &str) -> String {
 }
 
 /// A listener that has received the head of its stream, with a small buffer for the rest.
-async fn listener(server: &Server, path: &str) -> TcpStream {
+async fn event_stream(server: &Server, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
     let mut socket = within("a connection", socket.connect(server.listeners[0])).await.expect("a connection");
@@ -30,7 +30,8 @@ async fn listener(server: &Server, path: &str) -> TcpStream {
     socket
 }
 
-/// Fills the history of `room` with lines that are empty: as an event, each of their bytes becomes seven.
+/// Fills the history of `room` with lines that are empty: as an event, each of their bytes becomes
+/// seven.
 async fn remembers_lines(server: &Server, room: &str) {
     for _ in 0..15 {
         let answer =
@@ -45,7 +46,7 @@ fn start(settings: &[(&str, &str)]) -> Server {
 }
 
 #[tokio::test]
-async fn listeners_that_do_not_read_hold_no_more_than_all_outboxes_may() {
+async fn event_streams_that_are_not_read_hold_no_more_than_the_bound_of_all_outboxes() {
     const TOTAL: usize = 16 * MIB;
     const ROOMS: usize = 8; // 7 MB each, of which each thread caches one
     const CACHES: usize = 2 * 7 * MIB;
@@ -55,9 +56,9 @@ async fn listeners_that_do_not_read_hold_no_more_than_all_outboxes_may() {
         remembers_lines(&server, &format!("news{room}")).await;
     }
     let before = server.memory();
-    let mut deaf = Vec::new();
+    let mut stalled = Vec::new();
     for number in 0..60 {
-        deaf.push(listener(&server, &format!("/rooms/news{}/events?last=256", number % ROOMS)).await);
+        stalled.push(event_stream(&server, &format!("/rooms/news{}/events?last=256", number % ROOMS)).await);
     }
     let counted = within("histories in outboxes", async {
         loop {
@@ -70,18 +71,20 @@ async fn listeners_that_do_not_read_hold_no_more_than_all_outboxes_may() {
     let counted = counted.await;
     let grown = server.memory().saturating_sub(before);
     assert!(counted <= 2 * TOTAL + CACHES, "{counted} bytes are counted");
-    assert!(grown <= 4 * TOTAL, "{grown} bytes are held, {counted} counted"); // 420 MB came to be sent
+    // 420 MB came to be sent.
+    assert!(grown <= 4 * TOTAL, "{grown} bytes are held, {counted} counted");
 
-    comes_to(&server, "outbox_bytes", 0).await; // they are cut off
-    drop(deaf);
-    comes_to(&server, "sessions", 0).await;
+    reaches(&server, "outbox_bytes", 0).await; // they are cut off
+    drop(stalled);
+    reaches(&server, "sessions", 0).await;
 }
 
 #[tokio::test]
-async fn a_listener_that_reads_slowly_is_not_stalled() {
+async fn a_slow_reader_of_an_event_stream_is_not_stalled() {
     let server = start(&[("session.stalled_write", "3s"), ("history.messages", "15")]);
     remembers_lines(&server, "news").await;
-    let mut slow = TcpStream::connect(server.listeners[0]).await.expect("a connection"); // with a window as clients have
+    // With a window as clients have.
+    let mut slow = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     slow.write_all(request("/rooms/news/events?last=256").as_bytes()).await.expect("a connection");
     head(&mut slow).await;
     post(server.listeners[0], "/rooms/news/messages", "behind all that").await;
@@ -97,13 +100,13 @@ async fn a_listener_that_reads_slowly_is_not_stalled() {
 }
 
 #[tokio::test]
-async fn a_response_that_is_taken_too_slowly_is_cut_off() {
+async fn a_response_that_is_read_too_slowly_is_cut() {
     let page = tempfile::tempdir().expect("a directory");
     File::create(page.path().join("large")).and_then(|file| file.set_len(64 << 20)).expect("a file");
     let directory = page.path().to_str().expect("text");
     let slow = [("session.stalled_write", "1s"), ("session.min_response_rate", "1MiB")];
     let server = start(&[&slow[..], &[("page.directory", directory)]].concat());
-    let mut socket = listener(&server, "/large").await;
+    let mut socket = event_stream(&server, "/large").await;
     let mut beat = interval(Duration::from_millis(50)); // it never stalls
     let mut bytes = [0; 1 << 10];
     let cut = async {
@@ -112,7 +115,7 @@ async fn a_response_that_is_taken_too_slowly_is_cut_off() {
         }
     };
     within("the connection to be cut", cut).await;
-    comes_to(&server, "responses_cut_total", 1).await;
+    reaches(&server, "responses_cut_total", 1).await;
 }
 
 #[tokio::test]
@@ -123,7 +126,7 @@ async fn requests_behind_an_event_stream_cost_nothing() {
     let behind = "GET / HTTP/1.0\r\n\r\n".repeat(7_200);
     let mut listeners = Vec::new();
     for number in 0..20 {
-        let mut socket = listener(&server, "/rooms/news/events").await;
+        let mut socket = event_stream(&server, "/rooms/news/events").await;
         within("the server to read on", socket.write_all(behind.as_bytes())).await.expect("a connection");
         let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
         let at_once = request(&format!("/rooms/{number}/events")) + &behind;
@@ -136,7 +139,7 @@ async fn requests_behind_an_event_stream_cost_nothing() {
         let answer = within("an answer", head(&mut socket)).await;
         assert!(answer.to_lowercase().contains("\r\ncontent-type: text/event-stream\r\n"), "{answer}");
     }
-    comes_to(&server, "sessions", 0).await;
+    reaches(&server, "sessions", 0).await;
 }
 
 #[tokio::test]
@@ -145,7 +148,7 @@ async fn bytes_behind_an_event_stream_do_not_occupy_the_processor() {
     let behind = [request("/").repeat(17), "x".repeat(200_000)].concat();
     let mut listeners = Vec::new();
     for _ in 0..20 {
-        let mut socket = listener(&server, "/rooms/news/events").await;
+        let mut socket = event_stream(&server, "/rooms/news/events").await;
         within("the server to read on", socket.write_all(behind.as_bytes())).await.expect("a connection");
         listeners.push(socket);
     }
@@ -158,6 +161,6 @@ async fn bytes_behind_an_event_stream_do_not_occupy_the_processor() {
         assert!(used < Duration::from_millis(300), "{used:?} in a second in which nothing happens");
         listeners.clear(); // nor when they have left
     }
-    comes_to(&server, "sessions", 0).await;
+    reaches(&server, "sessions", 0).await;
     assert!(get(server.listeners[0], "/rooms/news").await.starts_with("HTTP/1.1 200 "));
 }

@@ -1,8 +1,11 @@
-//! The words that these tests are written in.
+//! Support for the tests of this folder.
 
 use crate::process::{Server, handshake};
 use socket2::{SockRef, TcpKeepalive};
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 pub use testing::{eventually, within};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,36 +13,36 @@ use tokio::{
 };
 use tungstenite::Message;
 
-/// A client by a library that nobody here wrote.
+/// A client by a foreign library.
 pub struct Client(testing::Client);
 
 impl Client {
     /// A client at `path` that has received the greeting.
     pub async fn joins(server: &Server, path: &str) -> Self {
         let mut client = Self(testing::Client::connect(server.listeners[0], path).await);
-        assert_eq!(client.hears().await, "world");
+        assert_eq!(client.receives().await, "world");
         client
     }
 
-    pub async fn says(&mut self, text: &str) {
-        self.0.says(text).await;
+    pub async fn publishes(&mut self, text: &str) {
+        self.0.publishes(text).await;
     }
 
     /// The next text.
-    pub async fn hears(&mut self) -> String {
+    pub async fn receives(&mut self) -> String {
         loop {
-            match self.0.hears_message().await {
+            match self.0.receives_message().await {
                 Message::Text(text) => return text.to_string(),
                 Message::Ping(_) => {}
-                other => panic!("heard {other:?} instead of text"),
+                other => panic!("received {other:?} instead of text"),
             }
         }
     }
 
-    /// Whether the session works: what is said comes back.
-    pub async fn hears_itself(&mut self, text: &str) {
-        self.says(text).await;
-        assert_eq!(self.hears().await, text);
+    /// Asserts that the session works: its message is echoed.
+    pub async fn receives_its_echo(&mut self, text: &str) {
+        self.publishes(text).await;
+        assert_eq!(self.receives().await, text);
     }
 
     /// The code that the session ends with.
@@ -53,20 +56,28 @@ impl Client {
     }
 }
 
+/// A connection from 127.0.0.`last`, whose kernel takes little of what is not read.
+pub async fn connect_from(server: &Server, last: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).expect("an address of this machine");
+    within("a connection", socket.connect(server.listeners[0])).await.expect("a connection")
+}
+
 /// A client in `room` that never reads more than the answer to its handshake.
-pub async fn deaf_client(server: &Server, room: &str) -> TcpStream {
+pub async fn client_that_does_not_read(server: &Server, room: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
     let mut socket = within("a connection", socket.connect(server.listeners[0])).await.expect("a connection");
     let request = handshake(&format!("/websocket/{room}"), "");
     socket.write_all(request.as_bytes()).await.expect("a connection");
     assert_eq!(&head(&mut socket).await[9..12], "101");
-    asks_whether_there_is_a_peer(&socket);
+    enable_keepalive(&socket);
     socket
 }
 
-/// The kernel of a server that was too busy for its clients gives them up by itself, and says nothing to them.
-fn asks_whether_there_is_a_peer(socket: &TcpStream) {
+/// Lets the kernel notice a connection that the server's kernel has dropped without a signal.
+fn enable_keepalive(socket: &TcpStream) {
     let each_second =
         TcpKeepalive::new().with_time(Duration::from_secs(1)).with_interval(Duration::from_secs(1));
     SockRef::from(socket).set_tcp_keepalive(&each_second).expect("a socket");
@@ -93,18 +104,23 @@ pub async fn get(address: SocketAddr, path: &str) -> String {
 
 /// The same with these headers.
 pub async fn get_with(address: SocketAddr, path: &str, headers: &str) -> String {
+    answer_to(address, &format!("GET {path}"), headers).await
+}
+
+/// The whole answer to a request without a body, which begins with this method and target.
+pub async fn answer_to(address: SocketAddr, method_and_target: &str, headers: &str) -> String {
     let answer = async {
         let mut socket = TcpStream::connect(address).await.expect("a connection");
-        let request = format!("GET {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
+        let request = format!("{method_and_target} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
         socket.write_all(request.as_bytes()).await.expect("a connection");
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.expect("an answer in UTF-8");
         answer
     };
-    within(format!("an answer of {address}{path}"), answer).await
+    within(format!("an answer of {address} to {method_and_target}"), answer).await
 }
 
-/// The whole answer to a text that is published.
+/// The whole response to a published text.
 pub async fn post(address: SocketAddr, path: &str, text: &str) -> String {
     let answer = async {
         let mut socket = TcpStream::connect(address).await.expect("a connection");
@@ -119,15 +135,21 @@ pub async fn post(address: SocketAddr, path: &str, text: &str) -> String {
     within(format!("an answer of {address}{path}"), answer).await
 }
 
-/// The head of the answer to a flawless handshake.
-pub async fn knocks(server: &Server) -> String {
+/// The head of the response to a valid handshake.
+pub async fn handshake_answer(server: &Server) -> String {
     let mut socket = TcpStream::connect(server.listeners[0]).await.expect("a connection");
     socket.write_all(handshake("/websocket", "").as_bytes()).await.expect("a connection");
     head(&mut socket).await
 }
 
-/// Waits until the server counts so many as the value of `worldcast_{name}`.
-pub async fn comes_to(server: &Server, name: &str, value: u64) {
+/// Waits until `worldcast_{name}` has this value.
+pub async fn reaches(server: &Server, name: &str, value: u64) {
     let what = format!("{name} to come to {value}");
     within(what, async { while server.metrics().await.value(name) != value {} }).await;
+}
+
+/// Waits until the server counts so many or more as the value of `worldcast_{name}`.
+pub async fn comes_to_at_least(server: &Server, name: &str, value: u64) {
+    let what = format!("{name} to come to {value} or more");
+    within(what, async { while server.metrics().await.value(name) < value {} }).await;
 }

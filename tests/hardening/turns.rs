@@ -1,8 +1,8 @@
-//! Whatever some clients ask for without end, the messages of others keep flowing.
+//! Messages are delivered while other clients send requests without end.
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{Client, get_with, head, post, within},
+    support::{Client, get, get_with, head, post, within},
 };
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -19,13 +19,14 @@ use tokio::{
     task::JoinSet,
 };
 
-/// The longest that an echo may take on a machine that does much else. What it waited for before went on for as long as
-/// somebody asked.
+/// The longest that an echo may take; on a machine that does much else, four times the longest
+/// beside a harmless flood. What it waited for before went on for as long as somebody asked, each
+/// time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const KEY: &str = "a-key-that-nobody-guesses";
 
-/// Starts the program for tests that say much.
+/// Starts the program for tests with many messages.
 fn start() -> Server {
     let settings = [("workers", "2"), ("log.messages", "false"), ("publish.keys", KEY)];
     Launch::with(&settings).start()
@@ -35,6 +36,33 @@ fn start() -> Server {
 async fn posts(server: SocketAddr, path: String, body: String) {
     let answer = post(server, &path, &body).await;
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+}
+
+/// Checks that echoes are not delayed by `others`. Where they take long, they are compared with
+/// echoes beside `harmless` clients, that do the same without what is costly: a machine may be
+/// slow, and may be slow for a while.
+async fn echoes_are_not_delayed<F, G>(
+    server: &Server,
+    at_a_time: usize,
+    others: impl Fn() -> F,
+    harmless: impl Fn() -> G,
+) where
+    F: Future<Output = ()> + Send + 'static,
+    G: Future<Output = ()> + Send + 'static,
+{
+    let mut longest = Vec::new();
+    for _ in 0..3 {
+        let echo = longest_echo(server, at_a_time, &others).await;
+        if echo < PATIENCE {
+            return;
+        }
+        let usual = longest_echo(server, at_a_time, &harmless).await;
+        if echo < 4 * usual {
+            return;
+        }
+        longest.push((echo, usual));
+    }
+    panic!("the longest echoes, and the longest beside harmless clients: {longest:?}");
 }
 
 /// The longest of many echoes of a client in a room of its own, while `others` do what they do, as many at a time.
@@ -53,7 +81,7 @@ async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
     let (begin, mut longest) = (Instant::now(), Duration::ZERO);
     while begin.elapsed() < 3 * PATIENCE {
         let sent = Instant::now();
-        let echo = anna.hears_itself("still there?");
+        let echo = anna.receives_its_echo("still there?");
         tokio::pin!(echo);
         loop {
             tokio::select! {
@@ -67,7 +95,7 @@ async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
 }
 
 #[tokio::test]
-async fn who_lists_many_rooms_without_end_keeps_nobody_from_hearing() {
+async fn a_client_that_lists_many_rooms_without_end_delays_no_delivery() {
     const ROOMS: usize = 5_000;
     let server = start();
     let address = server.listeners[0];
@@ -86,12 +114,12 @@ async fn who_lists_many_rooms_without_end_keeps_nobody_from_hearing() {
         let headers = headers.clone();
         async move { drop(get_with(address, "/rooms?limit=10", &headers).await) }
     };
-    let longest = longest_echo(&server, 32, lists).await;
-    assert!(longest < PATIENCE, "{longest:?}");
+    let harmless = || async move { drop(get(address, "/rooms/nowhere").await) };
+    echoes_are_not_delayed(&server, 32, lists, harmless).await;
 }
 
 #[tokio::test]
-async fn who_comes_back_again_and_again_for_a_long_history_keeps_nobody_else_waiting() {
+async fn a_client_that_requests_a_long_history_again_and_again_delays_no_other() {
     for (path, headers) in [
         ("/websocket/busy?last=256", ""),
         ("/websocket/busy?last=256", "Sec-WebSocket-Protocol: worldcast.v1\r\n"),
@@ -104,20 +132,19 @@ async fn who_comes_back_again_and_again_for_a_long_history_keeps_nobody_else_wai
             let four = vec![format!(r#"{{"text":"{text}"}}"#); 4].join(",");
             posts(address, "/rooms/busy/batch".to_owned(), format!(r#"{{"messages":[{four}]}}"#)).await;
         }
-        let comes = || async move {
+        let comes = |path: String| async move {
             let mut socket = TcpStream::connect(address).await.expect("a connection");
             let request = match path.starts_with("/rooms") {
                 true => format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-                false => handshake(path, headers),
+                false => handshake(&path, headers),
             };
             socket.write_all(request.as_bytes()).await.expect("a connection");
             head(&mut socket).await;
             let mut some = [0; 4096];
             let _ = within("history", socket.read(&mut some)).await;
         };
-        let longest = longest_echo(&server, 128, comes).await;
-        println!("{path} {headers} {longest:?}");
-        assert!(longest < PATIENCE, "{path} {headers}: {longest:?}");
+        let one_message = || comes(path.replace("256", "1"));
+        echoes_are_not_delayed(&server, 128, || comes(path.to_owned()), one_message).await;
     }
 }
 
@@ -161,7 +188,7 @@ async fn many_newcomers_with_long_histories_delay_no_other_room() {
     let mut longest = Duration::ZERO;
     while !newcomers.is_empty() {
         let sent = Instant::now();
-        anna.hears_itself("still there?").await;
+        anna.receives_its_echo("still there?").await;
         longest = longest.max(sent.elapsed());
         while newcomers.try_join_next().is_some() {}
     }
@@ -175,18 +202,18 @@ async fn a_newcomer_that_waits_for_its_history_receives_every_message_once_and_i
     let server = start();
     let address = server.listeners[0];
     fill_with_newlines(address, "busy").await;
-    let mut speaker = Client::joins(&server, "/websocket/busy?echo=false").await;
+    let mut publisher = Client::joins(&server, "/websocket/busy?echo=false").await;
     let welcomed = AtomicUsize::new(0);
     let newcomers = (0..NEWCOMERS).map(|_| async {
         let protocol = [("Sec-WebSocket-Protocol", "worldcast.v1")];
         let path = "/websocket/busy?last=256";
         let (mut client, _) =
             testing::Client::try_connect_with(address, path, &protocol).await.expect("a session");
-        let welcome: Value = serde_json::from_str(&client.hears().await).expect("JSON");
+        let welcome: Value = serde_json::from_str(&client.receives().await).expect("JSON");
         welcomed.fetch_add(1, Relaxed);
         let mut offset = welcome["offset"].as_u64().expect("an offset");
         loop {
-            let message: Value = serde_json::from_str(&client.hears().await).expect("JSON");
+            let message: Value = serde_json::from_str(&client.receives().await).expect("JSON");
             offset += 1;
             assert_eq!(message["offset"], offset, "{}", message["type"]);
             if message["text"] == "the end" {
@@ -195,14 +222,14 @@ async fn a_newcomer_that_waits_for_its_history_receives_every_message_once_and_i
         }
     });
     let newcomers = join_all(newcomers);
-    let speaks = async {
+    let publishes = async {
         while welcomed.load(Relaxed) < NEWCOMERS {
-            speaker.says("still more").await;
+            publisher.publishes("still more").await;
             tokio::task::yield_now().await;
         }
-        speaker.says("the end").await;
+        publisher.publishes("the end").await;
     };
-    tokio::join!(newcomers, speaks);
+    tokio::join!(newcomers, publishes);
 }
 
 #[tokio::test]
@@ -220,7 +247,8 @@ async fn newcomers_that_wait_when_the_server_stops_receive_their_history_and_the
     });
     let newcomers = join_all(connects).await;
     server.terminate();
-    let ends = newcomers.into_iter().map(|mut newcomer| async move { newcomer.hears_until_the_end().await });
+    let ends =
+        newcomers.into_iter().map(|mut newcomer| async move { newcomer.receives_until_the_end().await });
     for (received, end) in join_all(ends).await {
         assert_eq!(end, End::Code(1012));
         assert!(received.len() == 257 || received.is_empty(), "{} frames of 257", received.len());

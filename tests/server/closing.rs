@@ -1,4 +1,4 @@
-//! How a session ends: who is told what, and what becomes of the last words (RFC 6455 §7).
+//! The end of a session: close codes, and the delivery of the last messages (RFC 6455 §7).
 
 use crate::support::{End, Host, TestServer, frame, hex, text};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use tungstenite::Message;
 use worldcast::config::ByteSize;
 
 #[actix_web::test]
-async fn a_goodbye_is_answered_with_its_own_code() {
+async fn a_close_frame_is_answered_with_its_own_code() {
     let server = TestServer::start().await;
     for code in [1000, 1001, 3000, 4999] {
         assert_eq!(server.join("news").await.closes(code).await, End::Code(code));
@@ -14,7 +14,7 @@ async fn a_goodbye_is_answered_with_its_own_code() {
 }
 
 #[actix_web::test]
-async fn a_goodbye_without_a_code_is_answered_without_a_code() {
+async fn a_close_frame_without_a_code_is_answered_without_a_code() {
     let server = TestServer::start().await;
     let mut anna = server.join_raw("news").await;
 
@@ -23,7 +23,7 @@ async fn a_goodbye_without_a_code_is_answered_without_a_code() {
 }
 
 #[actix_web::test]
-async fn a_goodbye_is_answered_once() {
+async fn a_close_frame_is_answered_once() {
     let server = TestServer::start().await;
     let mut anna = server.join_raw("news").await;
 
@@ -32,16 +32,16 @@ async fn a_goodbye_is_answered_once() {
 }
 
 #[actix_web::test]
-async fn a_goodbye_is_answered_behind_everything_that_was_said_before() {
+async fn a_close_frame_is_answered_after_all_earlier_messages() {
     let server = TestServer::start().await;
     for last in [frame(0x88, b"\x03\xe8"), frame(0x83, b"")] {
         let mut anna = server.join_raw("news").await;
         anna.sends([text("one").repeat(300), last].concat()).await;
-        let heard = anna.reads_to_the_end().await;
-        let (said, farewell) = heard.split_at(5 * 300);
-        assert_eq!(said, hex("81 03 6f 6e 65").repeat(300));
-        assert_eq!(farewell[0], 0x88, "{farewell:x?}");
-        assert_eq!(farewell.len(), 2 + usize::from(farewell[1]), "and nothing behind it");
+        let received = anna.reads_to_the_end().await;
+        let (messages, rest) = received.split_at(5 * 300);
+        assert_eq!(messages, hex("81 03 6f 6e 65").repeat(300));
+        assert_eq!(rest[0], 0x88, "{rest:x?}");
+        assert_eq!(rest.len(), 2 + usize::from(rest[1]), "and nothing behind it");
     }
 }
 
@@ -72,7 +72,7 @@ async fn a_broken_rule_ends_the_session_with_the_code_that_names_it() {
         ("a code that is never sent", frame(0x88, &1005_u16.to_be_bytes()), 1002),
         ("text that is not UTF-8", frame(0x81, b"\xff"), 1007),
         ("text cut off within a character", frame(0x81, b"\xc3"), 1007),
-        ("a farewell that is not UTF-8", frame(0x88, b"\x03\xe8\xff"), 1007),
+        ("a rest that is not UTF-8", frame(0x88, b"\x03\xe8\xff"), 1007),
         ("more fragments than the server accepts", too_many_fragments, 1008),
         ("more than a message may have", hex("82 ff 00 00 00 00 00 01 00 01"), 1009),
     ];
@@ -89,9 +89,9 @@ async fn a_message_may_have_max_message_bytes_and_not_one_more() {
     let mut anna = server.join("news").await;
     let mut bert = server.join("news").await;
 
-    anna.says("x".repeat(1000)).await;
-    assert_eq!(bert.hears().await.len(), 1000);
-    anna.says("x".repeat(1001)).await;
+    anna.publishes("x".repeat(1000)).await;
+    assert_eq!(bert.receives().await.len(), 1000);
+    anna.publishes("x".repeat(1001)).await;
     assert_eq!(anna.ended_with().await, End::Code(1009));
 }
 
@@ -104,7 +104,8 @@ async fn fragments_count_together() {
     assert_eq!(anna.becomes_a_client().await.ended_with().await, End::Code(1009));
 }
 
-/// A server that drops such a socket resets the connection, and the code is lost more often than not.
+/// A server that drops such a socket resets the connection, and the code is lost more often than
+/// not.
 #[actix_web::test]
 async fn the_code_arrives_although_the_client_keeps_sending() {
     let server = TestServer::start().await;
@@ -120,29 +121,30 @@ async fn the_code_arrives_although_the_client_keeps_sending() {
 }
 
 #[actix_web::test]
-async fn what_was_said_before_a_goodbye_is_heard_and_nothing_after_it() {
+async fn messages_before_a_close_frame_are_delivered_and_none_after_it() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     let mut anna = server.join_raw("news").await;
 
     anna.sends([text("last words"), frame(0x88, b"\x03\xe8"), text("an afterthought")].concat()).await;
-    assert_eq!(bert.hears().await, "last words");
+    assert_eq!(bert.receives().await, "last words");
     anna.reads_to_the_end().await;
     drop(anna);
-    server.comes_to("news", 1).await;
-    bert.says("is anybody there?").await;
-    assert_eq!(bert.hears().await, "is anybody there?"); // the afterthought would have come first
+    server.has_clients("news", 1).await;
+    bert.publishes("is anybody there?").await;
+    // The afterthought would have come first.
+    assert_eq!(bert.receives().await, "is anybody there?");
 }
 
 #[actix_web::test]
-async fn what_was_said_before_the_connection_ended_is_heard() {
+async fn messages_before_the_end_of_the_connection_are_delivered() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     for number in 0..20 {
         let mut anna = server.join_raw("news").await;
         anna.sends([text(&number.to_string()), text("half a message")[..9].to_vec()].concat()).await;
         drop(anna);
-        assert_eq!(bert.hears().await, number.to_string());
+        assert_eq!(bert.receives().await, number.to_string());
     }
 }
 
@@ -153,19 +155,19 @@ async fn a_broken_rule_ends_one_session_and_no_other() {
     let mut anna = server.join_raw("news").await;
 
     anna.sends([text("before"), frame(0x83, b""), text("after")].concat()).await;
-    assert_eq!(bert.hears().await, "before");
+    assert_eq!(bert.receives().await, "before");
     anna.reads_to_the_end().await;
     bert.sends(Message::Ping("still here?".into())).await;
-    assert_eq!(bert.hears_message().await, Message::Pong("still here?".into()));
+    assert_eq!(bert.receives_message().await, Message::Pong("still here?".into()));
 }
 
 #[actix_web::test]
-async fn a_client_that_does_not_answer_a_goodbye_is_cut_off() {
+async fn a_client_that_does_not_answer_a_close_frame_is_aborted() {
     let server =
         TestServer::with(|settings| settings.session.close_within = Duration::from_millis(100)).await;
     let mut anna = server.join_raw("news").await;
 
     anna.sends(frame(0x88, b"\x03\xe8")).await;
     anna.reads_to_the_end().await; // anna keeps her side open, and the server frees its own
-    server.comes_to("news", 0).await;
+    server.has_clients("news", 0).await;
 }

@@ -19,7 +19,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-fn worldcast(command: &str, server: SocketAddr, arguments: &[&str]) -> Child {
+pub fn worldcast(command: &str, server: SocketAddr, arguments: &[&str]) -> Child {
     let address = format!("ws://{server}");
     runs(&[&[command, "--room", "news", "--server", &address], arguments].concat(), Stdio::piped())
 }
@@ -36,7 +36,7 @@ pub fn runs(arguments: &[&str], output: impl Into<Stdio>) -> Child {
         .expect("the program starts")
 }
 
-/// The exit code, and what was said on standard error.
+/// The exit code and the standard error.
 pub async fn end_of(mut child: Child) -> (Option<i32>, String) {
     drop(child.stdin.take());
     let output = within("the end of the program", child.wait_with_output()).await.expect("a child of ours");
@@ -44,7 +44,7 @@ pub async fn end_of(mut child: Child) -> (Option<i32>, String) {
 }
 
 #[actix_web::test]
-async fn every_line_goes_into_the_room_and_then_the_pipe_ends() {
+async fn every_line_is_published_and_then_the_pipe_ends() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let mut pipe = worldcast("pipe", server.address(), &[]);
@@ -53,10 +53,10 @@ async fn every_line_goes_into_the_room_and_then_the_pipe_ends() {
     input.write_all((lines.join("\n") + "\n\n").as_bytes()).await.unwrap();
     input.write_all(b"\xff\nwithout an end").await.unwrap();
     assert_eq!(end_of(pipe).await, (Some(0), String::new()));
-    assert_eq!(anna.hears_many(1000).await, lines);
-    assert_eq!(anna.hears().await, "");
-    assert_eq!(anna.hears_binary().await, b"\xff"[..]);
-    assert_eq!(anna.hears().await, "without an end");
+    assert_eq!(anna.receives_many(1000).await, lines);
+    assert_eq!(anna.receives().await, "");
+    assert_eq!(anna.receives_binary().await, b"\xff"[..]);
+    assert_eq!(anna.receives().await, "without an end");
 }
 
 #[actix_web::test]
@@ -68,51 +68,51 @@ async fn a_pipe_whose_connection_is_cut_loses_and_doubles_nothing() {
     let lines: Vec<_> = (0..2000).map(|number| format!("line {number}")).collect();
     let mut input = pipe.stdin.take().unwrap();
     let text = lines.join("\n");
-    let talk = spawn(async move { input.write_all(text.as_bytes()).await.unwrap() });
-    assert_eq!(anna.hears_many(2000).await, lines);
-    talk.await.unwrap();
+    let publishing = spawn(async move { input.write_all(text.as_bytes()).await.unwrap() });
+    assert_eq!(anna.receives_many(2000).await, lines);
+    publishing.await.unwrap();
     assert_eq!(end_of(pipe).await.0, Some(0));
-    anna.says("the next").await;
-    assert_eq!(anna.hears().await, "the next"); // a double would have come first
+    anna.publishes("the next").await;
+    assert_eq!(anna.receives().await, "the next"); // a double would have come first
 }
 
 #[actix_web::test]
-async fn a_listener_prints_what_is_said_until_nobody_reads_it() {
+async fn listen_prints_messages_until_its_reader_is_gone() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
-    anna.says("before").await;
-    anna.hears().await;
-    let mut listener = worldcast("listen", server.address(), &["--last", "1"]);
-    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    anna.publishes("before").await;
+    anna.receives().await;
+    let mut listen = worldcast("listen", server.address(), &["--last", "1"]);
+    let mut lines = BufReader::new(listen.stdout.take().unwrap()).lines();
     let mut line = async || within("a line", lines.next_line()).await.unwrap().unwrap();
     assert_eq!(line().await, "before");
-    anna.says("live").await;
+    anna.publishes("live").await;
     assert_eq!(line().await, "live");
-    anna.says_binary(&b"bytes"[..]).await;
+    anna.publishes_binary(&b"bytes"[..]).await;
     assert_eq!(line().await, "bytes");
     drop(lines);
-    let talk = spawn(async move {
+    let publishing = spawn(async move {
         loop {
-            anna.says("to nobody").await;
-            anna.hears_message().await;
+            anna.publishes("to nobody").await;
+            anna.receives_message().await;
         }
     });
-    assert_eq!(end_of(listener).await.0, Some(0));
-    talk.abort();
+    assert_eq!(end_of(listen).await.0, Some(0));
+    publishing.abort();
 }
 
 #[actix_web::test]
-async fn a_listener_whose_connection_is_cut_misses_and_doubles_nothing() {
+async fn a_listen_whose_connection_is_cut_misses_and_doubles_nothing() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let proxy = proxy_that_cuts(server.address(), Duration::from_millis(5)..Duration::from_millis(30)).await;
-    let mut listener = worldcast("listen", proxy, &[]);
-    server.comes_to("news", 2).await;
-    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    let mut listen = worldcast("listen", proxy, &[]);
+    server.has_clients("news", 2).await;
+    let mut lines = BufReader::new(listen.stdout.take().unwrap()).lines();
     let mut numbers = Vec::new();
     for number in 0..500 {
-        anna.says(number.to_string()).await;
-        anna.hears().await;
+        anna.publishes(number.to_string()).await;
+        anna.receives().await;
     }
     while numbers.len() < 500 {
         let line = within("a line", lines.next_line()).await.unwrap().unwrap();
@@ -122,7 +122,7 @@ async fn a_listener_whose_connection_is_cut_misses_and_doubles_nothing() {
 }
 
 #[actix_web::test]
-async fn whoever_may_not_publish_is_told_with_exit_code_1() {
+async fn a_pipe_without_a_required_key_ends_with_1() {
     let server = TestServer::with(|settings| {
         settings.publish.anyone = false;
         settings.publish.keys = vec!["a-key-that-nobody-guesses".into()];
@@ -130,9 +130,9 @@ async fn whoever_may_not_publish_is_told_with_exit_code_1() {
     .await;
     let mut pipe = worldcast("pipe", server.address(), &[]);
     pipe.stdin.as_mut().unwrap().write_all(b"hello\n").await.unwrap();
-    let (code, said) = end_of(pipe).await;
+    let (code, stderr) = end_of(pipe).await;
     assert_eq!(code, Some(1));
-    assert_eq!(said, "worldcast: the server refuses: publishing in this room requires a key\n");
+    assert_eq!(stderr, "worldcast: the server refuses: publishing in this room requires a key\n");
 
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "a-key-that-nobody-guesses\n").unwrap();
@@ -140,19 +140,19 @@ async fn whoever_may_not_publish_is_told_with_exit_code_1() {
     let mut pipe = worldcast("pipe", server.address(), &["--key-file", file.path().to_str().unwrap()]);
     pipe.stdin.as_mut().unwrap().write_all(b"hello\n").await.unwrap();
     assert_eq!(end_of(pipe).await.0, Some(0));
-    assert_eq!(anna.hears().await, "hello");
+    assert_eq!(anna.receives().await, "hello");
 }
 
 #[actix_web::test]
 async fn a_server_that_cannot_be_reached_is_exit_code_3() {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (code, said) = end_of(worldcast("listen", nowhere, &["--patience", "0s"])).await;
+    let (code, stderr) = end_of(worldcast("listen", nowhere, &["--patience", "0s"])).await;
     assert_eq!(code, Some(3));
-    assert!(said.starts_with(&format!("worldcast: cannot reach ws://{nowhere}: ")), "{said}");
+    assert!(stderr.starts_with(&format!("worldcast: cannot reach ws://{nowhere}: ")), "{stderr}");
 }
 
 #[actix_web::test]
-async fn a_pipe_into_a_room_that_takes_less_reads_less() {
+async fn a_pipe_reads_no_faster_than_its_room_accepts() {
     let server = TestServer::with(|settings| settings.session.messages_per_second = 50).await;
     let mut pipe = worldcast("pipe", server.address(), &[]);
     let mut input = pipe.stdin.take().unwrap();
@@ -172,7 +172,7 @@ fn nowhere() -> SocketAddr {
 }
 
 /// The next line of standard error.
-async fn is_told(child: &mut Child) -> String {
+async fn stderr_line(child: &mut Child) -> String {
     let mut line = String::new();
     let mut error = BufReader::new(child.stderr.as_mut().unwrap());
     within("a word", error.read_line(&mut line)).await.unwrap();
@@ -180,23 +180,26 @@ async fn is_told(child: &mut Child) -> String {
 }
 
 #[actix_web::test]
-async fn what_is_tried_is_said_at_once_and_patience_is_kept() {
+async fn attempts_are_reported_at_once_and_end_after_patience() {
     let (silent, mute) = (Fake::that_never_answers().await, Fake::that_is_mute().await);
-    let servers =
-        [(nowhere(), "IO error"), (silent.address, "no answer yet"), (mute.address, "no answer yet")];
+    let servers = [
+        (nowhere(), "Connection refused"),
+        (silent.address, "no answer yet"),
+        (mute.address, "no answer yet"),
+    ];
     let patient = |server: SocketAddr, error: &'static str, command: &'static str| async move {
         let begun = Instant::now();
         let mut child = worldcast(command, server, &["--patience", "4s"]);
-        let told = is_told(&mut child).await;
-        assert!(told.starts_with(&format!("worldcast: cannot reach ws://{server}: {error}")), "{told}");
-        assert!(told.contains("; trying for "), "{told}");
-        assert!(begun.elapsed() < Duration::from_secs(4), "{told}");
+        let stderr = stderr_line(&mut child).await;
+        assert!(stderr.starts_with(&format!("worldcast: cannot reach ws://{server}: {error}")), "{stderr}");
+        assert!(stderr.contains("; trying for "), "{stderr}");
+        assert!(begun.elapsed() < Duration::from_secs(4), "{stderr}");
 
-        let (code, told) = end_of(child).await;
+        let (code, stderr) = end_of(child).await;
         let took = begun.elapsed();
         assert_eq!(code, Some(3));
-        assert!(told.starts_with(&format!("worldcast: cannot reach ws://{server}: ")), "{told}");
-        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(stderr.starts_with(&format!("worldcast: cannot reach ws://{server}: ")), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
         assert!((4.0..8.0).contains(&took.as_secs_f64()), "{took:?} of 4 s");
     };
     let all = servers
@@ -206,18 +209,18 @@ async fn what_is_tried_is_said_at_once_and_patience_is_kept() {
 }
 
 #[actix_web::test]
-async fn who_is_sent_away_right_behind_the_handshake_comes_back_more_and_more_slowly() {
+async fn a_client_that_is_closed_right_after_the_handshake_reconnects_more_and_more_slowly() {
     for code in [1001, 1011, 1012, 1013, 1000, 4000] {
         let full = Fake::that_closes_with(code).await;
         let children =
             ["listen", "pipe"].map(|command| worldcast(command, full.address, &["--patience", "2s"]));
         for child in children {
-            let (exit, told) = end_of(child).await;
+            let (exit, stderr) = end_of(child).await;
             assert_eq!(exit, Some(3), "{code}");
             let reason = format!("closed with {code} not\\u{{1b}}[2J today"); // escaped
             assert!(
-                told.lines().count() == 2 && told.contains(&reason) && !told.contains('\u{1b}'),
-                "{told}"
+                stderr.lines().count() == 2 && stderr.contains(&reason) && !stderr.contains('\u{1b}'),
+                "{stderr}"
             );
         }
         assert!((6..=20).contains(&full.accepted()), "{code}: {} connections in 2 s", full.accepted());
@@ -225,10 +228,10 @@ async fn who_is_sent_away_right_behind_the_handshake_comes_back_more_and_more_sl
 }
 
 #[actix_web::test]
-async fn a_refusal_that_would_be_repeated_is_told_once() {
+async fn a_refusal_that_would_be_repeated_is_reported_once() {
     let strict = Fake::that_closes_with(1008).await;
-    let (code, told) = end_of(worldcast("listen", strict.address, &[])).await;
-    assert_eq!((code, told.as_str()), (Some(1), "worldcast: the server refuses: not\\u{1b}[2J today\n"));
+    let (code, stderr) = end_of(worldcast("listen", strict.address, &[])).await;
+    assert_eq!((code, stderr.as_str()), (Some(1), "worldcast: the server refuses: not\\u{1b}[2J today\n"));
     assert_eq!(strict.accepted(), 1);
 }
 
@@ -237,26 +240,26 @@ async fn a_path_that_falls_silent_is_noticed_and_nothing_is_missed() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let proxy = QuietProxy::start(server.address()).await;
-    let mut listener = worldcast("listen", proxy.address, &["--silence", "1s"]);
-    server.comes_to("news", 2).await;
+    let mut listen = worldcast("listen", proxy.address, &["--silence", "1s"]);
+    server.has_clients("news", 2).await;
     let mut pipe = worldcast("pipe", proxy.address, &["--silence", "1s"]);
     let mut input = pipe.stdin.take().unwrap();
     input.write_all(b"one\n").await.unwrap();
-    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(listen.stdout.take().unwrap()).lines();
     let mut line = async || within("a line", lines.next_line()).await.unwrap().unwrap();
-    assert_eq!((line().await.as_str(), anna.hears().await.as_str()), ("one", "one"));
+    assert_eq!((line().await.as_str(), anna.receives().await.as_str()), ("one", "one"));
 
     proxy.falls_silent();
     input.write_all(b"two\n").await.unwrap();
-    assert_eq!((line().await.as_str(), anna.hears().await.as_str()), ("two", "two"));
+    assert_eq!((line().await.as_str(), anna.receives().await.as_str()), ("two", "two"));
     drop(input);
     assert_eq!(end_of(pipe).await.0, Some(0));
-    anna.says("three").await;
-    assert_eq!((line().await.as_str(), anna.hears().await.as_str()), ("three", "three"));
+    anna.publishes("three").await;
+    assert_eq!((line().await.as_str(), anna.receives().await.as_str()), ("three", "three"));
 }
 
 #[actix_web::test]
-async fn an_endless_line_is_refused_behind_all_that_came_before_it() {
+async fn an_endless_line_is_refused_after_all_earlier_lines() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let mut pipe = worldcast("pipe", server.address(), &[]);
@@ -265,43 +268,43 @@ async fn an_endless_line_is_refused_behind_all_that_came_before_it() {
         input.write_all(b"one\ntwo\n").await.unwrap();
         while input.write_all(&[b'x'; 65536]).await.is_ok() {}
     });
-    let (code, told) = end_of(pipe).await;
+    let (code, stderr) = end_of(pipe).await;
     let line =
         "worldcast: line 3 is longer than 1MiB, and was not published; --max-line allows longer ones\n";
-    assert_eq!((code, told.as_str()), (Some(1), line));
-    assert_eq!(anna.hears_many(2).await, ["one", "two"]);
+    assert_eq!((code, stderr.as_str()), (Some(1), line));
+    assert_eq!(anna.receives_many(2).await, ["one", "two"]);
     within("the end of the pipe", pour).await.unwrap();
 
     let mut pipe = worldcast("pipe", server.address(), &["--max-line", "3B"]);
     pipe.stdin.as_mut().unwrap().write_all(b"abc\nabcd\nefg\n").await.unwrap();
     assert_eq!(end_of(pipe).await.0, Some(1));
-    anna.says("the next").await;
-    assert_eq!(anna.hears_many(2).await, ["abc", "the next"]);
+    anna.publishes("the next").await;
+    assert_eq!(anna.receives_many(2).await, ["abc", "the next"]);
 }
 
 #[actix_web::test]
-async fn what_cannot_be_written_is_a_failure() {
+async fn output_that_cannot_be_written_is_a_failure() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
-    anna.says("hello").await;
-    anna.hears().await;
+    anna.publishes("hello").await;
+    anna.receives().await;
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let address = format!("ws://{}", server.address());
-    let (code, told) = end_of(runs(&["listen", "news", "--last", "1", "--server", &address], full)).await;
+    let (code, stderr) = end_of(runs(&["listen", "news", "--last", "1", "--server", &address], full)).await;
     assert_eq!(code, Some(1));
-    assert!(told.starts_with("worldcast: cannot write to standard output: "), "{told}");
+    assert!(stderr.starts_with("worldcast: cannot write to standard output: "), "{stderr}");
 }
 
 #[actix_web::test]
-async fn a_listener_ends_with_its_reader_even_if_nothing_is_said() {
+async fn a_listen_ends_with_its_reader_even_without_messages() {
     let server = TestServer::start().await;
     let in_a_room = worldcast("listen", server.address(), &[]);
-    server.comes_to("news", 1).await;
+    server.has_clients("news", 1).await;
     let mut without_a_server = worldcast("listen", nowhere(), &[]);
-    is_told(&mut without_a_server).await;
-    for mut listener in [in_a_room, without_a_server] {
-        drop(listener.stdout.take());
-        assert_eq!(end_of(listener).await, (Some(0), String::new()));
+    stderr_line(&mut without_a_server).await;
+    for mut listen in [in_a_room, without_a_server] {
+        drop(listen.stdout.take());
+        assert_eq!(end_of(listen).await, (Some(0), String::new()));
     }
 }
 
@@ -327,7 +330,7 @@ async fn every_address_that_leads_to_the_server_will_do() {
         let mut pipe = runs(&arguments, Stdio::piped());
         pipe.stdin.as_mut().unwrap().write_all(number.to_string().as_bytes()).await.unwrap();
         assert_eq!(end_of(pipe).await, (Some(0), String::new()), "{arguments:?}");
-        assert_eq!(anna.hears().await, number.to_string());
+        assert_eq!(anna.receives().await, number.to_string());
     }
 }
 
@@ -335,7 +338,7 @@ async fn every_address_that_leads_to_the_server_will_do() {
 async fn mistakes_of_the_command_line_are_exit_code_2_and_nothing_is_tried() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     let empty = empty.path().to_str().unwrap();
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&[][..], "no room is named"),
         (&["news", "--room", "sport"], "cannot be used with"),
         (&["a b"], "letters, digits"),
@@ -353,23 +356,26 @@ async fn mistakes_of_the_command_line_are_exit_code_2_and_nothing_is_tried() {
         (&["news", "--lats", "3"], "--lats"),
     ] {
         for command in ["listen", "pipe"] {
-            let (code, said) = end_of(runs(&[&[command], arguments].concat(), Stdio::piped())).await;
-            assert!(code == Some(2) && said.contains(told), "{command} {arguments:?}: {code:?}, {said}");
+            let (code, stderr) = end_of(runs(&[&[command], arguments].concat(), Stdio::piped())).await;
+            assert!(
+                code == Some(2) && stderr.contains(expected),
+                "{command} {arguments:?}: {code:?}, {stderr}"
+            );
         }
     }
 }
 
 #[actix_web::test]
-async fn whatever_others_say_a_terminal_shows_it_and_does_not_obey() {
+async fn messages_of_others_are_shown_on_a_terminal_and_not_obeyed() {
     let server = TestServer::start().await;
     let mut anna = server.join("news").await;
     let (mut screen, terminal) = terminal();
     let address = format!("ws://{}", server.address());
-    let mut listener = runs(&["listen", "news", "--server", &address], terminal);
-    server.comes_to("news", 2).await;
-    anna.says("\u{1b}]0;title\u{7}\u{9b}2J over\rwritten \u{202e}grüße").await;
-    anna.says_binary(&b"\x1b[2J\xff"[..]).await;
-    anna.says("the end").await;
+    let mut listen = runs(&["listen", "news", "--server", &address], terminal);
+    server.has_clients("news", 2).await;
+    anna.publishes("\u{1b}]0;title\u{7}\u{9b}2J over\rwritten \u{202e}grüße").await;
+    anna.publishes_binary(&b"\x1b[2J\xff"[..]).await;
+    anna.publishes("the end").await;
     let read = actix_web::rt::task::spawn_blocking(move || {
         let (mut seen, mut part) = (Vec::new(), [0; 1024]);
         while !String::from_utf8_lossy(&seen).contains("the end") {
@@ -381,7 +387,7 @@ async fn whatever_others_say_a_terminal_shows_it_and_does_not_obey() {
     let seen = within("the screen", read).await.unwrap();
     let lines = [r"\u{1b}]0;title\u{7}\u{9b}2J over\rwritten \u{202e}grüße", "\\u{1b}[2J\u{fffd}", "the end"];
     assert_eq!(seen.trim_end().split("\r\n").collect::<Vec<_>>(), lines);
-    listener.kill().await.unwrap();
+    listen.kill().await.unwrap();
 }
 
 /// The side of a terminal that people look at, and the side that programs write to.

@@ -5,13 +5,13 @@ use actix_web::test::TestRequest;
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress};
 use worldcast::config::Settings;
 
-/// What a server without memory between messages answers (RFC 7692 §7.1.1).
+/// The answer of a server without context takeover (RFC 7692 §7.1.1).
 const AGREED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// The first byte of a compressed text message in one frame (RFC 7692 §6).
 const COMPRESSED_TEXT: u8 = 0xc1;
 
-/// What a flush leaves at the end of every message, and nobody sends (RFC 7692 §7.2.1).
+/// The tail that a flush leaves at the end of a message, and that is not sent (RFC 7692 §7.2.1).
 const FLUSHED: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 async fn offered(offers: &[&'static str]) -> Answer {
@@ -23,7 +23,7 @@ async fn offered_to(adjust: impl FnOnce(&mut Settings), offers: &[&'static str])
     answer_with(adjust, offers.iter().copied().fold(upgrade("/websocket"), offer)).await
 }
 
-/// A client that has agreed on compression and has heard the greeting.
+/// A client that has agreed on compression and has received the greeting.
 async fn join_compressed(server: &TestServer, parameters: &str) -> Raw {
     let offer = format!("\r\nSec-WebSocket-Extensions: permessage-deflate{parameters}\r\n\r\n");
     let mut raw = Raw::connect(server.address()).await;
@@ -50,7 +50,7 @@ fn inflated(deflated: &[u8]) -> String {
 }
 
 #[actix_web::test]
-async fn compression_is_agreed_on_with_whoever_offers_it() {
+async fn compression_is_negotiated_with_every_client_that_offers_it() {
     let browser = "permessage-deflate; client_max_window_bits";
     assert_eq!(offered(&[browser]).await.header("sec-websocket-extensions"), AGREED);
     let several = ["x-unknown", "permessage-deflate; server_max_window_bits=13, permessage-deflate"];
@@ -84,15 +84,15 @@ async fn an_operator_can_do_without_compression() {
 }
 
 #[actix_web::test]
-async fn a_room_hears_the_same_with_compression_and_without() {
+async fn messages_are_the_same_with_compression_and_without() {
     let server = TestServer::start().await;
     let mut wide = join_compressed(&server, "").await;
     let mut narrow = join_compressed(&server, "; server_max_window_bits=9").await;
     let mut plain = server.join("news").await;
     let text = "once for all, and again ".repeat(15);
 
-    plain.says(text.clone()).await;
-    assert_eq!(plain.hears().await, text);
+    plain.publishes(text.clone()).await;
+    assert_eq!(plain.receives().await, text);
     for compressed in [&mut wide, &mut narrow] {
         let (first, payload) = compressed.reads_frame().await;
         assert_eq!(first, COMPRESSED_TEXT);
@@ -100,7 +100,7 @@ async fn a_room_hears_the_same_with_compression_and_without() {
     }
 
     narrow.sends(frame(COMPRESSED_TEXT, &deflated(text.as_bytes()))).await;
-    assert_eq!(plain.hears().await, text);
+    assert_eq!(plain.receives().await, text);
     assert_eq!(inflated(&wide.reads_frame().await.1), text);
 }
 
@@ -123,7 +123,7 @@ async fn a_bomb_is_refused_for_its_size() {
 }
 
 #[actix_web::test]
-async fn what_is_no_deflate_stream_is_refused() {
+async fn data_that_is_no_deflate_stream_is_refused() {
     let server = TestServer::start().await;
     let mut anna = join_compressed(&server, "").await;
 

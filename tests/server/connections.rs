@@ -1,4 +1,4 @@
-//! A connection takes one plain request after the other, and each is judged by what it says.
+//! A connection takes one plain request after the other, each judged by its own headers.
 
 use crate::support::{Events, Host, Http, Raw, TestServer, handshake, within};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ async fn one_connection_takes_one_request_after_the_other() {
 }
 
 #[actix_web::test]
-async fn requests_that_come_at_once_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let server = TestServer::start().await;
     let get = |path: &str| request(&format!("GET {path}"), "");
     let post = request("POST /rooms/news/messages", "Transfer-Encoding: chunked\r\n") + "1\r\nx\r\n0\r\n\r\n";
@@ -74,7 +74,7 @@ async fn a_request_whose_body_is_not_read_is_the_last_of_its_connection() {
 }
 
 #[actix_web::test]
-async fn an_upgrade_that_is_not_ours_is_not_asked_for() {
+async fn an_upgrade_to_another_protocol_is_ignored() {
     let server = TestServer::start().await;
     let h2c =
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n";
@@ -102,7 +102,7 @@ async fn a_post_that_a_proxy_hands_on_with_an_upgrade_is_a_post() {
     ] {
         let post = request("POST /rooms/news/messages", &format!("{headers}Content-Type: text/plain\r\n"));
         assert_eq!(statuses(&responses(&server, &(post + text)).await), ["201"]);
-        assert_eq!(anna.hears().await, text);
+        assert_eq!(anna.receives().await, text);
     }
 }
 
@@ -111,7 +111,7 @@ async fn http_1_0_gets_no_chunks() {
     let server = TestServer::start().await;
     let mut raw = Raw::connect(server.address()).await;
     raw.sends("GET /rooms/news/events HTTP/1.0\r\n\r\n").await;
-    server.comes_to("news", 1).await;
+    server.has_clients("news", 1).await;
     let head = raw.reads_head().await.to_lowercase();
     assert!(head.starts_with("http/1.0 200 ") && !head.contains("transfer-encoding"), "{head}");
     let stop = server.stop.clone();
@@ -163,8 +163,8 @@ async fn a_request_that_cannot_be_understood_is_refused_with_a_reason_and_counte
         let reply = Http::raw_request(server.address(), request.as_bytes()).await;
         assert_eq!(reply.refusal(), (status, code.to_owned()), "{request}");
     }
-    server.comes_to_count("refusals_total{reason=\"request\"}", 6).await;
-    server.comes_to_count("refusals_total{reason=\"head_too_large\"}", 2).await;
+    server.counts_at_least("refusals_total{reason=\"request\"}", 6).await;
+    server.counts_at_least("refusals_total{reason=\"head_too_large\"}", 2).await;
 }
 
 #[actix_web::test]
@@ -178,7 +178,7 @@ async fn a_target_in_absolute_form_names_the_host() {
 }
 
 #[actix_web::test]
-async fn a_client_that_waits_to_be_told_to_go_on_is_told() {
+async fn a_client_that_expects_100_continue_receives_it() {
     let server = TestServer::start().await;
     let mut raw = Raw::connect(server.address()).await;
     raw.sends(request("POST /rooms/news/messages", "Content-Length: 1\r\nExpect: 100-continue\r\n")).await;
@@ -221,15 +221,15 @@ async fn an_idle_connection_does_not_delay_the_end_of_the_server() {
 }
 
 #[actix_web::test]
-async fn a_listener_that_leaves_with_a_fin_gives_its_place_back() {
+async fn an_event_stream_that_ends_with_a_fin_frees_its_connection() {
     let server = TestServer::with(|settings| settings.limits.connections = 2).await;
     for _ in 0..20 {
         let anna = Events::connect(server.address(), "/rooms/news/events", "").await;
-        server.comes_to("news", 1).await;
+        server.has_clients("news", 1).await;
         drop(anna);
-        server.comes_to("news", 0).await;
+        server.has_clients("news", 0).await;
     }
     let mut raw = Raw::connect(server.address()).await;
     raw.sends(handshake("/websocket/news")).await;
-    raw.is_let_in().await;
+    raw.is_admitted().await;
 }

@@ -4,10 +4,10 @@ use crate::support::{Binary, End, Host, Raw, TestServer, raise_descriptor_limit}
 use futures_util::{StreamExt, stream};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Descriptors of this process that crowds leave to everybody else.
+/// Descriptors of this process that crowds leave to other tests.
 const RESERVE: usize = 400;
 
-/// How many clients connect at the same time.
+/// Clients that connect at the same time.
 const AT_ONCE: usize = 64;
 
 /// A server, and the right to be the only crowd; `clients`, or as many as the system allows.
@@ -34,22 +34,23 @@ async fn five_thousand_rooms_of_two() {
         }
         for clients in [&mut left, &mut right] {
             for (room, client) in clients.iter_mut().enumerate() {
-                client.hears(&format!("{round} {room}")).await; // anything of another room would have come first
+                // Anything of another room would have come first.
+                client.receives_text(&format!("{round} {room}")).await;
             }
         }
     }
 }
 
 #[actix_web::test]
-async fn whoever_would_begin_one_room_too_many_is_sent_away_and_may_come_back() {
+async fn a_client_whose_room_would_exceed_limits_rooms_is_closed_and_may_reconnect() {
     let server = TestServer::with(|settings| settings.limits.rooms = 1).await;
     let anna = server.join("news").await;
-    server.join("news").await.closes(1000).await; // a room that exists takes everybody
+    server.join("news").await.closes(1000).await; // a room that exists accepts every client
 
-    let refused = server.connect("/websocket/sport").await.hears_until_the_end().await;
+    let refused = server.connect("/websocket/sport").await.receives_until_the_end().await;
     assert_eq!(refused, (vec![], End::Code(1013)));
     anna.closes(1000).await;
-    server.comes_to("news", 0).await;
+    server.has_clients("news", 0).await;
     server.join("sport").await;
 }
 
@@ -64,11 +65,11 @@ async fn one_room_of_ten_thousand() {
     }
     let mut order = Vec::new();
     for _ in 0..10 {
-        order.push(clients[0].hears_text().await);
+        order.push(clients[0].reads_text().await);
     }
     for client in &mut clients[1..] {
         for wave in &order {
-            client.hears(wave).await;
+            client.receives_text(wave).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may publish, and what holds in some rooms only.
+//! The right to publish, and settings that hold in some rooms only.
 
 use crate::support::{Client, End, Host, Http, TestServer, V1};
 use serde_json::json;
@@ -17,7 +17,7 @@ fn feed(settings: &mut Settings) {
 }
 
 #[actix_web::test]
-async fn in_a_feed_only_who_shows_a_key_publishes() {
+async fn in_a_feed_only_a_client_with_a_key_publishes() {
     let server = TestServer::with(feed).await;
     let mut anna = server.join("news").await;
     let post = || Http::post(server.address(), "/rooms/news/messages").text("hello");
@@ -27,29 +27,29 @@ async fn in_a_feed_only_who_shows_a_key_publishes() {
     let wrong = post().header("Authorization", "Bearer another-key-than-ours").reply().await;
     assert_eq!(wrong.refusal(), (401, "key".to_owned()));
     assert_eq!(post().header("Authorization", &format!("Bearer {KEY}")).reply().await.status, 201);
-    assert_eq!(anna.hears().await, "hello");
+    assert_eq!(anna.receives().await, "hello");
 }
 
 #[actix_web::test]
 async fn sockets_obey_the_same_rule() {
     let server = TestServer::with(feed).await;
-    let mut listener = server.join("news").await;
+    let mut subscriber = server.join("news").await;
     let mut mute = server.join("news").await;
-    mute.says("hello").await;
+    mute.publishes("hello").await;
     assert_eq!(mute.ended_with().await, End::Code(1008));
 
-    let mut told = V1::connect(server.address(), "/websocket/news").await;
-    told.sends(json!({"type": "publish", "ref": "1", "text": "hello"})).await;
-    let complaint = told.hears().await;
+    let mut client = V1::connect(server.address(), "/websocket/news").await;
+    client.sends(json!({"type": "publish", "ref": "1", "text": "hello"})).await;
+    let complaint = client.receives().await;
     assert_eq!((&complaint["code"], &complaint["ref"]), (&json!("may_not_publish"), &json!("1")));
 
     let key = format!("Bearer {KEY}");
     let with = [("Authorization", key.as_str())];
-    let mut speaker = Client::try_connect_with(server.address(), "/websocket/news", &with).await.unwrap().0;
-    assert_eq!(speaker.hears().await, "world");
-    speaker.says("from a speaker").await;
-    assert_eq!(listener.hears().await, "from a speaker");
-    assert_eq!(told.hears().await["text"], "from a speaker");
+    let mut publisher = Client::try_connect_with(server.address(), "/websocket/news", &with).await.unwrap().0;
+    assert_eq!(publisher.receives().await, "world");
+    publisher.publishes("from a publisher").await;
+    assert_eq!(subscriber.receives().await, "from a publisher");
+    assert_eq!(client.receives().await["text"], "from a publisher");
     let wrong = [("Authorization", "Bearer another-key-than-ours")];
     assert!(Client::try_connect_with(server.address(), "/websocket/news", &wrong).await.is_err());
 }
@@ -74,18 +74,18 @@ async fn a_room_may_differ_in_greeting_echo_presence_and_history() {
     })
     .await;
     let mut anna = server.connect("/websocket/quiet").await;
-    assert_eq!(anna.hears().await, "hi");
+    assert_eq!(anna.receives().await, "hi");
     let mut bert = V1::connect(server.address(), "/websocket/quiet").await;
     bert.sends(json!({"type": "presence"})).await;
-    assert_eq!(bert.hears().await["who"].as_array().unwrap().len(), 2);
+    assert_eq!(bert.receives().await["who"].as_array().unwrap().len(), 2);
     for text in ["1", "2"] {
-        anna.says(text).await;
-        assert_eq!(bert.hears_message().await.1, text);
+        anna.publishes(text).await;
+        assert_eq!(bert.receives_message().await.1, text);
     }
     let mut carl = server.connect("/websocket/quiet?last=9").await;
-    assert_eq!(carl.hears_many(2).await, ["hi", "2"]);
-    carl.says("3").await;
-    assert_eq!(anna.hears().await, "3"); // its own would have come first
+    assert_eq!(carl.receives_many(2).await, ["hi", "2"]);
+    carl.publishes("3").await;
+    assert_eq!(anna.receives().await, "3"); // its own would have come first
 }
 
 #[actix_web::test]
@@ -102,9 +102,9 @@ async fn a_room_may_have_limits_of_its_own() {
     let post = |text| Http::post(server.address(), "/rooms/small/messages").text(text);
     assert_eq!(post("12345").reply().await.refusal(), (413, "too_large".to_owned()));
     assert_eq!(post("1234").reply().await.status, 201);
-    assert_eq!(anna.hears().await, "1234");
-    anna.says("12345").await;
+    assert_eq!(anna.receives().await, "1234");
+    anna.publishes("12345").await;
     assert_eq!(anna.ended_with().await, End::Code(1009));
-    server.comes_to("small", 0).await;
+    server.has_clients("small", 0).await;
     server.join("small").await;
 }

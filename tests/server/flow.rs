@@ -1,4 +1,4 @@
-//! How fast anybody may speak: not much faster than others hear.
+//! Backpressure: publishers are not much faster than the members of their room.
 
 use crate::support::{Client, Host, Raw, TestServer, frame, handshake};
 use actix_web::rt::{
@@ -16,11 +16,11 @@ use worldcast::config::{ByteSize, Settings};
 /// More than an outbox holds.
 const MESSAGES: usize = 5_000;
 
-/// Many messages of 1,000 bytes that begin with their number, by somebody who does not hear itself.
+/// Many messages of 1,000 bytes that begin with their number, by a client without echo.
 async fn floods(server: &TestServer) {
     let mut flooder = Raw::connect(server.address()).await;
     flooder.sends(handshake("/websocket/news?echo=false")).await;
-    flooder.is_let_in().await;
+    flooder.is_admitted().await;
     flooder.is_greeted().await;
     let frames: Vec<u8> = (0..MESSAGES).flat_map(|number| frame(0x81, message(number).as_bytes())).collect();
     spawn(async move {
@@ -46,35 +46,36 @@ async fn small_buffers(server: &TestServer, count: usize) -> Vec<Client> {
 }
 
 #[actix_web::test]
-async fn who_speaks_faster_than_others_hear_waits_for_them() {
+async fn a_publisher_that_is_faster_than_its_room_waits_for_the_members() {
     let server = TestServer::with(|settings| settings.rooms.patience = Duration::from_secs(3600)).await;
-    let mut hearers = small_buffers(&server, 3).await;
+    let mut subscribers = small_buffers(&server, 3).await;
 
     floods(&server).await;
-    server.comes_to_count(r#"pauses_total{reason="room"}"#, 1).await; // nobody has read anything yet
+    // No member has read anything yet.
+    server.counts_at_least(r#"pauses_total{reason="room"}"#, 1).await;
     for number in 0..MESSAGES {
-        for hearer in &mut hearers {
-            assert_eq!(hearer.hears().await, message(number));
+        for subscriber in &mut subscribers {
+            assert_eq!(subscriber.receives().await, message(number));
         }
     }
 }
 
 #[actix_web::test]
-async fn who_never_hears_is_not_waited_for_long() {
+async fn a_client_that_never_reads_is_not_waited_for_long() {
     let server = TestServer::with(|settings| {
         settings.rooms.patience = Duration::from_millis(10);
         settings.session.close_within = Duration::from_millis(10);
     })
     .await;
-    let deaf = small_buffers(&server, 3).await;
-    let mut hearer = server.join("news").await;
+    let stalled = small_buffers(&server, 3).await;
+    let mut subscriber = server.join("news").await;
 
     floods(&server).await;
     for number in 0..MESSAGES {
-        assert_eq!(hearer.hears().await, message(number));
+        assert_eq!(subscriber.receives().await, message(number));
     }
-    server.comes_to_count(r#"closes_total{code="1013",reason="too_slow"}"#, 3).await;
-    drop(deaf);
+    server.counts_at_least(r#"closes_total{code="1013",reason="too_slow"}"#, 3).await;
+    drop(stalled);
 }
 
 /// Outboxes of which an eighth is 16 KiB, and little that the kernel keeps.
@@ -83,11 +84,11 @@ fn small_outboxes(settings: &mut Settings) {
     settings.session.send_buffer = ByteSize::from_kib(16);
 }
 
-/// Many short messages without end, by somebody who does not hear itself.
+/// Many short messages without end, by a client without echo.
 async fn chatters(server: &TestServer) -> JoinHandle<()> {
     let mut chatterer = Raw::connect(server.address()).await;
     chatterer.sends(handshake("/websocket/news?echo=false")).await;
-    chatterer.is_let_in().await;
+    chatterer.is_admitted().await;
     chatterer.is_greeted().await;
     let mut socket = chatterer.into_socket();
     let frames = frame(0x81, &[b'x'; 22]).repeat(1000);
@@ -112,20 +113,20 @@ async fn reads_slowly(socket: &mut TcpStream, bytes_per_second: usize, how_long:
 }
 
 #[actix_web::test]
-async fn who_is_always_a_little_behind_is_not_waited_for_for_ever() {
+async fn a_client_that_always_lags_a_little_is_not_waited_for_for_ever() {
     let server = TestServer::with(|settings| settings.session.send_buffer = ByteSize::from_kib(16)).await;
     let slow = Raw::connect(server.address()).await;
     slow.has_a_small_buffer();
     let mut slow = joined(slow).await;
     let chatterer = chatters(&server).await;
     spawn(async move { reads_slowly(&mut slow, 150_000, Duration::from_secs(60)).await });
-    server.comes_to_count(r#"closes_total{code="1013",reason="too_slow"}"#, 1).await;
-    server.comes_to_count("patience_exhausted_total", 1).await;
+    server.counts_at_least(r#"closes_total{code="1013",reason="too_slow"}"#, 1).await;
+    server.counts_at_least("patience_exhausted_total", 1).await;
     chatterer.abort();
 }
 
 #[actix_web::test]
-async fn who_takes_what_is_promised_is_never_sent_away() {
+async fn a_client_that_reads_at_the_promised_rate_is_never_closed() {
     let server = TestServer::with(small_outboxes).await;
     let slow = Raw::connect(server.address()).await;
     slow.has_a_small_buffer();
@@ -133,7 +134,7 @@ async fn who_takes_what_is_promised_is_never_sent_away() {
     let chatterer = chatters(&server).await;
     let promised = 10 * (16 << 10); // an eighth of an outbox in a tenth of a second
     let ended = reads_slowly(&mut slow, promised, Duration::from_secs(6)).await;
-    server.comes_to_count(r#"pauses_total{reason="room"}"#, 1).await;
+    server.counts_at_least(r#"pauses_total{reason="room"}"#, 1).await;
     assert!(!ended);
     chatterer.abort();
 }

@@ -1,6 +1,8 @@
-//! Who may open a session, and what everybody else is told (RFC 6455 §4.2).
+//! The opening handshake, and the refusals of others (RFC 6455 §4.2).
 
-use crate::support::{Answer, Client, Host, Raw, TestServer, answer, handshake as flawless, text, upgrade};
+use crate::support::{
+    Answer, Client, Host, Http, Raw, TestServer, answer, handshake as flawless, text, upgrade,
+};
 use actix_web::{
     http::{Method, Version, header::HeaderMap},
     test::TestRequest,
@@ -31,13 +33,13 @@ async fn the_handshake_of_rfc_6455_is_answered_with_its_key() {
 }
 
 #[actix_web::test]
-async fn the_words_of_a_handshake_may_be_of_any_case() {
+async fn the_tokens_of_a_handshake_may_be_of_any_case() {
     assert_eq!(answer_to("Upgrade", "WebSocket").await.status, 101);
     assert_eq!(answer_to("Connection", "UPGRADE").await.status, 101);
 }
 
 #[actix_web::test]
-async fn a_plain_request_at_an_address_for_sockets_is_told_to_upgrade() {
+async fn a_plain_request_at_an_address_for_websocket_is_answered_with_426() {
     for path in ["/websocket", "/websocket/news", "/websocket/not%20a%20room"] {
         let answer = answer(TestRequest::get().uri(path)).await;
         let (status, code, message) = answer.refusal();
@@ -61,7 +63,7 @@ async fn a_session_begins_with_get_alone() {
 }
 
 #[actix_web::test]
-async fn only_version_13_is_spoken_and_whoever_speaks_another_is_told() {
+async fn only_version_13_is_accepted_and_other_versions_receive_426() {
     for version in ["7", "8", "12", "14", "thirteen", ""] {
         let answer = answer_to("Sec-WebSocket-Version", version).await;
         let (status, code, _) = answer.refusal();
@@ -96,7 +98,6 @@ async fn a_handshake_that_breaks_a_rule_is_refused_with_the_rule() {
 async fn a_handshake_without_one_of_its_headers_is_refused() {
     for (missing, rule) in [
         ("connection", "the Connection header must contain `Upgrade`"),
-        ("host", "one Host header is required"),
         ("sec-websocket-key", "one Sec-WebSocket-Key header is required"),
     ] {
         let (status, code, message) = answer_without(missing).await.refusal();
@@ -106,15 +107,26 @@ async fn a_handshake_without_one_of_its_headers_is_refused() {
 }
 
 #[actix_web::test]
-async fn what_must_be_said_once_may_not_be_said_twice() {
-    for (name, value) in [
-        ("Host", "127.0.0.1:8080"),
-        ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
-        ("Sec-WebSocket-Version", "13"),
-    ] {
+async fn a_header_that_must_stand_once_is_refused_twice() {
+    for (name, value) in [("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="), ("Sec-WebSocket-Version", "13")]
+    {
         let answer = answer(upgrade("/websocket").append_header((name, value))).await;
         let (status, code, _) = answer.refusal();
         assert_eq!((status, code.as_str()), (400, "websocket_handshake"), "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn a_request_of_http_1_1_has_one_host_whatever_it_asks_for() {
+    let server = TestServer::start().await;
+    for path in ["/websocket", "/rooms/news", "http://localhost/websocket"] {
+        for hosts in ["", "Host: localhost\r\nHost: localhost\r\n"] {
+            for headers in ["", "Upgrade: websocket\r\nConnection: Upgrade\r\n"] {
+                let request = format!("GET {path} HTTP/1.1\r\n{hosts}{headers}\r\n");
+                let refusal = Http::raw_request(server.address(), request.as_bytes()).await.refusal();
+                assert_eq!(refusal, (400, "request".to_owned()), "{request}");
+            }
+        }
     }
 }
 
@@ -153,7 +165,7 @@ async fn a_name_that_breaks_a_rule_is_refused_with_the_rule() {
 }
 
 #[actix_web::test]
-async fn a_wish_that_is_not_understood_is_refused() {
+async fn an_invalid_query_is_refused() {
     for path in ["/websocket?echo=maybe", "/websocket?echo=", "/websocket/news?echo=0", "/?echo=yes"] {
         let (status, code, message) = answer(upgrade(path)).await.refusal();
         assert_eq!((status, code.as_str()), (400, "query"), "{path}");
@@ -175,7 +187,7 @@ async fn a_refusal_arrives_on_a_real_socket_with_its_reason() {
 }
 
 #[actix_web::test]
-async fn a_refusal_arrives_although_the_client_talks_on() {
+async fn a_refusal_arrives_although_the_client_keeps_sending() {
     let server = TestServer::start().await;
     let hello = text("a client that takes its admission for granted").repeat(40_000);
     for _ in 0..20 {
@@ -190,7 +202,7 @@ async fn a_refusal_arrives_although_the_client_talks_on() {
 }
 
 #[actix_web::test]
-async fn a_handshake_may_come_byte_by_byte() {
+async fn a_handshake_may_arrive_byte_by_byte() {
     let server = TestServer::start().await;
     let mut anna = Raw::connect(server.address()).await;
     for byte in flawless("/websocket/news").as_bytes() {
@@ -201,7 +213,7 @@ async fn a_handshake_may_come_byte_by_byte() {
 }
 
 #[actix_web::test]
-async fn a_websocket_is_asked_for_in_a_list_and_a_length_of_zero_is_no_body() {
+async fn upgrade_is_read_as_a_list_and_a_length_of_zero_is_no_body() {
     for (name, value) in [
         ("Upgrade", "h2c, websocket"),
         ("Upgrade", "WebSocket,h2c"),
@@ -227,18 +239,69 @@ async fn a_handshake_may_follow_a_plain_request_on_its_connection() {
     let plain = "HEAD /rooms/news HTTP/1.1\r\nHost: localhost\r\n\r\n";
     anna.sends([plain, &flawless("/websocket/news")].concat()).await;
     assert!(anna.reads_head().await.starts_with("HTTP/1.1 200 "));
-    anna.is_let_in().await;
+    anna.is_admitted().await;
     anna.is_greeted().await;
 }
 
 #[actix_web::test]
-async fn events_come_over_plain_http() {
+async fn event_streams_use_plain_http() {
     let (status, code, _) = answer(upgrade("/rooms/news/events")).await.refusal();
     assert_eq!((status, code.as_str()), (400, "websocket_handshake"));
 }
 
+/// A request whose target is no path, or leads nowhere in some other way.
 #[actix_web::test]
-async fn an_answer_to_a_handshake_that_is_none_is_whole() {
+async fn whatever_leads_nowhere_is_refused_and_counted() {
+    let server = TestServer::start().await;
+    for (request_line, status, code) in [
+        ("GET * HTTP/1.1", 400, "request"),
+        ("POST * HTTP/1.1", 400, "request"),
+        ("GET localhost HTTP/1.1", 400, "request"),
+        ("OPTIONS localhost HTTP/1.1", 400, "request"),
+        ("CONNECT localhost:80 HTTP/1.1", 405, "method_not_allowed"),
+        ("CONNECT evil.example:80 HTTP/1.1", 403, "host"),
+        ("GET /%0a HTTP/1.1", 404, "not_found"),
+        ("GET /% HTTP/1.1", 404, "not_found"),
+        ("GET /%ff HTTP/1.1", 404, "not_found"),
+        ("GET // HTTP/1.1", 404, "not_found"),
+        ("OPTIONS / HTTP/1.1", 405, "method_not_allowed"),
+        ("BREW / HTTP/1.1", 405, "method_not_allowed"),
+        ("BREW /nothing HTTP/1.1", 404, "not_found"),
+        ("GET /rooms/a/b/c HTTP/1.1", 404, "not_found"),
+        ("GET /rooms/a%2Fb/messages HTTP/1.1", 400, "room_name"),
+        ("GET /rooms/%/messages HTTP/1.1", 400, "room_name"),
+        ("GET /rooms/%ff/messages HTTP/1.1", 400, "room_name"),
+        ("GET /rooms/%0a HTTP/1.1", 400, "room_name"),
+        ("GET /rooms/%0a/events HTTP/1.1", 400, "room_name"),
+        ("GET /rooms//messages HTTP/1.1", 404, "not_found"),
+        ("GET /rooms/a/messages?last=%ff HTTP/1.1", 400, "query"),
+        ("GET /websocket/%0a HTTP/1.1", 426, "upgrade_required"),
+        ("GET  / HTTP/1.1", 400, "request"),
+        ("GET / x HTTP/1.1", 400, "request"),
+        ("GET \u{e9} HTTP/1.1", 400, "request"),
+    ] {
+        let request = format!("{request_line}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let before = server.count(&format!(r#"refusals_total{{reason="{code}"}}"#)).await;
+        let refusal = Http::raw_request(server.address(), request.as_bytes()).await.refusal();
+        assert_eq!(refusal, (status, code.to_owned()), "{request_line}");
+        server.counts_at_least(&format!(r#"refusals_total{{reason="{code}"}}"#), before + 1).await;
+    }
+}
+
+#[actix_web::test]
+async fn the_methods_of_the_whole_server_can_be_asked_for() {
+    let server = TestServer::start().await;
+    let request = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let reply = Http::raw_request(server.address(), request.as_bytes()).await;
+    assert_eq!((reply.status, reply.body.as_str()), (204, ""));
+    assert!(reply.head.contains("allow: get, head, post, options"), "{reply:?}");
+    let foreign = request.replace("localhost", "evil.example");
+    let refusal = Http::raw_request(server.address(), foreign.as_bytes()).await.refusal();
+    assert_eq!(refusal, (403, "host".to_owned()));
+}
+
+#[actix_web::test]
+async fn the_answer_to_a_plain_request_is_whole() {
     let page = tempfile::tempdir().unwrap();
     let large: Vec<u8> = (0..1 << 20).map(|at| (at % 251) as u8).collect();
     std::fs::write(page.path().join("large"), &large).unwrap();

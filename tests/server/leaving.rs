@@ -1,4 +1,4 @@
-//! A client that vanishes, in whatever way, leaves nothing behind.
+//! A client that disconnects, in any way, leaves nothing behind.
 
 use crate::support::{Binary, End, Host, Raw, frame, handshake, within};
 
@@ -13,16 +13,16 @@ async fn a_thousand_clients_that_vanish_in_any_way_leave_nothing_behind() {
 
     for round in 0..ROUNDS {
         vanish(&server).await;
-        staying.says(round.to_string()).await;
+        staying.publishes(round.to_string()).await;
     }
 
     for round in 0..ROUNDS {
-        assert_eq!(staying.hears().await, round.to_string());
+        assert_eq!(staying.receives().await, round.to_string());
     }
-    server.comes_to("news", 1).await;
-    server.comes_to("quiet", 0).await;
+    server.has_clients("news", 1).await;
+    server.has_clients("quiet", 0).await;
     staying.closes(1000).await;
-    server.comes_to("news", 0).await;
+    server.has_clients("news", 0).await;
     let freed = async { while server.sockets() != before && server.clients_in("news").await == 0 {} };
     within("every socket to be closed", freed).await;
     server.gets(rustix::process::Signal::TERM);
@@ -37,8 +37,8 @@ async fn a_thousand_clients_that_vanish_in_any_way_leave_nothing_behind() {
 /// One client for each way, all at the same time.
 async fn vanish(server: &Binary) {
     tokio::join!(
-        says_goodbye(server),
-        ends_without_goodbye(server),
+        sends_close_frame(server),
+        ends_without_close_frame(server),
         half_closes(server),
         resets(server),
         dies_with_unread_input(server),
@@ -48,11 +48,11 @@ async fn vanish(server: &Binary) {
     );
 }
 
-async fn says_goodbye(server: &Binary) {
+async fn sends_close_frame(server: &Binary) {
     assert_eq!(server.join("news").await.closes(1000).await, End::Code(1000));
 }
 
-async fn ends_without_goodbye(server: &Binary) {
+async fn ends_without_close_frame(server: &Binary) {
     drop(server.join_raw("quiet").await);
 }
 

@@ -1,4 +1,5 @@
-//! The lines of the log about clients: one form for whom they are about, and a line for who is turned away.
+//! The lines of the log about clients: one form for whom they are about, and a line for who is
+//! turned away.
 
 use crate::support::{Binary, Events, Host, Raw, V1, handshake, text};
 use std::net::SocketAddr;
@@ -42,7 +43,7 @@ async fn the_life_of_a_session_can_be_followed_by_its_number() {
 }
 
 #[actix_web::test]
-async fn every_way_to_be_heard_names_its_client() {
+async fn every_way_to_publish_names_its_client_in_the_log() {
     let mut program = Binary::start(&[]).await;
     let mut v1 = V1::connect(program.address(), "/websocket/news").await;
     let (words, about) = program.logs_about().await;
@@ -74,11 +75,11 @@ async fn every_way_to_be_heard_names_its_client() {
 }
 
 #[actix_web::test]
-async fn no_text_forges_whom_a_line_is_about() {
+async fn no_text_of_a_client_forges_the_client_of_a_line() {
     let mut program = Binary::start(&[]).await;
     let mut anna = program.join("news").await;
     let (_, about) = program.logs_about().await;
-    anna.says("hello\tsession 1 from 192.0.2.1:80 in bank").await;
+    anna.publishes("hello\tsession 1 from 192.0.2.1:80 in bank").await;
     let words = r"server: received: hello\tsession 1 from 192.0.2.1:80 in bank";
     assert_eq!(program.logs_about().await, (words.to_owned(), about));
 }
@@ -107,8 +108,6 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
     let too_large = format!("X: {}\r\n", "x".repeat(17 << 10));
     for (request, asked, why, room) in [
         (with("/nowhere", ""), "GET /nowhere", "there is nothing at this address", "-"),
-        (with("/app.js", ""), "GET /app.js", "there is no WebSocket at this address (200)", "-"),
-        (with("/rooms/news", ""), "GET /rooms/news", "there is no WebSocket at this address (200)", "news"),
         (
             with("/websocket/news", "Host: evil.example\r\n"),
             "GET /websocket/news",
@@ -179,21 +178,76 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
     }
 }
 
+/// RFC 9110 §7.8: the server may ignore an upgrade. Nothing is refused then, and the client still has no WebSocket.
+#[actix_web::test]
+async fn an_upgrade_that_is_ignored_has_a_line_and_is_no_refusal() {
+    let mut program = Binary::spawn(&[]);
+    let lines = program.logs_until_it_listens().await;
+    let address = |before: &str| -> SocketAddr {
+        let found = lines.iter().find_map(|line| line.split_once(before)?.1.split('/').next());
+        found.expect("a line").parse().expect("an address")
+    };
+    let (page, admin) = (address("page at http://"), address("admin at http://"));
+    let cached = "If-None-Match: *\r\n";
+    for (listener, path, headers, status, room) in [
+        (page, "/app.js", "", 200, "-"),
+        (page, "/app.js", cached, 304, "-"),
+        (page, "/rooms/news", "", 200, "news"),
+        (page, "/rooms/news/messages", "", 200, "news"),
+        (admin, "/health", "", 200, "-"),
+        (admin, "/ready", "", 200, "-"),
+    ] {
+        let mut client = Raw::connect(listener).await;
+        let address = client.local_address();
+        client.sends(with(path, headers)).await;
+        let head = client.reads_head().await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+        assert!(!head.to_lowercase().contains("\nupgrade:"), "{head}");
+        let words =
+            format!("ignored the upgrade of GET {path}: there is no WebSocket at this address ({status})");
+        assert_eq!(program.logs_about().await, (words, format!("handshake from {address} in {room}")));
+    }
+    let mut operator = Raw::connect(admin).await;
+    operator.sends("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    let metrics = String::from_utf8(operator.reads_to_the_end().await).expect("text");
+    assert!(!metrics.contains("worldcast_refusals_total{"), "{metrics}");
+}
+
+#[actix_web::test]
+async fn a_request_without_a_path_has_a_line_like_other_requests() {
+    let mut program = Binary::spawn(&[("RUST_LOG", "worldcast=debug")]);
+    let lines = program.logs_until_it_listens().await;
+    let page = lines.iter().find_map(|line| line.split_once("page at http://")?.1.split('/').next());
+    let page: SocketAddr = page.expect("a line").parse().expect("an address");
+    for (asked, why) in [
+        ("GET *", "not a request of HTTP/1.1: the target of a request is a path"),
+        ("CONNECT localhost:80", "this address answers GET, HEAD, POST, OPTIONS only"),
+    ] {
+        let mut client = Raw::connect(page).await;
+        let address = client.local_address();
+        client.sends(format!("{asked} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+        client.reads_head().await;
+        let line = program.writes().await;
+        let expected = format!(" DEBUG worldcast] refused {asked}: {why}\trequest from {address} in -");
+        assert!(line.ends_with(&expected), "{line}");
+    }
+}
+
 #[actix_web::test]
 async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
     let mut program = Binary::spawn(&[]);
-    let lines = program.writes_until_it_listens().await;
+    let lines = program.logs_until_it_listens().await;
     let admin = lines.iter().find_map(|line| line.split_once("admin at http://")?.1.split('/').next());
     let mut client = Raw::connect(admin.expect("a line").parse().expect("an address")).await;
     let address = client.local_address();
     client.sends(handshake("/websocket/news")).await;
     client.reads_head().await;
-    let words = "refused GET /websocket/news: there is no WebSocket at this address (404)".to_owned();
+    let words = "refused GET /websocket/news: there is nothing at this address".to_owned();
     assert_eq!(program.logs_about().await, (words, format!("handshake from {address} in news")));
 }
 
 #[actix_web::test]
-async fn who_finds_the_server_full_has_a_line_and_other_plain_requests_that_are_refused_have_none() {
+async fn a_client_of_a_full_server_has_a_line_and_other_refused_plain_requests_have_none() {
     let mut program = Binary::start(&[("WORLDCAST_LIMITS__CONNECTIONS", "1")]).await;
     let anna = program.join("news").await;
     assert_eq!(program.logs().await, SAYS_CONNECTION);

@@ -1,4 +1,4 @@
-//! What was said is what is heard, byte for byte.
+//! Messages arrive as they were published, byte for byte.
 
 use crate::support::{Host, Raw, TestServer, frame, hex, text};
 use tungstenite::Message;
@@ -13,10 +13,11 @@ async fn text_arrives_as_text_and_bytes_as_bytes() {
     let mut anna = server.join("news").await;
     let mut bert = server.join("news").await;
 
-    for said in [Message::text("grüß dich 🌍\0\r\n"), Message::binary(vec![0, 255, 128]), Message::text("")]
+    for message in
+        [Message::text("grüß dich 🌍\0\r\n"), Message::binary(vec![0, 255, 128]), Message::text("")]
     {
-        anna.sends(said.clone()).await;
-        assert_eq!(bert.hears_message().await, said);
+        anna.sends(message.clone()).await;
+        assert_eq!(bert.receives_message().await, message);
     }
 }
 
@@ -29,15 +30,15 @@ async fn a_message_of_any_size_arrives_byte_for_byte() {
     for size in SIZES {
         let bytes: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
         let text: String = ('a'..='z').cycle().take(size).collect();
-        anna.says_binary(bytes.clone()).await;
-        anna.says(text.clone()).await;
-        assert!(bert.hears_binary().await == bytes, "{size} bytes");
-        assert!(bert.hears().await == text, "{size} letters");
+        anna.publishes_binary(bytes.clone()).await;
+        anna.publishes(text.clone()).await;
+        assert!(bert.receives_binary().await == bytes, "{size} bytes");
+        assert!(bert.receives().await == text, "{size} letters");
     }
 }
 
 #[actix_web::test]
-async fn fragments_arrive_as_one_message_whatever_comes_between_them() {
+async fn fragments_arrive_as_one_message_despite_control_frames_between_them() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;
     let mut anna = server.join_raw("news").await;
@@ -51,7 +52,7 @@ async fn fragments_arrive_as_one_message_whatever_comes_between_them() {
     anna.sends(frame(0x80, b"o")).await;
 
     anna.receives("81 05 68 65 6c 6c 6f").await;
-    assert_eq!(bert.hears().await, "hello");
+    assert_eq!(bert.receives().await, "hello");
 }
 
 #[actix_web::test]
@@ -64,7 +65,7 @@ async fn a_character_may_be_split_between_fragments() {
 }
 
 #[actix_web::test]
-async fn bytes_may_come_one_by_one() {
+async fn bytes_may_arrive_one_by_one() {
     let server = TestServer::start().await;
     let mut anna = server.join_raw("news").await;
 
@@ -75,7 +76,7 @@ async fn bytes_may_come_one_by_one() {
 }
 
 #[actix_web::test]
-async fn what_comes_with_the_handshake_in_one_packet_is_heard() {
+async fn messages_in_the_packet_of_the_handshake_are_delivered() {
     let server = TestServer::start().await;
     let mut anna = Raw::connect(server.address()).await;
 
@@ -93,5 +94,5 @@ async fn a_ping_is_answered_with_its_own_payload() {
 
     let payload = vec![7; 125];
     anna.sends(Message::Ping(payload.clone().into())).await;
-    assert_eq!(anna.hears_message().await, Message::Pong(payload.into()));
+    assert_eq!(anna.receives_message().await, Message::Pong(payload.into()));
 }

@@ -1,4 +1,5 @@
-//! Which web pages may connect: ours, those of this machine, and those that the operator lists (RFC 6455 §10.2).
+//! Which web pages may connect: ours, those of this machine, and those that the operator lists (RFC
+//! 6455 §10.2).
 
 use crate::support::{Answer, Binary, Host, Raw, TestServer, answer_with, handshake, upgrade};
 use actix_web::test::TestRequest;
@@ -40,10 +41,26 @@ async fn a_page_from_elsewhere_may_not_connect_unless_it_is_listed() {
     assert_eq!(answer_to_origin("https://evil.example", &["*"]).await.status, 101);
 }
 
-/// Otherwise a page could reach a server on its visitor's machine under a name of its own (DNS rebinding).
+/// Otherwise a page could reach a server on its visitor's machine under a name of its own (DNS
+/// rebinding).
 #[actix_web::test]
 async fn on_loopback_the_server_answers_to_names_of_this_machine_only() {
-    for path in ["/websocket", "/", "/rooms/news"] {
+    for path in [
+        "/websocket",
+        "/websocket/news",
+        "/websocket/a%20b",
+        "/",
+        "/worldcast.js",
+        "/nothing",
+        "/rooms",
+        "/rooms/",
+        "/rooms/news",
+        "/%72ooms/news",
+        "/rooms/news/messages",
+        "/rooms/news/events",
+        "/rooms/news/batch",
+        "/rooms/news/no/thing",
+    ] {
         let rebound = [("Host", "evil.example:3000"), ("Origin", "http://evil.example:3000")];
         let (status, code, message) = answer_to(path, &rebound, &[]).await.refusal();
         assert_eq!((status, code.as_str()), (403, "host"), "{path}");
@@ -54,7 +71,7 @@ async fn on_loopback_the_server_answers_to_names_of_this_machine_only() {
 }
 
 #[actix_web::test]
-async fn the_log_says_which_page_was_refused_and_what_would_let_it_in() {
+async fn the_log_names_the_refused_page_and_the_setting_that_would_accept_it() {
     let mut program = Binary::start(&[]).await;
     let mut page = Raw::connect(program.address()).await;
     page.sends(handshake("/websocket").replace("Host:", "Origin: https://evil.example\r\nHost:")).await;
@@ -73,7 +90,7 @@ async fn a_refused_page_is_counted() {
     let mut page = Raw::connect(server.address()).await;
     page.sends(handshake("/websocket").replace("Host:", "Origin: https://evil.example\r\nHost:")).await;
     page.reads_head().await;
-    server.comes_to_count("refusals_total{reason=\"origin\"}", 1).await;
+    server.counts_at_least("refusals_total{reason=\"origin\"}", 1).await;
 }
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! What a browser gets, and what it never gets.
+//! The page: files that a browser receives, and files that it never receives.
 
 use crate::support::{Answer, Host, Raw, TestServer, answer, answer_with};
 use actix_web::{
@@ -50,7 +50,7 @@ fn files_named_in(source: &str) -> impl Iterator<Item = String> {
     quoted.filter(ours).map(str::to_owned)
 }
 
-/// What a server without the directory of the page answers.
+/// The answer of a server without the directory of the page.
 async fn answer_from_the_copy(request: TestRequest) -> Answer {
     answer_with(|settings| settings.page.directory = "no such directory".into(), request).await
 }
@@ -70,7 +70,8 @@ async fn the_copy_inside_the_binary_is_served_alike_where_there_is_no_directory(
     }
 }
 
-/// The headers, sorted, but for what a tag looks like; the copy is too small to be asked for in parts.
+/// The headers, sorted, but for what a tag looks like; the copy is too small to be asked for in
+/// parts.
 fn head(answer: &Answer) -> BTreeMap<String, String> {
     let headers = answer.headers.iter().filter(|(name, _)| *name != "accept-ranges");
     let shown = |name: &str, value: &str| if name == "etag" { "a tag".to_owned() } else { value.to_owned() };
@@ -97,7 +98,7 @@ const POLICY: [&str; 8] = [
 ];
 
 #[actix_web::test]
-async fn a_browser_is_told_to_load_nothing_from_elsewhere() {
+async fn the_policy_of_the_page_forbids_loading_from_elsewhere() {
     for path in ["/", "/app.js", "/missing"] {
         let file = get(path).await;
         let policy = file.header("content-security-policy");
@@ -108,7 +109,7 @@ async fn a_browser_is_told_to_load_nothing_from_elsewhere() {
 }
 
 #[actix_web::test]
-async fn no_answer_may_be_taken_for_something_else() {
+async fn no_answer_lets_a_browser_guess_its_type() {
     for path in [
         "/rooms",
         "/rooms/news",
@@ -134,7 +135,7 @@ async fn the_page_never_takes_text_as_markup() {
 }
 
 #[actix_web::test]
-async fn what_a_browser_has_is_good_until_the_file_changes() {
+async fn a_cached_file_is_valid_until_the_file_changes() {
     let ask = || TestRequest::get().uri("/app.js");
     let ask_again = |known: String| ask().insert_header(("If-None-Match", known));
     let tags = [answer(ask()).await, answer_from_the_copy(ask()).await].map(|file| {
@@ -167,7 +168,7 @@ async fn the_tag_of_a_file_is_its_own() {
 }
 
 #[actix_web::test]
-async fn an_address_that_leads_nowhere_is_not_found_whatever_is_to_be_done_there() {
+async fn an_unknown_address_is_not_found_for_every_method() {
     for path in ["/rooms/news/message", "/rooms/news/messages/1", "/rooms/a/b/c", "/missing"] {
         for request in [TestRequest::get(), TestRequest::post(), TestRequest::delete()] {
             let (status, code, _) = answer(request.uri(path)).await.refusal();
@@ -201,7 +202,7 @@ fn sorted(head: &str) -> Vec<&str> {
 }
 
 #[actix_web::test]
-async fn what_can_only_be_read_says_so() {
+async fn an_address_for_reading_names_its_methods() {
     for path in ["/", "/app.js", "/rooms/news"] {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
             let refused = answer(TestRequest::default().method(method.clone()).uri(path)).await;
@@ -255,7 +256,7 @@ async fn nothing_leads_out_of_the_directory() {
 }
 
 #[actix_web::test]
-async fn a_newcomer_finds_the_page_on_port_3000_and_programs_sockets_on_8080() {
+async fn the_defaults_serve_the_page_on_port_3000_and_websocket_on_8080() {
     let addresses = Settings::default().listen;
     assert_eq!(addresses, ["127.0.0.1:3000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap()]);
 }
@@ -270,8 +271,8 @@ async fn every_listener_serves_the_page_and_sockets_alike() {
     }
 
     let (mut anna, mut bert) = (first.join("news").await, second.join("news").await);
-    anna.says("hello").await;
-    assert_eq!(bert.hears().await, "hello");
+    anna.publishes("hello").await;
+    assert_eq!(bert.receives().await, "hello");
 }
 
 struct Listener(SocketAddr);

@@ -1,4 +1,4 @@
-//! Who comes and goes, as rooms are told.
+//! Joins, leaves and members, as rooms with presence receive them.
 
 use crate::support::{Host, Raw, TestServer, V1, handshake};
 use actix_web::rt::{
@@ -16,7 +16,7 @@ fn gathers_for_ever(settings: &mut Settings) {
     settings.rooms.gather_presence = Duration::from_secs(3600);
 }
 
-async fn asks(client: &mut V1) {
+async fn requests_presence(client: &mut V1) {
     client.sends(json!({"type": "presence"})).await;
 }
 
@@ -25,46 +25,46 @@ fn ids(who: &Value) -> BTreeSet<String> {
 }
 
 #[actix_web::test]
-async fn who_comes_and_goes_at_once_is_not_told() {
+async fn a_join_and_leave_at_once_are_not_sent() {
     let server = TestServer::with(gathers_for_ever).await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     V1::connect(server.address(), "/websocket/news").await.closes().await;
-    server.comes_to("news", 1).await;
+    server.has_clients("news", 1).await;
     let bert = V1::connect(server.address(), "/websocket/news").await;
 
-    asks(&mut anna).await;
-    assert_eq!(anna.hears().await, json!({"type": "join", "who": bert.welcome["who"]}));
+    requests_presence(&mut anna).await;
+    assert_eq!(anna.receives().await, json!({"type": "join", "who": bert.welcome["who"]}));
     let who = json!([anna.welcome["who"], bert.welcome["who"]]);
-    assert_eq!(anna.hears().await, json!({"type": "presence", "clients": 2, "who": who}));
+    assert_eq!(anna.receives().await, json!({"type": "presence", "clients": 2, "who": who}));
 }
 
 #[actix_web::test]
-async fn who_has_just_come_is_in_the_answer_and_hears_nothing_of_its_own_coming() {
+async fn a_new_member_is_in_the_presence_answer_and_receives_no_join_of_its_own() {
     let server = TestServer::with(gathers_for_ever).await;
     let anna = V1::connect(server.address(), "/websocket/news").await;
     let mut bert = V1::connect(server.address(), "/websocket/news").await;
-    asks(&mut bert).await;
-    let answer = bert.hears().await;
+    requests_presence(&mut bert).await;
+    let answer = bert.receives().await;
     let who = json!([anna.welcome["who"], bert.welcome["who"]]);
     assert_eq!(answer, json!({"type": "presence", "clients": 2, "who": who}));
 }
 
 #[actix_web::test]
-async fn who_speaks_is_told_to_have_come_before() {
+async fn a_join_is_sent_before_the_messages_of_its_client() {
     let server = TestServer::with(gathers_for_ever).await;
     let mut anna = V1::connect(server.address(), "/websocket/news").await;
     let mut bert = V1::connect(server.address(), "/websocket/news").await;
     bert.publishes("hello").await;
-    assert_eq!(anna.hears().await, json!({"type": "join", "who": bert.welcome["who"]}));
-    assert_eq!(anna.hears_message().await.1, "hello");
-    assert_eq!(bert.hears_message().await.1, "hello");
+    assert_eq!(anna.receives().await, json!({"type": "join", "who": bert.welcome["who"]}));
+    assert_eq!(anna.receives_message().await.1, "hello");
+    assert_eq!(bert.receives_message().await.1, "hello");
 
     let berts = bert.welcome["who"].clone();
     bert.closes().await;
-    server.comes_to("news", 1).await;
-    asks(&mut anna).await;
-    assert_eq!(anna.hears().await, json!({"type": "leave", "who": berts}));
-    assert_eq!(anna.hears().await["clients"], 1);
+    server.has_clients("news", 1).await;
+    requests_presence(&mut anna).await;
+    assert_eq!(anna.receives().await, json!({"type": "leave", "who": berts}));
+    assert_eq!(anna.receives().await["clients"], 1);
 }
 
 #[actix_web::test]
@@ -89,28 +89,28 @@ async fn joins_leaves_and_answers_never_contradict_each_other() {
         .collect();
 
     let (mut known, mut answers) = (None::<BTreeSet<String>>, 0);
-    asks(&mut anna).await;
+    requests_presence(&mut anna).await;
     while answers < 100 {
-        let told = anna.hears().await;
-        match (told["type"].as_str().expect("a type"), &mut known) {
+        let notice = anna.receives().await;
+        match (notice["type"].as_str().expect("a type"), &mut known) {
             ("presence", known) => {
-                let there = ids(&told["who"]);
+                let there = ids(&notice["who"]);
                 assert!(known.as_ref().is_none_or(|known| *known == there), "{known:?} {there:?}");
-                assert_eq!(told["clients"], there.len());
+                assert_eq!(notice["clients"], there.len());
                 *known = Some(there);
                 answers += 1;
-                asks(&mut anna).await;
+                requests_presence(&mut anna).await;
             }
             ("join", Some(known)) => {
-                assert!(known.insert(told["who"].as_str().unwrap().to_owned()), "{told}")
+                assert!(known.insert(notice["who"].as_str().unwrap().to_owned()), "{notice}")
             }
             ("leave", Some(known)) => {
-                assert!(known.remove(&told["who"].as_str().unwrap().to_owned()), "{told}")
+                assert!(known.remove(&notice["who"].as_str().unwrap().to_owned()), "{notice}")
             }
             ("message", Some(known)) => {
                 assert!(
-                    known.contains(&told["who"].as_str().unwrap().to_owned()),
-                    "{told} of somebody who did not come"
+                    known.contains(&notice["who"].as_str().unwrap().to_owned()),
+                    "{notice} of somebody who did not come"
                 );
             }
             _ => {}
@@ -120,7 +120,7 @@ async fn joins_leaves_and_answers_never_contradict_each_other() {
 }
 
 #[actix_web::test]
-async fn who_comes_and_goes_without_end_sends_nobody_away() {
+async fn joins_and_leaves_without_end_close_no_session() {
     let server = TestServer::with(|settings| {
         settings.rooms.presence = true;
         settings.rooms.gather_presence = Duration::from_millis(10);
@@ -134,7 +134,7 @@ async fn who_comes_and_goes_without_end_sends_nobody_away() {
     slow.has_a_small_buffer();
     let upgrade = handshake("/websocket/news");
     slow.sends(upgrade.trim_end().to_owned() + "\r\nSec-WebSocket-Protocol: worldcast.v1\r\n\r\n").await;
-    slow.is_let_in().await;
+    slow.is_admitted().await;
     let mut slow = slow.into_socket();
     let address = server.address();
     let churners: Vec<_> = (0..32)
@@ -155,7 +155,7 @@ async fn who_comes_and_goes_without_end_sends_nobody_away() {
     for _ in 0..400 {
         ticks.tick().await;
         match timeout(tick, slow.read(&mut buffer)).await {
-            Ok(Ok(read)) => assert!(read > 0, "it was sent away"),
+            Ok(Ok(read)) => assert!(read > 0, "it was closed"),
             Ok(Err(error)) => panic!("it was cut off: {error}"),
             Err(_) => {}
         }

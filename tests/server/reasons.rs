@@ -26,19 +26,19 @@ fn code_and_sentence(payload: &[u8]) -> (u16, String) {
 
 /// Waits until the metrics count a close with this code and this name.
 async fn counts(server: &TestServer, code: u16, name: &str) {
-    server.comes_to_count(&format!(r#"closes_total{{code="{code}",reason="{name}"}}"#), 1).await;
+    server.counts_at_least(&format!(r#"closes_total{{code="{code}",reason="{name}"}}"#), 1).await;
 }
 
 /// A client whose handshake in `room` went well; it has read nothing else.
 async fn enters(server: &TestServer, path: &str) -> Raw {
     let mut client = Raw::connect(server.address()).await;
     client.sends(handshake(path)).await;
-    client.is_let_in().await;
+    client.is_admitted().await;
     client
 }
 
 #[actix_web::test]
-async fn a_client_that_answers_no_ping_is_told_that_it_is_silent() {
+async fn a_client_that_answers_no_ping_is_closed_as_silent() {
     let server = TestServer::with(|settings| {
         settings.session.ping_after = BRIEF;
         settings.session.pong_within = BRIEF;
@@ -52,7 +52,7 @@ async fn a_client_that_answers_no_ping_is_told_that_it_is_silent() {
 }
 
 #[actix_web::test]
-async fn a_client_of_a_full_room_is_told_so() {
+async fn a_client_of_a_full_room_is_closed_as_room_full() {
     let server = TestServer::with(|settings| {
         let one = toml::from_str("match = \"small\"\nclients = 1").expect("an override");
         settings.rooms.overrides.push(one);
@@ -67,7 +67,7 @@ async fn a_client_of_a_full_room_is_told_so() {
 }
 
 #[actix_web::test]
-async fn a_client_whose_room_would_be_one_too_many_is_told_so() {
+async fn a_client_whose_room_would_be_one_too_many_is_closed_as_too_many_rooms() {
     let server = TestServer::with(|settings| settings.limits.rooms = 1).await;
     let _anna = server.join("first").await;
     let mut bert = enters(&server, "/websocket/second").await;
@@ -78,7 +78,8 @@ async fn a_client_whose_room_would_be_one_too_many_is_told_so() {
     counts(&server, 1013, "too_many_rooms").await;
 }
 
-/// Sends messages in a room of its own until the server ends the session, and returns all that it received.
+/// Sends messages in a room of its own until the server ends the session, and returns all that it
+/// received.
 async fn floods(server: &TestServer, number: usize) -> Vec<u8> {
     let client = enters(server, &format!("/websocket/room-{number}?echo=false")).await;
     let (mut reader, mut writer) = client.into_buffered().into_inner().into_split();
@@ -95,7 +96,7 @@ async fn floods(server: &TestServer, number: usize) -> Vec<u8> {
 }
 
 #[actix_web::test]
-async fn a_client_for_whose_message_there_is_no_capacity_in_time_is_told_that_the_server_is_overloaded() {
+async fn a_client_whose_message_waits_too_long_for_capacity_is_closed_as_overloaded() {
     let server = TestServer::with(|settings| {
         settings.session.max_message = ByteSize::from_kib(1);
         settings.limits.in_flight_bytes = ByteSize::from_kib(1); // one message at a time
@@ -109,5 +110,5 @@ async fn a_client_for_whose_message_there_is_no_capacity_in_time_is_told_that_th
     assert_eq!(code, 1013);
     assert!(sentence.starts_with("overloaded: "), "{sentence}");
     counts(&server, 1013, "overloaded").await;
-    server.comes_to_count(r#"pauses_total{reason="server"}"#, 1).await;
+    server.counts_at_least(r#"pauses_total{reason="server"}"#, 1).await;
 }

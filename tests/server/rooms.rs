@@ -10,11 +10,11 @@ async fn a_message_reaches_only_its_room() {
     let mut anna = server.join("news").await;
     let mut bert = server.join("sport").await;
 
-    anna.says("hello").await;
-    assert_eq!(anna.hears().await, "hello");
-    bert.says("goal").await;
+    anna.publishes("hello").await;
+    assert_eq!(anna.receives().await, "hello");
+    bert.publishes("goal").await;
 
-    assert_eq!(bert.hears().await, "goal"); // "hello" would have come first
+    assert_eq!(bert.receives().await, "goal"); // "hello" would have come first
 }
 
 #[actix_web::test]
@@ -23,14 +23,14 @@ async fn addresses_without_a_room_lead_to_the_default_room() {
     let mut clients = Vec::new();
     for path in ["/", "/websocket", "/websocket/lobby"] {
         let mut client = server.connect(path).await;
-        assert_eq!(client.hears().await, "world");
+        assert_eq!(client.receives().await, "world");
         clients.push(client);
     }
 
-    for speaker in 0..clients.len() {
-        clients[speaker].says(speaker.to_string()).await;
+    for publisher in 0..clients.len() {
+        clients[publisher].publishes(publisher.to_string()).await;
         for client in &mut clients {
-            assert_eq!(client.hears().await, speaker.to_string());
+            assert_eq!(client.receives().await, publisher.to_string());
         }
     }
 }
@@ -40,10 +40,10 @@ async fn the_default_room_is_the_operators_choice() {
     let server = TestServer::with(|settings| settings.rooms.default = "hall".parse().unwrap()).await;
     let mut anna = server.join("hall").await;
     let mut bert = server.connect("/").await;
-    assert_eq!(bert.hears().await, "world");
+    assert_eq!(bert.receives().await, "world");
 
-    bert.says("hello").await;
-    assert_eq!(anna.hears().await, "hello");
+    bert.publishes("hello").await;
+    assert_eq!(anna.receives().await, "hello");
 }
 
 #[actix_web::test]
@@ -52,8 +52,8 @@ async fn a_name_is_one_room_however_it_is_encoded() {
     let mut anna = server.join("~anna:1@home").await;
     let mut bert = server.join("%7eanna%3A1%40home").await;
 
-    anna.says("hello").await;
-    assert_eq!(bert.hears().await, "hello");
+    anna.publishes("hello").await;
+    assert_eq!(bert.receives().await, "hello");
 }
 
 #[actix_web::test]
@@ -62,8 +62,8 @@ async fn a_name_of_128_bytes_is_a_room() {
     let name = "x".repeat(128);
     let mut anna = server.join(&name).await;
 
-    anna.says("hello").await;
-    assert_eq!(anna.hears().await, "hello");
+    anna.publishes("hello").await;
+    assert_eq!(anna.receives().await, "hello");
     assert_eq!(server.clients_in(&name).await, 1);
 }
 
@@ -75,16 +75,16 @@ async fn names_differ_by_case_and_dots_stay_what_they_are() {
         clients.push((room, server.join(room).await));
     }
     for (room, client) in &mut clients {
-        client.says(*room).await;
+        client.publishes(*room).await;
     }
     for (room, client) in &mut clients {
-        assert_eq!(client.hears().await, *room);
+        assert_eq!(client.receives().await, *room);
         assert_eq!(server.clients_in(room).await, 1);
     }
 }
 
 #[actix_web::test]
-async fn rooms_that_come_and_go_never_mix() {
+async fn rooms_that_begin_and_end_never_mix() {
     let server = TestServer::start().await;
     let mut rooms = VecDeque::new();
     for round in 0..30 {
@@ -92,21 +92,22 @@ async fn rooms_that_come_and_go_never_mix() {
         rooms.push_back((name.clone(), server.join_many(&name, 2).await));
         if round % 3 == 2 {
             let (name, _) = rooms.pop_front().unwrap();
-            server.comes_to(&name, 0).await;
+            server.has_clients(&name, 0).await;
         }
         for (name, clients) in &mut rooms {
-            clients[0].says(name.as_str()).await;
+            clients[0].publishes(name.as_str()).await;
         }
         for (name, clients) in &mut rooms {
             for client in clients {
-                assert_eq!(client.hears().await, *name); // anything of another room would come first, or next time
+                // Anything of another room would come first, or next time.
+                assert_eq!(client.receives().await, *name);
             }
         }
     }
 }
 
 #[actix_web::test]
-async fn a_room_tells_how_many_are_in_it() {
+async fn a_room_reports_the_number_of_its_clients() {
     let server = TestServer::start().await;
     assert_eq!(server.clients_in("news").await, 0);
     let anna = server.join("news").await;
@@ -115,9 +116,9 @@ async fn a_room_tells_how_many_are_in_it() {
     assert_eq!(server.clients_in("news").await, 2);
 
     drop(anna);
-    server.comes_to("news", 1).await;
+    server.has_clients("news", 1).await;
     bert.closes(1000).await;
-    server.comes_to("news", 0).await;
+    server.has_clients("news", 0).await;
     assert_eq!(server.clients_in("sport").await, 1);
 }
 
@@ -148,14 +149,15 @@ async fn the_greeting_is_the_operators_choice() {
     let server = TestServer::with(|settings| settings.rooms.greeting = "grüß dich".into()).await;
     let mut anna = server.connect("/websocket/news").await;
 
-    assert_eq!(anna.hears().await, "grüß dich");
+    assert_eq!(anna.receives().await, "grüß dich");
 }
 
 #[actix_web::test]
-async fn without_a_greeting_a_client_hears_nothing_until_somebody_speaks() {
+async fn without_a_greeting_a_client_receives_nothing_until_a_message_is_published() {
     let server = TestServer::with(|settings| settings.rooms.greeting = String::new()).await;
     let mut anna = server.connect("/websocket/news").await;
 
-    anna.says("hello").await;
-    assert_eq!(anna.hears().await, "hello"); // a greeting, even an empty one, would have come first
+    anna.publishes("hello").await;
+    // A greeting, even an empty one, would have come first.
+    assert_eq!(anna.receives().await, "hello");
 }

@@ -1,4 +1,5 @@
-//! How the server stops: nothing that it accepted is lost, and everybody is told to come back.
+//! Stopping the server: no accepted message is lost, and every session is closed with the code for
+//! reconnecting.
 
 use crate::support::{Client, End, Host, Raw, TestServer, within};
 use actix_web::rt::spawn;
@@ -9,7 +10,7 @@ use tokio::net::TcpStream;
 const RESTART: End = End::Code(1012);
 
 #[actix_web::test]
-async fn everybody_is_sent_away_with_the_code_that_means_come_back() {
+async fn every_session_is_closed_with_the_code_for_reconnecting() {
     let server = TestServer::start().await;
     let clients = server.join_many("news", 20).await;
     let stop = server.stop.clone();
@@ -24,61 +25,61 @@ async fn everybody_is_sent_away_with_the_code_that_means_come_back() {
 }
 
 #[actix_web::test]
-async fn what_was_said_before_is_heard_by_everybody() {
+async fn earlier_messages_are_delivered_to_every_client() {
     let server = TestServer::start().await;
-    let listeners = server.join_many("news", 10).await;
-    let mut speakers = server.join_many("news", 5).await;
+    let subscribers = server.join_many("news", 10).await;
+    let mut publishers = server.join_many("news", 5).await;
     let stop = server.stop.clone();
 
-    join_all(speakers.iter_mut().map(async |speaker| {
+    join_all(publishers.iter_mut().map(async |publisher| {
         for number in 0..100 {
-            speaker.says(number.to_string()).await;
+            publisher.publishes(number.to_string()).await;
         }
-        speaker.knows_that_all_was_accepted().await;
+        publisher.waits_until_all_is_accepted().await;
     }))
     .await;
     let stopped = spawn(async move { stop.gracefully().await });
 
-    for mut listener in listeners {
-        listener.hears_many(500).await;
-        assert_eq!(listener.ended_with().await, RESTART);
+    for mut subscriber in subscribers {
+        subscriber.receives_many(500).await;
+        assert_eq!(subscriber.ended_with().await, RESTART);
     }
-    drop(speakers);
+    drop(publishers);
     within("the stop", stopped).await.unwrap();
 }
 
 #[actix_web::test]
-async fn while_clients_leave_one_by_one_those_who_stay_hear_everything() {
+async fn while_clients_leave_one_by_one_the_remaining_ones_receive_everything() {
     let server = TestServer::with(|settings| settings.shutdown.drain = Duration::from_millis(500)).await;
-    let listeners = server.join_many("news", 30).await;
-    let speakers = server.join_many("news", 5).await;
+    let subscribers = server.join_many("news", 30).await;
+    let publishers = server.join_many("news", 5).await;
 
-    let talk = spawn(join_all(speakers.into_iter().zip(0..).map(talks_until_the_end)));
-    let listen = listeners.into_iter().map(async |mut client| client.hears_until_the_end().await);
+    let publishing = spawn(join_all(publishers.into_iter().zip(0..).map(publishes_until_the_end)));
+    let listen = subscribers.into_iter().map(async |mut client| client.receives_until_the_end().await);
     let listen = spawn(join_all(listen));
     server.stop.gracefully().await;
 
-    let mut heard = within("all to leave", listen).await.unwrap();
-    within("the speakers to leave", talk).await.unwrap();
-    heard.sort_by_key(|(messages, _)| messages.len());
-    for pair in heard.windows(2) {
-        assert!(pair[1].0.starts_with(&pair[0].0), "who stayed longer heard the same, and more");
+    let mut received = within("all to leave", listen).await.unwrap();
+    within("the publishers to leave", publishing).await.unwrap();
+    received.sort_by_key(|(messages, _)| messages.len());
+    for pair in received.windows(2) {
+        assert!(pair[1].0.starts_with(&pair[0].0), "who stayed longer received the same, and more");
         assert_eq!(pair[0].1, RESTART);
     }
 }
 
-/// Says one thing after the other, each when it has heard the one before.
-async fn talks_until_the_end((mut speaker, name): (Client, u32)) {
+/// Publishes one message after the other, each after it has received the one before.
+async fn publishes_until_the_end((mut publisher, name): (Client, u32)) {
     for number in 0.. {
-        speaker.says(format!("{name} {number}")).await;
-        if !speaker.hears_message().await.is_text() {
+        publisher.publishes(format!("{name} {number}")).await;
+        if !publisher.receives_message().await.is_text() {
             return;
         }
     }
 }
 
 #[actix_web::test]
-async fn clients_are_sent_away_spread_over_the_drain() {
+async fn sessions_are_closed_spread_over_the_drain() {
     let drain = Duration::from_secs(2);
     let server = TestServer::with(|settings| settings.shutdown.drain = drain).await;
     let clients = server.join_many("news", 30).await;
@@ -97,7 +98,7 @@ async fn clients_are_sent_away_spread_over_the_drain() {
 }
 
 #[actix_web::test]
-async fn nobody_new_comes_in() {
+async fn no_new_session_begins() {
     let server = TestServer::with(|settings| settings.shutdown.drain = Duration::from_secs(3600)).await;
     let mut anna = server.join("news").await;
     let stop = server.stop.clone();
@@ -106,8 +107,8 @@ async fn nobody_new_comes_in() {
     let refused = async { while TcpStream::connect(server.address()).await.is_ok() {} };
     within("connections to be refused", refused).await;
 
-    anna.says("still here").await; // for an hour, at random
-    assert_eq!(anna.hears().await, "still here");
+    anna.publishes("still here").await; // for an hour, at random
+    assert_eq!(anna.receives().await, "still here");
 }
 
 #[actix_web::test]

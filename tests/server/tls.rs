@@ -1,4 +1,4 @@
-//! The program as a client over TLS: whom it trusts, and what it says otherwise.
+//! The program as a client over TLS: trusted certificates, and the message about others.
 
 use crate::{
     commands::{end_of, runs},
@@ -10,7 +10,7 @@ use tokio::{
     process::Child,
 };
 
-/// A line that goes into the room, with these arguments and variables of the environment.
+/// Publishes a line in the room, with these arguments and variables of the environment.
 async fn pipes(line: &str, arguments: &[&str], variables: &[(&str, &Path)]) -> (Option<i32>, String) {
     let mut pipe = command("pipe", arguments, variables);
     let _ = pipe.stdin.as_mut().unwrap().write_all(line.as_bytes()).await; // it may have ended
@@ -25,14 +25,14 @@ fn command(command: &str, arguments: &[&str], variables: &[(&str, &Path)]) -> Ch
 }
 
 #[actix_web::test]
-async fn over_tls_what_is_piped_arrives_and_what_is_said_is_heard() {
+async fn over_tls_pipe_publishes_and_listen_receives() {
     let (server, authority) = (TestServer::start().await, Authority::new());
     let proxy = TlsProxy::start(server.address(), &authority, Flaw::None).await;
     let (port, ca) = (proxy.address.port(), authority.file().to_str().unwrap());
     let address = format!("wss://localhost:{port}/websocket/news");
     let mut listener = runs(&["listen", "--server", &address, "--ca", ca], Stdio::piped());
-    server.comes_to("news", 1).await;
-    let mut heard = BufReader::new(listener.stdout.take().unwrap()).lines();
+    server.has_clients("news", 1).await;
+    let mut received = BufReader::new(listener.stdout.take().unwrap()).lines();
     for address in [
         format!("wss://localhost:{port}"),
         format!("wss://127.0.0.1:{port}/websocket"),
@@ -42,7 +42,7 @@ async fn over_tls_what_is_piped_arrives_and_what_is_said_is_heard() {
         let mut pipe = runs(&["pipe", "news", "--server", &address, "--ca", ca], Stdio::piped());
         pipe.stdin.as_mut().unwrap().write_all(address.as_bytes()).await.unwrap();
         assert_eq!(end_of(pipe).await, (Some(0), String::new()), "{address}");
-        let line = within("a line", heard.next_line()).await.unwrap();
+        let line = within("a line", received.next_line()).await.unwrap();
         assert_eq!(line.as_deref(), Some(&*address));
     }
     assert_eq!(proxy.trusted(), 5);
@@ -56,7 +56,7 @@ async fn without_a_file_the_authorities_of_the_system_are_trusted() {
     let mut anna = server.join("news").await;
     let ended = pipes("hello", &["news", "--server", &address], &[("SSL_CERT_FILE", authority.file())]).await;
     assert_eq!(ended, (Some(0), String::new()));
-    assert_eq!(anna.hears().await, "hello");
+    assert_eq!(anna.receives().await, "hello");
 
     let empty = tempfile::tempdir().unwrap();
     let nowhere = [("SSL_CERT_FILE", Path::new("/no/such/file")), ("SSL_CERT_DIR", empty.path())];

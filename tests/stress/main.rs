@@ -1,16 +1,17 @@
-//! Hundreds of clients of every kind against the real program, judged by a model of what is promised.
+//! Hundreds of clients of every kind against the real program, judged by a model of what is
+//! promised.
 //!
-//! `cargo test --test stress` plays for some seconds; `cargo test --release --test stress -- --minutes 30`
-//! for longer. The seed that is printed brings the same crowd again: `-- --seed N`.
+//! `cargo test --test stress` plays for some seconds; `cargo test --release --test stress --
+//! --minutes 30` for longer. The seed that is printed brings the same crowd again: `-- --seed N`.
 
-mod options; // what is asked for
-mod settings; // what the server is started with
-mod plan; // who comes when, and what for
+mod options; // the command line
+mod settings; // the settings of the server
+mod plan; // the visits of all clients
 mod acts; // the course of a run
-mod stage; // what all clients share
-mod clients; // those who behave, and all the others
-mod model; // what was promised
-mod watch; // what the process holds
+mod stage; // the state that all clients share
+mod clients; // orderly clients, and all others
+mod model; // the promises
+mod watch; // memory and metrics of the process
 mod report; // the figures
 
 use options::Options;

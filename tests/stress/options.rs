@@ -1,18 +1,19 @@
-//! What the runner is asked for on its command line.
+//! The command line of the runner.
 
 use std::time::Duration;
 
-/// How long everybody talks in the ordinary test run.
+/// The length of the ordinary test run.
 const SHORT: Duration = Duration::from_secs(8);
 
 pub struct Options {
     pub seed: u64,
-    /// How long everybody talks.
+    /// The length of the main act.
     pub length: Duration,
 }
 
 impl Options {
-    /// `--seed N`, `--seconds N`, `--minutes N`; `None` when other tests were asked for, or a list of them.
+    /// `--seed N`, `--seconds N`, `--minutes N`; `None` when other tests were asked for, or a list
+    /// of them.
     pub fn read(arguments: impl Iterator<Item = String>) -> Option<Self> {
         let arguments: Vec<_> = arguments.collect();
         let number = |name: &str| {
@@ -30,7 +31,8 @@ impl Options {
     }
 }
 
-/// `cargo test` gives every test target the same arguments: first a filter, which may be for others.
+/// `cargo test` gives every test target the same arguments: first a filter, which may be for
+/// others.
 fn is_for_us(arguments: &[String]) -> bool {
     let first = arguments.first().map_or("", String::as_str);
     let is_filter = !first.is_empty() && !first.starts_with('-');

@@ -11,10 +11,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 #[derive(Default)]
 pub struct Report {
     ends: BTreeMap<(&'static str, End), u64>,
-    came_in: u64,
-    /// From saying to hearing, in the rooms that nobody floods.
+    admitted: u64,
+    /// Times from publishing to receiving, in the rooms without flooders.
     pub delays: Delays,
-    pub said: u64,
+    pub published: u64,
     pub deliveries: u64,
     pub clients_at_once: usize,
     pub memory: Memory,
@@ -42,11 +42,12 @@ impl Report {
         *self.ends.entry((kind.name(), end)).or_default() += 1;
     }
 
-    pub fn comes_in(&mut self) {
-        self.came_in += 1;
+    pub fn is_admitted(&mut self) {
+        self.admitted += 1;
     }
 
-    /// What the server counts and holds now; `at_rest`: what it held before anybody came.
+    /// Adds the present metrics and memory of the server; `at_rest` is its memory before the first
+    /// client.
     pub fn sees(&mut self, metrics: &Metrics, memory: usize, at_rest: usize) {
         self.clients_at_once = self.clients_at_once.max(metrics.value("sessions") as usize);
         let pauses = |reason| metrics.value(&format!("pauses_total{{reason=\"{reason}\"}}"));
@@ -58,7 +59,7 @@ impl Report {
     }
 
     pub fn counts(&mut self, model: &Model) {
-        self.said = model.accepted;
+        self.published = model.accepted;
         self.deliveries = model.deliveries;
     }
 
@@ -74,7 +75,7 @@ impl Delays {
         *self.0.entry(step).or_default() += 1;
     }
 
-    /// What `share` of all were at most.
+    /// The value that `share` of all do not exceed.
     fn quantile(&self, share: f64) -> Duration {
         let mut left = (self.0.values().sum::<u64>() as f64 * share).ceil() as u64;
         let step = self.0.iter().find_map(|(step, count)| {
@@ -90,17 +91,20 @@ impl fmt::Display for Report {
         let clients: u64 = self.ends.values().sum();
         writeln!(
             f,
-            "  clients     {clients}, who came in {} times, {} at once at most",
-            self.came_in, self.clients_at_once
+            "  clients     {clients}, admitted {} times, at most {} at once",
+            self.admitted, self.clients_at_once
         )?;
         let kinds: std::collections::BTreeSet<_> = self.ends.keys().map(|(kind, _)| kind).collect();
         for kind in kinds {
             writeln!(f, "              {kind}: {}", self.ends_of(kind))?;
         }
-        writeln!(f, "  messages    {} said, {} heard", self.said, self.deliveries)?;
+        writeln!(f, "  messages    {} published, {} received", self.published, self.deliveries)?;
         let [half, most, all] = [0.5, 0.99, 1.0].map(|share| self.delays.quantile(share));
-        writeln!(f, "  calm rooms  heard after {half:.1?} (half), {most:.1?} (99 of 100), {all:.1?} (all)")?;
-        writeln!(f, "  full        {} times a speaker had to wait for room in the server", self.pauses)?;
+        writeln!(
+            f,
+            "  calm rooms  received after {half:.1?} (half), {most:.1?} (99 of 100), {all:.1?} (all)"
+        )?;
+        writeln!(f, "  full        {} times a publisher had to wait for capacity", self.pauses)?;
         writeln!(f, "  memory      {}", self.memory)?;
         write!(f, "  stopped     after {:.1?}", self.stopped_after)
     }

@@ -1,4 +1,4 @@
-//! What the server is started with: bounds that a few hundred clients can reach, deadlines that pass in seconds.
+//! The settings of the server: bounds that a few hundred clients reach, deadlines of seconds.
 
 use crate::process::Launch;
 use std::time::Duration;
@@ -7,7 +7,8 @@ pub const MAX_MESSAGE: usize = 64 << 10;
 pub const OUTBOX: usize = 512 << 10;
 pub const OUTBOXES: usize = 12 << 20;
 pub const IN_FLIGHT: usize = 256 << 10;
-pub const ROOMS: usize = 120;
+/// An eighth is kept for other addresses than that of these clients.
+pub const ROOMS: usize = 140;
 const HISTORIES: usize = 4 << 20;
 const BODIES: usize = 1 << 20;
 const ANSWERS: usize = 2 << 20;
@@ -17,8 +18,8 @@ const HISTORY: usize = 256 << 10;
 /// Worker threads at most.
 const WORKERS: usize = 8;
 
-/// What may wait for all clients together: past its bound, everybody may still have a fair share of it.
-pub const MOST_WAITING: usize = 2 * OUTBOXES;
+/// Bytes that may wait for all clients together: beyond the bound each may still hold a fair share.
+pub const MAX_WAITING: usize = 2 * OUTBOXES;
 
 pub const HANDSHAKE_WITHIN: Duration = Duration::from_secs(2);
 pub const PING_AFTER: Duration = Duration::from_millis(1500);
@@ -48,7 +49,7 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
         ("limits.history_bytes_total", HISTORIES.to_string()),
         ("limits.body_bytes", BODIES.to_string()),
         ("limits.answer_bytes", ANSWERS.to_string()),
-        ("limits.recall_cache_bytes", RECALLS.to_string()),
+        ("limits.history_cache_bytes", RECALLS.to_string()),
         ("history.bytes", HISTORY.to_string()),
         ("history.age", "500ms".to_owned()),
         ("shutdown.drain", milliseconds(DRAIN)),
@@ -56,13 +57,15 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
     ])
 }
 
-/// Bytes of memory that the server may have with so many clients, given what it has at rest: the sum of
-/// docs/operations.md, "Memory".
+/// Bytes of memory that the server may have with so many clients, given what it has at rest: the
+/// sum of docs/operations.md, "Memory".
 pub fn most_memory(at_rest: usize, clients: usize) -> usize {
-    const ENCODINGS: usize = 4; // as received, as a frame, as a compressed frame, and in a turn's piece
-    const CONNECTION: usize = 100 << 10; // a session or a request, with what was read ahead or is written
-    let outboxes = MOST_WAITING + MOST_WAITING / 3; // the rest of a frame keeps a third more
+    // As received, as a frame, as a compressed frame, and in a turn's piece.
+    const ENCODINGS: usize = 4;
+    // A session or a request, with what was read ahead or is written.
+    const CONNECTION: usize = 100 << 10;
+    let outboxes = MAX_WAITING + MAX_WAITING / 3; // the rest of a frame keeps a third more
     let held = outboxes + ENCODINGS * IN_FLIGHT + HISTORIES + BODIES + ANSWERS + WORKERS * RECALLS;
-    let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (5 << 8);
+    let each = clients * (CONNECTION + MAX_MESSAGE) + ROOMS * (6 << 8);
     at_rest + (held + each) / 8 * 9 // the allocator rounds up
 }

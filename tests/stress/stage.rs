@@ -1,4 +1,5 @@
-//! What all clients of an act share: where the server is, what is judged, and when to be silent or to leave.
+//! The state that all clients of an act share: addresses, verdicts, and the signals to be silent or
+//! to leave.
 
 use crate::{
     clients::{End, PATIENCE},
@@ -17,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 pub struct Stage {
     pub listeners: Vec<SocketAddr>,
-    /// From now on nobody says anything.
+    /// From now on no client publishes.
     pub silence: CancellationToken,
-    /// From now on everybody leaves.
-    pub farewell: CancellationToken,
-    /// Something promised was not kept: nothing else matters.
+    /// From now on all clients leave.
+    pub leave: CancellationToken,
+    /// A promise was broken: the run ends.
     pub broken: CancellationToken,
     /// The server was told to stop.
     pub stopping: Cell<bool>,
@@ -37,7 +38,7 @@ impl Stage {
         Self {
             listeners,
             silence: CancellationToken::new(),
-            farewell: CancellationToken::new(),
+            leave: CancellationToken::new(),
             broken: CancellationToken::new(),
             stopping: Cell::default(),
             stopped: CancellationToken::new(),
@@ -52,7 +53,7 @@ impl Stage {
         Rc::new(Self {
             listeners: self.listeners.clone(),
             silence: CancellationToken::new(),
-            farewell: CancellationToken::new(),
+            leave: CancellationToken::new(),
             broken: self.broken.clone(),
             stopping: Cell::default(),
             stopped: CancellationToken::new(),
@@ -80,8 +81,8 @@ impl Stage {
         }
     }
 
-    /// What came of a message that somebody heard in `room`.
-    pub fn hears(&self, room: RoomId, verdict: Result<Duration, Breach>) {
+    /// Records the verdict on a message that a client received in `room`.
+    pub fn receives(&self, room: RoomId, verdict: Result<Duration, Breach>) {
         match verdict {
             Ok(age) if room.is_calm() => self.report().delays.add(age),
             Ok(_) => {}
@@ -89,8 +90,8 @@ impl Stage {
         }
     }
 
-    pub fn unheard_bytes(&self, room: RoomId) -> usize {
-        self.model.borrow().unheard_bytes(room)
+    pub fn undelivered_bytes(&self, room: RoomId) -> usize {
+        self.model.borrow().undelivered_bytes(room)
     }
 
     pub fn is_silent(&self) -> bool {
@@ -109,21 +110,21 @@ impl Stage {
         }
     }
 
-    /// Waits until somebody is in each of `rooms` and knows what is said there from the beginning.
+    /// Waits until each of `rooms` has a client that receives it from its beginning on.
     pub async fn has_begun(&self, rooms: impl Iterator<Item = RoomId> + Clone) {
         while !rooms.clone().all(|room| self.model.borrow().has_begun(room)) {
             sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// Waits until so many have been greeted.
+    /// Waits until so many clients have received the greeting.
     pub async fn are_in(&self, clients: usize) {
         while self.model.borrow().greeted() < clients {
             sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// Waits until everybody has heard everything.
+    /// Waits until all clients have received everything.
     pub async fn settles(&self) -> Verdict {
         let settled = async {
             while self.model.borrow().unsettled().is_some() {

@@ -1,4 +1,4 @@
-//! Looks at the process while clients play: how much it holds, and what it counts.
+//! Watches the memory and the metrics of the process during a run.
 
 use crate::{
     model::{Breach, Promise, Verdict},
@@ -9,13 +9,13 @@ use crate::{
 use std::{net::SocketAddr, time::Duration};
 use tokio::time::{Instant, interval, sleep};
 
-/// How often.
+/// The interval between two looks.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long what is left of clients may stay.
+/// The time within which the rest of clients must be gone.
 const CLEARED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The process as nobody uses it.
+/// The process without clients.
 pub struct AtRest {
     memory: usize,
     descriptors: Vec<String>,
@@ -53,7 +53,7 @@ impl AtRest {
             let bounds = [
                 ("bytes of memory", memory.most, memory.bound),
                 ("rooms", metrics.value("rooms") as usize, settings::ROOMS),
-                ("bytes that wait", memory.waiting, settings::MOST_WAITING),
+                ("bytes that wait", memory.waiting, settings::MAX_WAITING),
                 ("bytes in flight", metrics.value("in_flight_bytes") as usize, settings::IN_FLIGHT + 256),
             ];
             if let Some((what, found, most)) = bounds.into_iter().find(|(_, found, most)| found > most) {
@@ -63,7 +63,7 @@ impl AtRest {
         }
     }
 
-    /// Waits until everything is as it was before anybody came.
+    /// Waits until memory and descriptors are as before the first client.
     async fn is_restored(&self, server: &Server) -> Verdict {
         let until = Instant::now() + CLEARED_WITHIN;
         while let Some(left) = self.left(server).await {
@@ -75,7 +75,8 @@ impl AtRest {
     }
 
     async fn left(&self, server: &Server) -> Option<String> {
-        sleep(INTERVAL).await; // the connection that the last question was asked through is left too
+        // The connection that the last question was asked through is left too.
+        sleep(INTERVAL).await;
         let descriptors = server.descriptors();
         if descriptors.len() > self.descriptors.len() {
             return Some(format!("{descriptors:?} instead of {:?}", self.descriptors));
@@ -86,7 +87,7 @@ impl AtRest {
 }
 
 /// Waits until the server has no session whose client is gone.
-pub async fn notices_who_is_gone(server: &Server, stage: &Stage) -> Verdict {
+pub async fn notices_disconnects(server: &Server, stage: &Stage) -> Verdict {
     let until = Instant::now() + CLEARED_WITHIN;
     loop {
         let (sessions, clients) =
@@ -101,17 +102,17 @@ pub async fn notices_who_is_gone(server: &Server, stage: &Stage) -> Verdict {
     }
 }
 
-/// Whether everything that the server counts as received has found its way.
+/// Compares the messages that the server counts as received with those of the model.
 async fn is_delivered(server: &Server, accepted: u64) -> Verdict {
     let received = server.metrics().await.value("messages_received_total");
     if received == accepted {
         return Ok(());
     }
-    let (expected, found) = (format!("{received} messages received"), format!("{accepted} heard"));
+    let (expected, found) = (format!("{received} messages received"), format!("{accepted} received"));
     Err(Breach::of(Promise::AcceptedIsDelivered, "the server", expected, found))
 }
 
-/// What the server says that it has received, for as long as it says anything.
+/// The last count of received messages, read until the admin listener is gone.
 pub async fn received_last(admin: SocketAddr) -> u64 {
     let mut received = 0;
     while let Ok(metrics) = Metrics::read(admin).await {
@@ -121,6 +122,6 @@ pub async fn received_last(admin: SocketAddr) -> u64 {
     received
 }
 
-/// How long a stop may take where the machine has more to do.
+/// The time within which the server must have stopped, on a busy machine.
 pub const STOPPED_WITHIN: Duration =
     DRAIN.saturating_add(CLOSE_WITHIN).saturating_add(Duration::from_secs(2));

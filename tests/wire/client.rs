@@ -1,4 +1,5 @@
-//! The other side of the wire: messages as clients send them, whole or in fragments, plain or compressed.
+//! The other side of the wire: messages as clients send them, whole or in fragments, plain or
+//! compressed.
 
 use flate2::{Compress, Compression, FlushCompress};
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -11,17 +12,17 @@ const PING: u8 = 9;
 
 /// One message and how it travels.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct Sent {
     pub payload: Payload,
     pub compressed: bool,
-    /// Where it is cut into fragments.
+    /// Offsets at which it is cut into fragments.
     pub cuts: Vec<Index>,
-    /// A ping behind the first fragment.
+    /// A ping after the first fragment.
     pub ping: Option<Vec<u8>>,
     pub mask: [u8; 4],
 }
 
-impl Said {
+impl Sent {
     /// The bytes on the wire.
     pub fn bytes(&self) -> Vec<u8> {
         let payload = self.payload.as_bytes();
@@ -38,8 +39,8 @@ impl Said {
         frames.flatten().collect()
     }
 
-    /// What a server hears.
-    pub fn heard(&self) -> Vec<Message> {
+    /// The bytes that a server receives.
+    pub fn received(&self) -> Vec<Message> {
         let ping = self.ping.iter().filter(|_| !self.cuts.is_empty());
         let ping = ping.map(|ping| Message::Ping(ping.clone().into()));
         ping.chain([message(&self.payload)]).collect()
@@ -59,10 +60,10 @@ pub fn message(payload: &Payload) -> Message {
 }
 
 /// Any message of up to some 3000 bytes, sent in any way.
-pub fn said() -> impl Strategy<Value = Said> {
+pub fn sent() -> impl Strategy<Value = Sent> {
     let ping = proptest::option::of(vec(any::<u8>(), 0..=125));
     (payload(), any::<bool>(), vec(any::<Index>(), 0..4), ping, any::<[u8; 4]>())
-        .prop_map(|(payload, compressed, cuts, ping, mask)| Said { payload, compressed, cuts, ping, mask })
+        .prop_map(|(payload, compressed, cuts, ping, mask)| Sent { payload, compressed, cuts, ping, mask })
 }
 
 /// Text and bytes, some of which can be compressed.
@@ -83,7 +84,7 @@ pub fn cut<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
     starts.zip(&ends).map(|(start, end)| &bytes[start..*end]).collect()
 }
 
-/// As RFC 7692 §7.2.1 says.
+/// Compressed as in RFC 7692 §7.2.1.
 fn deflated(plain: &[u8]) -> Vec<u8> {
     let mut deflated = Vec::with_capacity(2 * plain.len() + 100);
     let mut stream = Compress::new(Compression::fast(), false);

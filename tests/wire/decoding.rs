@@ -1,15 +1,15 @@
 //! Any bytes, cut anywhere.
 
-use crate::client::{Said, cut, frame, said};
+use crate::client::{Sent, cut, frame, sent};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use worldcast::wire::{Decoder, Inflater, Message, WireError};
 
 const MAX_MESSAGE: usize = 4096;
 
-/// What a decoder may hold above the bytes of a message: a control frame and bookkeeping.
+/// Bytes that a decoder may hold beside a message: a control frame and bookkeeping.
 const BESIDES: usize = 125 + 96;
 
-/// What comes of bytes that arrive in these pieces: all messages, then the error if there is one.
+/// The result for bytes that arrive in these pieces: all messages, then the error if there is one.
 /// Watches what is held meanwhile.
 fn decoded(pieces: &[&[u8]]) -> (Vec<Message>, Option<WireError>) {
     let (mut decoder, mut inflater) = (Decoder::new(MAX_MESSAGE, true), Inflater::default());
@@ -27,7 +27,7 @@ fn decoded(pieces: &[&[u8]]) -> (Vec<Message>, Option<WireError>) {
     (messages, None)
 }
 
-/// Bytes that mostly begin like frames, so that they come further than the first rule.
+/// Bytes that mostly begin like frames, so that they pass the first rule.
 fn almost_frames() -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![8 => proptest::sample::select(&[0x81, 0x82, 0x01, 0x80, 0xc1, 0x89, 0x88][..]), 1 => any::<u8>()];
     let frame = (first, any::<[u8; 4]>(), vec(any::<u8>(), 0..200))
@@ -46,14 +46,15 @@ fn almost_text() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// How many bytes of text it takes until no further bytes can make it UTF-8.
+/// The number of bytes until no further bytes can make the text UTF-8.
 fn hopeless_after(bytes: &[u8]) -> Option<usize> {
     let hopeless =
         |end: &usize| str::from_utf8(&bytes[..*end]).is_err_and(|error| error.error_len().is_some());
     (1..=bytes.len()).find(hopeless)
 }
 
-/// How many bytes of text a decoder takes until it refuses them, byte by byte, in these fragments.
+/// The number of bytes that a decoder accepts until it refuses the text, byte by byte, in these
+/// fragments.
 fn refused_after(fragments: &[&[u8]]) -> Option<usize> {
     let (mut decoder, mut taken) = (Decoder::new(MAX_MESSAGE, false), 0);
     for (at, fragment) in fragments.iter().enumerate() {
@@ -73,18 +74,18 @@ fn refused_after(fragments: &[&[u8]]) -> Option<usize> {
 proptest! {
     #[test]
     fn messages_are_the_same_wherever_their_bytes_are_cut(
-        said in vec(said(), 1..5),
+        sent in vec(sent(), 1..5),
         cuts in vec(any::<Index>(), 0..20),
     ) {
-        let bytes: Vec<u8> = said.iter().flat_map(Said::bytes).collect();
-        let heard: Vec<Message> = said.iter().flat_map(Said::heard).collect();
-        prop_assert_eq!(decoded(&cut(&bytes, &cuts)), (heard, None));
+        let bytes: Vec<u8> = sent.iter().flat_map(Sent::bytes).collect();
+        let received: Vec<Message> = sent.iter().flat_map(Sent::received).collect();
+        prop_assert_eq!(decoded(&cut(&bytes, &cuts)), (received, None));
     }
 
     #[test]
-    fn messages_are_the_same_byte_by_byte(said in said()) {
-        let bytes = said.bytes();
-        prop_assert_eq!(decoded(&bytes.chunks(1).collect::<Vec<_>>()), (said.heard(), None));
+    fn messages_are_the_same_byte_by_byte(sent in sent()) {
+        let bytes = sent.bytes();
+        prop_assert_eq!(decoded(&bytes.chunks(1).collect::<Vec<_>>()), (sent.received(), None));
     }
 
     #[test]
@@ -101,8 +102,9 @@ proptest! {
     }
 
     #[test]
-    fn what_claims_to_be_compressed_is_inflated_or_refused(mut deflated in vec(any::<u8>(), 0..300), cuts in vec(any::<Index>(), 0..3)) {
-        deflated.insert(0, *deflated.first().unwrap_or(&0) & 0xfa | 2); // blocks of a type that exists
+    fn a_frame_marked_as_compressed_is_inflated_or_refused(mut deflated in vec(any::<u8>(), 0..300), cuts in vec(any::<Index>(), 0..3)) {
+        // Blocks of a type that exists.
+        deflated.insert(0, *deflated.first().unwrap_or(&0) & 0xfa | 2);
         let bytes = frame(0xc2, [0; 4], &deflated);
         prop_assert_eq!(decoded(&cut(&bytes, &cuts)), decoded(&[&bytes]));
     }

@@ -1,7 +1,7 @@
-//! The wire from outside: its rules byte by byte, and what holds for inputs that nobody thought of.
+//! The wire from outside: its rules byte by byte, and properties of random inputs.
 
 mod client; // the other side of the wire
 mod decoding; // any bytes, cut anywhere
-mod encoding; // what is said is what is heard
+mod encoding; // encoded messages decode to the same
 mod negotiating; // any header
 mod rules; // the RFCs in hex

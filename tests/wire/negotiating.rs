@@ -30,12 +30,12 @@ const PIECES: &[&str] = &[
 
 proptest! {
     #[test]
-    fn any_header_is_agreed_on_or_not_without_a_panic(headers in vec(".{0,60}", 0..3)) {
+    fn any_header_is_negotiated_without_a_panic(headers in vec(".{0,60}", 0..3)) {
         let _ = negotiate(headers.iter().map(String::as_str));
     }
 
     #[test]
-    fn what_is_agreed_on_was_offered(headers in vec(vec(select(PIECES), 0..12), 0..3)) {
+    fn an_agreement_has_only_offered_parameters(headers in vec(vec(select(PIECES), 0..12), 0..3)) {
         let headers: Vec<String> = headers.iter().map(|pieces| pieces.concat()).collect();
         let agreement = negotiate(headers.iter().map(String::as_str));
         let Some(agreement) = agreement else { return Ok(()) };

@@ -3,7 +3,7 @@
 use crate::client::hex;
 use worldcast::wire::{CloseCode, CloseFrame, Decoder, Inflater, Message, WireError};
 
-/// What a decoder for messages of 100 bytes makes of these bytes.
+/// The result of a decoder for messages of 100 bytes.
 fn decoded(bytes: &str) -> Result<Vec<Message>, WireError> {
     let (mut decoder, mut inflater) = (Decoder::new(100, true), Inflater::default());
     let (bytes, mut messages) = (hex(bytes), Vec::new());
@@ -14,7 +14,7 @@ fn decoded(bytes: &str) -> Result<Vec<Message>, WireError> {
     Ok(messages)
 }
 
-/// How many of these bytes it takes until the error is known; the error.
+/// The number of bytes until the error is detected, and the error.
 fn refused(bytes: &str) -> Option<(usize, WireError)> {
     let mut decoder = Decoder::new(100, true);
     let judged = hex(bytes).into_iter().map(|byte| next(&mut decoder, &[byte]).err());
@@ -49,7 +49,7 @@ fn the_examples_of_rfc_7692_are_read() {
 }
 
 #[test]
-fn a_control_frame_may_come_between_fragments() {
+fn a_control_frame_may_stand_between_fragments() {
     let bytes = "02 81 00 00 00 00 01 89 81 00 00 00 00 ff 80 80 00 00 00 00";
     let messages = vec![Message::Ping(vec![0xff].into()), Message::Binary(vec![1].into())];
     assert_eq!(decoded(bytes), Ok(messages));
@@ -63,7 +63,7 @@ fn a_close_frame_is_read() {
 }
 
 #[test]
-fn a_broken_rule_is_known_at_the_first_byte_that_breaks_it() {
+fn a_broken_rule_is_detected_at_the_first_byte_that_breaks_it() {
     use WireError::*;
     let cases = [
         ("a1", 1, ReservedBit),
@@ -119,7 +119,7 @@ fn compressed_text_is_judged_inflated() {
 }
 
 #[test]
-fn without_an_agreement_nothing_may_be_compressed() {
+fn without_negotiation_no_frame_may_be_compressed() {
     let mut plain = Decoder::new(100, false);
     assert_eq!(next(&mut plain, &hex("c1")), Err(WireError::ReservedBit));
 }
@@ -133,7 +133,7 @@ fn a_message_has_at_most_1024_fragments_even_if_they_are_empty() {
 }
 
 #[test]
-fn a_large_message_may_come_in_fragments_of_64_bytes() {
+fn a_large_message_may_arrive_in_fragments_of_64_bytes() {
     let mut decoder = Decoder::new(1 << 20, false);
     let fragment = [&hex("02 c0 00 00 00 00"), &[7; 64][..]].concat();
     assert_eq!(next(&mut decoder, &fragment), Ok(None));
@@ -144,7 +144,7 @@ fn a_large_message_may_come_in_fragments_of_64_bytes() {
 }
 
 #[test]
-fn what_is_announced_takes_no_memory_until_it_comes() {
+fn announced_bytes_take_no_memory_until_they_arrive() {
     let mut decoder = Decoder::new(1 << 30, false);
     assert_eq!(next(&mut decoder, &hex("82 ff 00 00 00 00 40 00 00 00 01 02 03 04")), Ok(None));
     for _ in 0..1000 {

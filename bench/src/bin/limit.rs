@@ -1,8 +1,9 @@
-//! The peer named limit: about the cost of the kernel alone, with one thread, one epoll and no protocol.
+//! The peer named limit: about the cost of the kernel alone, with one thread, one epoll and no
+//! protocol.
 //!
-//! It answers every handshake without reading it, expects the first frame that it receives again and
-//! again, encodes that frame once, and writes it to every socket once for each time that it was received
-//! in a turn of the loop.
+//! It answers every handshake without reading it, expects the first frame that it receives again
+//! and again, encodes that frame once, and writes it to every socket once for each time that it was
+//! received in a turn of the loop.
 
 use anyhow::Context;
 use bench::clients::frame;

@@ -40,13 +40,15 @@ impl Opening {
 }
 
 impl Client {
-    /// Connects and requests the upgrade, as the client with this number; [`Client::finish_handshake`] comes next.
+    /// Connects and requests the upgrade, as the client with this number;
+    /// [`Client::finish_handshake`] comes next.
     pub fn connect(server: SocketAddr, opening: Opening, number: usize) -> anyhow::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let neighbour = number / MAX_PER_ADDRESS;
         if neighbour > 0 {
             let address = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + neighbour as u32);
-            socket.set_linger(Some(Duration::ZERO))?; // its port is free again as soon as it is closed
+            // Its port is free again as soon as it is closed.
+            socket.set_linger(Some(Duration::ZERO))?;
             socket.bind(&SocketAddr::from((address, 0)).into())?;
         }
         socket.connect(&server.into())?;
@@ -109,7 +111,8 @@ impl Client {
         }
     }
 
-    /// Reads once, and returns false if there was nothing. `is_expected` judges the length of each complete message.
+    /// Reads once, and returns false if there was nothing. `is_expected` judges the length of each
+    /// complete message.
     pub fn receive(
         &mut self,
         buffer: &mut [u8],

@@ -1,4 +1,5 @@
-//! The part of RFC 6455 that a counting client needs: masked frames out, complete frames in, no copies.
+//! The part of RFC 6455 that a counting client needs: masked frames out, complete frames in, no
+//! copies.
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -22,7 +23,8 @@ fn header(length: usize) -> Vec<u8> {
     }
 }
 
-/// The payload of a frame of [`text`], and the length of the frame in bytes; `None` until it is complete.
+/// The payload of a frame of [`text`], and the length of the frame in bytes; `None` until it is
+/// complete.
 pub fn unmask(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (start, length) = match *bytes.get(1)? & 0x7f {
         126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),

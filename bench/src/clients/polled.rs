@@ -24,8 +24,8 @@ impl PolledClients {
         Ok(Self { clients, epoll, events: Vec::with_capacity(1024) })
     }
 
-    /// Waits for at most `timeout` and reads from every client that is readable; returns false if none was.
-    /// `is_expected` judges the number of a client and the length of its message.
+    /// Waits for at most `timeout` and reads from every client that is readable; returns false if
+    /// none was. `is_expected` judges the number of a client and the length of its message.
     pub fn receive(
         &mut self,
         timeout: Duration,

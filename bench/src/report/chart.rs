@@ -11,7 +11,7 @@ use std::path::Path;
 /// The scenarios that most readers ask for, with their titles.
 const HIGHLIGHTS: [(&str, &str); 4] = [
     ("single", "CPU of a delivery to 500 clients, µs · less is better"),
-    ("rate-16", "deliveries a second, 16 speakers, 200 clients · more is better"),
+    ("rate-16", "deliveries a second, 16 publishers, 200 clients · more is better"),
     ("p99", "99 of 100 deliveries to 1,000 clients within, ms · less is better"),
     ("memory-5000", "memory of an idle connection, bytes · less is better"),
 ];
@@ -26,7 +26,8 @@ const MIN_PEERS: usize = 5;
 
 type Panel<'a> = (String, &'a Row);
 
-/// Writes fanout.svg, with a panel for each scenario in which enough peers were measured, and highlights.svg.
+/// Writes fanout.svg, with a panel for each scenario in which enough peers were measured, and
+/// highlights.svg.
 pub fn draw(report: &Report, directory: &Path) -> anyhow::Result<()> {
     let all = report.rows.iter().filter(|row| medians(row).count() >= MIN_PEERS);
     let all: Vec<_> = all.map(|row| (format!("{} ({})", row.title, row.unit), row)).collect();

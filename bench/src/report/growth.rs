@@ -55,7 +55,7 @@ const ALL: [Growth; 5] = [
         is_wide: true,
     },
     Growth {
-        title: "CPU of a delivery in rooms of 2 that all speak, µs",
+        title: "CPU of a delivery in rooms of 2 in which all publish, µs",
         number: "rooms of 2",
         numbers: &[50, 500, 2_000, 5_000],
         scenario: |rooms| format!("rooms-{rooms}-of-2"),

@@ -3,8 +3,8 @@
 mod chart; // bars of each scenario
 mod figures; // the figures of all rounds
 mod growth; // lines of growing numbers
-mod machine; // where and when
-mod picture; // what all pictures share
+mod machine; // the machine and the date
+mod picture; // parts of all pictures
 mod table; // the figures as text
 
 pub use figures::Figures;

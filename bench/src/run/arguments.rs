@@ -9,11 +9,13 @@ use anyhow::bail;
 use clap::Parser;
 use std::path::PathBuf;
 
-/// Measures worldcast beside its peers. Peers that bench/peers/install.sh has not installed are left out.
+/// Measures worldcast beside its peers. Peers that bench/peers/install.sh has not installed are
+/// left out.
 #[derive(Parser)]
 #[command(name = "cargo run --release -p worldcast-bench --")]
 pub struct Arguments {
-    /// Peers and scenarios to measure; without any peer all peers, without any scenario all scenarios.
+    /// Peers and scenarios to measure; without any peer all peers, without any scenario all
+    /// scenarios.
     #[arg(value_name = "PEER or SCENARIO")]
     names: Vec<String>,
 
@@ -53,7 +55,8 @@ impl Arguments {
         peers
     }
 
-    /// The scenarios that are asked for and need at most `allowed` connections, as the catalogue groups them.
+    /// The scenarios that are asked for and need at most `allowed` connections, as the catalogue
+    /// groups them.
     pub fn groups(&self, allowed: usize) -> anyhow::Result<Vec<Vec<Scenario>>> {
         let mut groups = catalogue::groups();
         let all: Vec<_> = groups.iter().flatten().map(|scenario| scenario.name.clone()).collect();

@@ -4,7 +4,7 @@ mod arguments; // the command line
 mod build; // the programs that are measured
 mod pair; // another build beside this one
 mod party_process; // the clients of each server in a process of their own
-mod progress; // what is done and what remains
+mod progress; // finished and remaining turns
 mod turns; // several servers at once
 
 pub use arguments::Arguments;
@@ -46,7 +46,8 @@ pub fn all(arguments: &Arguments) -> anyhow::Result<()> {
                 progress.end(&measurements);
             }
         }
-        report.write(&arguments.out).context("the report cannot be written")?; // an interrupted run keeps this
+        // An interrupted run keeps this.
+        report.write(&arguments.out).context("the report cannot be written")?;
     }
     progress.finish();
     report::show(&report, &arguments.out)

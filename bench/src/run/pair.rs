@@ -14,8 +14,8 @@ use std::{path::Path, slice};
 
 /// Compares this build with `program` in every scenario of `arguments`, and prints the ratios.
 ///
-/// Both start anew for each round, once in each order: the addresses of their sockets in memory make a
-/// difference too.
+/// Both start anew for each round, once in each order: the addresses of their sockets in memory
+/// make a difference too.
 pub fn compare_builds(arguments: &Arguments, program: &Path) -> anyhow::Result<()> {
     build::up_to_date()?;
     let (cores, pace, allowed) = (Cores::divide()?, arguments.pace(), descriptors::raise()?);

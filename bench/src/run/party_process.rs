@@ -1,7 +1,8 @@
-//! A party in a process of its own: one process has too few descriptors for the clients of many servers.
+//! A party in a process of its own: one process has too few descriptors for the clients of many
+//! servers.
 //!
-//! The process reads requests from its standard input and writes each response, a line of JSON, to its
-//! standard output. It ends at the end of its input.
+//! The process reads requests from its standard input and writes each response, a line of JSON, to
+//! its standard output. It ends at the end of its input.
 
 use crate::{cores::Share, peers::program_beside, scenarios::Measurement};
 use anyhow::{Context, Error, bail};

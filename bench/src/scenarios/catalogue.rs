@@ -42,7 +42,8 @@ const POLITE: Traffic = Traffic { publishers: 100, ..Traffic::of(100, 64, 100) }
 const FLOOD: Traffic = Traffic { flood: true, ..POLITE };
 const PACED: Traffic = Traffic { pace: 100, ..FLOOD };
 
-/// The scenarios of a group are measured in turn, round by round: they are compared with each other.
+/// The scenarios of a group are measured in turn, round by round: they are compared with each
+/// other.
 pub fn groups() -> Vec<Vec<Scenario>> {
     vec![deliveries(), clients(), rooms(), conversations(), memory(), connections(), workers(), disturbers()]
 }
@@ -54,7 +55,7 @@ fn deliveries() -> Vec<Scenario> {
         new("single", "CPU of a delivery: 500 clients, 64 B, one message at a time", ALL, Cpu(SINGLE)),
         new("burst", "CPU of a delivery: 500 clients, 64 B, in bursts of 8 messages", ALL, Cpu(BURST)),
         new("burst-in-one-write", in_one, ALL, Cpu(IN_ONE_WRITE)),
-        new("choir", "CPU of a delivery: 500 clients, 64 B, 8 speakers at once", ALL, Cpu(CHOIR)),
+        new("choir", "CPU of a delivery: 500 clients, 64 B, 8 publishers at once", ALL, Cpu(CHOIR)),
         new("large", "CPU of a delivery: 200 clients, 16 KiB", ALL, Cpu(LARGE)),
         new("json", "CPU of a delivery: 500 clients, 1 KiB of JSON", WITH_COMPRESSION, Cpu(JSON)),
         new("json-compressed", compressed, WITH_COMPRESSION, Cpu(COMPRESSED)).over("json"),
@@ -94,18 +95,18 @@ fn shared(rooms: usize, in_each: usize) -> Measure {
 
 fn conversations() -> Vec<Scenario> {
     let rate = |publishers| Rate { clients: 200, bytes: 64, in_flight: 16, publishers };
-    let server = "CPU of the server, 16 in flight, 16 speakers, of its core";
-    let client = "CPU of the client, 16 in flight, 16 speakers, of its core";
+    let server = "CPU of the server, 16 in flight, 16 publishers, of its core";
+    let client = "CPU of the client, 16 in flight, 16 publishers, of its core";
     vec![
         new(
             "rate-1",
-            "deliveries a second: 200 clients, 16 in flight, 1 speaker",
+            "deliveries a second: 200 clients, 16 in flight, 1 publisher",
             ALL,
             Conversation(rate(1), DeliveriesPerSecond),
         ),
         new(
             "rate-16",
-            "deliveries a second: 200 clients, 16 in flight, 16 speakers",
+            "deliveries a second: 200 clients, 16 in flight, 16 publishers",
             ALL,
             Conversation(rate(16), DeliveriesPerSecond),
         ),
@@ -165,12 +166,12 @@ fn workers() -> Vec<Scenario> {
 
 fn disturbers() -> Vec<Scenario> {
     let non_readers = "p99 of 500 readers, 4 KiB, beside 500 that never read";
-    let flood = "p99 of 100 polite speakers beside one that floods";
-    let paced = "p99 of 100 polite speakers, all at most 100 a second";
+    let flood = "p99 of 100 polite publishers beside one that floods";
+    let paced = "p99 of 100 polite publishers, all at most 100 a second";
     vec![
         new("readers", "p99 of 500 readers, 4 KiB", WITH_ROOMS, Latency(READERS)),
         new("deaf", non_readers, WITH_ROOMS, Latency(DEAF)).over("readers"),
-        new("polite", "p99 of 100 polite speakers", WITH_ROOMS, Latency(POLITE)),
+        new("polite", "p99 of 100 polite publishers", WITH_ROOMS, Latency(POLITE)),
         new("flood", flood, WITH_ROOMS, Latency(FLOOD)).over("polite"),
         new("flood-paced", paced, OURS, Latency(PACED)).over("polite"),
     ]

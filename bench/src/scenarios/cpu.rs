@@ -1,7 +1,7 @@
 //! CPU time of the server for each delivery.
 //!
-//! The client reads only after the server has written everything: a client that reads on the other core
-//! meanwhile makes every write dearer, by a varying amount.
+//! The client reads only after the server has written everything: a client that reads on the other
+//! core meanwhile makes every write dearer, by a varying amount.
 
 use crate::{
     bench::Bench,
@@ -28,7 +28,8 @@ pub struct Load {
     pub idle: usize,
     pub workers: usize,
     pub share: Share,
-    /// True if turns are so long that the caches hold one server's data, even if another has many more clients.
+    /// True if turns are so long that the caches hold one server's data, even if another has many
+    /// more clients.
     pub at_length: bool,
 }
 
@@ -55,8 +56,9 @@ impl Load {
 }
 
 pub const TURN: Duration = Duration::from_millis(20);
-/// Clients answer pings only during the turn of their server. With eight servers in random order, 14 turns can
-/// come in between, each a message or two longer than this: less than the 10 s that worldcast waits for a pong.
+/// Clients answer pings only during the turn of their server. With eight servers in random order,
+/// 14 turns can come in between, each a message or two longer than this: less than the 10 s that
+/// worldcast waits for a pong.
 pub const LONG_TURN: Duration = Duration::from_millis(250);
 
 /// A server and the clients of all rooms. The figure is CPU time in µs for each delivery.

@@ -49,14 +49,15 @@ pub fn memory(bench: &Bench, idle_clients: IdleClients) -> anyhow::Result<f64> {
     let before = settled_memory(&server)?;
     clients.connect_more(&server, bench.peer, idle_clients.clients)?;
     let after = settled_memory(&server)?;
-    clients.verify_delivery(&bench.peer.message(&json(1 << 10)))?; // all of them are still connected
+    // All of them are still connected.
+    clients.verify_delivery(&bench.peer.message(&json(1 << 10)))?;
     Ok(after.saturating_sub(before) as f64 / idle_clients.clients as f64)
 }
 
 pub const TURN: Duration = Duration::from_millis(100);
 
-/// A server that accepts clients, batch by batch; at `max`, all but the first disconnect. The figure is CPU time
-/// in µs for each connection, from SYN to the response.
+/// A server that accepts clients, batch by batch; at `max`, all but the first disconnect. The
+/// figure is CPU time in µs for each connection, from SYN to the response.
 pub struct AcceptParty {
     peer: Peer,
     max: usize,
@@ -129,8 +130,8 @@ pub fn scrape(bench: &Bench, count: usize) -> anyhow::Result<f64> {
     Ok(server.cpu_since(before)?.as_secs_f64() * 1e3 / f64::from(SCRAPES))
 }
 
-/// Share in percent of the connections at the fuller of two workers, after `clients` have connected and, with
-/// `half_goes`, a random half of them has disconnected.
+/// Share in percent of the connections at the fuller of two workers, after `clients` have connected
+/// and, with `half_goes`, a random half of them has disconnected.
 pub fn spread(bench: &Bench, clients: usize, half_goes: bool) -> anyhow::Result<f64> {
     let server = bench.start(Setup { workers: 2, ..Setup::SIMPLE }, Share::Both)?;
     let mut clients = Clients::connect(&server, bench.peer, Layout::of(1, clients))?;

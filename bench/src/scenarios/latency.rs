@@ -1,4 +1,5 @@
-//! Time from the write of a publisher to the read of each subscriber, and the clients that disturb it.
+//! Time from the write of a publisher to the read of each subscriber, and the clients that disturb
+//! it.
 
 use crate::{
     bench::Bench,
@@ -35,8 +36,8 @@ impl Traffic {
     }
 }
 
-/// Clients answer pings only during the turn of their server. With eight servers in random order, 14 turns can
-/// come in between: less than the 10 s that worldcast waits for a pong.
+/// Clients answer pings only during the turn of their server. With eight servers in random order,
+/// 14 turns can come in between: less than the 10 s that worldcast waits for a pong.
 pub const TURN: Duration = Duration::from_millis(500);
 
 fn connect_non_readers(server: &Server, bench: &Bench, count: usize) -> anyhow::Result<Vec<Client>> {
@@ -49,7 +50,8 @@ fn connect_non_readers(server: &Server, bench: &Bench, count: usize) -> anyhow::
     non_readers.collect()
 }
 
-/// A server and its clients. The figure is the time in ms within which 99 of 100 deliveries are made.
+/// A server and its clients. The figure is the time in ms within which 99 of 100 deliveries are
+/// made.
 pub struct LatencyParty {
     server: Server,
     traffic: Traffic,

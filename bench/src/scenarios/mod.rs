@@ -62,8 +62,8 @@ impl Scenario {
         peers.iter().copied().filter(|peer| self.is_for(*peer))
     }
 
-    /// True if it is compared with `other`, or both with a third; neighbors in the catalogue are then measured
-    /// together.
+    /// True if it is compared with `other`, or both with a third; neighbors in the catalogue are
+    /// then measured together.
     pub fn is_compared_with(&self, other: &Self) -> bool {
         self.over.as_ref().is_some_and(|over| *over == other.name || other.over.as_ref() == Some(over))
     }
@@ -72,7 +72,8 @@ impl Scenario {
     fn tolerates_others(&self) -> bool {
         match self.measure {
             _ if self.clients() > MAX_PER_ADDRESS => false, // the next would have too few ports
-            // During the turns of others, clients that do not read are disconnected, and a flood pauses.
+            // During the turns of others, clients that do not read are disconnected, and a flood
+            // pauses.
             Measure::Latency(Traffic { flood, non_readers, .. }) => !flood && non_readers == 0,
             Measure::Cpu(_) | Measure::Conversation(..) | Measure::Accept(_) => true,
             Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => false,
@@ -152,8 +153,9 @@ impl Scenario {
     }
 }
 
-/// The measurements of `peers` in `compared`, in groups that run at the same time: all of one peer, and those of
-/// other peers where all can start before the first clients have waited too long for their turn.
+/// The measurements of `peers` in `compared`, in groups that run at the same time: all of one peer,
+/// and those of other peers where all can start before the first clients have waited too long for
+/// their turn.
 pub fn at_once(compared: &[Scenario], peers: Vec<Vec<Measurement>>) -> Vec<Vec<Measurement>> {
     const CLIENTS: usize = 40_000;
     if !compared.iter().all(Scenario::tolerates_others) {

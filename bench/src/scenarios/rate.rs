@@ -100,7 +100,8 @@ struct Conversation {
     sent: usize,
     /// The number of messages that each client has received.
     received: Vec<usize>,
-    /// For each message in flight, the oldest first, the number of clients that have not received it.
+    /// For each message in flight, the oldest first, the number of clients that have not received
+    /// it.
     missing: VecDeque<usize>,
 }
 
@@ -110,7 +111,8 @@ impl Conversation {
         Ok(Self { rate, polled, message, sent: 0, received, missing: VecDeque::new() })
     }
 
-    /// Keeps messages in flight for `time`, receives all of them, and returns the number of deliveries.
+    /// Keeps messages in flight for `time`, receives all of them, and returns the number of
+    /// deliveries.
     fn run(&mut self, time: Duration) -> anyhow::Result<usize> {
         let (began, mut deliveries) = (Instant::now(), 0);
         loop {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::{ByteSize, Secret, Settings};
 
-use std::{net::SocketAddr, time::Duration};
+use std::{iter, net::SocketAddr, time::Duration};
 
 /// The longest header of a frame, in bytes (RFC 6455 §5.2): 2 of flags, 8 of length, 4 of masking
 /// key.
@@ -138,13 +138,20 @@ fn limits_and_compression(Settings { limits, compression, .. }: &Settings) -> Ve
         bound(limits.connections > 0, "limits.connections", AT_LEAST_ONE),
         bound(limits.rooms > 0, "limits.rooms", AT_LEAST_ONE),
         bound(limits.in_flight_bytes <= MAX_COUNTED, "limits.in_flight_bytes", "must be at most 2GiB"),
-        bound(limits.recall_cache_bytes <= MAX_COUNTED, "limits.recall_cache_bytes", "must be at most 2GiB"),
+        bound(
+            limits.history_cache_bytes <= MAX_COUNTED,
+            "limits.history_cache_bytes",
+            "must be at most 2GiB",
+        ),
         bound(level.contains(&compression.level), "compression.level", "must be 1 (fast) to 9 (small)"),
     ]
 }
 
 fn publish(settings: &Settings) -> Vec<Constraint> {
     let is_key = |key: &Secret| is_secret(key.expose(), MIN_KEY);
+    let overrides = || settings.rooms.overrides.iter();
+    let histories =
+        || iter::once(settings.history.bytes).chain(overrides().filter_map(|room| room.history.bytes));
     vec![
         bound(
             settings.publish.keys.iter().all(is_key),
@@ -152,27 +159,29 @@ fn publish(settings: &Settings) -> Vec<Constraint> {
             "must have 16 characters or more each, without spaces",
         ),
         pair(
-            settings.all_rooms().all(|room| room.max_message <= settings.session.max_message),
+            overrides()
+                .filter_map(|room| room.max_message)
+                .all(|bytes| bytes <= settings.session.max_message),
             "rooms.override",
             "may reduce max_message only",
             "session.max_message",
         ),
         pair(
-            settings.all_rooms().all(|room| room.history.bytes <= settings.limits.history_bytes_total),
+            histories().all(|bytes| bytes <= settings.limits.history_bytes_total),
             "limits.history_bytes_total",
             "must be enough for one room",
             "rooms.override",
         ),
         pair(
-            settings.all_rooms().all(|room| room.history.bytes <= settings.limits.answer_bytes),
+            histories().all(|bytes| bytes <= settings.limits.answer_bytes),
             "limits.answer_bytes",
             "must hold what one room remembers",
             "rooms.override",
         ),
         pair(
-            settings
-                .all_rooms()
-                .all(|room| settings.session.outbox_bytes.bytes() >= room.greeting.len() + FRAME_HEADER),
+            overrides()
+                .filter_map(|room| room.greeting.as_ref())
+                .all(|greeting| settings.session.outbox_bytes.bytes() >= greeting.len() + FRAME_HEADER),
             "session.outbox_bytes",
             "must hold every greeting and 14 bytes of header",
             "rooms.override",

@@ -4,6 +4,7 @@ use super::{
     diagnostic::{Diagnostic, Problem},
     parsed::{Assignment, Parsed},
     path::SettingPath,
+    renamed::present_name,
     source::{Provenance, Source},
     suggest::nearest,
     tree::leaves,
@@ -21,10 +22,11 @@ const REQUIRE: &str = "WORLDCAST_REQUIRE";
 
 const MALFORMED_LIST: &str = "expected values with commas between them, or a list as in a file";
 
-/// The variables that are meant for us, by name.
+/// The variables of the server, by name.
 pub struct Environment(Vec<(String, OsString)>);
 
 impl Environment {
+    /// Keeps the variables of the server, sorted by name.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
         let mut ours: Vec<_> = variables.into_iter().filter_map(named).filter(is_ours).collect();
@@ -48,8 +50,9 @@ impl Environment {
     }
 }
 
-/// Returns true for a variable with our prefix, unless Kubernetes or Docker sets it for a service that is
-/// called worldcast (`WORLDCAST_SERVICE_HOST`, `WORLDCAST_PORT=tcp://10.0.0.1:80`, `WORLDCAST_PORT_80_TCP`).
+/// Returns true for a variable with our prefix, unless Kubernetes or Docker sets it for a service
+/// that is called worldcast (`WORLDCAST_SERVICE_HOST`, `WORLDCAST_PORT=tcp://10.0.0.1:80`,
+/// `WORLDCAST_PORT_80_TCP`).
 fn is_ours((name, value): &(String, OsString)) -> bool {
     let of_a_service = name.contains("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
@@ -75,7 +78,11 @@ fn assignment<'i>(
 
 fn remedy(unknown: &str, known: &[(SettingPath, &Value)]) -> String {
     let path = unknown[PREFIX.len()..].to_lowercase().replace("__", ".");
-    match nearest(&SettingPath::from(path.as_str()), known.iter().map(|(key, _)| key.clone())) {
+    let path = SettingPath::from(path.as_str());
+    if let Some(present) = present_name(&path) {
+        return format!("it is called {} now", present.variable());
+    }
+    match nearest(&path, known.iter().map(|(key, _)| key.clone())) {
         Some(key) => format!("did you mean {}?", key.variable()),
         None => "`worldcast defaults` shows every key".to_owned(),
     }

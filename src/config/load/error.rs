@@ -1,6 +1,7 @@
 //! The error of loading a configuration.
 
 use super::diagnostic::{Diagnostic, Problem};
+use crate::shell::quoted_path;
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -23,9 +24,8 @@ pub enum ConfigError {
 }
 
 fn remedy(path: &Path, cause: &io::Error) -> String {
-    let path = path.display();
     match cause.kind() {
-        io::ErrorKind::NotFound => format!("there is no such file; `worldcast defaults > {path}` writes one"),
+        io::ErrorKind::NotFound => remedy_of_missing(path),
         io::ErrorKind::PermissionDenied => {
             "permission denied; let the user that runs worldcast read it".to_owned()
         }
@@ -33,6 +33,28 @@ fn remedy(path: &Path, cause: &io::Error) -> String {
         io::ErrorKind::InvalidData => "it is not text in UTF-8; save it as such".to_owned(),
         _ => cause.to_string(),
     }
+}
+
+/// Returns the command line that writes the missing file: it makes directories that are missing,
+/// and first removes a link that leads nowhere, through which a shell would write elsewhere.
+fn remedy_of_missing(path: &Path) -> String {
+    let dangling = path.ancestors().find(|part| part.is_symlink() && !part.exists());
+    let directory = path.parent().filter(|part| !part.as_os_str().is_empty() && !part.exists());
+    let target = dangling.and_then(|link| link.read_link().ok());
+    let what = match (dangling, target) {
+        (Some(link), Some(target)) if link == path => {
+            format!("there is no such file: it is a link to {}; ", target.display())
+        }
+        (Some(link), Some(target)) => {
+            format!("there is no such file: {} is a link to {}; ", link.display(), target.display())
+        }
+        _ => "there is no such file; ".to_owned(),
+    };
+    let remove = dangling.map(|link| format!("rm {}", quoted_path(link)));
+    let make = directory.map(|directory| format!("mkdir -p {}", quoted_path(directory)));
+    let write = format!("worldcast defaults > {}", quoted_path(path));
+    let steps: Vec<_> = remove.into_iter().chain(make).chain([write]).collect();
+    format!("{what}`{}` writes one", steps.join(" && "))
 }
 
 /// All mistakes in the file, in its order, and then those in the environment.

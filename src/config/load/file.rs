@@ -4,6 +4,7 @@ use super::{
     diagnostic::{Diagnostic, Problem},
     parsed::{Assignment, Parsed},
     path::SettingPath,
+    renamed::present_name,
     source::Source,
     suggest::nearest,
     syntax, tree,
@@ -64,8 +65,12 @@ impl<'i> Reader<'i, '_> {
         self.parsed.diagnostics.push(Diagnostic { provenance: self.source.provenance(at), problem });
     }
 
-    /// Returns the key that was probably meant, or else the keys that exist beside the unknown one.
+    /// Returns the present name of the key, or the key that was probably meant, or else the keys that
+    /// exist beside the unknown one.
     fn remedy(&self, unknown: &SettingPath, known: &Table) -> String {
+        if let Some(present) = present_name(unknown) {
+            return format!("it is called {present} now");
+        }
         let (keys, sections) = (tree::keys(self.defaults), tree::sections(self.defaults));
         if let Some(meant) = nearest(unknown, keys.into_iter().chain(sections.clone())) {
             return format!("did you mean {}?", written(&meant, sections.contains(&meant)));

@@ -9,6 +9,7 @@ mod loaded; // settings and where each value comes from
 mod source; // default, file and line, variable
 mod error; // why there is no configuration
 mod diagnostic; // one mistake, its place and its remedy
+mod renamed; // keys of earlier versions
 mod suggest; // the key that was probably meant
 mod syntax; // errors of TOML
 mod redact; // values that are not shown
@@ -31,12 +32,13 @@ use toml::{Spanned, de::DeValue};
 const DEFAULT_FILE: &str = "worldcast.toml";
 
 impl Settings {
-    /// Reads `file`, or else `worldcast.toml` if it exists; then the environment, which wins; then `listen` of the
-    /// command line, which wins over both unless it is empty.
+    /// Reads `file`, or else `worldcast.toml` if it exists; then the environment, which wins; then
+    /// `listen` of the command line, which wins over both unless it is empty.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the file cannot be read, and otherwise with every mistake of all sources at once.
+    /// [`ConfigError`] if the file cannot be read, and otherwise with every mistake of all sources
+    /// at once.
     pub fn load(file: Option<&Path>, listen: &[SocketAddr]) -> Result<Loaded, ConfigError> {
         load(file, &Environment::new(std::env::vars_os()), listen)
     }
@@ -48,7 +50,8 @@ fn load(
     listen: &[SocketAddr],
 ) -> Result<Loaded, ConfigError> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let may_be_missing = file.is_none() && !path.is_symlink(); // a link that leads nowhere is no choice of defaults
+    // A link that leads nowhere is no choice of defaults.
+    let may_be_missing = file.is_none() && !path.is_symlink();
     let text = match fs::read_to_string(path) {
         Err(cause) if may_be_missing && cause.kind() == io::ErrorKind::NotFound => None,
         text => Some(text.map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?),

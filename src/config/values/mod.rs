@@ -7,4 +7,8 @@ pub mod level; // "info"
 pub mod room_name; // "news"
 pub mod secret; // a value that is never shown
 pub mod text; // the visitor for values in quotes
-pub mod web_origin; // "https://example.org"
+pub mod host; // "example.org", as clients send it
+pub mod web_origin; // "https://example.org", as browsers send it
+pub mod hosts; // the hosts that a pattern matches
+pub mod origin_pattern; // "https://*.example.org"
+pub mod host_pattern; // "*.example.org"

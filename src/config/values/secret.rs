@@ -7,8 +7,8 @@ use subtle::{Choice, ConstantTimeEq};
 /// The text that stands for a secret wherever people look.
 pub const MASK: &str = "***";
 
-/// A secret setting. `Debug` and `Serialize` mask it, and it has no `Display`, so that it reaches neither a log nor an
-/// error message nor the output of `worldcast check`.
+/// A secret setting. `Debug` and `Serialize` mask it, and it has no `Display`, so that it reaches
+/// neither a log nor an error message nor the output of `worldcast check`.
 #[derive(Clone, Debug, Default)]
 pub struct Secret(SecretString);
 

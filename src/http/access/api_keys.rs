@@ -1,32 +1,25 @@
-//! The API keys of `publish.keys`.
+//! The API key of a request.
 
-use crate::{config::Secret, http::refusal::Refusal};
+use crate::{
+    http::{AppState, refusal::Refusal},
+    policy::ApiKeys,
+};
 use actix_web::{HttpRequest, http::header};
-use subtle::Choice;
 
-/// The keys for everything that not every client may do.
-pub struct ApiKeys(Vec<Secret>);
-
-impl ApiKeys {
-    /// Accepts each of `keys`.
-    pub fn new(keys: Vec<Secret>) -> Self {
-        Self(keys)
-    }
-
-    /// Accepts a request with one of the keys in `Authorization: Bearer` (RFC 6750 §2.1).
+impl AppState {
+    /// Accepts a request with one of `publish.keys` in `Authorization: Bearer` (RFC 6750 §2.1).
     ///
     /// # Errors
     /// [`Refusal::KeyRequired`] without such a header, [`Refusal::Key`] with another key.
-    pub fn check(&self, request: &HttpRequest) -> Result<(), Refusal> {
-        let shown = request.headers().get(header::AUTHORIZATION).ok_or(Refusal::KeyRequired)?;
-        let shown = bearer(shown.as_bytes()).ok_or(Refusal::KeyRequired)?;
-        // Every key is looked at, so that time tells nothing but lengths.
-        let fits = |found: Choice, key: &Secret| found | key.matches(shown);
-        match self.0.iter().fold(Choice::from(0), fits).into() {
-            true => Ok(()),
-            false => Err(Refusal::Key),
-        }
+    pub fn check_key(&self, request: &HttpRequest) -> Result<(), Refusal> {
+        check(&self.shared.policy.load().keys, request)
     }
+}
+
+fn check(keys: &ApiKeys, request: &HttpRequest) -> Result<(), Refusal> {
+    let shown = request.headers().get(header::AUTHORIZATION).ok_or(Refusal::KeyRequired)?;
+    let shown = bearer(shown.as_bytes()).ok_or(Refusal::KeyRequired)?;
+    if keys.accept(shown) { Ok(()) } else { Err(Refusal::Key) }
 }
 
 /// Returns the credentials of the scheme `Bearer`, whose name is not case-sensitive (RFC 9110
@@ -42,9 +35,9 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn check(authorization: &str) -> Result<(), &'static str> {
-        let keys = ApiKeys::new(vec!["one-key-of-many-1".into(), "one-key-of-many-2".into()]);
+        let keys = ApiKeys::new(&["one-key-of-many-1".into(), "one-key-of-many-2".into()]);
         let request = TestRequest::default().insert_header((header::AUTHORIZATION, authorization));
-        keys.check(&request.to_http_request()).map_err(|refusal| refusal.code())
+        super::check(&keys, &request.to_http_request()).map_err(|refusal| refusal.code())
     }
 
     #[test]

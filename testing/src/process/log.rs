@@ -1,4 +1,4 @@
-//! What the program writes to standard error, read by a thread of its own.
+//! The standard error of the program, read by a thread of its own.
 
 use std::{
     collections::VecDeque,
@@ -9,22 +9,24 @@ use std::{
     thread,
 };
 
-/// Lines that are kept for whoever has to find out what went wrong.
+/// Lines that are kept for the report of a failed test.
 const KEPT: usize = 1000;
 
 /// The last lines of the log.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<VecDeque<String>>>);
 
-/// Where the program says that it listens.
+/// The addresses that the program logs.
 #[derive(Default)]
 pub struct Addresses {
+    /// Addresses for clients.
     pub listeners: Vec<SocketAddr>,
+    /// The address for operators; `None` until it was read.
     pub admin: Option<SocketAddr>,
 }
 
 impl Log {
-    /// Reads until the program has said where it listens.
+    /// Reads until the program has logged its addresses.
     pub fn addresses(&self, reader: &mut BufReader<File>) -> Addresses {
         let mut addresses = Addresses::default();
         let mut line = String::new();
@@ -44,11 +46,12 @@ impl Log {
         thread::spawn(move || reader.lines().map_while(Result::ok).for_each(|line| log.add(&line)));
     }
 
-    /// How many of the lines that are kept contain `text`.
+    /// The number of kept lines that contain `text`.
     pub fn count(&self, text: &str) -> usize {
         self.lines().iter().filter(|line| line.contains(text)).count()
     }
 
+    /// Returns the kept lines as one text.
     pub fn text(&self) -> String {
         self.lines().iter().map(|line| format!("{line}\n")).collect()
     }

@@ -1,4 +1,4 @@
-//! What the program counts, as its admin listener tells it.
+//! The metrics of the program, from its admin listener.
 
 use std::collections::HashMap;
 use std::{io, net::SocketAddr};
@@ -11,6 +11,7 @@ use tokio::{
 pub struct Metrics(HashMap<String, f64>);
 
 impl Metrics {
+    /// Reads the metrics from the admin listener.
     pub async fn read(admin: SocketAddr) -> io::Result<Self> {
         let mut socket = TcpStream::connect(admin).await?;
         let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

@@ -1,7 +1,7 @@
 //! The program as a process: started on free ports, inspected from outside, stopped by a signal.
 
-mod log; // what the program writes to standard error
-mod metrics; // what the program counts
+mod log; // its standard error
+mod metrics; // its metrics
 
 pub use crate::{append_frame, handshake};
 pub use log::Log;
@@ -31,7 +31,7 @@ use tokio::{
 /// If there is none beside the directory of the test.
 pub fn executable() -> PathBuf {
     let test = env::current_exe().expect("a test has a path");
-    let given = env::var_os("CARGO_BIN_EXE_worldcast").map(PathBuf::from); // newer cargo says where it is
+    let given = env::var_os("CARGO_BIN_EXE_worldcast").map(PathBuf::from); // newer cargo sets it
     let beside = || Some(test.parent()?.parent()?.join("worldcast")); // target/debug/deps/test
     let program = given.or_else(beside).filter(|program| program.exists());
     program.unwrap_or_else(|| panic!("no worldcast has been built for {}", test.display()))
@@ -48,11 +48,13 @@ pub struct Launch {
 pub struct Program {
     process: Child,
     pid: u32,
-    /// Where clients connect; every listener serves the same.
+    /// Addresses for clients; every listener serves the same.
     pub listeners: Vec<SocketAddr>,
+    /// The address for operators.
     pub admin: SocketAddr,
+    /// The lines of its standard error.
     pub log: Log,
-    /// The reading end of a log that nobody reads.
+    /// The reading end of a log without a reader.
     _unread: Option<BufReader<File>>,
 }
 
@@ -76,7 +78,8 @@ impl Launch {
         Self { descriptors: Some(most), ..self }
     }
 
-    /// With a standard error that is a pipe whose reader looks away as soon as the program listens.
+    /// Starts with a standard error that is a pipe, which is not read any more when the program
+    /// listens.
     pub fn log_unread(self) -> Self {
         Self { log_is_read: false, ..self }
     }
@@ -118,11 +121,13 @@ impl Launch {
 }
 
 impl Program {
+    /// Reads the metrics.
     pub async fn metrics(&self) -> Metrics {
         Metrics::read(self.admin).await.expect("the admin listener answers")
     }
 
-    /// Lets the process open and allocate what it does once, and waits until those who made it do so are gone.
+    /// Lets the process open and allocate everything that it does once, and waits until these
+    /// clients are gone.
     pub async fn warms_up(&self) {
         for listener in self.listeners.iter().cycle().take(16) {
             let mut socket = TcpStream::connect(listener).await.expect("it listens");
@@ -130,7 +135,7 @@ impl Program {
             socket.read_u8().await.expect("it answers");
         }
         let gone = async { while !self.metrics().await.left().is_empty() {} };
-        let _ = timeout(Duration::from_secs(5), gone).await; // what is left then will be noticed
+        let _ = timeout(Duration::from_secs(5), gone).await; // the test notices any rest
     }
 
     /// Bytes of memory that the process has in use (RSS).
@@ -149,7 +154,7 @@ impl Program {
         Duration::from_millis(used * 1000 / rustix::param::clock_ticks_per_second())
     }
 
-    /// What the process has open, one line each.
+    /// The open descriptors of the process, one line each.
     pub fn descriptors(&self) -> Vec<String> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("the process runs");
         let target = |entry: fs::DirEntry| fs::read_link(entry.path()).ok();
@@ -159,12 +164,13 @@ impl Program {
         open
     }
 
-    /// How many more it can open, whose numbers are below `most`; that of one that it inherited may be greater.
+    /// The number of descriptors below `most` that it can still open; an inherited one may have a
+    /// greater number.
     pub fn free_descriptors(&self, most: u32) -> usize {
         (0..most).filter(|number| fs::read_link(format!("/proc/{}/fd/{number}", self.pid)).is_err()).count()
     }
 
-    /// How many descriptors each of its threads waits for.
+    /// The number of descriptors that each of its threads waits for.
     pub fn watched(&self) -> Vec<usize> {
         polls::watched(self.pid).expect("the process runs")
     }
@@ -174,21 +180,23 @@ impl Program {
         self.signal(Signal::TERM);
     }
 
-    /// Its connections stay open and nobody answers, until it `goes_on`.
+    /// Stops the process: connections stay open without an answer until `continues`.
     pub fn stands_still(&self) {
         self.signal(Signal::STOP);
     }
 
-    pub fn goes_on(&self) {
+    /// Continues a stopped process.
+    pub fn continues(&self) {
         self.signal(Signal::CONT);
     }
 
+    /// Sends `signal` to the process.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).expect("a process");
         kill_process(pid, signal).expect("it runs");
     }
 
-    /// How the process ended; `None` when it has not within `patience`.
+    /// The exit status; `None` if the process has not ended within `patience`.
     pub async fn exit(&mut self, patience: Duration) -> Option<ExitStatus> {
         let ended = timeout(patience, self.process.wait()).await.ok()?;
         Some(ended.expect("a child"))

@@ -4,7 +4,7 @@ use super::{Window, missing::skip};
 use serde_json::Value;
 use std::fs;
 
-/// Where tests/browser/install.sh puts it.
+/// The path at which tests/browser/install.sh installs it.
 const PATH: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/axe/node_modules/axe-core/axe.min.js");
 
 /// The source of axe-core.
@@ -20,20 +20,20 @@ impl Axe {
         source.map(Self)
     }
 
-    /// Nothing of what the window shows keeps anybody out.
+    /// Asserts that axe-core finds no violation in the window.
     pub async fn approves(&self, window: &Window, state: &str) {
         let run = "const done = arguments[0]; axe.run().then(({ violations, passes }) => done({ violations, passes }));";
         let verdict = window.awaits(&format!("{}\n{run}", self.0)).await;
-        let violations: Vec<_> = list(&verdict["violations"]).iter().flat_map(told).collect();
+        let violations: Vec<_> = list(&verdict["violations"]).iter().flat_map(describe).collect();
         assert!(violations.is_empty(), "{state}: {violations:#?}");
         assert!(list(&verdict["passes"]).len() > 10, "{state}: axe-core looked at nothing");
     }
 }
 
 /// One line for each element.
-fn told(violation: &Value) -> Vec<String> {
-    let told = |node: &Value| format!("{}: {} {}", violation["id"], node["target"], node["failureSummary"]);
-    list(&violation["nodes"]).iter().map(told).collect()
+fn describe(violation: &Value) -> Vec<String> {
+    let shown = |node: &Value| format!("{}: {} {}", violation["id"], node["target"], node["failureSummary"]);
+    list(&violation["nodes"]).iter().map(shown).collect()
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -21,7 +21,7 @@ pub struct Browser {
     first: WindowHandle, // it stays open: a browser ends with its last window
     console: Vec<Entry>,
     _driver: Driver,
-    _profile: TempDir, // behind the driver: the browser writes into it until it ends
+    _profile: TempDir, // after the driver: the browser writes into it until it ends
 }
 
 const ARGUMENTS: [&str; 8] = [
@@ -66,7 +66,7 @@ impl Browser {
     /// A window with the page of `server`; `room` is empty or `#name`.
     pub async fn opens(&self, server: &Server, room: &str) -> Window {
         let window = self.window().await;
-        window.goes_to(&format!("http://{}/{room}", server.listeners[0])).await;
+        window.navigates_to(&format!("http://{}/{room}", server.listeners[0])).await;
         window
     }
 
@@ -74,11 +74,12 @@ impl Browser {
     pub async fn opens_with(&self, script: &str, server: &Server) -> Window {
         let window = self.window().await;
         window.prepares(script).await;
-        window.goes_to(&format!("http://{}/", server.listeners[0])).await;
+        window.navigates_to(&format!("http://{}/", server.listeners[0])).await;
         window
     }
 
-    /// A window with the page of `server`, connected and greeted; in the default room it has said hello.
+    /// A window with the page of `server`, connected and greeted; in the default room it has
+    /// published its greeting.
     pub async fn joins(&self, server: &Server, room: &str) -> Window {
         let window = self.opens(server, room).await;
         let last = if room.is_empty() { "from client: hello" } else { "world" };
@@ -92,7 +93,7 @@ impl Browser {
         &self.console
     }
 
-    /// How often the Content-Security-Policy forbade something.
+    /// The number of violations of the Content-Security-Policy.
     pub async fn refusals(&mut self) -> usize {
         self.console().await.iter().filter(|entry| entry.is_about_the_policy()).count()
     }
@@ -102,7 +103,7 @@ impl Browser {
         self.complains_only(|_| false).await;
     }
 
-    /// The same, but for what Chromium itself says when a server is gone.
+    /// The same, except Chromium's own lines about a lost server.
     pub async fn complains_only_about_the_lost_server(mut self) {
         self.complains_only(Entry::is_about_a_lost_server).await;
     }

@@ -1,4 +1,4 @@
-//! What the browser writes on its console, of all windows together.
+//! The browser's console, of all windows together.
 
 use super::vendor;
 use fantoccini::Client;
@@ -12,7 +12,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What was written since the last reading.
+    /// The lines since the last reading.
     pub async fn read_all(client: &Client) -> Vec<Self> {
         vendor::console(client).await.iter().map(Self::of).collect()
     }
@@ -22,24 +22,25 @@ impl Entry {
         Self { level: text("level"), message: text("message") }
     }
 
-    /// Whether it is a mistake of the page, or something that its policy forbids.
+    /// True for an error of the page, or a violation of its policy.
     pub fn is_complaint(&self) -> bool {
         self.level != "INFO" && self.level != "DEBUG"
     }
 
-    /// Whether something was forbidden by the Content-Security-Policy.
+    /// True for a violation of the Content-Security-Policy.
     pub fn is_about_the_policy(&self) -> bool {
         self.is_complaint() && self.message.contains("Content Security Policy")
     }
 
-    /// Whether it is Chromium's own word about a server that is not there, or went while a request was on its way.
+    /// True for Chromium's own line about a server that cannot be reached, or that ended during a
+    /// request.
     pub fn is_about_a_lost_server(&self) -> bool {
         self.message.contains("WebSocket connection to ") && self.message.contains(" failed: ")
             || self.message.contains("Failed to load resource: net::ERR_CONNECTION_")
     }
 
-    /// Whether the page said `line`, which the driver writes in quotes behind the place in the source.
-    pub fn says(&self, line: &str) -> bool {
+    /// True if the page logged `line`, which the driver quotes after the position in the source.
+    pub fn contains(&self, line: &str) -> bool {
         self.message.ends_with(&format!(" {}", Value::from(line)))
     }
 }

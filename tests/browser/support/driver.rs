@@ -14,7 +14,8 @@ pub struct Driver {
     _output: BufReader<ChildStdout>, // a pipe without a reader ends who writes into it
 }
 
-/// It takes a free port of IPv6 and wants the same of IPv4, which any connection may hold: then it gives up.
+/// It takes a free port of IPv6 and wants the same of IPv4, which any connection may hold: then it
+/// gives up.
 const ATTEMPTS: usize = 20;
 
 impl Driver {

@@ -1,4 +1,4 @@
-//! What is not installed, and whether a test may do without it.
+//! Missing programs, and the tests that are skipped without them.
 
 use std::{
     env,
@@ -14,7 +14,7 @@ pub fn program(names: &[&str]) -> Option<PathBuf> {
     found.into_iter().find(|path| path.is_file())
 }
 
-/// Says that a test is skipped for want of `what`; fails where WORLDCAST_REQUIRE names the browser.
+/// Prints that a test is skipped without `what`; fails where WORLDCAST_REQUIRE names the browser.
 pub fn skip(what: &str) {
     let required = env::var("WORLDCAST_REQUIRE").unwrap_or_default();
     assert!(!required.split(',').any(|name| name.trim() == "browser"), "{what} not found");

@@ -1,26 +1,28 @@
-//! The words that these tests are written in.
+//! Support for the tests of this folder.
 
-mod axe; // whether everybody can use it
+mod axe; // accessibility by axe-core
 mod browser; // Chromium
-mod console; // what it complains about
+mod console; // its console
 mod driver; // the program that drives it
 mod missing; // what is not installed
+mod page; // a page of another origin
 mod proxy; // a server below a path
 mod vendor; // commands of this driver alone
-mod window; // what a person sees and does
+mod window; // one window: observations and actions
 
 pub use axe::Axe;
 pub use browser::Browser;
+pub use page::empty_page;
 pub use proxy::proxy_below;
 pub use testing::{PATIENCE, within};
 pub use window::Window;
 
 use crate::process::{Launch, Server};
 
-/// The dice that a page throws for how long it waits come out so high that it waits for minutes.
+/// Random numbers so high that a page waits for minutes before it reconnects.
 pub const LOADED_DICE: &str = "Math.random = () => 1000;";
 
-/// They come out so low that it hardly waits.
+/// Random numbers so low that a page hardly waits.
 pub const LIGHT_DICE: &str = "Math.random = () => -0.99;";
 
 /// The program with the page of this source tree.

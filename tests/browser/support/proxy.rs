@@ -6,7 +6,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Passes on what is asked for below `path` (`/live/`), one request for each connection; to all else it gives no answer.
+/// Passes on what is asked for below `path` (`/live/`), one request for each connection; to all
+/// else it gives no answer.
 pub async fn proxy_below(path: &'static str, server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");

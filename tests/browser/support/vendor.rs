@@ -21,7 +21,7 @@ impl WebDriverCompatibleCommand for Command {
     }
 }
 
-/// What the browser wrote on its console since it was last asked.
+/// The lines of the browser's console since the last call.
 pub async fn console(client: &Client) -> Vec<Value> {
     let command = Command { path: "se/log", body: json!({ "type": "browser" }) };
     let entries = client.issue_cmd(command).await.expect("a log");

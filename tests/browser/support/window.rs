@@ -1,4 +1,4 @@
-//! One window of the browser: what a person sees in it and does with it.
+//! One window of the browser.
 
 use super::{vendor::devtools, within};
 use fantoccini::{Client, Locator, elements::Element, key::Key, wd::WindowHandle};
@@ -10,8 +10,8 @@ pub struct Window {
     handle: WindowHandle,
 }
 
-/// Resolves when an element that matches has exactly the text (any, where it is null). Sees what changes without
-/// asking again and again.
+/// Resolves when an element that matches has exactly the text (any, where it is null). Sees what
+/// changes without asking again and again.
 const APPEARS: &str = "
     const [selector, text, done] = arguments;
     const fits = (element) => text === null || element.textContent === text;
@@ -40,7 +40,7 @@ impl Window {
         &self.client
     }
 
-    pub async fn goes_to(&self, url: &str) {
+    pub async fn navigates_to(&self, url: &str) {
         within(url, async { self.front().await.goto(url).await }).await.expect("a page");
     }
 
@@ -62,7 +62,7 @@ impl Window {
         devtools(&self.client, "Emulation.setDeviceMetricsOverride", screen).await;
     }
 
-    // What is seen.
+    // Observations.
 
     /// Waits for an element.
     pub async fn has(&self, selector: &str) {
@@ -97,7 +97,7 @@ impl Window {
         text.as_str().expect("text").to_owned()
     }
 
-    /// What stands in a field.
+    /// The value of a field.
     pub async fn value(&self, selector: &str) -> String {
         let value = self.evaluates("document.querySelector(arguments[0]).value", selector).await;
         value.as_str().expect("text").to_owned()
@@ -124,7 +124,7 @@ impl Window {
         self.evaluates(AT_THE_END, "").await == true
     }
 
-    // What is done.
+    // Actions.
 
     /// Turns the wheel of the mouse by so many pixels, where the element is.
     pub async fn wheels(&self, selector: &str, pixels: i32) {
@@ -154,12 +154,12 @@ impl Window {
     }
 
     /// Types and presses Enter.
-    pub async fn says(&self, text: &str) {
-        self.fills("#words", text).await;
-        self.presses("#words", Key::Enter).await;
+    pub async fn publishes(&self, text: &str) {
+        self.fills("#message", text).await;
+        self.presses("#message", Key::Enter).await;
     }
 
-    pub async fn says_file(&self, path: &Path) {
+    pub async fn publishes_file(&self, path: &Path) {
         self.types("#file", path.to_str().expect("a path in UTF-8")).await;
     }
 

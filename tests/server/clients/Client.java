@@ -12,24 +12,24 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 class Client implements WebSocket.Listener {
-    private final BlockingQueue<String> heard = new LinkedBlockingQueue<>();
+    private final BlockingQueue<String> received = new LinkedBlockingQueue<>();
     private final StringBuilder text = new StringBuilder();
 
     @Override
     public CompletionStage<?> onText(WebSocket socket, CharSequence part, boolean isLast) {
         text.append(part);
         if (isLast) {
-            heard.add(text.toString());
+            received.add(text.toString());
             text.setLength(0);
         }
         socket.request(1);
         return null;
     }
 
-    private void hears(String expected) throws InterruptedException {
-        var next = heard.poll(30, TimeUnit.SECONDS);
+    private void receives(String expected) throws InterruptedException {
+        var next = received.poll(30, TimeUnit.SECONDS);
         if (!expected.equals(next)) {
-            throw new AssertionError("heard " + next + " instead of " + expected);
+            throw new AssertionError("received " + next + " instead of " + expected);
         }
     }
 
@@ -38,9 +38,9 @@ class Client implements WebSocket.Listener {
         var anna = new Client();
         var room = URI.create("ws://" + arguments[0] + "/websocket/news");
         var socket = client.newWebSocketBuilder().buildAsync(room, anna).get(30, TimeUnit.SECONDS);
-        anna.hears("world");
+        anna.receives("world");
         socket.sendText("hello", true).get(30, TimeUnit.SECONDS);
-        anna.hears("hello");
+        anna.receives("hello");
         var messages = URI.create("http://" + arguments[0] + "/rooms/news/messages");
         for (var number = 0; number < 500; number++) {
             var post = HttpRequest.newBuilder(messages).header("Content-Type", "text/plain")
@@ -49,7 +49,7 @@ class Client implements WebSocket.Listener {
             if (status != 201) {
                 throw new AssertionError("status " + status);
             }
-            anna.hears("post " + number);
+            anna.receives("post " + number);
         }
         socket.sendClose(WebSocket.NORMAL_CLOSURE, "").get(30, TimeUnit.SECONDS);
         System.out.println("all is well");

@@ -20,15 +20,15 @@ room.addEventListener('message', ({ detail }) => {
 room.addEventListener('lost', ({ detail: { code, wait } }) => console.log(code + wait));
 room.addEventListener('end', ({ detail: { code, reason } }) => console.log(code, reason.trim()));
 
-const { offset } = await room.say('text');
-await room.say(Uint8Array.of(offset));
-await room.say(new ArrayBuffer(1));
-await room.say({ json: [offset] });
+const { offset } = await room.publish('text');
+await room.publish(Uint8Array.of(offset));
+await room.publish(new ArrayBuffer(1));
+await room.publish({ json: [offset] });
 const { clients, who } = await room.presence();
 console.log(clients + 1, (who?.[0] ?? room.who ?? "nobody").trim(), room.isOpen);
 const { CLOSE_CODES, comesBackAfter, Backoff, STEADY_AFTER } = declared;
 const backoff = new Backoff();
-console.log(CLOSE_CODES[1009]?.meaning.trim(), comesBackAfter(1012) ? backoff.next() + STEADY_AFTER : backoff.short());
+console.log(CLOSE_CODES[1009]?.name.trim(), comesBackAfter(1012) ? backoff.next() + STEADY_AFTER : backoff.short());
 room.pause();
 room.resume();
 room.close();
@@ -38,7 +38,7 @@ room.addEventListener('messages', () => {});
 // @ts-expect-error a message has no such field
 room.addEventListener('message', ({ detail }) => console.log(detail.txt));
 // @ts-expect-error a number is no content
-room.say(42);
+room.publish(42);
 // @ts-expect-error no such option
 new Room('wss://example.org/', { lasts: 1 });
 // @ts-expect-error read-only

@@ -1,6 +1,7 @@
 //! The server's `App` alone: requests in, answers out, without a socket.
 
 use actix::{Actor, Arbiter};
+use actix_rt::ArbiterHandle;
 use actix_web::{
     body::to_bytes,
     dev::{Service, ServiceResponse},
@@ -21,7 +22,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A flawless opening handshake (the key of RFC 6455 §1.3).
+/// A valid opening handshake (the key of RFC 6455 §1.3).
 pub fn upgrade(path: &str) -> TestRequest {
     TestRequest::get()
         .uri(path)
@@ -32,19 +33,42 @@ pub fn upgrade(path: &str) -> TestRequest {
         .insert_header(("Sec-WebSocket-Version", "13"))
 }
 
-/// What a server with the default settings answers.
+/// The answer of a server with the default settings.
 pub async fn answer(request: TestRequest) -> Answer {
     answer_with(|_| (), request).await
 }
 
+/// What a server with these settings answers.
 pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestRequest) -> Answer {
+    let thread = Arbiter::new(); // apart, for a hub outlives no panic
+    let answer = answer_of(adjust, request, &thread.handle(), || ()).await;
+    thread.stop();
+    answer
+}
+
+/// What a server answers whose hub has stopped.
+pub async fn answer_while_stopping(request: TestRequest) -> Answer {
+    let thread = Arbiter::new();
+    let handle = thread.handle();
+    let stop = || {
+        thread.stop();
+        thread.join().expect("the thread of the hub ends");
+    };
+    answer_of(|_| (), request, &handle, stop).await
+}
+
+async fn answer_of(
+    adjust: impl FnOnce(&mut Settings),
+    request: TestRequest,
+    thread: &ArbiterHandle,
+    before: impl FnOnce(),
+) -> Answer {
     let mut settings = Settings::default();
     adjust(&mut settings);
-    let descriptors = Descriptors::raise_limit(&settings, 1);
-    let shared = Shared::new(settings, descriptors);
-    let (hub, thread) = (Hub::new(&shared.settings, shared.metrics.clone()), Arbiter::new()); // apart, for it outlives no panic
-    let hub = Hub::start_in_arbiter(&thread.handle(), |_| hub);
-    let listener = shared.settings.listen[0];
+    let shared = Shared::new(&settings, Descriptors::raise_limit(1));
+    let hub = Hub::new(shared.policy.load_full(), shared.metrics.clone());
+    let hub = Hub::start_in_arbiter(thread, |_| hub);
+    let listener = shared.startup.listen[0];
     let context = http::AppState::new(shared, hub, &[listener]);
     let app = init_service(http::app(web::Data::new(context), listener)).await;
     let mut request = request.to_request();
@@ -52,8 +76,8 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
     if !headers.contains_key("Host") && !headers.contains_key("Upgrade") {
         headers.insert(HOST, HeaderValue::from_static("localhost:8080"));
     }
+    before();
     let answer: ServiceResponse = app.call(request).await.expect("an answer");
-    thread.stop();
 
     let (head, body) = answer.into_parts().1.into_parts();
     let (status, headers) = (head.status(), head.headers().clone());

@@ -30,22 +30,22 @@ const VARIABLES: [(&str, &str); 4] = [
 ];
 
 impl Binary {
-    /// The program with these variables in its environment, when it has said where it listens.
+    /// The program with these variables in its environment, after it has logged its addresses.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         let mut binary = Self::spawn(variables);
-        let lines = binary.writes_until_it_listens().await;
+        let lines = binary.logs_until_it_listens().await;
         binary.address = lines.last().and_then(|line| page(line)).expect("it says so last");
         binary
     }
 
-    /// The program, whatever becomes of it.
+    /// The program, which may end at once.
     pub fn spawn(variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_worldcast"));
         command.env_clear().envs(VARIABLES).envs(variables.iter().copied());
         Self::spawn_command(command)
     }
 
-    /// The program in a working directory of somebody else's, with a command line.
+    /// The program in another working directory, with a command line.
     pub fn spawn_in(directory: &Path, arguments: &[&str]) -> Self {
         Self::spawn_in_with(directory, arguments, &[])
     }
@@ -77,8 +77,9 @@ impl Binary {
         Self { process, address: ([0, 0, 0, 0], 0).into(), log }
     }
 
-    /// All lines up to `page at http://127.0.0.1:3000/ · WebSocket at …`, which follows whatever warnings there are.
-    pub async fn writes_until_it_listens(&mut self) -> Vec<String> {
+    /// All lines up to `page at http://127.0.0.1:3000/ · WebSocket at …`, which follows whatever
+    /// warnings there are.
+    pub async fn logs_until_it_listens(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             lines.push(self.writes().await);
@@ -88,12 +89,12 @@ impl Binary {
         }
     }
 
-    /// What the next line of the log says, at level info, without the client that it is about.
+    /// The next line of the log, at level info, without the client that it names.
     pub async fn logs(&mut self) -> String {
         self.logs_about().await.0
     }
 
-    /// What the next line of the log says, at level info, and the client that it is about.
+    /// The next line of the log, at level info, and the client that it names.
     pub async fn logs_about(&mut self) -> (String, String) {
         let line = self.writes().await;
         let (_, message) = line.split_once(" INFO  worldcast] ").unwrap_or_else(|| panic!("{line}"));
@@ -107,7 +108,7 @@ impl Binary {
         within("a line of the log", self.log.recv()).await.expect("a line before the end of the log")
     }
 
-    /// What the log says until the program ends, and the code with which it ends.
+    /// The lines of the log until the program ends, and its exit code.
     pub async fn ends(&mut self) -> (Vec<String>, Option<i32>) {
         let mut lines = Vec::new();
         within("the end of the log", async {
@@ -124,7 +125,8 @@ impl Binary {
         kill_process(self.pid(), signal).expect("a child of ours");
     }
 
-    /// The sockets that the program holds: those of its clients, its listeners, and a few of its own.
+    /// The sockets that the program holds: those of its clients, its listeners, and a few of its
+    /// own.
     pub fn sockets(&self) -> BTreeSet<PathBuf> {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a child of ours");
         let open = descriptors.filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok());
@@ -151,6 +153,6 @@ fn page(line: &str) -> Option<SocketAddr> {
 async fn pass_on(pipe: ChildStderr, lines: mpsc::UnboundedSender<String>) {
     let mut pipe = BufReader::new(pipe).lines();
     while let Ok(Some(line)) = pipe.next_line().await {
-        let _ = lines.send(line); // nobody may be interested any more
+        let _ = lines.send(line); // the test may have ended
     }
 }

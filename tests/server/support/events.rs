@@ -1,4 +1,4 @@
-//! A client that listens to Server-Sent Events, chunk by chunk.
+//! A client of Server-Sent Events, chunk by chunk.
 
 use super::{Raw, within};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub struct Event {
 }
 
 impl Events {
-    /// A client that was let in; the welcome is still to come.
+    /// An admitted client; the welcome is still to come.
     pub async fn connect(address: SocketAddr, path: &str, last_event: &str) -> Self {
         let mut raw = Raw::connect(address).await;
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {last_event}\r\n\r\n");
@@ -34,9 +34,9 @@ impl Events {
     }
 
     /// The next event; `None` at the end of the stream.
-    pub async fn hears(&mut self) -> Option<Event> {
+    pub async fn receives(&mut self) -> Option<Event> {
         loop {
-            let block = self.hears_block().await?;
+            let block = self.receives_block().await?;
             if !block.starts_with(':') {
                 return Some(Event::parse(&block));
             }
@@ -44,12 +44,12 @@ impl Events {
     }
 
     /// The data of the next event.
-    pub async fn hears_data(&mut self) -> String {
-        self.hears().await.expect("an event").data
+    pub async fn receives_data(&mut self) -> String {
+        self.receives().await.expect("an event").data
     }
 
     /// The next event or comment.
-    pub async fn hears_block(&mut self) -> Option<String> {
+    pub async fn receives_block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());

@@ -1,15 +1,16 @@
 //! Servers that misbehave, so that our own clients show their patience.
 
 use actix_web::rt::spawn;
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use std::{future::pending, net::SocketAddr};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
 };
 use tokio_tungstenite::{
-    accept_hdr_async,
+    accept_async, accept_hdr_async,
     tungstenite::{
+        Message,
         handshake::server::{ErrorResponse, Request, Response},
         http::HeaderValue,
         protocol::CloseFrame,
@@ -32,7 +33,7 @@ impl Fake {
         .await
     }
 
-    /// Answers the handshake and never says a word.
+    /// Answers the handshake and sends nothing after it.
     pub async fn that_is_mute() -> Self {
         Self::start(|socket| async {
             let _held = accept_hdr_async(socket, v1).await;
@@ -41,13 +42,40 @@ impl Fake {
         .await
     }
 
-    /// Closes with `code` right behind the answer to the handshake.
+    /// Closes with `code` right after the answer to the handshake.
     pub async fn that_closes_with(code: u16) -> Self {
         Self::start(move |socket| async move {
             let Ok(mut socket) = accept_hdr_async(socket, v1).await else { return };
             let frame = CloseFrame { code: code.into(), reason: "not\u{1b}[2J today".into() };
             let _ = socket.close(Some(frame)).await;
             while let Some(Ok(_)) = socket.next().await {}
+        })
+        .await
+    }
+
+    /// Sends a welcome, and the same message each time if `with_message`; then cuts the connection, or
+    /// closes it with `code`.
+    pub async fn that_ends_after_its_welcome(code: Option<u16>, with_message: bool) -> Self {
+        Self::start(move |socket| async move {
+            let Ok(mut socket) = accept_hdr_async(socket, v1).await else { return };
+            let welcome = r#"{"type":"welcome","session":"s","who":"w","epoch":"e","offset":0}"#;
+            let message = r#"{"type":"message","offset":1,"text":"again"}"#;
+            let frames = [Some(welcome), Some(message).filter(|_| with_message)];
+            for frame in frames.into_iter().flatten() {
+                let _ = socket.send(Message::text(frame)).await;
+            }
+            let Some(code) = code else { return };
+            let _ = socket.close(Some(CloseFrame { code: code.into(), reason: "full".into() })).await;
+            while let Some(Ok(_)) = socket.next().await {}
+        })
+        .await
+    }
+
+    /// Speaks WebSocket, but not worldcast.v1.
+    pub async fn without_a_subprotocol() -> Self {
+        Self::start(|socket| async {
+            let _held = accept_async(socket).await;
+            pending::<()>().await;
         })
         .await
     }

@@ -1,4 +1,4 @@
-//! What can be asked of a server, whichever process it runs in.
+//! Requests to a server, in this process or in another.
 
 use super::{Client, Raw, handshake, within};
 use serde_json::Value;
@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 pub trait Host {
     fn address(&self) -> SocketAddr;
 
-    /// A client in `room` that has heard the greeting, and so hears all that is said from now on.
+    /// A client in `room` that has received the greeting, and so receives every later message.
     async fn join(&self, room: &str) -> Client {
         let mut client = self.connect(&format!("/websocket/{room}")).await;
-        assert_eq!(client.hears().await, "world");
+        assert_eq!(client.receives().await, "world");
         client
     }
 
@@ -23,23 +23,23 @@ pub trait Host {
         clients
     }
 
-    /// A client at `path`, which has heard nothing yet.
+    /// A client at `path`, which has read nothing yet.
     async fn connect(&self, path: &str) -> Client {
         Client::connect(self.address(), path).await
     }
 
-    /// A client of bare bytes in `room` that has heard the greeting.
+    /// A client of bare bytes in `room` that has received the greeting.
     async fn join_raw(&self, room: &str) -> Raw {
         let mut raw = self.connect_raw(room).await;
         raw.is_greeted().await;
         raw
     }
 
-    /// A client of bare bytes that is let into `room`; the greeting is still to come.
+    /// A client of bare bytes that is admitted to `room`; the greeting is still to come.
     async fn connect_raw(&self, room: &str) -> Raw {
         let mut raw = Raw::connect(self.address()).await;
         raw.sends(handshake(&format!("/websocket/{room}"))).await;
-        raw.is_let_in().await;
+        raw.is_admitted().await;
         raw
     }
 
@@ -50,7 +50,7 @@ pub trait Host {
         String::from_utf8(raw.reads_to_the_end().await).expect("text")
     }
 
-    /// How many clients the server counts in `room`.
+    /// The number of clients in `room`, as the server counts.
     async fn clients_in(&self, room: &str) -> u64 {
         let answer = self.get(&format!("/rooms/{room}")).await;
         let (_, facts) = answer.split_once("\r\n\r\n").expect("a head and a body");
@@ -59,7 +59,7 @@ pub trait Host {
     }
 
     /// Waits until `room` has exactly so many clients.
-    async fn comes_to(&self, room: &str, clients: u64) {
+    async fn has_clients(&self, room: &str, clients: u64) {
         let what = format!("{room} to have {clients} clients");
         within(what, async { while self.clients_in(room).await != clients {} }).await;
     }

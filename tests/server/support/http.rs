@@ -60,7 +60,12 @@ impl Http {
 
     /// Sends the request and reads the answer to the end of the connection.
     pub async fn reply(&self) -> Reply {
-        Self::raw_request(self.address, &[self.head.as_bytes(), b"\r\n", &self.body].concat()).await
+        Self::raw_request(self.address, &self.to_bytes()).await
+    }
+
+    /// The request as it is on the wire.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.head.as_bytes(), b"\r\n", &self.body].concat()
     }
 
     /// Sends these bytes and reads the answer to the end of the connection.

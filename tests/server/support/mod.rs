@@ -4,20 +4,20 @@ mod app; // answers without a socket
 mod binary; // the program itself
 mod events; // a client of Server-Sent Events
 mod fake; // servers that misbehave
-mod host; // what every server can be asked
+mod host; // requests to a server
 mod http; // plain requests over a socket
-mod program; // programs that nobody here wrote
-mod proxy; // a way that does not last
+mod program; // foreign programs
+mod proxy; // a proxy that cuts connections
 mod server; // a server in this process
 mod tls; // TLS in front of one
 mod v1; // a client of the subprotocol
 
-pub use app::{Answer, answer, answer_with, upgrade};
+pub use app::{Answer, answer, answer_while_stopping, answer_with, upgrade};
 pub use binary::Binary;
 pub use events::Events;
 pub use fake::Fake;
 pub use host::Host;
-pub use http::Http;
+pub use http::{Http, Reply};
 pub use program::output_of;
 pub use proxy::{QuietProxy, proxy_that_cuts};
 pub use server::TestServer;
@@ -31,7 +31,8 @@ pub fn handshake(path: &str) -> String {
     testing::handshake(path, "")
 }
 
-/// Lets this process and its children hold as many descriptors as the system allows, and says how many.
+/// Raises the limit on descriptors of this process and its children as far as the system allows;
+/// returns it.
 pub fn raise_descriptor_limit() -> usize {
     let allowed = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: allowed.maximum, ..allowed }).expect("the limit may rise");

@@ -1,4 +1,4 @@
-//! Programs that nobody here wrote.
+//! Foreign programs.
 
 use std::{
     process::{Output, Stdio},
@@ -6,10 +6,11 @@ use std::{
 };
 use tokio::{process::Command, time::timeout};
 
-/// Clients wait, in their own time, before they come back.
+/// Long, because clients wait before they reconnect.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the program prints; `None` if it is not there, which is fine unless WORLDCAST_REQUIRE names it.
+/// The standard output of the program; `None` if it is missing, which fails where WORLDCAST_REQUIRE
+/// names it.
 pub async fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     let child = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();

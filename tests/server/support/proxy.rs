@@ -1,4 +1,4 @@
-//! A way to the server that does not last.
+//! Proxies that cut connections or fall silent.
 
 use actix_web::rt::spawn;
 use std::{future::pending, net::SocketAddr, ops::Range, pin::pin, time::Duration};
@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Passes bytes on, and cuts every connection after a time of this range.
+/// Forwards bytes, and cuts every connection after a time of this range.
 pub async fn proxy_that_cuts(server: SocketAddr, after: Range<Duration>) -> SocketAddr {
     let (listener, address) = listen().await;
     spawn(async move {
@@ -23,7 +23,7 @@ pub async fn proxy_that_cuts(server: SocketAddr, after: Range<Duration>) -> Sock
     address
 }
 
-/// Passes bytes on until it is told to fall silent.
+/// Forwards bytes until it is told to fall silent.
 pub struct QuietProxy {
     pub address: SocketAddr,
     silences: watch::Sender<u32>,
@@ -49,7 +49,7 @@ impl QuietProxy {
         Self { address, silences }
     }
 
-    /// Present connections stay open and pass nothing on any more; later ones do.
+    /// Present connections stay open and forward nothing any more; later ones do.
     pub fn falls_silent(&self) {
         self.silences.send_modify(|silences| *silences += 1);
     }

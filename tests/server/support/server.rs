@@ -3,22 +3,25 @@
 use super::{Host, Raw};
 use actix_web::rt::System;
 use futures_util::FutureExt;
-use std::{net::SocketAddr, thread, time::Duration};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 use tokio::sync::oneshot;
 use worldcast::{
     config::Settings,
+    policy::Policy,
     server::{Server, Stop},
+    shared::Shared,
 };
 
 pub struct TestServer {
     pub addresses: Vec<SocketAddr>,
     pub stop: Stop,
     admin: SocketAddr,
+    shared: Arc<Shared>,
     ended: oneshot::Receiver<()>,
 }
 
 impl TestServer {
-    /// With the default settings, but for two workers, a free port, and no delay when it stops.
+    /// Starts with the default settings, except two workers, a free port, and no drain.
     pub async fn start() -> Self {
         Self::with(|_| ()).await
     }
@@ -33,23 +36,29 @@ impl TestServer {
         let (started, when_started) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         thread::spawn(move || serve(settings, started, end));
-        let (addresses, admin, stop) = when_started.await.expect("the server starts");
-        Self { addresses, stop, admin, ended }
+        let Started { addresses, admin, stop, shared } = when_started.await.expect("the server starts");
+        Self { addresses, stop, admin, shared, ended }
+    }
+
+    /// Replaces the policy by that of the default settings, adjusted.
+    pub fn replace_policy(&self, adjust: impl FnOnce(&mut Settings)) {
+        let mut settings = Settings::default();
+        adjust(&mut settings);
+        self.shared.policy.store(Arc::new(Policy::new(&settings)));
     }
 
     /// Waits until `worldcast_{metric}` is at least `least`.
-    pub async fn comes_to_count(&self, metric: &str, least: u64) {
-        let sample = format!("worldcast_{metric} ");
-        let counted = async {
-            loop {
-                let metrics = self.metrics().await;
-                let value = metrics.lines().find_map(|line| line.strip_prefix(&sample));
-                if value.is_some_and(|value| value.parse::<u64>().expect("a number") >= least) {
-                    return;
-                }
-            }
-        };
+    pub async fn counts_at_least(&self, metric: &str, least: u64) {
+        let counted = async { while self.count(metric).await < least {} };
         super::within(format!("{metric} to be {least}"), counted).await;
+    }
+
+    /// The value of `worldcast_{metric}`; 0 for what has never been counted.
+    pub async fn count(&self, metric: &str) -> u64 {
+        let sample = format!("worldcast_{metric} ");
+        let metrics = self.metrics().await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&sample));
+        value.map_or(0, |value| value.parse().expect("a number"))
     }
 
     /// What `/metrics` answers to a browser, with its head.
@@ -73,20 +82,26 @@ impl Host for TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        let _ = self.stop.gracefully().now_or_never(); // said once; its threads do the rest
+        let _ = self.stop.gracefully().now_or_never(); // its threads do the rest
     }
 }
 
-fn serve(
-    settings: Settings,
-    started: oneshot::Sender<(Vec<SocketAddr>, SocketAddr, Stop)>,
-    ended: oneshot::Sender<()>,
-) {
+/// The handles of a server, for other threads.
+struct Started {
+    addresses: Vec<SocketAddr>,
+    admin: SocketAddr,
+    stop: Stop,
+    shared: Arc<Shared>,
+}
+
+fn serve(settings: Settings, started: oneshot::Sender<Started>, ended: oneshot::Sender<()>) {
     let system = System::new();
     system.block_on(async {
-        let server = Server::start(settings).expect("the server starts");
+        let server = Server::start(&settings).expect("the server starts");
         let admin = server.admin_addresses()[0];
-        let _ = started.send((server.addresses().to_vec(), admin, server.stop_handle()));
+        let addresses = server.addresses().to_vec();
+        let _ =
+            started.send(Started { addresses, admin, stop: server.stop_handle(), shared: server.shared() });
         actix_web::rt::spawn(async {
             server.run().await;
             System::current().stop(); // the hub's thread too

@@ -1,4 +1,4 @@
-//! A client of worldcast.v1, as anybody would write one.
+//! A usual client of worldcast.v1.
 
 use super::{Client, End};
 use serde_json::{Value, json};
@@ -16,37 +16,37 @@ impl V1 {
         let offer = [("Sec-WebSocket-Protocol", "worldcast.v1")];
         let (mut client, answer) = Client::try_connect_with(address, path, &offer).await.expect("a session");
         assert_eq!(answer.headers()["sec-websocket-protocol"], "worldcast.v1");
-        let welcome = parse(&client.hears().await);
+        let welcome = parse(&client.receives().await);
         assert_eq!(welcome["type"], "welcome");
         Self { client, welcome }
     }
 
-    /// What to ask for to come back behind the message at `offset`.
+    /// The query to resume after the message at `offset`.
     pub fn since(&self, offset: u64) -> String {
         let text = |key: &str| self.welcome[key].as_str().expect(key);
         format!("since={}-{offset}&session={}", text("epoch"), text("session"))
     }
 
-    /// What to ask for to come back behind the welcome.
+    /// The query to resume after the welcome.
     pub fn since_welcome(&self) -> String {
         self.since(self.welcome["offset"].as_u64().expect("an offset"))
     }
 
     pub async fn sends(&mut self, request: Value) {
-        self.client.says(request.to_string()).await;
+        self.client.publishes(request.to_string()).await;
     }
 
     pub async fn publishes(&mut self, text: &str) {
         self.sends(json!({"type": "publish", "text": text})).await;
     }
 
-    pub async fn hears(&mut self) -> Value {
-        parse(&self.client.hears().await)
+    pub async fn receives(&mut self) -> Value {
+        parse(&self.client.receives().await)
     }
 
     /// The offset and the text of the next message.
-    pub async fn hears_message(&mut self) -> (u64, String) {
-        let message = self.hears().await;
+    pub async fn receives_message(&mut self) -> (u64, String) {
+        let message = self.receives().await;
         assert_eq!(message["type"], "message", "{message}");
         let text = message["text"].as_str().expect("text").to_owned();
         (message["offset"].as_u64().expect("an offset"), text)

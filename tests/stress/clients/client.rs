@@ -1,8 +1,8 @@
-//! One client in its room: what it says comes from the model.
+//! One client in its room; the model makes its messages.
 
 use super::{compression::deflated, end::End, line::Line};
 use crate::{
-    model::{ClientId, Parting, RoomId, Utterance},
+    model::{ClientId, Departure, Message, RoomId},
     process::append_frame,
     stage::Stage,
 };
@@ -12,7 +12,7 @@ use std::{collections::VecDeque, ops::Range, rc::Rc, time::Duration};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long the server may take for what it has to do at once; much, since the machine has others to serve.
+/// The deadline for everything that the server does at once; long, since the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Client {
@@ -21,16 +21,16 @@ pub struct Client {
     pub rng: Rng,
     pub stage: Rc<Stage>,
     pub line: Line,
-    /// Whether it answers pings and goodbyes.
+    /// True if it answers pings and close frames.
     pub answers: bool,
     pub compression: bool,
-    /// Whether its masks are other than zero, which costs time.
+    /// True if its masking keys are not zero, which costs time.
     pub is_masked: bool,
     pub(super) is_greeted: bool,
     /// Pings that were not answered yet.
     pub(super) pings: VecDeque<Bytes>,
-    pub(super) said_goodbye: Option<u16>,
-    pub(super) heard_goodbye: Option<u16>,
+    pub(super) sent_close: Option<u16>,
+    pub(super) received_close: Option<u16>,
     has_left: bool,
 }
 
@@ -48,28 +48,28 @@ impl Client {
             is_masked: true,
             is_greeted: false,
             pings: VecDeque::new(),
-            said_goodbye: None,
-            heard_goodbye: None,
+            sent_close: None,
+            received_close: None,
             has_left: false,
         }
     }
 
-    /// Says something of about `length` bytes, unless it is time to be silent.
-    pub fn says(&mut self, length: usize) {
-        if self.may_speak() {
-            let utterance = self.utterance(length);
-            let (first, payload) = self.encoded(&utterance);
+    /// Publishes about `length` bytes, unless it is time to be silent.
+    pub fn publishes(&mut self, length: usize) {
+        if self.may_publish() {
+            let message = self.message(length);
+            let (first, payload) = self.encoded(&message);
             self.sends_frame(first, &payload);
         }
     }
 
-    /// The same in pieces, with a ping behind each.
-    pub fn says_in_pieces(&mut self, length: usize, pieces: usize) {
-        if !self.may_speak() {
+    /// The same in pieces, with a ping after each.
+    pub fn publishes_in_fragments(&mut self, length: usize, pieces: usize) {
+        if !self.may_publish() {
             return;
         }
-        let utterance = self.utterance(length);
-        let (first, payload) = self.encoded(&utterance);
+        let message = self.message(length);
+        let (first, payload) = self.encoded(&message);
         let size = payload.len().div_ceil(pieces).max(1);
         let last = payload.chunks(size).count().max(1) - 1;
         for (number, piece) in payload.chunks(size).enumerate() {
@@ -89,85 +89,85 @@ impl Client {
     }
 
     pub async fn waits_for_greeting(&mut self) -> Result<(), End> {
-        self.listens_while(|client| !client.is_greeted).await
+        self.reads_while(|client| !client.is_greeted).await
     }
 
-    /// Listens until everything that was said in its room has been heard by somebody.
-    pub async fn listens_until_all_is_heard(&mut self) -> Result<(), End> {
-        self.listens_while(|client| client.stage.unheard_bytes(client.room) > 0).await
+    /// Reads until every message of its room has been received by a client.
+    pub async fn reads_until_all_is_delivered(&mut self) -> Result<(), End> {
+        self.reads_while(|client| client.stage.undelivered_bytes(client.room) > 0).await
     }
 
-    pub async fn listens_for(&mut self, time: Duration) -> Result<(), End> {
-        timeout(time, self.listens()).await.map_or(Ok(()), Err)
+    pub async fn reads_for(&mut self, time: Duration) -> Result<(), End> {
+        timeout(time, self.reads_on()).await.map_or(Ok(()), Err)
     }
 
-    /// Listens for a random number of milliseconds.
-    pub async fn listens_awhile(&mut self, milliseconds: Range<u64>) -> Result<(), End> {
+    /// Reads for a random number of milliseconds.
+    pub async fn reads_for_a_while(&mut self, milliseconds: Range<u64>) -> Result<(), End> {
         let time = Duration::from_millis(self.rng.u64(milliseconds));
-        self.listens_for(time).await
+        self.reads_for(time).await
     }
 
-    pub async fn listens_until(&mut self, event: &CancellationToken) -> Result<(), End> {
+    pub async fn reads_until(&mut self, event: &CancellationToken) -> Result<(), End> {
         tokio::select! {
-            end = self.listens() => Err(end),
+            end = self.reads_on() => Err(end),
             () = event.cancelled() => Ok(()),
         }
     }
 
-    /// Listens until the connection ends, within `patience`.
+    /// Reads until the connection ends, within `patience`.
     pub async fn ends_within(&mut self, patience: Duration) -> End {
-        timeout(patience, self.listens()).await.unwrap_or(End::Never)
+        timeout(patience, self.reads_on()).await.unwrap_or(End::Never)
     }
 
-    /// Says goodbye and waits for the answer.
+    /// Sends a close frame and waits for the answer.
     pub async fn closes(&mut self) -> End {
         if self.may_close() {
-            self.said_goodbye = Some(1000);
+            self.sent_close = Some(1000);
             self.sends_frame(0x88, &1000_u16.to_be_bytes());
         }
         self.ends_within(PATIENCE).await
     }
 
-    /// Reads once, at most so many bytes, and hears what is whole.
+    /// Reads once, at most so many bytes, and receives what is whole.
     pub fn reads(&mut self, most: usize) -> Result<(), End> {
         let read = self.line.reads(most);
-        self.took_in(read)
+        self.processed(read)
     }
 
-    /// Tells the model how it ended.
-    pub fn leaves(&mut self, parting: Parting) {
+    /// Reports the departure to the model.
+    pub fn leaves(&mut self, departure: Departure) {
         if !std::mem::replace(&mut self.has_left, true) {
-            let verdict = self.stage.model().leaves(self.id, self.room, parting);
+            let verdict = self.stage.model().leaves(self.id, self.room, departure);
             self.stage.judge(verdict);
         }
     }
 
-    async fn listens(&mut self) -> End {
+    async fn reads_on(&mut self) -> End {
         loop {
             let moved = self.line.moves().await;
-            if let Err(end) = self.took_in(moved) {
+            if let Err(end) = self.processed(moved) {
                 return end;
             }
         }
     }
 
-    async fn listens_while(&mut self, goes_on: impl Fn(&Self) -> bool) -> Result<(), End> {
-        let listens = async {
-            while goes_on(self) {
+    async fn reads_while(&mut self, continues: impl Fn(&Self) -> bool) -> Result<(), End> {
+        let reading = async {
+            while continues(self) {
                 let moved = self.line.moves().await;
-                self.took_in(moved)?;
+                self.processed(moved)?;
             }
             Ok(())
         };
-        timeout(PATIENCE, listens).await.unwrap_or(Err(End::Never))
+        timeout(PATIENCE, reading).await.unwrap_or(Err(End::Never))
     }
 
-    /// Hears what has come; the end when nothing will come any more.
-    fn took_in(&mut self, moved: Result<bool, End>) -> Result<(), End> {
-        self.hears_frames();
+    /// Processes the received frames; the end of the connection is an error.
+    fn processed(&mut self, moved: Result<bool, End>) -> Result<(), End> {
+        self.receives_frames();
         match moved {
             Ok(true) => Ok(()),
-            Err(end) if self.heard_goodbye.is_none() => Err(end),
+            Err(end) if self.received_close.is_none() => Err(end),
             _ => Err(self.end()),
         }
     }
@@ -179,40 +179,40 @@ impl Client {
         self.pings.push_back(payload);
     }
 
-    fn utterance(&mut self, length: usize) -> Utterance {
+    fn message(&mut self, length: usize) -> Message {
         let binary = self.rng.u8(..4) == 0;
-        self.stage.model().says(self.id, self.room, length, binary)
+        self.stage.model().publishes(self.id, self.room, length, binary)
     }
 
     /// The first byte of a frame and its payload, compressed now and then.
-    fn encoded(&mut self, utterance: &Utterance) -> (u8, Bytes) {
-        let first = if utterance.binary { 0x82 } else { 0x81 };
+    fn encoded(&mut self, message: &Message) -> (u8, Bytes) {
+        let first = if message.binary { 0x82 } else { 0x81 };
         match self.compression && self.rng.bool() {
-            true => (first | 0x40, deflated(&utterance.payload).into()),
-            false => (first, utterance.payload.clone()),
+            true => (first | 0x40, deflated(&message.payload).into()),
+            false => (first, message.payload.clone()),
         }
     }
 
-    fn may_speak(&self) -> bool {
+    fn may_publish(&self) -> bool {
         !self.stage.is_silent() && self.may_close()
     }
 
     fn may_close(&self) -> bool {
-        self.said_goodbye.is_none() && self.heard_goodbye.is_none()
+        self.sent_close.is_none() && self.received_close.is_none()
     }
 
     fn end(&self) -> End {
-        match (self.heard_goodbye, self.said_goodbye) {
+        match (self.received_close, self.sent_close) {
             (None, _) => End::Lost,
-            (heard, said) if heard == said => End::Answered,
+            (received, said) if received == said => End::Answered,
             (Some(code), _) => End::Code(code),
         }
     }
 }
 
-/// Whoever did not say how it left left suddenly.
+/// A client without a recorded departure departed suddenly.
 impl Drop for Client {
     fn drop(&mut self) {
-        self.leaves(Parting::Sudden);
+        self.leaves(Departure::Sudden);
     }
 }

@@ -3,10 +3,10 @@
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::cell::RefCell;
 
-/// What a client offers in its handshake.
+/// The offer of a client in its handshake.
 pub const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 
-/// What a flush leaves at the end, and the receiver adds again.
+/// The tail that a flush leaves, and that the receiver adds again.
 const FLUSHED: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 pub fn deflated(plain: &[u8]) -> Vec<u8> {
@@ -30,7 +30,7 @@ pub fn inflated(small: &[u8], most: usize) -> Result<Vec<u8>, &'static str> {
         let status = inflater.decompress_vec(&stream, &mut plain, FlushDecompress::Sync);
         match status {
             Ok(_) if inflater.total_in() == stream.len() as u64 && plain.len() <= most => Ok(plain),
-            _ => Err("a compressed message that is no DEFLATE stream, or more than was ever said"),
+            _ => Err("a compressed message that is no DEFLATE stream, or more than was ever published"),
         }
     })
 }

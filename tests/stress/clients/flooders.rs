@@ -1,14 +1,15 @@
-//! Clients that speak as fast as the socket takes it.
+//! Clients that publish as fast as the socket accepts.
 
 use super::{Client, End};
 use crate::settings::OUTBOX;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a flooder lets pile up on its own side.
+/// The bytes that a flooder leaves unsent on its own side.
 const UNSENT: usize = 64 << 10;
 
-/// Speaks without a pause, in messages of one size, and twice what its room lets be under way when it gets that far in a second.
+/// Publishes without a pause, in messages of one size, at most twice the bytes that its room allows
+/// in flight.
 pub async fn floods(client: &mut Client) -> Result<End, End> {
     client.waits_for_greeting().await?;
     client.is_masked = false;
@@ -16,18 +17,18 @@ pub async fn floods(client: &mut Client) -> Result<End, End> {
     let until = Instant::now() + Duration::from_millis(client.rng.u64(200..1000));
     let mut left = OUTBOX / 4 / length;
     while left > 0 && Instant::now() < until && !client.stage.is_silent() {
-        left -= speaks(client, length, left.min(100));
-        client.listens_for(Duration::from_millis(1)).await?;
+        left -= publishes_many(client, length, left.min(100));
+        client.reads_for(Duration::from_millis(1)).await?;
     }
     Ok(client.closes().await)
 }
 
-/// At most so many messages, and what fits; returns how many.
-fn speaks(client: &mut Client, length: usize, most: usize) -> usize {
+/// Publishes at most `most` messages, as many as fit; returns their number.
+fn publishes_many(client: &mut Client, length: usize, most: usize) -> usize {
     let fits = (0..most).take_while(|_| {
         let fits = client.line.unsent() < UNSENT;
         if fits {
-            client.says(length);
+            client.publishes(length);
         }
         fits
     });

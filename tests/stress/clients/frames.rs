@@ -1,4 +1,4 @@
-//! What the server sends, cut into frames (RFC 6455 §5.2), none of which may be other than it should.
+//! The bytes from the server, cut into frames (RFC 6455 §5.2), each of which is checked.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -17,7 +17,7 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
-/// What was read and is not a whole frame yet.
+/// Bytes that are not a whole frame yet.
 #[derive(Default)]
 pub struct Frames {
     pub unread: BytesMut,
@@ -52,7 +52,7 @@ fn opcode(first: u8) -> Result<Opcode, &'static str> {
     }
 }
 
-/// The length of the payload, and how many bytes beside the first say it.
+/// The length of the payload, and the number of extended length bytes.
 fn length(short: u8, rest: &[u8]) -> Result<Option<(usize, usize)>, &'static str> {
     let (length, bytes, least) = match short {
         126 => (rest.first_chunk().map(|bytes| u64::from(u16::from_be_bytes(*bytes))), 2, 126),
@@ -61,7 +61,7 @@ fn length(short: u8, rest: &[u8]) -> Result<Option<(usize, usize)>, &'static str
     };
     match length {
         Some(length) if length < least => Err("a length that is not written in its shortest form"),
-        Some(length) if length > 1 << 24 => Err("a length beyond all that was ever said"),
+        Some(length) if length > 1 << 24 => Err("a length beyond all messages"),
         length => Ok(length.map(|length| (length as usize, bytes))),
     }
 }

@@ -1,128 +1,128 @@
-//! The kinds of clients, how often they come, and what each may see last.
+//! The kinds of clients, their frequency, and their expected ends.
 
-use super::{breakers::Offence, doorstep::Request, end::End, vanishers::Way};
+use super::{disconnects::Disconnect, end::End, handshakes::Request, violations::Violation};
 use fastrand::Rng;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Hears everything, says nothing.
-    Listener,
-    /// Says something now and then.
-    Talker { echo: bool },
-    /// Comes, says a little, goes.
-    Passenger { echo: bool },
-    /// Goes from room to room, where nobody else is; begins more rooms than there may be.
+    /// Receives everything, publishes nothing.
+    Subscriber,
+    /// Publishes now and then.
+    Publisher { echo: bool },
+    /// Joins, publishes a little, leaves.
+    Visitor { echo: bool },
+    /// Joins one empty room after the other; begins more rooms than `limits.rooms`.
     Hopper,
-    /// Says its messages in pieces, with pings between them.
+    /// Publishes in fragments, with pings between them.
     Fragmenter,
-    /// Speaks as fast as the socket takes it.
+    /// Publishes as fast as the socket accepts.
     Flooder { echo: bool },
-    /// Breaks a rule of the wire.
-    Breaker(Offence),
-    /// Goes without a goodbye.
-    Vanisher(Way),
-    /// Reads less than is said.
+    /// Breaks a rule of the protocol.
+    Violating(Violation),
+    /// Disconnects without a closing handshake.
+    Disconnecting(Disconnect),
+    /// Reads less than is published.
     SlowReader,
     /// Reads nothing.
-    Deaf,
+    NotReading,
     /// Reads, and answers no ping.
     Silent,
-    /// Does not come in.
-    Caller(Request),
+    /// Sends a request that is refused.
+    Refused(Request),
     /// Sends the head of its request a byte at a time, or not at all.
-    Loris { dribbles: bool },
-    /// Takes the goodbye and does not answer it.
+    SlowHead { dribbles: bool },
+    /// Receives a close frame and does not answer it.
     Straggler,
 }
 
 impl Kind {
-    /// A client that comes and goes.
+    /// A client that joins and leaves during the act.
     pub fn draw(rng: &mut Rng) -> Self {
         match rng.u8(..100) {
-            0..26 => Self::Passenger { echo: rng.bool() },
+            0..26 => Self::Visitor { echo: rng.bool() },
             26..34 => Self::Hopper,
             34..40 => Self::Fragmenter,
             40..46 => Self::Flooder { echo: rng.bool() },
-            46..60 => Self::Breaker(Offence::draw(rng)),
-            60..76 => Self::vanisher(rng),
+            46..60 => Self::Violating(Violation::draw(rng)),
+            60..76 => Self::disconnecting(rng),
             76..80 => Self::SlowReader,
-            80..87 => Self::Deaf,
+            80..87 => Self::NotReading,
             87..89 => Self::Silent,
-            89..97 => Self::Caller(Request::draw(rng)),
-            _ => Self::Loris { dribbles: rng.bool() },
+            89..97 => Self::Refused(Request::draw(rng)),
+            _ => Self::SlowHead { dribbles: rng.bool() },
         }
     }
 
-    pub fn vanisher(rng: &mut Rng) -> Self {
-        Self::Vanisher(Way::draw(rng))
+    pub fn disconnecting(rng: &mut Rng) -> Self {
+        Self::Disconnecting(Disconnect::draw(rng))
     }
 
     pub fn echo(self) -> bool {
         !matches!(
             self,
-            Self::Talker { echo: false } | Self::Passenger { echo: false } | Self::Flooder { echo: false }
+            Self::Publisher { echo: false } | Self::Visitor { echo: false } | Self::Flooder { echo: false }
         )
     }
 
-    /// Whether it belongs where much is said.
-    pub fn is_loud(self) -> bool {
-        matches!(self, Self::Flooder { .. } | Self::SlowReader | Self::Deaf)
+    /// True if it belongs into a busy room.
+    pub fn is_busy(self) -> bool {
+        matches!(self, Self::Flooder { .. } | Self::SlowReader | Self::NotReading)
     }
 
-    /// Whether it takes in as little as the kernel lets it.
-    pub fn has_a_small_ear(self) -> bool {
-        matches!(self, Self::SlowReader | Self::Deaf)
+    /// True if its receive buffer is as small as the kernel allows.
+    pub fn has_a_small_buffer(self) -> bool {
+        matches!(self, Self::SlowReader | Self::NotReading)
     }
 
-    pub fn stays_at_most(self) -> Duration {
+    pub fn max_stay(self) -> Duration {
         Duration::from_secs(match self {
             Self::Silent => 7,
-            Self::Deaf | Self::SlowReader | Self::Loris { .. } => 4,
+            Self::NotReading | Self::SlowReader | Self::SlowHead { .. } => 4,
             _ => 2,
         })
     }
 
-    /// What such a client may see last.
+    /// The expected ends of such a client.
     pub fn ends(self) -> Vec<End> {
         match self {
             Self::Hopper => vec![End::Answered, End::Code(1013)],
-            Self::Breaker(offence) => vec![End::Code(offence.code())],
-            Self::Vanisher(Way::HalfClosing) => vec![End::Lost],
-            Self::Vanisher(_) => vec![End::Vanished],
-            // cut off, where it reads even the goodbye too slowly
+            Self::Violating(violation) => vec![End::Code(violation.code())],
+            Self::Disconnecting(Disconnect::HalfClosing) => vec![End::Lost],
+            Self::Disconnecting(_) => vec![End::Disconnected],
+            // aborted, where it reads even the close frame too slowly
             Self::SlowReader => vec![End::Answered, End::Code(1013), End::Lost, End::Reset],
-            Self::Deaf => vec![End::Answered, End::Code(1013), End::Code(1001), End::Lost, End::Reset],
+            Self::NotReading => vec![End::Answered, End::Code(1013), End::Code(1001), End::Lost, End::Reset],
             Self::Silent => vec![End::Code(1001)],
-            Self::Caller(request) => vec![End::Refused(request.status())],
-            Self::Loris { .. } => vec![End::NotLetIn, End::Refused(408)],
+            Self::Refused(request) => vec![End::Refused(request.status())],
+            Self::SlowHead { .. } => vec![End::NotAdmitted, End::Refused(408)],
             _ => vec![End::Answered],
         }
     }
 
-    /// What it may see last when the server is told to stop meanwhile.
+    /// Its expected ends while the server stops.
     pub fn ends_when_stopping(self) -> Vec<End> {
         match self {
-            Self::Listener | Self::Talker { .. } | Self::Straggler => vec![End::Code(1012)],
-            other => [&[End::Code(1012), End::NotLetIn], &other.ends()[..]].concat(),
+            Self::Subscriber | Self::Publisher { .. } | Self::Straggler => vec![End::Code(1012)],
+            other => [&[End::Code(1012), End::NotAdmitted], &other.ends()[..]].concat(),
         }
     }
 
     pub fn name(self) -> &'static str {
         match self {
-            Self::Listener => "listeners",
-            Self::Talker { .. } => "talkers",
-            Self::Passenger { .. } => "passengers",
+            Self::Subscriber => "subscribers",
+            Self::Publisher { .. } => "publishers",
+            Self::Visitor { .. } => "visitors",
             Self::Hopper => "hoppers",
             Self::Fragmenter => "fragmenters",
             Self::Flooder { .. } => "flooders",
-            Self::Breaker(_) => "breakers of rules",
-            Self::Vanisher(_) => "vanishers",
+            Self::Violating(_) => "violating",
+            Self::Disconnecting(_) => "disconnecting",
             Self::SlowReader => "slow readers",
-            Self::Deaf => "deaf ones",
-            Self::Silent => "silent ones",
-            Self::Caller(_) => "refused callers",
-            Self::Loris { .. } => "slow heads",
+            Self::NotReading => "not reading",
+            Self::Silent => "silent",
+            Self::Refused(_) => "refused callers",
+            Self::SlowHead { .. } => "slow heads",
             Self::Straggler => "stragglers",
         }
     }

@@ -9,12 +9,12 @@ pub struct Line {
     pub frames: Frames,
     socket: TcpStream,
     outgoing: Vec<u8>,
-    /// How much of `outgoing` the kernel has taken.
+    /// Bytes of `outgoing` that the kernel has taken.
     sent: usize,
 }
 
 impl Line {
-    /// `frames` is what came behind the answer to the handshake.
+    /// `frames` is what came after the answer to the handshake.
     pub fn new(socket: TcpStream, frames: Frames) -> Self {
         Self { frames, socket, outgoing: Vec::new(), sent: 0 }
     }
@@ -25,12 +25,13 @@ impl Line {
         self.flush();
     }
 
-    /// How much the kernel has not taken.
+    /// Bytes that the kernel has not taken.
     pub fn unsent(&self) -> usize {
         self.outgoing.len() - self.sent
     }
 
-    /// Waits until there is something to read or room to write, and does either; `false` at the end of the stream.
+    /// Waits until there is something to read or room to write, and does either; `false` at the end
+    /// of the stream.
     pub async fn moves(&mut self) -> Result<bool, End> {
         let both = Interest::READABLE | Interest::WRITABLE;
         let interest = if self.unsent() > 0 { both } else { Interest::READABLE };
@@ -51,17 +52,19 @@ impl Line {
         }
     }
 
-    /// The FIN of somebody who may still listen.
+    /// Sends a FIN; the client may still read.
     pub fn half_closes(&mut self) {
-        let _ = socket2::SockRef::from(&self.socket).shutdown(Shutdown::Write); // it may be closed already
+        // It may be closed already.
+        let _ = socket2::SockRef::from(&self.socket).shutdown(Shutdown::Write);
     }
 
     /// From now on a drop resets the connection.
     pub fn will_reset(&mut self) {
-        let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)); // it may be closed already
+        // It may be closed already.
+        let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }
 
-    /// A peer that is gone takes nothing; what it said last is still there to be read.
+    /// A lost peer accepts nothing; its last bytes can still be read.
     fn flush(&mut self) {
         while self.unsent() > 0 {
             match self.socket.try_write(&self.outgoing[self.sent..]) {

@@ -1,79 +1,81 @@
-//! The clients: those who behave, and all the others.
+//! The clients: orderly ones, and all others.
 
-mod client; // one of them, in its room
-mod hearing; // what it hears
+mod client; // one client in its room
+mod receiving; // received frames
 mod line; // its connection
 mod compression; // permessage-deflate
-mod end; // what a client sees last
-mod frames; // what the server sends
-mod kind; // all kinds, and what each may see
+mod end; // the end of a connection
+mod frames; // frames from the server
+mod kind; // all kinds, and the expected ends
 
-mod doorstep; // coming in, or not
-mod polite; // who comes, talks, hears and goes
-mod flooders; // who speaks as fast as it can
-mod slow; // who reads too little, or never answers
-mod breakers; // who breaks the rules of the wire
-mod vanishers; // who goes without a goodbye
+mod handshakes; // admitted, refused, or never complete
+mod orderly; // clients that follow every rule
+mod flooders; // publishers as fast as the socket accepts
+mod slow; // slow readers, and clients that never answer
+mod violations; // broken rules of the protocol
+mod disconnects; // ends without a close frame
 
 pub use client::{Client, PATIENCE};
 pub use end::End;
 pub use kind::Kind;
 
 use crate::{
-    model::{Entrance, Parting},
+    model::{Departure, SubscribeOptions},
     plan::Visit,
     stage::Stage,
 };
 use std::rc::Rc;
 
-/// Plays the visit of one client from its coming to its end, and has the end judged.
+/// Plays the visit of one client, and judges its end.
 pub async fn visits(stage: Rc<Stage>, visit: Visit) {
     let end = match visit.kind {
-        Kind::Caller(request) => doorstep::is_refused(&stage, request, visit.seed).await,
-        Kind::Loris { dribbles } => doorstep::dawdles(&stage, dribbles, visit.seed).await,
-        Kind::Hopper => polite::hops(&stage, &visit).await,
-        Kind::Vanisher(way) if way.is_before_the_answer() => {
-            vanishers::is_gone_at_once(&stage, way, &visit).await
+        Kind::Refused(request) => handshakes::is_refused(&stage, request, visit.seed).await,
+        Kind::SlowHead { dribbles } => handshakes::sends_slowly(&stage, dribbles, visit.seed).await,
+        Kind::Hopper => orderly::hops(&stage, &visit).await,
+        Kind::Disconnecting(way) if way.is_before_the_answer() => {
+            disconnects::disconnects_at_once(&stage, way, &visit).await
         }
-        _ => comes_in(&stage, &visit).await,
+        _ => is_admitted(&stage, &visit).await,
     };
     stage.sees_end(&visit, end);
 }
 
-async fn comes_in(stage: &Rc<Stage>, visit: &Visit) -> End {
-    let entrance = Entrance { echo: visit.kind.echo() };
-    match Client::joins(stage, visit, visit.client, visit.room, entrance).await {
+async fn is_admitted(stage: &Rc<Stage>, visit: &Visit) -> End {
+    let options = SubscribeOptions { echo: visit.kind.echo() };
+    match Client::joins(stage, visit, visit.client, visit.room, options).await {
         Err(end) => end,
         Ok(mut client) => {
             let end = acts(&mut client, visit.kind).await.unwrap_or_else(|end| end);
-            client.leaves(parting(visit.kind, end));
+            client.leaves(departure(visit.kind, end));
             end
         }
     }
 }
 
-/// What the client does once it is connected; an error is an end that came before it was done.
+/// Plays a connected client; an error is an end before it was done.
 async fn acts(client: &mut Client, kind: Kind) -> Result<End, End> {
     match kind {
-        Kind::Listener => polite::listens(client).await,
-        Kind::Talker { .. } => polite::talks(client).await,
-        Kind::Passenger { .. } => polite::passes_by(client).await,
-        Kind::Straggler => polite::straggles(client).await,
-        Kind::Fragmenter => polite::speaks_in_pieces(client).await,
+        Kind::Subscriber => orderly::reads_on(client).await,
+        Kind::Publisher { .. } => orderly::publishes_now_and_then(client).await,
+        Kind::Visitor { .. } => orderly::visits_shortly(client).await,
+        Kind::Straggler => orderly::straggles(client).await,
+        Kind::Fragmenter => orderly::publishes_in_fragments(client).await,
         Kind::Flooder { .. } => flooders::floods(client).await,
         Kind::SlowReader => slow::reads_slowly(client).await,
-        Kind::Deaf => slow::hears_nothing(client).await,
-        Kind::Silent => slow::says_nothing(client).await,
-        Kind::Breaker(offence) => breakers::offends(client, offence).await,
-        Kind::Vanisher(way) => vanishers::vanishes(client, way).await,
-        Kind::Hopper | Kind::Caller(_) | Kind::Loris { .. } => unreachable!("they do not just come in"),
+        Kind::NotReading => slow::reads_nothing(client).await,
+        Kind::Silent => slow::sends_nothing(client).await,
+        Kind::Violating(violation) => violations::violates(client, violation).await,
+        Kind::Disconnecting(way) => disconnects::disconnects(client, way).await,
+        Kind::Hopper | Kind::Refused(_) | Kind::SlowHead { .. } => unreachable!("they do not just come in"),
     }
 }
 
-fn parting(kind: Kind, end: End) -> Parting {
+fn departure(kind: Kind, end: End) -> Departure {
     match (kind, end) {
-        (_, End::Answered) | (Kind::Vanisher(vanishers::Way::HalfClosing), End::Lost) => Parting::Orderly,
-        (_, End::Code(1012)) => Parting::Dismissed,
-        _ => Parting::Sudden,
+        (_, End::Answered) | (Kind::Disconnecting(disconnects::Disconnect::HalfClosing), End::Lost) => {
+            Departure::Orderly
+        }
+        (_, End::Code(1012)) => Departure::Closed,
+        _ => Departure::Sudden,
     }
 }

@@ -5,7 +5,7 @@ use crate::settings::{PING_AFTER, PONG_WITHIN};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long they keep it up.
+/// The time for which they do so.
 const STUBBORN: Duration = Duration::from_secs(3);
 
 /// Reads a little from time to time.
@@ -18,11 +18,12 @@ pub async fn reads_slowly(client: &mut Client) -> Result<End, End> {
     Ok(client.closes().await)
 }
 
-/// Reads nothing for a time; then everything that there is.
+/// Reads nothing for a time; then everything.
 ///
-/// A reset that comes while its window is shut may not be believed, and the kernel asks back only now and then
-/// (RFC 5961 §3.2): then a word of its own must show the client that nobody is there any more.
-pub async fn hears_nothing(client: &mut Client) -> Result<End, End> {
+/// A reset that arrives while its window is closed may be ignored, and the kernel probes only now
+/// and then (RFC 5961 §3.2): then bytes of its own must show the client that the connection is
+/// lost.
+pub async fn reads_nothing(client: &mut Client) -> Result<End, End> {
     sleep(STUBBORN).await;
     let end = client.closes().await;
     if end != End::Never {
@@ -32,8 +33,8 @@ pub async fn hears_nothing(client: &mut Client) -> Result<End, End> {
     Ok(client.ends_within(PATIENCE).await)
 }
 
-/// Listens, but sends nothing at all until it is sent away.
-pub async fn says_nothing(client: &mut Client) -> Result<End, End> {
+/// Reads, but sends nothing at all until its session is closed.
+pub async fn sends_nothing(client: &mut Client) -> Result<End, End> {
     client.answers = false;
     let began = Instant::now();
     let end = client.ends_within(PING_AFTER + PONG_WITHIN + PATIENCE).await;

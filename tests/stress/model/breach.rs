@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// What is promised to every client (docs/guarantees.md), and what a process owes its machine.
+/// The promises to every client (docs/guarantees.md), and to the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
     OneOrder,
     ExactlyOnce,
     NothingSkipped,
     NothingInvented,
-    NotToTheSpeaker,
+    NoEcho,
     AcceptedIsDelivered,
     RightEnd,
     WellFormed,
@@ -38,16 +38,16 @@ impl Breach {
 impl fmt::Display for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OneOrder => "every client of a room hears the same messages in the same order",
-            Self::ExactlyOnce => "a message is heard exactly once",
-            Self::NothingSkipped => "nobody is skipped silently",
-            Self::NothingInvented => "what is heard was said, byte for byte, in this room",
-            Self::NotToTheSpeaker => "who does not want to hear itself does not",
-            Self::AcceptedIsDelivered => "what was accepted is delivered",
-            Self::RightEnd => "a connection ends when it must, and with the code that says why",
-            Self::WellFormed => "what the server sends is well-formed",
+            Self::OneOrder => "every client of a room receives the same messages in the same order",
+            Self::ExactlyOnce => "a message is received exactly once",
+            Self::NothingSkipped => "no message is skipped silently",
+            Self::NothingInvented => "a received message was published, byte for byte, in this room",
+            Self::NoEcho => "a client without echo receives no message of its own",
+            Self::AcceptedIsDelivered => "an accepted message is delivered",
+            Self::RightEnd => "a connection ends when it must, and with the right code",
+            Self::WellFormed => "frames of the server are well-formed",
             Self::BoundedMemory => "no client makes the server hold more than its bounds",
-            Self::NothingLeft => "nothing is left of clients that are gone",
+            Self::NothingLeft => "nothing is left of clients that have disconnected",
             Self::CleanStop => "the server stops cleanly and in time",
         })
     }

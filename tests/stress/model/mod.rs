@@ -1,18 +1,18 @@
-//! The shadow of the server: hears what every client hears, and judges it by what was promised.
+//! A model of the server: it checks every received message against the promises.
 //!
-//! What the server does inside is of no interest here. Whoever hears a message of a room first
-//! settles its place in the order; everybody else must hear it at that place.
+//! The model ignores the inside of the server. The first client that receives a message
+//! of a room settles its place in the order; every other client must receive it at that place.
 
 mod breach; // a promise that was not kept
-mod hearer; // how far a client has heard
-mod order; // what a room has heard
-mod room; // who speaks and hears where
-mod speaker; // what a client said
-mod words; // messages that say whose they are
+mod subscriber; // the position of a client in its room
+mod order; // the messages of a room in order
+mod room; // publishers and subscribers
+mod publisher; // messages of one client
+mod payload; // payloads that name their publisher
 
 pub use breach::{Breach, Promise, Verdict};
-pub use room::Entrance;
-pub use words::{ClientId, RoomId};
+pub use payload::{ClientId, RoomId};
+pub use room::SubscribeOptions;
 
 use bytes::Bytes;
 use room::Room;
@@ -21,28 +21,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A message as one client gives it to the server or gets it from there.
+/// A message as a client publishes or receives it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Utterance {
+pub struct Message {
     pub binary: bool,
     pub payload: Bytes,
 }
 
-/// How a client's time in its room ended.
+/// The end of a client's membership in its room.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Parting {
-    /// The server took everything it said, and said so by answering its goodbye.
+pub enum Departure {
+    /// The server accepted all its messages, as its answer to the close frame shows.
     Orderly,
-    /// The server sent it away behind everything that it had accepted (1012).
-    Dismissed,
-    /// Some of what it said may not have come to the server.
+    /// The server closed it (1012) after all messages that it had accepted.
+    Closed,
+    /// Some of its messages may not have reached the server.
     Sudden,
 }
 
 #[derive(Default)]
 pub struct Model {
     rooms: BTreeMap<RoomId, Room>,
-    /// Counts what was said: what has the lower number was said before.
+    /// Counts published messages: a lower number was published earlier.
     now: u64,
     /// Messages that found their place in an order.
     pub accepted: u64,
@@ -51,64 +51,70 @@ pub struct Model {
 
 impl Model {
     /// The client begins to connect.
-    pub fn enters(&mut self, client: ClientId, room: RoomId, entrance: Entrance) {
-        self.rooms.entry(room).or_insert_with(|| Room::new(room)).enters(client, entrance);
+    pub fn enters(&mut self, client: ClientId, room: RoomId, options: SubscribeOptions) {
+        self.rooms.entry(room).or_insert_with(|| Room::new(room)).enters(client, options);
     }
 
-    /// The client has heard the greeting, and must hear what is said from now on.
+    /// The client has received the greeting, and must receive every later message.
     pub fn is_greeted(&mut self, client: ClientId, room: RoomId) {
         let now = self.now;
         self.room(room).is_greeted(client, now);
     }
 
-    /// Whether somebody hears the room from its beginning on.
+    /// True if a client receives the room from its beginning on.
     pub fn has_begun(&self, room: RoomId) -> bool {
         self.rooms.get(&room).is_some_and(Room::has_begun)
     }
 
-    /// How many are there, or about to come in.
+    /// The number of clients that are connected or connecting.
     pub fn clients(&self) -> usize {
         self.rooms.values().map(Room::clients).sum()
     }
 
-    /// How many the server has greeted of those who are there.
+    /// The number of clients that have received the greeting.
     pub fn greeted(&self) -> usize {
         self.rooms.values().map(Room::greeted).sum()
     }
 
-    /// What the client says next, of about `length` bytes.
-    pub fn says(&mut self, client: ClientId, room: RoomId, length: usize, binary: bool) -> Utterance {
+    /// The next message of the client, of about `length` bytes.
+    pub fn publishes(&mut self, client: ClientId, room: RoomId, length: usize, binary: bool) -> Message {
         self.now += 1;
         let now = self.now;
-        self.room(room).says(client, now, length, binary)
+        self.room(room).publishes(client, now, length, binary)
     }
 
-    /// Judges what the client heard; how long ago it was said.
-    pub fn hears(&mut self, client: ClientId, room: RoomId, heard: Utterance) -> Result<Duration, Breach> {
+    /// Judges a received message; returns its age.
+    pub fn receives(
+        &mut self,
+        client: ClientId,
+        room: RoomId,
+        received: Message,
+    ) -> Result<Duration, Breach> {
         self.deliveries += 1;
-        let room = self.rooms.get_mut(&room).expect("who hears has entered");
+        let room = self.rooms.get_mut(&room).expect("a subscriber has entered");
         let before = room.accepted();
-        let age = room.hears(client, heard);
+        let age = room.receives(client, received);
         self.accepted += room.accepted() - before;
         age
     }
 
     /// The client is gone.
-    pub fn leaves(&mut self, client: ClientId, room: RoomId, parting: Parting) -> Verdict {
-        self.room(room).leaves(client, parting)
+    pub fn leaves(&mut self, client: ClientId, room: RoomId, departure: Departure) -> Verdict {
+        self.room(room).leaves(client, departure)
     }
 
-    /// Bytes that were said in the room and that nobody has heard yet.
-    pub fn unheard_bytes(&self, room: RoomId) -> usize {
-        self.rooms.get(&room).map_or(0, Room::unheard_bytes)
+    /// Bytes of messages in the room that no client has received yet.
+    pub fn undelivered_bytes(&self, room: RoomId) -> usize {
+        self.rooms.get(&room).map_or(0, Room::undelivered_bytes)
     }
 
-    /// What somebody must still hear; `None` when everybody has heard everything.
+    /// A message that a client must still receive; `None` when every client has received
+    /// everything.
     pub fn unsettled(&self) -> Option<Breach> {
         self.rooms.values().find_map(Room::unsettled)
     }
 
-    /// Forgets what nobody can hear any more.
+    /// Forgets messages that no client can receive any more.
     pub fn tidy(&mut self, now: Instant) {
         self.rooms.retain(|_, room| {
             room.tidy(now);
@@ -116,7 +122,7 @@ impl Model {
         });
     }
 
-    /// Forgets everybody, when all have left.
+    /// Forgets all clients, after all have left.
     pub fn forgets(&mut self) {
         self.rooms.clear();
     }

@@ -1,9 +1,9 @@
-//! What a room has heard, in the order in which it was heard; the beginning is forgotten in time.
+//! The messages of a room in the order of their delivery; the beginning is forgotten in time.
 
-use super::{Utterance, speaker::Said, words::Label};
+use super::{Message, payload::Label, publisher::Published};
 use std::{collections::VecDeque, time::Instant};
 
-/// Payload that is kept of one room; hearers who have not heard what goes beyond it are no longer judged.
+/// Payload that is kept of one room, in bytes; subscribers that lag further are no longer judged.
 const KEPT_BYTES: usize = 64 << 20;
 
 #[derive(Default)]
@@ -18,9 +18,9 @@ pub struct Order {
 /// A message at its place.
 pub struct Placed {
     pub label: Label,
-    pub utterance: Utterance,
-    pub said: Instant,
-    /// When it was said, as [`super::Model`] counts.
+    pub message: Message,
+    pub published: Instant,
+    /// The time of publication, as [`super::Model`] counts.
     pub at: u64,
     /// Bytes that the order had held when this was added.
     before: usize,
@@ -45,14 +45,14 @@ impl Order {
         self.at(position).map_or(0, |placed| self.bytes - placed.before)
     }
 
-    pub fn push(&mut self, label: Label, said: Said) {
+    pub fn push(&mut self, label: Label, published: Published) {
         let before = self.bytes;
-        self.bytes += said.utterance.payload.len();
+        self.bytes += published.message.payload.len();
         self.messages.push_back(Placed {
             label,
-            utterance: said.utterance,
-            said: said.when,
-            at: said.at,
+            message: published.message,
+            published: published.when,
+            at: published.at,
             before,
         });
     }

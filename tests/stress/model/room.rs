@@ -1,13 +1,13 @@
-//! One room: who speaks, who hears, and in which order.
+//! One room: its publishers, its subscribers, and its order.
 
-pub use super::hearer::Entrance;
+pub use super::subscriber::SubscribeOptions;
 
 use super::{
-    Breach, ClientId, Parting, Promise, RoomId, Utterance, Verdict,
-    hearer::{Hearer, Settled},
+    Breach, ClientId, Departure, Message, Promise, RoomId, Verdict,
     order::Order,
-    speaker::{Said, Speaker},
-    words::Label,
+    payload::Label,
+    publisher::{Published, Publisher},
+    subscriber::{Settled, Subscriber},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,9 +17,9 @@ use std::{
 pub struct Room {
     id: RoomId,
     order: Order,
-    hearers: BTreeMap<ClientId, Hearer>,
-    speakers: BTreeMap<ClientId, Speaker>,
-    /// Hearers who have heard something that has no place in the order yet.
+    subscribers: BTreeMap<ClientId, Subscriber>,
+    publishers: BTreeMap<ClientId, Publisher>,
+    /// Hearers who have received something that has no place in the order yet.
     ahead: BTreeSet<ClientId>,
 }
 
@@ -28,37 +28,37 @@ impl Room {
         Self {
             id,
             order: Order::default(),
-            hearers: BTreeMap::new(),
-            speakers: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
+            publishers: BTreeMap::new(),
             ahead: BTreeSet::new(),
         }
     }
 
-    pub fn enters(&mut self, client: ClientId, entrance: Entrance) {
-        self.hearers.insert(client, Hearer::new(client, entrance, self.order.end()));
+    pub fn enters(&mut self, client: ClientId, options: SubscribeOptions) {
+        self.subscribers.insert(client, Subscriber::new(client, options, self.order.end()));
     }
 
     pub fn is_greeted(&mut self, client: ClientId, now: u64) {
-        let alone = self.hearers.iter().all(|(other, hearer)| *other == client || hearer.is_gone);
+        let alone = self.subscribers.iter().all(|(other, subscriber)| *other == client || subscriber.is_gone);
         let end = self.order.end();
-        if let Some(hearer) = self.hearers.get_mut(&client) {
-            hearer.is_greeted(now, end, alone);
+        if let Some(subscriber) = self.subscribers.get_mut(&client) {
+            subscriber.is_greeted(now, end, alone);
         }
     }
 
-    pub fn says(&mut self, client: ClientId, now: u64, length: usize, binary: bool) -> Utterance {
-        let speaker = self.speakers.entry(client).or_default();
-        let label = Label { room: self.id, speaker: client, number: speaker.next_number() };
-        let utterance = label.utterance(length, binary);
-        speaker.says(Said { label, utterance: utterance.clone(), when: Instant::now(), at: now });
-        utterance
+    pub fn publishes(&mut self, client: ClientId, now: u64, length: usize, binary: bool) -> Message {
+        let publisher = self.publishers.entry(client).or_default();
+        let label = Label { room: self.id, publisher: client, number: publisher.next_number() };
+        let message = label.message(length, binary);
+        publisher.publishes(Published { label, message: message.clone(), when: Instant::now(), at: now });
+        message
     }
 
-    /// Judges what `client` heard; how long ago it was said, if that is known yet.
-    pub fn hears(&mut self, client: ClientId, heard: Utterance) -> Result<Duration, Breach> {
-        let hearer = self.hearers.get_mut(&client).expect("who hears has entered");
-        hearer.hears(heard)?;
-        match hearer.settle(&self.order)? {
+    /// Judges a message that `client` received; returns its age, if that is known yet.
+    pub fn receives(&mut self, client: ClientId, received: Message) -> Result<Duration, Breach> {
+        let subscriber = self.subscribers.get_mut(&client).expect("a subscriber has entered");
+        subscriber.receives(received)?;
+        match subscriber.settle(&self.order)? {
             Settled::UpToDate(age) => Ok(age.unwrap_or_default()),
             Settled::Waiting => {
                 self.ahead.insert(client);
@@ -73,81 +73,83 @@ impl Room {
         }
     }
 
-    pub fn leaves(&mut self, client: ClientId, parting: Parting) -> Verdict {
-        let Some(hearer) = self.hearers.get_mut(&client) else { return Ok(()) };
-        let parting = match parting {
-            Parting::Dismissed if !hearer.knows_its_own() => Parting::Sudden,
-            parting => parting,
+    pub fn leaves(&mut self, client: ClientId, departure: Departure) -> Verdict {
+        let Some(subscriber) = self.subscribers.get_mut(&client) else { return Ok(()) };
+        let departure = match departure {
+            Departure::Closed if !subscriber.knows_its_own() => Departure::Sudden,
+            departure => departure,
         };
-        hearer.is_gone = true;
-        if hearer.is_settled() {
-            self.hearers.remove(&client);
+        subscriber.is_gone = true;
+        if subscriber.is_settled() {
+            self.subscribers.remove(&client);
         }
-        if let Some(speaker) = self.speakers.get_mut(&client) {
-            speaker.is_gone(parting);
+        if let Some(publisher) = self.publishers.get_mut(&client) {
+            publisher.is_gone(departure);
         }
         self.nobody_is_left_ahead()
     }
 
     pub fn clients(&self) -> usize {
-        self.hearers.values().filter(|hearer| !hearer.is_gone).count()
+        self.subscribers.values().filter(|subscriber| !subscriber.is_gone).count()
     }
 
     pub fn greeted(&self) -> usize {
-        self.hearers.values().filter(|hearer| !hearer.is_gone && hearer.was_greeted()).count()
+        self.subscribers.values().filter(|subscriber| !subscriber.is_gone && subscriber.was_greeted()).count()
     }
 
     pub fn has_begun(&self) -> bool {
-        self.hearers.values().any(Hearer::knows_its_own)
+        self.subscribers.values().any(Subscriber::knows_its_own)
     }
 
-    /// How many messages have their place.
+    /// The number of messages that have their place.
     pub fn accepted(&self) -> u64 {
         self.order.end() as u64
     }
 
-    pub fn unheard_bytes(&self) -> usize {
-        self.speakers.values().map(Speaker::unheard_bytes).sum()
+    pub fn undelivered_bytes(&self) -> usize {
+        self.publishers.values().map(Publisher::undelivered_bytes).sum()
     }
 
-    /// What somebody must still hear.
+    /// A message that a client must still receive.
     pub fn unsettled(&self) -> Option<Breach> {
-        let owed = self.speakers.values().find_map(Speaker::owed).map(|said| {
-            let who = format!("everybody in {}", self.id);
-            Breach::of(Promise::AcceptedIsDelivered, who, &said.utterance, "silence")
+        let owed = self.publishers.values().find_map(Publisher::owed).map(|published| {
+            let who = format!("all clients in {}", self.id);
+            Breach::of(Promise::AcceptedIsDelivered, who, &published.message, "silence")
         });
-        let missing = self.hearers.iter().find_map(|(client, hearer)| {
-            let missing = hearer.missing(&self.order)?;
+        let missing = self.subscribers.iter().find_map(|(client, subscriber)| {
+            let missing = subscriber.missing(&self.order)?;
             let who = format!("{client} in {}", self.id);
-            Some(Breach::of(Promise::NothingSkipped, who, &missing.utterance, "silence"))
+            Some(Breach::of(Promise::NothingSkipped, who, &missing.message, "silence"))
         });
         owed.or(missing)
     }
 
     pub fn tidy(&mut self, now: Instant) {
-        self.speakers.retain(|_, speaker| !speaker.is_forgotten(now));
-        let needed = self.hearers.values().filter_map(Hearer::needs_from).min();
+        self.publishers.retain(|_, publisher| !publisher.is_forgotten(now));
+        let needed = self.subscribers.values().filter_map(Subscriber::needs_from).min();
         self.order.forget_before(needed.unwrap_or(self.order.end()));
     }
 
-    /// Whether the room may begin anew.
+    /// True if the room may begin anew.
     pub fn is_forgotten(&self) -> bool {
-        self.hearers.is_empty() && self.speakers.is_empty()
+        self.subscribers.is_empty() && self.publishers.is_empty()
     }
 
-    /// Puts what `client` was the first to hear at the end of the order.
-    fn place(&mut self, client: ClientId, heard: Utterance) -> Result<Duration, Breach> {
+    /// Appends a message to the order that `client` was the first to receive.
+    fn place(&mut self, client: ClientId, received: Message) -> Result<Duration, Breach> {
         let who = format!("{client} in {}", self.id);
-        let stranger = || Breach::of(Promise::NothingInvented, &who, "something that was said here", &heard);
-        let label = Label::read(&heard.payload).filter(|label| label.room == self.id).ok_or_else(stranger)?;
-        let speaker = self.speakers.get_mut(&label.speaker).ok_or_else(stranger)?;
-        let said = speaker.is_heard(label, &heard, &who)?;
-        let age = said.when.elapsed();
-        self.order.push(label, said);
+        let stranger =
+            || Breach::of(Promise::NothingInvented, &who, "a message that was published here", &received);
+        let label =
+            Label::read(&received.payload).filter(|label| label.room == self.id).ok_or_else(stranger)?;
+        let publisher = self.publishers.get_mut(&label.publisher).ok_or_else(stranger)?;
+        let published = publisher.is_delivered(label, &received, &who)?;
+        let age = published.when.elapsed();
+        self.order.push(label, published);
         Ok(age)
     }
 
-    /// The order has grown: compares it with what others have heard, until nobody adds to it.
+    /// The order has grown: compares it with the messages of other clients, until none adds to it.
     fn settle_those_ahead(&mut self) -> Verdict {
         let mut end = 0;
         while end != self.order.end() {
@@ -160,14 +162,14 @@ impl Room {
     }
 
     fn settle(&mut self, client: ClientId) -> Verdict {
-        while let Some(hearer) = self.hearers.get_mut(&client) {
-            match hearer.settle(&self.order)? {
+        while let Some(subscriber) = self.subscribers.get_mut(&client) {
+            match subscriber.settle(&self.order)? {
                 Settled::Waiting => return Ok(()),
                 Settled::Ahead(news) => drop(self.place(client, news)?),
                 Settled::UpToDate(_) => {
                     self.ahead.remove(&client);
-                    if hearer.is_gone {
-                        self.hearers.remove(&client);
+                    if subscriber.is_gone {
+                        self.subscribers.remove(&client);
                     }
                     return Ok(());
                 }
@@ -176,16 +178,20 @@ impl Room {
         Ok(())
     }
 
-    /// What somebody heard must have its place when nobody is left who could give it one.
+    /// Every received message must have its place when no client is left that could settle it.
     fn nobody_is_left_ahead(&self) -> Verdict {
-        if self.hearers.values().any(|hearer| !hearer.is_gone) {
+        if self.subscribers.values().any(|subscriber| !subscriber.is_gone) {
             return Ok(());
         }
-        match self.hearers.iter().find_map(|(client, hearer)| Some((client, hearer.first_ahead()?))) {
+        match self
+            .subscribers
+            .iter()
+            .find_map(|(client, subscriber)| Some((client, subscriber.first_ahead()?)))
+        {
             None => Ok(()),
-            Some((client, heard)) => {
+            Some((client, received)) => {
                 let who = format!("{client} in {}", self.id);
-                Err(Breach::of(Promise::OneOrder, who, "something that others heard too", heard))
+                Err(Breach::of(Promise::OneOrder, who, "something that others received too", received))
             }
         }
     }

@@ -33,14 +33,14 @@ async fn upgrade(
     State(rooms): State<Rooms>,
 ) -> Response {
     let room = rooms.lock().expect("no panic").entry(room).or_insert_with(|| Room::new(1024)).clone();
-    request.on_upgrade(|socket| talk(socket, room))
+    request.on_upgrade(|socket| relay(socket, room))
 }
 
-async fn talk(socket: WebSocket, room: Room) {
+async fn relay(socket: WebSocket, room: Room) {
     let (mut sink, mut stream) = socket.split();
-    let mut said = room.subscribe();
+    let mut published = room.subscribe();
     let listening = tokio::spawn(async move {
-        while let Ok(message) = said.recv().await {
+        while let Ok(message) = published.recv().await {
             if sink.send(message).await.is_err() {
                 return;
             }

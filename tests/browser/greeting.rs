@@ -1,4 +1,4 @@
-//! Who speaks when: a page greets once, and keeps silent where nobody asked.
+//! The greeting of the page: once for each visit, and in the default room only.
 
 use crate::support::{Browser, Window, server, server_with};
 
@@ -19,7 +19,7 @@ async fn a_visit_greets_once() {
     connects(&window, "/websocket").await;
     window.shows("#room", "lobby").await;
     window.is("open").await;
-    window.says("still here").await;
+    window.publishes("still here").await;
     window.has_line("client: received still here").await;
     assert_eq!(server.log.count("from client: hello"), 1);
     browser.has_no_complaints().await;
@@ -30,22 +30,22 @@ async fn a_room_of_its_own_is_not_greeted() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "#tea").await;
-    window.says("Tea, anyone?").await;
+    window.publishes("Tea, anyone?").await;
     window.has_line("client: received Tea, anyone?").await;
     assert_eq!(server.log.count("server: received: "), 1, "{}", server.log.text());
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn where_only_who_has_a_key_may_speak_everybody_may_listen() {
+async fn a_room_that_requires_a_key_for_publishing_delivers_without_one() {
     let Some(browser) = Browser::start().await else { return };
     let server = server_with(&[("publish.anyone", false)]);
     let window = browser.opens(&server, "").await;
-    window.has_line("client: in this room only who has a key may speak; everybody may listen").await;
+    window.has_line("client: publishing in this room requires a key; receiving does not").await;
     window.shows("#presence", "1 in the room").await;
     window.is("open").await;
 
-    window.says("and I?").await;
+    window.publishes("and I?").await;
     window.is("closed").await;
     let ending = window.text("#sentence").await;
     assert_eq!(ending, "The server closed: 1008 publishing in this room requires a key");

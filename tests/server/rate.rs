@@ -6,15 +6,15 @@ use worldcast::config::ByteSize;
 
 const BURST: Duration = Duration::from_millis(100);
 
-/// How long it takes until all of 15 messages of 1,000 bytes have come back, in their order.
-async fn time_to_say_fifteen(server: &TestServer) -> Duration {
+/// Returns the time until all of 15 messages of 1,000 bytes are echoed, in their order.
+async fn time_for_fifteen_messages(server: &TestServer) -> Duration {
     let mut anna = server.join("news").await;
     let began = Instant::now();
     for number in 0..15 {
-        anna.says(format!("{number:01000}")).await;
+        anna.publishes(format!("{number:01000}")).await;
     }
     for number in 0..15 {
-        assert_eq!(anna.hears().await, format!("{number:01000}"));
+        assert_eq!(anna.receives().await, format!("{number:01000}"));
     }
     began.elapsed()
 }
@@ -26,7 +26,8 @@ async fn no_more_than_messages_per_second_are_read() {
         settings.session.burst = BURST; // two messages
     })
     .await;
-    assert!(time_to_say_fifteen(&server).await >= Duration::from_millis(600)); // the last 12 take 50 ms each
+    // The last 12 take 50 ms each.
+    assert!(time_for_fifteen_messages(&server).await >= Duration::from_millis(600));
 }
 
 #[actix_web::test]
@@ -36,7 +37,7 @@ async fn no_more_than_bytes_per_second_are_read() {
         settings.session.burst = BURST; // two messages
     })
     .await;
-    assert!(time_to_say_fifteen(&server).await >= Duration::from_millis(600));
+    assert!(time_for_fifteen_messages(&server).await >= Duration::from_millis(600));
 }
 
 #[actix_web::test]
@@ -50,12 +51,12 @@ async fn pings_are_paid_for_like_messages() {
     let began = Instant::now();
     anna.sends([frame(0x89, b"").repeat(14), text("last")].concat()).await;
     anna.receives(&"8a 00 ".repeat(14)).await;
-    anna.hears("last").await;
+    anna.receives_text("last").await;
     assert!(began.elapsed() >= Duration::from_millis(600), "{:?}", began.elapsed());
 }
 
 #[actix_web::test]
-async fn who_is_slowed_down_is_not_silent() {
+async fn a_client_that_is_slowed_down_is_not_silent() {
     let server = TestServer::with(|settings| {
         settings.session.messages_per_second = 2;
         settings.session.burst = Duration::ZERO;
@@ -66,9 +67,9 @@ async fn who_is_slowed_down_is_not_silent() {
     let mut anna = Raw::connect(server.address()).await;
 
     let all_at_once = [handshake("/websocket/news").into_bytes(), text("once"), text("again")].concat();
-    anna.sends(all_at_once).await; // what is said is read half a second apart
-    anna.is_let_in().await;
+    anna.sends(all_at_once).await; // the server reads these half a second apart
+    anna.is_admitted().await;
     anna.is_greeted().await;
-    anna.hears("once").await;
-    anna.hears("again").await;
+    anna.receives_text("once").await;
+    anna.receives_text("again").await;
 }

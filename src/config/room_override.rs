@@ -1,7 +1,7 @@
-//! The policy of one room: the settings for every room, with the overrides for some.
+//! `[[rooms.override]]`: settings for some rooms, as an operator writes them.
 
 use super::{
-    ByteSize, HistorySettings, RoomName, Settings,
+    ByteSize, RoomName,
     values::{duration, text::FromText},
 };
 use serde::{Deserialize, Deserializer, Serialize};
@@ -95,83 +95,10 @@ impl<'de> Deserialize<'de> for Pattern {
     }
 }
 
-/// The settings that hold in one room, overrides applied.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EffectiveRoom {
-    /// True if everyone may publish, false if only clients with a key may.
-    pub anyone: bool,
-    /// The text frame that a client receives first; empty for none.
-    pub greeting: String,
-    /// True if publishers receive their own messages by default.
-    pub echo: bool,
-    /// True if clients of worldcast.v1 receive joins, leaves and the list of members.
-    pub presence: bool,
-    /// The bounds of the history.
-    pub history: HistorySettings,
-    /// Clients that may be in the room at once, inclusive; 0 is no limit.
-    pub clients: usize,
-    /// The largest message, inclusive.
-    pub max_message: ByteSize,
-    /// Messages per second that are read from one client; 0 is no limit.
-    pub messages_per_second: u32,
-}
-
-impl Settings {
-    /// Returns the settings that hold in `room`. Of several overrides that match, later ones
-    /// replace earlier ones.
-    pub fn room(&self, room: &RoomName) -> EffectiveRoom {
-        let matching = self.rooms.overrides.iter().filter(|other| other.pattern.matches(room));
-        matching.fold(self.effective(), EffectiveRoom::overridden)
-    }
-
-    /// Returns the settings of a room without overrides.
-    fn effective(&self) -> EffectiveRoom {
-        EffectiveRoom {
-            anyone: self.publish.anyone,
-            greeting: self.rooms.greeting.clone(),
-            echo: self.rooms.echo,
-            presence: self.rooms.presence,
-            history: self.history.clone(),
-            clients: 0,
-            max_message: self.session.max_message,
-            messages_per_second: self.session.messages_per_second,
-        }
-    }
-
-    /// Returns the settings without overrides, and those with each override alone.
-    pub fn all_rooms(&self) -> impl Iterator<Item = EffectiveRoom> + '_ {
-        let overridden = self.rooms.overrides.iter().map(|other| self.effective().overridden(other));
-        overridden.chain([self.effective()])
-    }
-}
-
-impl EffectiveRoom {
-    fn overridden(self, other: &RoomOverride) -> Self {
-        Self {
-            anyone: other.anyone.unwrap_or(self.anyone),
-            greeting: other.greeting.clone().unwrap_or(self.greeting),
-            echo: other.echo.unwrap_or(self.echo),
-            presence: other.presence.unwrap_or(self.presence),
-            history: HistorySettings {
-                messages: other.history.messages.unwrap_or(self.history.messages),
-                age: other.history.age.unwrap_or(self.history.age),
-                bytes: other.history.bytes.unwrap_or(self.history.bytes),
-            },
-            clients: other.clients.unwrap_or(self.clients),
-            max_message: other.max_message.unwrap_or(self.max_message),
-            messages_per_second: other.messages_per_second.unwrap_or(self.messages_per_second),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn effective(overrides: &str, room: &str) -> EffectiveRoom {
-        let settings: Settings = toml::from_str(overrides).unwrap();
-        settings.room(&room.parse().unwrap())
-    }
+    use crate::config::Settings;
 
     #[test]
     fn a_star_matches_any_text() {
@@ -189,27 +116,6 @@ mod tests {
             let pattern = Pattern(pattern.to_owned());
             assert_eq!(pattern.matches(&name.parse().unwrap()), expected, "{pattern:?} {name}");
         }
-    }
-
-    #[test]
-    fn a_key_that_an_override_omits_keeps_its_value() {
-        let overrides = r#"
-            [history]
-            age = "1m"
-            [[rooms.override]]
-            match = "news.*"
-            anyone = false
-            history = { messages = 7 }
-            [[rooms.override]]
-            match = "news.sport"
-            greeting = "goal"
-            anyone = true
-        "#;
-        let (news, sport) = (effective(overrides, "news.world"), effective(overrides, "news.sport"));
-        assert_eq!((news.anyone, news.greeting.as_str(), news.echo), (false, "world", true));
-        assert_eq!((news.history.messages, news.history.age), (7, Duration::from_secs(60)));
-        assert_eq!((sport.anyone, sport.greeting.as_str(), sport.history.messages), (true, "goal", 7));
-        assert_eq!(effective(overrides, "other").history.messages, 256);
     }
 
     #[test]

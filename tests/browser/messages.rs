@@ -1,4 +1,4 @@
-//! What is said in one window and heard in another.
+//! Messages from one window to another.
 
 use crate::{
     process::Server,
@@ -21,7 +21,7 @@ const LESSON: [&str; 5] = [
     "client: sent from client: hello",
     "client: received world",
     "client: received from client: hello",
-    "client: ws connection is closed (1000 done)",
+    "client: ws connection is closed (1000 normal closure)",
 ];
 
 async fn happens_once(server: &Server) {
@@ -33,7 +33,7 @@ async fn happens_once(server: &Server) {
     assert_eq!(window.lines().await, LESSON);
     let console = browser.console().await;
     for line in LESSON {
-        assert!(console.iter().any(|entry| entry.says(line)), "{line} in {console:#?}");
+        assert!(console.iter().any(|entry| entry.contains(line)), "{line} in {console:#?}");
     }
     assert_eq!(server.log.count("server: receive connection."), 1);
     assert_eq!(server.log.count("server: received: from client: hello"), 1);
@@ -41,19 +41,19 @@ async fn happens_once(server: &Server) {
 }
 
 #[tokio::test]
-async fn what_one_window_says_the_other_hears() {
+async fn a_message_of_one_window_is_delivered_to_the_other() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
 
-    anna.says("Tea, anyone?").await;
+    anna.publishes("Tea, anyone?").await;
     bert.has_line("client: received Tea, anyone?").await;
-    bert.fills("#words", "Yes, please! ☕").await;
-    bert.clicks("#say").await;
+    bert.fills("#message", "Yes, please! ☕").await;
+    bert.clicks("#publish").await;
     anna.has_line("client: received Yes, please! ☕").await;
 
     anna.has_line("client: sent Tea, anyone?").await;
-    assert_eq!(anna.value("#words").await, "");
+    assert_eq!(anna.value("#message").await, "");
     browser.has_no_complaints().await;
 }
 
@@ -66,7 +66,7 @@ async fn a_file_crosses_byte_for_byte_as_binary() {
     let file = directory.path().join("five bytes");
     fs::write(&file, [0x00, 0x41, 0xff, 0x80, 0x0a]).unwrap();
 
-    anna.says_file(&file).await;
+    anna.publishes_file(&file).await;
     bert.has_line("client: received 5 bytes (binary)").await;
     bert.has(".drawing[data-direction=received][data-opcode='2'][data-payload-length='5']").await;
     assert_eq!(bert.text(".drawing .cells").await, "00·41Aff·80·0a·");
@@ -87,7 +87,7 @@ async fn markup_from_one_window_is_text_in_the_other() {
     let (anna, bert) = (browser.joins(&server, "").await, browser.joins(&server, "").await);
 
     for markup in MARKUP {
-        anna.says(markup).await;
+        anna.publishes(markup).await;
         bert.has_line(&format!("client: received {markup}")).await;
     }
     for window in [&anna, &bert] {
@@ -112,12 +112,12 @@ async fn markup_in_the_greeting_is_text() {
 }
 
 #[tokio::test]
-async fn who_reads_further_up_is_not_disturbed_and_told_how_much_is_new() {
+async fn a_reader_further_up_is_not_disturbed_and_sees_the_number_of_new_lines() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let (anna, bert) = (browser.joins(&server, "#tea").await, browser.joins(&server, "#tea").await);
     for number in 1..=30 {
-        anna.says(&format!("line {number}")).await;
+        anna.publishes(&format!("line {number}")).await;
     }
     anna.has_line("client: received line 30").await;
     anna.wheels("#log", -300).await;
@@ -126,7 +126,7 @@ async fn who_reads_further_up_is_not_disturbed_and_told_how_much_is_new() {
     within("the log to move", async { while anna.evaluates(up, "").await != true {} }).await;
 
     for news in ["one", "two", "three"] {
-        bert.says(news).await;
+        bert.publishes(news).await;
         anna.has_line(&format!("client: received {news}")).await;
     }
     anna.shows("#newest:not([hidden])", "3 new ↓").await;
@@ -135,13 +135,13 @@ async fn who_reads_further_up_is_not_disturbed_and_told_how_much_is_new() {
     anna.clicks("#newest").await;
     anna.has("#newest[hidden]").await;
     assert!(anna.is_at_the_end().await);
-    bert.says("four").await;
+    bert.publishes("four").await;
     anna.has_line("client: received four").await;
     within("the newest line", async { while !anna.is_at_the_end().await {} }).await;
 
     anna.wheels("#log", -300).await;
     within("the log to move", async { while anna.evaluates(up, "").await != true {} }).await;
-    anna.says("my own words").await;
+    anna.publishes("my own words").await;
     anna.has_line("client: received my own words").await;
     within("one's own words", async { while !anna.is_at_the_end().await {} }).await;
     browser.has_no_complaints().await;
@@ -154,20 +154,21 @@ async fn the_enter_that_ends_a_composition_does_not_send() {
     let window = browser.joins(&server, "#tea").await;
     for composing in ["keyCode: 229", "isComposing: true"] {
         let enter = format!("{{ key: 'Enter', bubbles: true, cancelable: true, {composing} }}");
-        window.fills("#words", "日本").await;
-        let press =
-            format!("document.querySelector('#words').dispatchEvent(new KeyboardEvent('keydown', {enter}))");
+        window.fills("#message", "日本").await;
+        let press = format!(
+            "document.querySelector('#message').dispatchEvent(new KeyboardEvent('keydown', {enter}))"
+        );
         window.evaluates(&press, "").await;
     }
-    assert_eq!(window.value("#words").await, "日本");
-    window.says("日本語").await;
+    assert_eq!(window.value("#message").await, "日本");
+    window.publishes("日本語").await;
     window.has_line("client: received 日本語").await;
     assert_eq!(server.log.count("server: received: "), 1, "{}", server.log.text());
     browser.has_no_complaints().await;
 }
 
 #[tokio::test]
-async fn what_is_sent_and_what_is_received_look_unlike() {
+async fn sent_and_received_messages_look_different() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
@@ -178,22 +179,24 @@ async fn what_is_sent_and_what_is_received_look_unlike() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_before_it_is_meant() {
+async fn an_empty_or_large_message_is_sent_only_after_confirmation() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
 
-    window.clicks("#say").await;
-    window.shows("#hint", "Nothing is typed. Send once more to say just that: a frame may be empty.").await;
+    window.clicks("#publish").await;
+    window
+        .shows("#hint", "Nothing is typed. Send once more for an empty message: a frame may have no payload.")
+        .await;
     let large = "x".repeat(64 * 1024 + 1);
-    window.fills("#words", &large).await;
-    window.clicks("#say").await;
+    window.fills("#message", &large).await;
+    window.clicks("#publish").await;
     window.has("#dialog[open]").await;
     window.clicks("dialog button[value=keep]").await;
     window.has("#dialog:not([open])").await;
-    assert_eq!(window.value("#words").await, large.as_str());
+    assert_eq!(window.value("#message").await, large.as_str());
 
-    window.clicks("#say").await;
+    window.clicks("#publish").await;
     window.clicks("dialog button[value=send]").await;
     window.is("closed").await;
     let ending = window.text("#sentence").await;

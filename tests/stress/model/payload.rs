@@ -1,43 +1,44 @@
-//! Messages that say whose they are.
+//! Payloads that name their publisher.
 
-use super::Utterance;
+use super::Message;
 use bytes::Bytes;
 use std::{fmt, sync::OnceLock};
 
-/// One connection of one client; none comes twice.
+/// One connection of one client; no id is used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(pub u32);
 
-/// Where, by whom, and as which of its messages something was said.
+/// The room, the publisher and the number of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label {
     pub room: RoomId,
-    pub speaker: ClientId,
+    pub publisher: ClientId,
     pub number: u32,
 }
 
 impl Label {
-    /// The label and filler up to about `length` bytes, which compress well in some messages and not in others.
-    pub fn utterance(self, length: usize, binary: bool) -> Utterance {
-        let mut payload = format!("{}.{}.{} ", self.room.0, self.speaker.0, self.number).into_bytes();
+    /// The label and filler up to about `length` bytes, which compress well in some messages and
+    /// not in others.
+    pub fn message(self, length: usize, binary: bool) -> Message {
+        let mut payload = format!("{}.{}.{} ", self.room.0, self.publisher.0, self.number).into_bytes();
         let missing = length.saturating_sub(payload.len());
         let from = self.number as usize % (1 << 10) * 32;
         payload.extend_from_slice(match self.number % 2 {
             0 => &noise()[from..from + missing],
             _ => &chatter()[..missing / PHRASE.len() * PHRASE.len()],
         });
-        Utterance { binary, payload: payload.into() }
+        Message { binary, payload: payload.into() }
     }
 
-    /// The label of a message that anybody heard.
+    /// Reads the label of a received message.
     pub fn read(payload: &[u8]) -> Option<Self> {
         let end = payload.iter().take(40).position(|byte| *byte == b' ')?;
         let mut numbers = str::from_utf8(&payload[..end]).ok()?.split('.').map(str::parse);
         let mut next = || numbers.next()?.ok();
-        Some(Self { room: RoomId(next()?), speaker: ClientId(next()?), number: next()? })
+        Some(Self { room: RoomId(next()?), publisher: ClientId(next()?), number: next()? })
     }
 }
 
@@ -72,11 +73,11 @@ impl fmt::Display for RoomId {
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "message {} of {} in {}", self.number, self.speaker, self.room)
+        write!(f, "message {} of {} in {}", self.number, self.publisher, self.room)
     }
 }
 
-impl fmt::Display for Utterance {
+impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Label::read(&self.payload) {
             Some(label) => label.fmt(f)?,

@@ -1,4 +1,4 @@
-//! What a client hears: well-formed frames, a greeting first, then what the model expects.
+//! Received frames: well-formed, the greeting first, then messages that the model expects.
 
 use super::{
     Client,
@@ -6,17 +6,17 @@ use super::{
     frames::{Frame, Opcode},
 };
 use crate::{
-    model::{Breach, Promise, Utterance},
+    model::{Breach, Message, Promise},
     settings::MAX_MESSAGE,
 };
 use bytes::Bytes;
 
 impl Client {
-    /// Hears what is whole of what was read.
-    pub fn hears_frames(&mut self) {
+    /// Processes the frames that are complete.
+    pub fn receives_frames(&mut self) {
         loop {
             match self.line.frames.take() {
-                Ok(Some(frame)) => self.hears(frame),
+                Ok(Some(frame)) => self.receives(frame),
                 Ok(None) => return,
                 Err(wrong) => {
                     self.line.frames.unread.clear();
@@ -26,35 +26,35 @@ impl Client {
         }
     }
 
-    fn hears(&mut self, frame: Frame) {
-        if self.heard_goodbye.is_some() {
-            return self.complains("nothing behind a goodbye", format!("{:?}", frame.opcode));
+    fn receives(&mut self, frame: Frame) {
+        if self.received_close.is_some() {
+            return self.complains("nothing after a close frame", format!("{:?}", frame.opcode));
         }
         match frame.opcode {
-            Opcode::Text | Opcode::Binary => self.hears_message(frame),
-            Opcode::Ping if self.answers && self.said_goodbye.is_none() => {
+            Opcode::Text | Opcode::Binary => self.receives_message(frame),
+            Opcode::Ping if self.answers && self.sent_close.is_none() => {
                 self.sends_frame(0x8a, &frame.payload);
             }
             Opcode::Ping => {}
-            Opcode::Pong => self.hears_pong(&frame.payload),
-            Opcode::Close => self.hears_goodbye(&frame.payload),
+            Opcode::Pong => self.receives_pong(&frame.payload),
+            Opcode::Close => self.receives_close_frame(&frame.payload),
         }
     }
 
-    fn hears_message(&mut self, frame: Frame) {
+    fn receives_message(&mut self, frame: Frame) {
         let binary = frame.opcode == Opcode::Binary;
-        let heard = match self.plain(frame) {
-            Ok(payload) => Utterance { binary, payload },
+        let received = match self.plain(frame) {
+            Ok(payload) => Message { binary, payload },
             Err(wrong) => return self.complains("a message", wrong),
         };
         if self.is_greeted {
-            let verdict = self.stage.model().hears(self.id, self.room, heard);
-            self.stage.hears(self.room, verdict);
-        } else if !heard.binary && heard.payload == "world" {
+            let verdict = self.stage.model().receives(self.id, self.room, received);
+            self.stage.receives(self.room, verdict);
+        } else if !received.binary && received.payload == "world" {
             self.is_greeted = true;
             self.stage.model().is_greeted(self.id, self.room);
         } else {
-            self.complains("the greeting", heard);
+            self.complains("the greeting", received);
         }
     }
 
@@ -62,21 +62,21 @@ impl Client {
         match compressed {
             false => Ok(payload),
             true if self.compression => inflated(&payload, MAX_MESSAGE).map(Bytes::from),
-            true => Err("a compressed message, which nobody agreed on"),
+            true => Err("a compressed message, which was not negotiated"),
         }
     }
 
-    fn hears_pong(&mut self, payload: &Bytes) {
+    fn receives_pong(&mut self, payload: &Bytes) {
         let expected = self.pings.pop_front();
         if expected.as_ref() != Some(payload) {
             self.complains(format!("a pong for {expected:?}"), format!("{payload:?}"));
         }
     }
 
-    fn hears_goodbye(&mut self, payload: &[u8]) {
+    fn receives_close_frame(&mut self, payload: &[u8]) {
         let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
-        self.heard_goodbye = Some(code);
-        if self.answers && self.said_goodbye.is_none() {
+        self.received_close = Some(code);
+        if self.answers && self.sent_close.is_none() {
             self.sends_frame(0x88, &payload[..payload.len().min(2)]);
             self.line.half_closes();
         }

@@ -7,7 +7,7 @@ use rustix::{
 };
 use std::{fs::File, io::Read, os::fd::OwnedFd};
 
-/// What makes the log say something before the program ends, for want of an address of this machine.
+/// An address that is not of this machine: the program logs and ends.
 const START: [(&str, &str); 3] = [
     ("WORLDCAST_ORIGINS__ALLOWED", "*"),
     ("WORLDCAST_LISTEN", "192.0.2.1:1"), // for documentation only (RFC 5737)
@@ -19,36 +19,36 @@ fn operator() -> Operator {
 }
 
 #[test]
-fn there_are_no_colours_where_there_is_no_terminal() {
+fn there_are_no_colors_without_a_terminal() {
     for arguments in [&[][..], &["--help"], &["chek"], &["check", "-c", "missing.toml"]] {
         let answer = operator().runs(arguments);
-        assert!(!(answer.printed + &answer.said).contains('\x1b'), "{arguments:?}");
+        assert!(!(answer.stdout + &answer.stderr).contains('\x1b'), "{arguments:?}");
     }
 }
 
 #[test]
-fn there_are_colours_on_a_terminal() {
+fn there_are_colors_on_a_terminal() {
     for arguments in [&[][..], &["chek"]] {
-        let said = says_on_a_terminal(&operator(), arguments);
-        assert!(said.contains("\x1b["), "{arguments:?}: {said:?}");
+        let stderr = stderr_on_a_terminal(&operator(), arguments);
+        assert!(stderr.contains("\x1b["), "{arguments:?}: {stderr:?}");
     }
 }
 
 #[test]
-fn there_are_no_colours_where_they_are_unwanted() {
+fn there_are_no_colors_where_they_are_unwanted() {
     for arguments in [&[][..], &["chek"]] {
-        let said = says_on_a_terminal(&operator().sets("NO_COLOR", "1"), arguments);
-        assert!(said.contains("worldcast") && !said.contains('\x1b'), "{arguments:?}: {said:?}");
+        let stderr = stderr_on_a_terminal(&operator().sets("NO_COLOR", "1"), arguments);
+        assert!(stderr.contains("worldcast") && !stderr.contains('\x1b'), "{arguments:?}: {stderr:?}");
     }
 }
 
-/// What the program writes to a standard error that is a terminal.
-fn says_on_a_terminal(operator: &Operator, arguments: &[&str]) -> String {
+/// The output to a standard error that is a terminal.
+fn stderr_on_a_terminal(operator: &Operator, arguments: &[&str]) -> String {
     let (mut screen, terminal) = terminal();
-    operator.runs_with_error_into(terminal, arguments);
-    let mut said = Vec::new();
-    let _ = screen.read_to_end(&mut said); // the end of a terminal is an error
-    String::from_utf8(said).unwrap()
+    operator.runs_with_stderr_into(terminal, arguments);
+    let mut stderr = Vec::new();
+    let _ = screen.read_to_end(&mut stderr); // the end of a terminal is an error
+    String::from_utf8(stderr).unwrap()
 }
 
 /// The side of a terminal that people look at, and the side that programs write to.

@@ -1,23 +1,24 @@
-//! Clients in other languages, by libraries that nobody here wrote.
+//! Clients in other languages, by foreign libraries.
 
 use crate::support::{Fake, Host, QuietProxy, TestServer, output_of, proxy_that_cuts};
 use std::{fs, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
-/// Where the clients are written down.
+/// The folder of the clients.
 fn script(name: &str) -> String {
     format!("{}/tests/server/clients/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 #[actix_web::test]
 async fn a_page_that_copies_our_module_loses_and_doubles_nothing() {
-    let server = TestServer::with(|settings| settings.history.messages = 100_000).await; // however long it is away
+    // However long it is away.
+    let server = TestServer::with(|settings| settings.history.messages = 100_000).await;
     let cuts = Duration::from_millis(300)..Duration::from_millis(600);
     let proxy = proxy_that_cuts(server.address(), cuts).await.to_string();
     let (address, script) = (server.address().to_string(), script("module.mjs"));
     let arguments = ["--no-warnings", "--experimental-websocket", &script, &address, &proxy];
-    if let Some(said) = output_of("node", &arguments).await {
-        assert_eq!(said, "all is well\n");
+    if let Some(output) = output_of("node", &arguments).await {
+        assert_eq!(output, "all is well\n");
     }
 }
 
@@ -25,8 +26,8 @@ async fn a_page_that_copies_our_module_loses_and_doubles_nothing() {
 async fn node_runs(name: &str, arguments: &[&str]) {
     let script = script(name);
     let arguments = [&["--no-warnings", "--experimental-websocket", &script], arguments].concat();
-    if let Some(said) = output_of("node", &arguments).await {
-        assert_eq!(said, "all is well\n");
+    if let Some(output) = output_of("node", &arguments).await {
+        assert_eq!(output, "all is well\n");
     }
 }
 
@@ -37,16 +38,16 @@ async fn our_module_lets_calls_wait_for_the_first_open_within_bounds() {
     node_runs("calls.mjs", &[&server.address().to_string(), &mute.address.to_string()]).await;
 }
 
-/// The module's clock runs fast in this script, so that nobody waits for its deadlines.
+/// The module's clock runs fast in this script, so that its deadlines are short.
 #[actix_web::test]
-async fn our_module_notices_silence_and_comes_back_more_and_more_slowly() {
+async fn our_module_notices_silence_and_reconnects_more_and_more_slowly() {
     let server = TestServer::start().await;
     let quiet = QuietProxy::start(server.address()).await;
     let (mute, full) = (Fake::that_is_mute().await, Fake::that_closes_with(1013).await);
     let addresses = [server.address(), quiet.address, mute.address, full.address].map(|it| it.to_string());
     let mut anna = server.join("news").await;
     let silence = async {
-        while anna.hears().await != "fall silent" {}
+        while anna.receives().await != "fall silent" {}
         quiet.falls_silent();
     };
     let arguments: Vec<_> = addresses.iter().map(String::as_str).collect();
@@ -73,7 +74,8 @@ async fn the_types_of_our_module_are_true() {
     };
     copy("static/worldcast.js", "worldcast.js");
     copy("static/worldcast.d.ts", "worldcast.d.ts");
-    let implementation = copy("static/worldcast.js", "implementation.js"); // without declarations beside it
+    // Without declarations beside it.
+    let implementation = copy("static/worldcast.js", "implementation.js");
     let program = copy("tests/server/clients/types.ts", "program.ts");
     let compiler = ["-e", "require('typescript/lib/tsc.js')", "tsc"];
     let module = ["esnext", "--moduleResolution", "bundler", "--moduleDetection", "force"];
@@ -102,12 +104,12 @@ async fn python_resumes() {
         return;
     }
     let (address, script) = (server.address().to_string(), script("resume.py"));
-    let said = output_of("python3", &[&script, &address]).await;
-    assert_eq!(said.as_deref(), Some("all is well\n"));
+    let output = output_of("python3", &[&script, &address]).await;
+    assert_eq!(output.as_deref(), Some("all is well\n"));
 }
 
 #[actix_web::test]
-async fn node_talks_and_asks_for_what_was_said() {
+async fn node_publishes_and_requests_earlier_messages() {
     let server = TestServer::start().await;
     if !has_library("node", &["-e", "require('ws')"]).await {
         return;
@@ -120,12 +122,12 @@ async fn node_talks_and_asks_for_what_was_said() {
 async fn java_connects_and_publishes_again_and_again() {
     let server = TestServer::start().await;
     let (address, script) = (server.address().to_string(), script("Client.java"));
-    if let Some(said) = output_of("java", &[&script, &address]).await {
-        assert_eq!(said, "all is well\n");
+    if let Some(output) = output_of("java", &[&script, &address]).await {
+        assert_eq!(output, "all is well\n");
     }
 }
 
-/// Whether the program finds a library; fine if not, unless WORLDCAST_REQUIRE names the program.
+/// True if the program finds a library; fails without it where WORLDCAST_REQUIRE names the program.
 async fn has_library(program: &str, arguments: &[&str]) -> bool {
     let mut program_itself = Command::new(program);
     let found = program_itself.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
@@ -139,11 +141,11 @@ async fn has_library(program: &str, arguments: &[&str]) -> bool {
 }
 
 #[actix_web::test]
-async fn what_is_written_about_http_is_what_the_server_does() {
+async fn the_server_behaves_as_its_openapi_document_says() {
     const KEY: &str = "a-key-that-nobody-guesses";
     let server = TestServer::with(|settings| {
         settings.publish.keys = vec![KEY.into()];
-        settings.publish.retries = 0; // the same key with something else would be refused, rightly
+        settings.publish.idempotency_keys = 0; // the same key with something else would be refused, rightly
     })
     .await;
     if !has_library("schemathesis", &["--version"]).await {

@@ -1,8 +1,8 @@
-//! Coming in, or being refused, or never finishing the request.
+//! Handshakes that are admitted, refused, or never complete.
 
 use super::{Client, End, PATIENCE, compression::OFFER, frames::Frames, line::Line};
 use crate::{
-    model::{ClientId, Entrance, RoomId},
+    model::{ClientId, RoomId, SubscribeOptions},
     plan::Visit,
     process::handshake,
     settings::HANDSHAKE_WITHIN,
@@ -32,31 +32,31 @@ pub enum Request {
 }
 
 impl Client {
-    /// A client behind its opening handshake; it may not have read its greeting yet.
+    /// A client after its opening handshake; it may not have read its greeting yet.
     pub async fn joins(
         stage: &Rc<Stage>,
         visit: &Visit,
         id: ClientId,
         room: RoomId,
-        entrance: Entrance,
+        options: SubscribeOptions,
     ) -> Result<Self, End> {
         let mut rng = Rng::with_seed(visit.seed);
-        stage.model().enters(id, room, entrance);
-        let socket = connected(address(stage, &mut rng), visit.kind.has_a_small_ear()).await;
-        let came_in = match socket {
-            Ok(socket) => comes_in(socket, request(room, entrance.echo, visit.compressed)).await,
-            Err(_) => Err(End::NotLetIn),
+        stage.model().enters(id, room, options);
+        let socket = connected(address(stage, &mut rng), visit.kind.has_a_small_buffer()).await;
+        let admitted = match socket {
+            Ok(socket) => is_admitted(socket, request(room, options.echo, visit.compressed)).await,
+            Err(_) => Err(End::NotAdmitted),
         };
-        match came_in {
+        match admitted {
             Ok((socket, frames)) => {
                 let mut client = Self::new(stage.clone(), id, room, rng, Line::new(socket, frames));
                 client.compression = visit.compressed;
-                client.hears_frames(); // which may have come along with the answer
-                stage.report().comes_in();
+                client.receives_frames(); // frames that arrived with the answer
+                stage.report().is_admitted();
                 Ok(client)
             }
             Err(end) => {
-                let verdict = stage.model().leaves(id, room, crate::model::Parting::Sudden);
+                let verdict = stage.model().leaves(id, room, crate::model::Departure::Sudden);
                 stage.judge(verdict);
                 Err(end)
             }
@@ -103,17 +103,17 @@ pub async fn is_refused(stage: &Stage, request: Request, seed: u64) -> End {
         socket.read_to_end(&mut Vec::new()).await?;
         io::Result::Ok(End::Refused(status))
     };
-    timeout(PATIENCE, refused).await.map_or(End::Never, |end| end.unwrap_or(End::NotLetIn))
+    timeout(PATIENCE, refused).await.map_or(End::Never, |end| end.unwrap_or(End::NotAdmitted))
 }
 
-/// Takes longer over the head of a request than anybody may.
-pub async fn dawdles(stage: &Stage, dribbles: bool, seed: u64) -> End {
+/// Sends the head of a request more slowly than the deadline allows.
+pub async fn sends_slowly(stage: &Stage, dribbles: bool, seed: u64) -> End {
     let address = address(stage, &mut Rng::with_seed(seed));
-    let Ok(mut socket) = TcpStream::connect(address).await else { return End::NotLetIn };
+    let Ok(mut socket) = TcpStream::connect(address).await else { return End::NotAdmitted };
     let (mut read, mut write) = socket.split();
     let dribble = async {
         for byte in handshake("/websocket", "").bytes().filter(|_| dribbles) {
-            let _ = write.write_all(&[byte]).await; // that it is cut off is for the reader to see
+            let _ = write.write_all(&[byte]).await; // the reading half notices the end
             sleep(Duration::from_millis(50)).await;
         }
         std::future::pending::<()>().await
@@ -124,7 +124,7 @@ pub async fn dawdles(stage: &Stage, dribbles: bool, seed: u64) -> End {
         () = dribble => unreachable!("it never ends"),
     };
     match end {
-        Ok(_) if answer.is_empty() => End::NotLetIn,
+        Ok(_) if answer.is_empty() => End::NotAdmitted,
         Ok(_) => End::Refused(status(&answer).unwrap_or_default()),
         Err(_) => End::Never,
     }
@@ -134,15 +134,15 @@ pub fn address(stage: &Stage, rng: &mut Rng) -> SocketAddr {
     stage.listeners[rng.usize(..stage.listeners.len())]
 }
 
-/// A request to come into `room`.
+/// An opening handshake for `room`.
 pub fn request(room: RoomId, echo: bool, compressed: bool) -> String {
     let offer = if compressed { OFFER } else { "" };
     handshake(&format!("/websocket/{room}?echo={echo}"), offer)
 }
 
-async fn connected(address: SocketAddr, small_ear: bool) -> io::Result<TcpStream> {
+async fn connected(address: SocketAddr, small_buffer: bool) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    if small_ear {
+    if small_buffer {
         socket.set_recv_buffer_size(4 << 10)?;
     }
     let socket = socket.connect(address).await?;
@@ -150,21 +150,21 @@ async fn connected(address: SocketAddr, small_ear: bool) -> io::Result<TcpStream
     Ok(socket)
 }
 
-/// The opening handshake; what came behind it.
-async fn comes_in(mut socket: TcpStream, request: String) -> Result<(TcpStream, Frames), End> {
+/// The opening handshake; the frames after it.
+async fn is_admitted(mut socket: TcpStream, request: String) -> Result<(TcpStream, Frames), End> {
     let handshake = async {
         socket.write_all(request.as_bytes()).await?;
         answer(&mut socket).await
     };
     match timeout(PATIENCE, handshake).await {
         Err(_) => Err(End::Never),
-        Ok(Err(_)) => Err(End::NotLetIn),
+        Ok(Err(_)) => Err(End::NotAdmitted),
         Ok(Ok((101, frames))) => Ok((socket, frames)),
         Ok(Ok((status, _))) => Err(End::Refused(status)),
     }
 }
 
-/// The status of the answer, and what came behind its head.
+/// The status of the answer, and the bytes after its head.
 async fn answer(socket: &mut TcpStream) -> io::Result<(u16, Frames)> {
     let mut unread = BytesMut::with_capacity(4 << 10);
     loop {
