@@ -60,6 +60,8 @@ pub struct Metrics {
     pub history_messages: Gauge,
     /// Bytes of the messages in the histories of all rooms.
     pub history_bytes: Gauge,
+    /// Admitted clients that wait for their part of a history.
+    pub newcomers_waiting: Gauge,
     /// Bytes of encoded histories in the caches of all worker threads.
     pub history_cache_bytes: Gauge,
     /// Seconds from the arrival of a message at the hub to the write of its last copy by a relay.
@@ -133,6 +135,11 @@ impl Metrics {
             rooms: register(r, "rooms", "Rooms that have members or a history"),
             history_messages: register(r, "history_messages", "Messages in the histories of rooms"),
             history_bytes: register(r, "history_bytes", "Bytes in the histories of rooms"),
+            newcomers_waiting: register(
+                r,
+                "newcomers_waiting",
+                "Admitted clients that wait for their part of a history",
+            ),
             history_cache_bytes: register(r, "history_cache_bytes", "Bytes of encoded histories in caches"),
             delivery_seconds: Histogram::new(exponential_buckets(50e-6, 2.5, 14)),
             turn_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),

@@ -12,7 +12,10 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 /// The names of the test functions in `source`.
 fn tests(source: &str) -> impl Iterator<Item = &str> {
-    let is_attribute = |line: &str| line.trim().starts_with("#[") && line.ends_with("test]");
+    let is_attribute = |line: &str| {
+        let attribute = line.trim().strip_prefix("#[").and_then(|rest| rest.split(['(', ']']).next());
+        attribute.is_some_and(|name| name.ends_with("test"))
+    };
     let functions = source.match_indices("fn ").filter(move |(at, _)| {
         let before = &source[..*at];
         let above = &before[before.rfind("\n\n").unwrap_or(0)..];

@@ -250,14 +250,14 @@ pub struct LimitSettings {
     /// Bytes of responses about histories that are not sent yet, in the same shares and with the
     /// same refusal.
     pub answer_bytes: ByteSize,
-    /// Bytes that may wait in all outboxes together, inclusive. Beyond it a client that needs more
-    /// and holds more than its fair share is closed with 1013 `too_slow`.
+    /// Bytes that may wait in all outboxes together, inclusive; shared ones count once. Beyond it a
+    /// client that needs more and holds more than its fair share is closed with 1013 `too_slow`.
     pub outbox_bytes_total: ByteSize,
     /// Bytes in the histories of all rooms together, inclusive; beyond it the source whose messages
     /// take most bytes loses the oldest message of the room where it has most.
     pub history_bytes_total: ByteSize,
-    /// Bytes of encoded histories that each worker thread caches for clients that join; 0 caches
-    /// none.
+    /// Bytes of encoded histories that each worker thread caches for clients that join, inclusive;
+    /// one history is cached whatever its size.
     pub history_cache_bytes: ByteSize,
 }
 

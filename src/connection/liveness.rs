@@ -131,6 +131,16 @@ impl Liveness {
         self.pinged.set(true);
     }
 
+    /// Checks at `now` the deadline of a newcomer that waits for its history, and has waited since
+    /// [`Liveness::written`]: `session.stalled_write`. The server causes this wait, so the client's
+    /// silence does not count.
+    pub fn judge_wait(&self, now: Instant, limits: &Deadlines) -> Action {
+        match now.saturating_duration_since(self.last_written.get()) >= limits.stalled_write {
+            true => Action::Close(CloseReason::Overloaded),
+            false => Action::None,
+        }
+    }
+
     /// Checks all deadlines at `now`; `waiting` is `true` while bytes wait in the outbox.
     pub fn judge(&self, now: Instant, phase: Phase, waiting: bool, limits: &Deadlines) -> Action {
         let since = |then: Instant| now.saturating_duration_since(then);
@@ -252,6 +262,17 @@ mod tests {
             judge(&liveness, Duration::from_secs(10), Phase::Finishing, true),
             Action::Abort(CloseReason::WriteStalled)
         );
+    }
+
+    #[test]
+    fn a_newcomer_does_not_wait_for_its_history_for_ever() {
+        let liveness = Liveness::new(Instant::now());
+        let judge = |seconds| {
+            let now = liveness.last_written.get() + Duration::from_secs(seconds);
+            liveness.judge_wait(now, &DEADLINES)
+        };
+        assert_eq!(judge(9), Action::None);
+        assert_eq!(judge(10), Action::Close(CloseReason::Overloaded));
     }
 
     #[test]

@@ -110,18 +110,40 @@ impl Connection {
         }
     }
 
-    /// Sends or queues the requested history, of `messages` messages, regardless of
-    /// `session.outbox_bytes` and `session.outbox_messages`: these bound live messages, and history
-    /// has bounds of its own. Only the backlog of all outboxes bounds it too; see
-    /// [`Connection::history_fits`].
-    pub fn push_history(&self, frames: &Bytes, messages: usize) {
-        if frames.is_empty() || !self.phase.get().may_send() {
+    /// Keeps a place in the outbox for the first frames and the requested history of a newcomer,
+    /// which [`Connection::send_history`] sends. Later frames wait behind it.
+    pub fn await_history(&self) {
+        if self.phase.get().may_send() {
+            self.outbox.borrow_mut().await_history();
+            self.liveness.written(); // the deadline of the wait
+        }
+    }
+
+    /// Sends or queues the `first` frame and the requested history, of `messages` messages, unless
+    /// the connection has ended meanwhile. This is regardless of `session.outbox_bytes` and
+    /// `session.outbox_messages`: these bound live messages, and history has bounds of its own.
+    /// Only the backlog of all outboxes bounds it too; see [`Connection::history_fits`].
+    pub fn send_history(&self, first: Option<Bytes>, history: Vec<Bytes>, messages: usize) {
+        let bytes = first.iter().chain(&history).map(Bytes::len).sum();
+        let messages = messages + usize::from(first.is_some());
+        if !self.outbox.borrow_mut().insert_history(first, history) {
             return;
         }
-        self.count_sent(messages, frames.len());
-        if self.send(frames, QueuedAs::History).is_err() {
-            self.close(CloseReason::ConnectionLost);
+        self.count_sent(messages, bytes);
+        self.liveness.written(); // from now on a write can stall
+        if self.write_queued().is_err() {
+            return self.close(CloseReason::ConnectionLost);
         }
+        match self.phase.get() {
+            Phase::Closing { .. } => self.enter(Phase::closing_now()), // it waited for this history
+            _ if self.outbox.borrow().is_empty() => {}
+            _ => self.wake(),
+        }
+    }
+
+    /// Returns `true` if a place is kept for the history of a newcomer.
+    pub fn awaits_history(&self) -> bool {
+        self.outbox.borrow().awaits_history()
     }
 
     /// Loads the fields that a push reads into the processor's cache. Prefetches of many
@@ -155,7 +177,7 @@ impl Connection {
         if !self.phase.get().may_send() {
             return;
         }
-        if reason == CloseReason::TooSlow {
+        if reason == CloseReason::TooSlow || reason == CloseReason::Overloaded && self.awaits_history() {
             self.outbox.borrow_mut().drop_unsent();
         }
         let has_close_frame = reason.has_close_frame();
@@ -175,7 +197,10 @@ impl Connection {
 
     /// Acts on deadlines that have passed; called about once a second.
     pub fn check_deadlines(&self, now: Instant, deadlines: &Deadlines) {
-        let action = self.liveness.judge(now, self.phase.get(), self.has_backlog(), deadlines);
+        let action = match self.has_backlog() && self.outbox.borrow().is_blocked() {
+            true => self.liveness.judge_wait(now, deadlines),
+            false => self.liveness.judge(now, self.phase.get(), self.has_backlog(), deadlines),
+        };
         match (action, self.encoding.protocol) {
             (Action::None, _) => {}
             (Action::Ping | Action::Close(CloseReason::Silent), Protocol::Events(framing)) => {
@@ -192,12 +217,16 @@ impl Connection {
         }
     }
 
-    /// Writes all queued bytes; ready when the outbox is empty.
+    /// Writes all queued bytes; ready when the outbox is empty. Pending while the next frames are
+    /// not encoded yet: [`Connection::send_history`] wakes the input stream.
     ///
     /// # Errors
     /// Fails if the socket does.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbox.borrow().is_empty() {
+            if self.outbox.borrow().is_blocked() {
+                return Poll::Pending;
+            }
             if self.write_queued()? == 0 {
                 ready!(self.transport.poll_writable(cx))?;
             }

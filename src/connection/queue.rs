@@ -11,7 +11,7 @@ pub struct Queue {
     bytes: usize,
     /// Messages that count against them.
     messages: usize,
-    /// Bytes of history.
+    /// Bytes of history; outboxes share their memory, which counts in the backlog by itself.
     recalled: usize,
     backlog: Arc<Backlog>,
 }
@@ -20,7 +20,7 @@ pub struct Queue {
 struct Chunk {
     bytes: Bytes,
     /// Bytes of memory that `bytes` keeps alive, written ones included; less than 4/3 of its
-    /// length.
+    /// length, unless others share them.
     kept: usize,
     queued_as: QueuedAs,
     /// A part of it is written.
@@ -37,6 +37,9 @@ pub enum QueuedAs {
     Live { messages: usize },
     /// That of the history; its own bounds hold.
     History,
+    /// None: it has no bytes, and stands for a history that is not encoded yet. Later frames wait
+    /// behind it.
+    AwaitedHistory,
 }
 
 /// The most chunks of one write; more would exceed the send buffer of the kernel anyway.
@@ -73,25 +76,51 @@ impl Queue {
         self.bytes + self.recalled
     }
 
-    /// Returns the bytes of memory that the queue uses.
+    /// Returns the bytes of memory that the queue uses, shared ones included.
     fn held(&self) -> usize {
-        self.waiting() + self.chunks.len() * CHUNK_COST
+        self.charged() + self.recalled
+    }
+
+    /// Returns the bytes that the queue has added to the backlog.
+    fn charged(&self) -> usize {
+        self.bytes + self.chunks.len() * CHUNK_COST
+    }
+
+    /// Returns `true` if the next frames are not encoded yet.
+    pub fn is_blocked(&self) -> bool {
+        self.chunks.front().is_some_and(Chunk::is_awaited)
+    }
+
+    /// Returns `true` if a place is kept for a history.
+    pub fn awaits_history(&self) -> bool {
+        self.chunks.iter().any(Chunk::is_awaited)
     }
 
     /// Queues `bytes`, of which the first `written` are already sent.
     pub fn push(&mut self, bytes: Bytes, queued_as: QueuedAs, written: usize) {
         let mut chunk = Chunk { kept: bytes.len(), bytes, queued_as, started: written > 0 };
         chunk.advance(written);
-        let bytes = &chunk.bytes;
-        self.backlog.add(bytes.len() + CHUNK_COST);
-        match queued_as {
-            QueuedAs::Live { messages } => {
-                self.bytes += bytes.len();
-                self.messages += messages;
-            }
-            QueuedAs::History => self.recalled += bytes.len(),
-        }
+        self.charge(&chunk);
         self.chunks.push_back(chunk);
+    }
+
+    /// Keeps a place in the queue for a history, behind everything that is queued.
+    pub fn await_history(&mut self) {
+        self.push(Bytes::new(), QueuedAs::AwaitedHistory, 0);
+    }
+
+    /// Puts `first` and the `history` in the place that was kept for them; returns `false` if there
+    /// is none any more.
+    pub fn insert_history(&mut self, first: Option<Bytes>, history: Vec<Bytes>) -> bool {
+        let Some(place) = self.chunks.iter().position(Chunk::is_awaited) else { return false };
+        let mut later = self.chunks.split_off(place);
+        later.pop_front();
+        self.backlog.remove(CHUNK_COST);
+        let live = QueuedAs::Live { messages: 0 };
+        first.into_iter().for_each(|frame| self.push(frame, live, 0));
+        history.into_iter().for_each(|part| self.push(part, QueuedAs::History, 0));
+        self.chunks.append(&mut later);
+        true
     }
 
     /// Calls `write` with the first chunks, and removes as many bytes as it returns.
@@ -99,10 +128,14 @@ impl Queue {
         &mut self,
         write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>,
     ) -> Result<usize, E> {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let chunks = self.chunks.len().min(MAX_SLICES);
-        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+        let (mut slices, mut chunks) = ([IoSlice::new(&[]); MAX_SLICES], 0);
+        let unblocked = self.chunks.iter().take_while(|chunk| !chunk.is_awaited());
+        for (slice, chunk) in slices.iter_mut().zip(unblocked) {
             *slice = IoSlice::new(&chunk.bytes);
+            chunks += 1;
+        }
+        if chunks == 0 {
+            return Ok(0);
         }
         let written = write(&slices[..chunks])?;
         self.advance(written);
@@ -119,7 +152,7 @@ impl Queue {
 
     /// Drops everything and releases its memory.
     pub fn clear(&mut self) {
-        self.backlog.remove(self.held());
+        self.backlog.remove(self.charged());
         (self.bytes, self.messages, self.recalled) = (0, 0, 0);
         self.chunks = VecDeque::new();
     }
@@ -127,7 +160,7 @@ impl Queue {
     fn advance(&mut self, mut written: usize) {
         while let Some(first) = self.chunks.front_mut() {
             let (queued_as, length) = (first.queued_as, first.bytes.len());
-            if written < length {
+            if written < length || first.is_awaited() {
                 first.advance(written);
                 first.started |= written > 0;
                 self.release(queued_as, written, false);
@@ -140,25 +173,48 @@ impl Queue {
         self.clear(); // releases the memory of the list
     }
 
-    /// Uncharges `bytes` of a chunk, and its messages too if it `is_over`.
-    fn release(&mut self, queued_as: QueuedAs, bytes: usize, is_over: bool) {
-        self.backlog.remove(bytes + if is_over { CHUNK_COST } else { 0 });
+    fn charge(&mut self, Chunk { bytes, queued_as, .. }: &Chunk) {
+        let mut charged = CHUNK_COST;
         match queued_as {
             QueuedAs::Live { messages } => {
+                charged += bytes.len();
+                self.bytes += bytes.len();
+                self.messages += messages;
+            }
+            QueuedAs::History => self.recalled += bytes.len(),
+            QueuedAs::AwaitedHistory => {}
+        }
+        self.backlog.add(charged);
+    }
+
+    /// Uncharges `bytes` of a chunk, and its messages too if it `is_over`.
+    fn release(&mut self, queued_as: QueuedAs, bytes: usize, is_over: bool) {
+        let mut charged = if is_over { CHUNK_COST } else { 0 };
+        match queued_as {
+            QueuedAs::Live { messages } => {
+                charged += bytes;
                 self.bytes -= bytes;
                 self.messages -= if is_over { messages } else { 0 };
             }
             QueuedAs::History => self.recalled -= bytes,
+            QueuedAs::AwaitedHistory => {}
         }
+        self.backlog.remove(charged);
     }
 }
 
 impl Chunk {
+    /// Returns `true` if it stands for a history that is not encoded yet.
+    fn is_awaited(&self) -> bool {
+        self.queued_as == QueuedAs::AwaitedHistory
+    }
+
     /// Removes the first bytes, which were written. A small rest is copied: it would keep the
-    /// memory of all written bytes alive, and no limit counts that.
+    /// memory of all written bytes alive, and no limit counts that. The memory of a history is
+    /// shared, and counts until its last byte is sent.
     fn advance(&mut self, written: usize) {
         self.bytes.advance(written);
-        if self.bytes.len() * 4 <= self.kept * 3 {
+        if self.queued_as != QueuedAs::History && self.bytes.len() * 4 <= self.kept * 3 {
             self.bytes = Bytes::copy_from_slice(&self.bytes);
             self.kept = self.bytes.len();
         }
@@ -252,8 +308,35 @@ mod tests {
         queue.push(Bytes::from_static(b"now"), QueuedAs::Live { messages: 1 }, 0);
         assert!(!queue.fits(1, 1));
         assert_eq!(queue.held(), 18 + 2 * CHUNK_COST);
+        assert_eq!(queue.backlog.held(), 3 + 2 * CHUNK_COST, "the memory of a history counts by itself");
         assert_eq!(take(&mut queue, 16), b"g ago, and muchn");
         assert_eq!((queue.bytes, queue.messages, queue.recalled), (2, 1, 0));
+    }
+
+    #[test]
+    fn frames_wait_behind_a_history_that_is_not_encoded_yet() {
+        let mut queue = queue(&["a"]);
+        queue.await_history();
+        queue.push(Bytes::from_static(b"later"), QueuedAs::Live { messages: 1 }, 0);
+        assert_eq!(take(&mut queue, 100), b"a", "frames before it do not wait");
+        assert!(queue.is_blocked());
+        let written = queue.write_with(|_| Err("nothing can be written"));
+        assert_eq!(written, Ok(0));
+        let history = [b"x", b"y"].map(|part| Bytes::from_static(part)).to_vec();
+        assert!(queue.insert_history(Some(Bytes::from_static(b"welcome")), history.clone()));
+        assert!(!queue.insert_history(None, history), "a place is filled once");
+        assert_eq!((queue.messages, queue.recalled), (1, 2));
+        assert_eq!(take(&mut queue, 100), b"welcomexylater");
+        assert_eq!((queue.backlog.held(), queue.chunks.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn the_place_of_a_history_goes_with_the_frames_that_are_not_sent() {
+        let mut queue = queue(&[]);
+        queue.await_history();
+        queue.drop_unsent();
+        assert!(queue.is_empty() && !queue.insert_history(None, vec![]));
+        assert_eq!(queue.backlog.held(), 0);
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl fmt::Display for CloseReason {
             Self::Silent => f.write_str("silent: no answer to a ping within session.pong_within"),
             Self::WriteStalled => f.write_str("write stalled: nothing was read within session.stalled_write"),
             Self::Overloaded => {
-                f.write_str("overloaded: no capacity for a message within session.stalled_write")
+                f.write_str("overloaded: no capacity for a message or a history within session.stalled_write")
             }
             Self::TooManyRooms => f.write_str("too many rooms: limits.rooms is reached"),
             Self::RoomFull => f.write_str("the room is full: no more clients may be in it"),

@@ -11,7 +11,7 @@ pub use session_tokens::SessionTokens;
 use crate::wire::WindowBits;
 
 /// The protocol of a session, negotiated in the opening handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// Messages and nothing else.
     Raw,
@@ -22,7 +22,7 @@ pub enum Protocol {
 }
 
 /// The framing of an HTTP body without a known length (RFC 9112 §6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// Chunks, the last of them empty: HTTP/1.1.
     Chunked,
@@ -31,7 +31,7 @@ pub enum Framing {
 }
 
 /// The encoding of a session's frames; all sessions of one encoding share the encoded bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Encoding {
     /// The protocol of the session.
     pub protocol: Protocol,

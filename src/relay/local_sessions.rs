@@ -127,6 +127,11 @@ impl LocalSessions {
         self.sessions.get(&session)
     }
 
+    /// Returns the number of sessions.
+    pub fn count(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Iterates over all connections, in no order.
     pub fn connections(&self) -> impl Iterator<Item = &Rc<Connection>> {
         self.sessions.values()
@@ -142,15 +147,18 @@ impl LocalSessions {
 mod tests {
     use super::*;
     use crate::{
+        clock,
         history::Audience,
         ids::SpeakerId,
         limits::Backlog,
         protocol::{Encoding, Protocol},
         testing::{broadcast, slot, slots},
     };
+    use bytes::Bytes;
     use std::{
         io::Read,
         net::{TcpListener, TcpStream},
+        time::Duration,
     };
 
     const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };
@@ -223,6 +231,45 @@ mod tests {
         drop(local_sessions);
         assert_eq!(anna.received(), b"\x81\x01a\x81\x01b\x81\x01c");
         assert_eq!(bert.received(), b"\x81\x01b\x81\x01c");
+    }
+
+    #[tokio::test]
+    async fn live_messages_wait_behind_a_history_that_is_not_encoded_yet() {
+        let (mut local_sessions, news) = local_sessions();
+        let anna = Client::enters(&mut local_sessions).await;
+        let connection = local_sessions.admit(subscriber(&anna), news, flow()).unwrap().clone();
+        connection.await_history();
+        local_sessions.queue(news, message("live"));
+        flush(&mut local_sessions);
+        let (first, history) = (Bytes::from_static(b"\x81\x05world"), Bytes::from_static(b"\x81\x03old"));
+        connection.send_history(Some(first.clone()), vec![history], 1);
+        assert_eq!((connection.sent().messages, connection.accepted()), (3, 7 + 5 + 6));
+        connection.send_history(Some(first), vec![], 0); // once
+
+        drop((connection, local_sessions));
+        assert_eq!(anna.received(), b"\x81\x05world\x81\x03old\x81\x04live");
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_that_waits_too_long_for_its_history_is_closed() {
+        let (mut local_sessions, news) = local_sessions();
+        let anna = Client::enters(&mut local_sessions).await;
+        let connection = local_sessions.admit(subscriber(&anna), news, flow()).unwrap().clone();
+        connection.await_history();
+        local_sessions.queue(news, message("live"));
+        flush(&mut local_sessions);
+        let deadlines = Policy::default().session.deadlines;
+        let now = clock::now();
+        connection.check_deadlines(now + deadlines.stalled_write - Duration::from_secs(1), &deadlines);
+        assert!(connection.awaits_history());
+        connection.check_deadlines(now + deadlines.stalled_write + Duration::from_secs(1), &deadlines);
+        assert!(!connection.awaits_history());
+        connection.send_history(None, vec![Bytes::from_static(b"late")], 1);
+
+        drop((connection, local_sessions));
+        let received = anna.received();
+        assert_eq!(received[2..4], 1013_u16.to_be_bytes(), "a close frame and nothing else");
+        assert_eq!(received.len(), 2 + usize::from(received[1]));
     }
 
     #[tokio::test]

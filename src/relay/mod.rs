@@ -2,6 +2,7 @@
 //! session its part, once.
 
 mod welcome; // the first frames of an admitted session
+mod newcomers; // admitted sessions that wait for a history
 mod credit; // credit held back while subscribers lag
 mod drain; // the schedule of closes at shutdown
 mod hub_sender; // commands to the hub, sent together
@@ -29,6 +30,7 @@ use actix::prelude::*;
 use credit::CATCH_UP_INTERVAL;
 use drain::DrainSchedule;
 use log::warn;
+use newcomers::{Newcomer, Newcomers};
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -72,6 +74,7 @@ pub struct Relay {
     turn_limits: TurnLimits,
     stint: Stint,
     histories: HistoryCache,
+    newcomers: Newcomers,
     flush_is_due: bool,
     waits_for_subscribers: bool,
     drain_schedule: Option<DrainSchedule>,
@@ -93,7 +96,12 @@ impl Relay {
         let policy = worker.shared.policy.load_full();
         Self {
             turn_limits: TurnLimits::of(policy.session.outbox),
-            histories: HistoryCache::new(policy.limits.history_cache_bytes, worker.shared.metrics.clone()),
+            histories: HistoryCache::new(
+                policy.limits.history_cache_bytes,
+                worker.shared.metrics.clone(),
+                worker.shared.limits.backlog.clone(),
+            ),
+            newcomers: Newcomers::default(),
             worker,
             gathered: Load::default(),
             stint: Stint::default(),
@@ -116,9 +124,15 @@ impl Relay {
                 let subscriber =
                     Subscriber { connection: id, who: admission.who, resumed: admission.resumed };
                 let Some(connection) = local_sessions.admit(subscriber, room, flow) else { return };
-                let (tokens, histories) = (&self.worker.shared.tokens, &mut self.histories);
-                let (messages, bytes) = welcome::greet(connection, room, *admission, tokens, histories);
-                self.gathered.add(messages + 1, bytes);
+                if admission.history.messages.is_empty() {
+                    welcome::greet(connection, &admission, &self.worker.shared.tokens);
+                } else {
+                    connection.await_history(); // every turn ends with a visit to the newcomers
+                    let group = (room, connection.encoding);
+                    self.newcomers.add(group, Newcomer { connection: id, admission });
+                    self.worker.shared.metrics.newcomers_waiting.inc();
+                }
+                self.gathered.add(1, 0);
                 drop(local_sessions);
                 if let Some(drain_schedule) = &mut self.drain_schedule {
                     drain_schedule.add(id);
@@ -166,12 +180,51 @@ impl Relay {
         self.worker.local_sessions.borrow_mut().flush(&self.worker.shared.metrics);
     }
 
-    /// Handles no turn before the sockets of this thread have been served.
+    /// Handles no turn before the sockets of this thread, and then newcomers, have been served.
     fn yield_to_io(&mut self, ctx: &mut Context<Self>) {
         self.stint = Stint::default();
         // `ctx.wait` alone would be cut short by the next message.
         let look = actix::spawn(yield_now());
-        ctx.wait(look.into_actor(self).map(|_, _, _| ()));
+        ctx.wait(look.into_actor(self).map(|_, relay, ctx| relay.serve_newcomers(ctx)));
+    }
+
+    /// Encodes and sends histories for a short time, and goes on after the next flush.
+    fn serve_newcomers(&mut self, ctx: &mut Context<Self>) {
+        let before = self.newcomers.waiting();
+        if before == 0 {
+            return;
+        }
+        let began = Instant::now();
+        while self.serve_newcomer() && began.elapsed() < Newcomers::STINT {}
+        let local_sessions = self.worker.local_sessions.borrow();
+        self.newcomers
+            .drop_left(local_sessions.count(), |connection| local_sessions.connection(connection).is_some());
+        drop(local_sessions);
+        let served = before - self.newcomers.waiting();
+        self.worker.shared.metrics.newcomers_waiting.dec_by(served as i64);
+        if self.newcomers.waiting() > 0 {
+            self.flush_soon(ctx);
+        }
+    }
+
+    /// Encodes a piece of the history of the next newcomer; with the last piece, the newcomer
+    /// receives it. Returns `false` if there is no newcomer.
+    fn serve_newcomer(&mut self) -> bool {
+        let Some(((room, encoding), newcomer)) = self.newcomers.first() else { return false };
+        let local_sessions = self.worker.local_sessions.borrow();
+        let connection = local_sessions.connection(newcomer.connection);
+        match connection.filter(|connection| connection.awaits_history()) {
+            None => drop(self.newcomers.take_first()), // it has left, or its connection ends
+            Some(connection) => {
+                if self.histories.encode_some(room, encoding, &newcomer.admission.history)
+                    && let Some(Newcomer { mut admission, .. }) = self.newcomers.take_first()
+                {
+                    let (tokens, histories) = (&self.worker.shared.tokens, &self.histories);
+                    welcome::send_history(connection, room, &mut admission, tokens, histories);
+                }
+            }
+        }
+        true
     }
 
     /// Checks held credit at intervals, until no room holds any.
@@ -246,6 +299,12 @@ impl Relay {
         if let Some(connection) = self.worker.local_sessions.borrow().connection(id) {
             act(connection);
         }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.worker.shared.metrics.newcomers_waiting.dec_by(self.newcomers.waiting() as i64);
     }
 }
 

@@ -10,34 +10,40 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// Sends the first frames to an admitted session; returns the number of history messages and their
-/// bytes. History that does not fit the backlog of all outboxes is omitted, and the welcome says
-/// so.
-pub fn greet(
+/// Sends the greeting or the welcome to an admitted session that receives no history.
+pub fn greet(connection: &Connection, admission: &Admission, tokens: &SessionTokens) {
+    if let Some(first) = first_frame(connection, admission, tokens) {
+        connection.push(&first, 1);
+    }
+}
+
+/// Sends the greeting or the welcome, and the history, which `cache` has encoded completely. History
+/// that does not fit the backlog of all outboxes is omitted, and the welcome says so.
+pub fn send_history(
     connection: &Connection,
     room: RoomSlot,
-    mut admission: Admission,
+    admission: &mut Admission,
     tokens: &SessionTokens,
-    cache: &mut HistoryCache,
-) -> (usize, usize) {
-    let (missed, messages) = cache.slice(room, connection.encoding, &admission.history, admission.who);
-    let fits = connection.history_fits(missed.len());
-    if !fits {
+    cache: &HistoryCache,
+) {
+    let (mut history, mut messages) =
+        cache.frames(room, connection.encoding, &admission.history, admission.who);
+    if !connection.history_fits(history.iter().map(Bytes::len).sum()) {
         admission.history.discard();
+        (history, messages) = (Vec::new(), 0);
     }
-    let first = match connection.encoding.protocol {
-        Protocol::Raw => admission.greeting,
-        Protocol::V1 => Some(welcome(&admission, tokens)),
+    connection.send_history(first_frame(connection, admission, tokens), history, messages);
+}
+
+fn first_frame(connection: &Connection, admission: &Admission, tokens: &SessionTokens) -> Option<Bytes> {
+    match connection.encoding.protocol {
+        Protocol::Raw => admission.greeting.clone(),
+        Protocol::V1 => Some(welcome(admission, tokens)),
         Protocol::Events(framing) => {
-            let Admission { room, history, .. } = &admission;
+            let Admission { room, history, .. } = admission;
             Some(sse::welcome(room, history.from, history.complete).framed(framing).clone())
         }
-    };
-    first.iter().for_each(|first| connection.push(first, 1));
-    if fits {
-        connection.push_history(&missed, messages);
     }
-    (messages, missed.len())
 }
 
 fn welcome(Admission { who, room, history, .. }: &Admission, tokens: &SessionTokens) -> Bytes {

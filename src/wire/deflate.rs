@@ -24,7 +24,7 @@ pub struct Deflater {
 /// The size of the LZ77 window in which a client resolves references: 2^9, 2^12 or 2^15 bytes
 /// (RFC 7692 §7.1.2.1). A message is compressed once for each size that its subscribers have, so
 /// there are few. The RFC also allows 8 bits, for which zlib cannot produce a raw stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WindowBits(u8);
 
 impl WindowBits {

@@ -2,9 +2,10 @@
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{comes_to_at_least, connect_from, get, head, reaches, within},
+    support::{client_that_does_not_read, comes_to_at_least, connect_from, get, head, post, reaches, within},
 };
 use futures_util::future::join_all;
+use serde_json::Value;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -236,6 +237,49 @@ async fn a_client_that_opens_rooms_without_end_ends_no_room_of_another() {
         assert_eq!(offset(&server, room).await, 1, "{room}");
     }
     assert_eq!(server.metrics().await.value("rooms"), 20);
+}
+
+#[tokio::test]
+async fn slow_readers_of_one_history_use_up_the_backlog_of_nobody_else() {
+    let settings =
+        [("workers", "1"), ("limits.outbox_bytes_total", "16MiB"), ("limits.connections_per_ip", "200")];
+    let server = Launch::with(&settings).start();
+    let address = server.listeners[0];
+    for room in ["attacked", "good"] {
+        for _ in 0..16 {
+            assert_eq!(
+                status_of(&post(address, &format!("/rooms/{room}/messages"), &"x".repeat(50_000)).await),
+                201
+            );
+        }
+    }
+    let mut attack = Vec::new();
+    for _ in 0..100 {
+        attack.push(client_that_does_not_read(&server, "attacked?last=16").await);
+    }
+
+    let (path, protocol) = ("/websocket/good?last=1", [("Sec-WebSocket-Protocol", "worldcast.v1")]);
+    let welcome = welcome_at(&server, path, &protocol).await;
+    let (epoch, offset) = (&welcome["epoch"], welcome["offset"].as_u64().expect("an offset"));
+    let path = format!("/websocket/good?since={}-{}", epoch.as_str().expect("an epoch"), offset - 14);
+    let welcome = welcome_at(&server, &path, &protocol).await;
+    assert_eq!(
+        welcome["recovered"], true,
+        "{welcome}: 750 KB of history are more than a fair share of 16 MiB"
+    );
+    let held = server.metrics().await.value("outbox_bytes");
+    assert!(held < 4 << 20, "100 clients wait for one history of 800 KB: {held}");
+}
+
+/// The first frame of a session at `path`.
+async fn welcome_at(server: &Server, path: &str, headers: &[(&'static str, &str)]) -> Value {
+    let connected = testing::Client::try_connect_with(server.listeners[0], path, headers).await;
+    let (mut client, _) = connected.expect("a session");
+    serde_json::from_str(&client.receives().await).expect("JSON")
+}
+
+fn status_of(response: &str) -> u16 {
+    response[9..12].parse().expect("a status")
 }
 
 /// Joins a room over WebSocket; `None` if the session is closed because there are too many rooms.

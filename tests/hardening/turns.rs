@@ -4,11 +4,15 @@ use crate::{
     process::{Launch, Server, handshake},
     support::{Client, get, get_with, head, post, within},
 };
+use futures_util::future::join_all;
+use serde_json::Value;
 use std::{
     future::Future,
     net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
+use testing::End;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -201,4 +205,112 @@ async fn a_client_that_sends_a_body_in_the_smallest_chunks_is_served_in_turn_wit
     let (echo, each) = echo_beside_a_crowd(head, "1\r\nx\r\n", 5000).await;
     let most = ECHO + each * 200 * CROWD as u32;
     assert!(echo <= most, "{echo:?} of {most:?}, at {each:?} a chunk");
+}
+
+/// One MiB of history in `room`, of which JSON makes six bytes each and the event stream up to seven.
+async fn fill_with_newlines(server: SocketAddr, room: &str) {
+    let text = "\\n".repeat(3800);
+    let batch = vec![format!(r#"{{"text":"{text}"}}"#); 16].join(",");
+    for _ in 0..16 {
+        posts(server, format!("/rooms/{room}/batch"), format!(r#"{{"messages":[{batch}]}}"#)).await;
+    }
+}
+
+/// Receives the whole history of `room` as events, and at least 5 MiB.
+async fn receives_history_as_events(server: SocketAddr, room: &str) {
+    let mut socket = TcpStream::connect(server).await.expect("a connection");
+    let request = format!("GET /rooms/{room}/events?last=256 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.expect("a connection");
+    let (mut received, mut buffer) = (0, vec![0; 1 << 16]);
+    while received < 5 << 20 {
+        received += within("history", socket.read(&mut buffer)).await.expect("a connection");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_newcomers_with_long_histories_delay_no_other_room() {
+    const ROOMS: [&str; 3] = ["one", "two", "three"]; // more than the cache holds, each of them
+    const NEWCOMERS: usize = 60;
+    let settings = [("workers", "1"), ("log.messages", "false"), ("publish.keys", KEY)];
+    let server = Launch::with(&settings).start();
+    let address = server.listeners[0];
+    join_all(ROOMS.map(|room| fill_with_newlines(address, room))).await;
+    let begin = Instant::now();
+    receives_history_as_events(address, ROOMS[0]).await;
+    let alone = begin.elapsed();
+
+    let mut anna = Client::joins(&server, "/websocket/quiet").await;
+    let mut newcomers = JoinSet::new();
+    for number in 0..NEWCOMERS {
+        newcomers.spawn(receives_history_as_events(address, ROOMS[number % ROOMS.len()]));
+    }
+    let mut longest = Duration::ZERO;
+    while !newcomers.is_empty() {
+        let sent = Instant::now();
+        anna.receives_its_echo("still there?").await;
+        longest = longest.max(sent.elapsed());
+        while newcomers.try_join_next().is_some() {}
+    }
+    println!("an echo took {longest:?} at most, one history alone {alone:?}");
+    assert!(longest < 3 * alone.max(Duration::from_millis(150)), "{longest:?}, one history alone {alone:?}");
+}
+
+#[tokio::test]
+async fn a_newcomer_that_waits_for_its_history_receives_every_message_once_and_in_order() {
+    const NEWCOMERS: usize = 30;
+    let server = start();
+    let address = server.listeners[0];
+    fill_with_newlines(address, "busy").await;
+    let mut publisher = Client::joins(&server, "/websocket/busy?echo=false").await;
+    let welcomed = AtomicUsize::new(0);
+    let newcomers = (0..NEWCOMERS).map(|_| async {
+        let protocol = [("Sec-WebSocket-Protocol", "worldcast.v1")];
+        let path = "/websocket/busy?last=256";
+        let (mut client, _) =
+            testing::Client::try_connect_with(address, path, &protocol).await.expect("a session");
+        let welcome: Value = serde_json::from_str(&client.receives().await).expect("JSON");
+        welcomed.fetch_add(1, Relaxed);
+        let mut offset = welcome["offset"].as_u64().expect("an offset");
+        loop {
+            let message: Value = serde_json::from_str(&client.receives().await).expect("JSON");
+            offset += 1;
+            assert_eq!(message["offset"], offset, "{}", message["type"]);
+            if message["text"] == "the end" {
+                return;
+            }
+        }
+    });
+    let newcomers = join_all(newcomers);
+    let publishes = async {
+        while welcomed.load(Relaxed) < NEWCOMERS {
+            publisher.publishes("still more").await;
+            tokio::task::yield_now().await;
+        }
+        publisher.publishes("the end").await;
+    };
+    tokio::join!(newcomers, publishes);
+}
+
+#[tokio::test]
+async fn newcomers_that_wait_when_the_server_stops_receive_their_history_and_then_the_close_frame() {
+    const NEWCOMERS: usize = 20;
+    let settings =
+        [("workers", "1"), ("log.messages", "false"), ("publish.keys", KEY), ("shutdown.drain", "0s")];
+    let mut server = Launch::with(&settings).start();
+    let address = server.listeners[0];
+    fill_with_newlines(address, "busy").await;
+    let connects = (0..NEWCOMERS).map(|_| async {
+        let protocol = [("Sec-WebSocket-Protocol", "worldcast.v1")];
+        let path = "/websocket/busy?last=256";
+        testing::Client::try_connect_with(address, path, &protocol).await.expect("a session").0
+    });
+    let newcomers = join_all(connects).await;
+    server.terminate();
+    let ends =
+        newcomers.into_iter().map(|mut newcomer| async move { newcomer.receives_until_the_end().await });
+    for (received, end) in join_all(ends).await {
+        assert_eq!(end, End::Code(1012));
+        assert!(received.len() == 257 || received.is_empty(), "{} frames of 257", received.len());
+    }
+    assert!(server.exit(Duration::from_secs(20)).await.is_some_and(|status| status.success()));
 }

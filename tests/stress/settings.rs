@@ -12,8 +12,9 @@ pub const ROOMS: usize = 140;
 const HISTORIES: usize = 4 << 20;
 const BODIES: usize = 1 << 20;
 const ANSWERS: usize = 2 << 20;
-/// Of each worker thread.
-const RECALLS: usize = 1 << 20;
+/// Of each worker thread; larger than the encoding of the history of one room.
+const RECALLS: usize = 2 << 20;
+const HISTORY: usize = 256 << 10;
 const MAX_HEAD: usize = 16 << 10;
 /// Worker threads at most.
 const WORKERS: usize = 8;
@@ -51,6 +52,7 @@ pub fn launch(workers: usize, pace: usize) -> Launch {
         ("limits.body_bytes", BODIES.to_string()),
         ("limits.answer_bytes", ANSWERS.to_string()),
         ("limits.history_cache_bytes", RECALLS.to_string()),
+        ("history.bytes", HISTORY.to_string()),
         ("history.age", "500ms".to_owned()),
         ("shutdown.drain", milliseconds(DRAIN)),
         ("log.messages", "false".to_owned()),

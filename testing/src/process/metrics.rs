@@ -28,11 +28,19 @@ impl Metrics {
 
     /// Those of the gauges of what a server holds for its clients that are not zero.
     pub fn left(&self) -> Vec<String> {
-        ["sessions", "rooms", "outbox_bytes", "in_flight_bytes", "body_bytes", "answer_bytes"]
-            .iter()
-            .filter(|name| self.0.get(&format!("worldcast_{name}")) != Some(&0.0))
-            .map(|name| format!("worldcast_{name} {:?}", self.0.get(&format!("worldcast_{name}"))))
-            .collect()
+        [
+            "sessions",
+            "rooms",
+            "newcomers_waiting",
+            "outbox_bytes",
+            "in_flight_bytes",
+            "body_bytes",
+            "answer_bytes",
+        ]
+        .iter()
+        .filter(|name| self.0.get(&format!("worldcast_{name}")) != Some(&0.0))
+        .map(|name| format!("worldcast_{name} {:?}", self.0.get(&format!("worldcast_{name}"))))
+        .collect()
     }
 
     fn parse(answer: &str) -> Self {
