@@ -10,7 +10,7 @@ default:
 run *arguments:
     cargo run --release --locked -- {{arguments}}
 
-# Runs the tests, or those of one target: `just test --test browser talking`.
+# Runs the tests, or those of one target: `just test --test browser messages`.
 test *arguments:
     PATH="{{clients}}/bin:$PATH" NODE_PATH="{{clients}}/node_modules" cargo test --locked {{arguments}}
 
@@ -32,7 +32,7 @@ deny:
 bench *arguments:
     cargo run --release --locked -p worldcast-bench -- {{arguments}}
 
-# Runs the stress test: clients that talk, lag, vanish and come back, checked against a model.
+# Runs the stress test: clients that publish, lag, disconnect and reconnect, checked against a model.
 stress *arguments:
     cargo test --release --locked --test stress -- {{arguments}}
 

@@ -3,6 +3,7 @@
 const ROOM_NAME = /^[A-Za-z0-9._~:@-]{1,128}$/;
 const NAMES = '1 to 128 letters, digits or . _ ~ : @ -';
 const HOST_AND_PATH = /^(?:\[[^\]]+\]|[^/:?#[\]]+)(?::\d+)?\//;
+const HOST_AND_PORT = /^(?:\[[^\]]+\]|localhost|[^/:?#[\]]+\.[^/:?#[\]]+):\d+$/;
 const ROOM_PATH = /^(?:websocket(?:\/(.*))?)?$/; // below the page's own directory
 
 /**
@@ -59,13 +60,16 @@ function parse(typed, page) {
 }
 
 /**
- * `news` is a room of this server; `example.org/websocket` is an address with the scheme of the page.
+ * `news` is a room of this server; `example.org/websocket` and `localhost:8080` are addresses with the scheme of the page.
+ * The address of a page has that of a WebSocket.
  * @param {string} typed
  * @param {Location} page
  */
 function completed(typed, { pathname }) {
+  if (HOST_AND_PORT.test(typed)) return `//${typed}/websocket`;
   if (ROOM_NAME.test(typed)) return `${directoryOf(pathname)}websocket/${typed}`;
-  return HOST_AND_PATH.test(typed) ? `//${typed}` : typed;
+  if (HOST_AND_PATH.test(typed)) return `//${typed}`;
+  return typed.replace(/^http(s?):\/\//i, 'ws$1://');
 }
 
 /**

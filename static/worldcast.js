@@ -342,7 +342,7 @@ export class Room extends EventTarget {
     clearTimeout(this.#timer);
     this.#socket = null;
     this.#isWelcome = false;
-    this.#rejectCalls('the connection was lost');
+    this.#rejectCalls(reason ? `the connection was lost: ${reason}` : 'the connection was lost');
     if (this.#closed || !comesBackAfter(code)) return this.#end({ code, reason });
     this.#backoff.ended();
     const wait = this.#paused ? Infinity : this.#backoff.next();

@@ -1,4 +1,5 @@
-//! An order whose arrivals come when a test releases them, as those of a backplane on another machine.
+//! An order whose arrivals come when a test releases them, as those of a backplane on another
+//! machine.
 
 use super::{Arrival, Asker, IdempotencyBounds, NoticeList, Ordered, Single, Submission, Waiter};
 use crate::{history::HistoryRequest, ids::RoomSlot};

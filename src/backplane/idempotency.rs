@@ -1,4 +1,5 @@
-//! The requests that were published under an idempotency key, so that a repeated request is not published twice.
+//! The requests that were published under an idempotency key, so that a repeated request is not
+//! published twice.
 
 use crate::{
     config::RoomName,
@@ -40,8 +41,9 @@ pub struct IdempotencyBounds {
 
 /// The last keys of all rooms, each with the result `T` of its request.
 ///
-/// A key is held for the window, whatever comes. A source that holds its share of the keys gets no other, so no source
-/// pushes out the keys of another. Keys older than the window make space for new ones.
+/// A key is held for the window, whatever comes. A source that holds its share of the keys gets no
+/// other, so no source pushes out the keys of another. Keys older than the window make space for
+/// new ones.
 pub struct IdempotencyCache<T> {
     most: usize,
     window: Duration,
@@ -152,7 +154,8 @@ mod tests {
         Source::new(Some([10, 0, 0, last].into()), false)
     }
 
-    /// Remembers as many keys of `source` as it may at `now`, all in the room "news", and says how many those were.
+    /// Remembers as many keys of `source` as it may at `now`, all in the room "news", and says how
+    /// many those were.
     fn fills(cache: &mut IdempotencyCache<u8>, last: u8, now: Instant) -> usize {
         let fit = |number: &usize| {
             let fits = cache.fits(source(last), now);
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_used_up_its_share_is_refused_and_others_are_not() {
+    fn a_source_that_has_used_up_its_share_is_refused_and_others_are_not() {
         let (mut cache, now) = (IdempotencyCache::new(1000, WINDOW), Instant::now());
         let share = fills(&mut cache, 1, now);
         assert!((100..=250).contains(&share), "{share}");

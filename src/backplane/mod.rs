@@ -1,9 +1,11 @@
-//! The seam where order is made: messages are submitted, get their offsets and are remembered, and arrive.
+//! The seam where order is made: messages are submitted, get their offsets and are remembered, and
+//! arrive.
 //!
-//! The hub submits, and handles what arrives. It does not number messages itself, so that a backplane that
-//! several nodes share can take the place of `Single`. The arrivals of `Single` come at once; those of
-//! another backplane come later, and from other nodes too. Everything whose place in the order matters
-//! passes through here: messages, notices, parts of histories, and requests that wait for earlier messages.
+//! The hub submits, and handles what arrives. It does not number messages itself, so that a
+//! backplane that several nodes share can take the place of `Single`. The arrivals of `Single` come
+//! at once; those of another backplane come later, and from other nodes too. Everything whose place
+//! in the order matters passes through here: messages, notices, parts of histories, and requests
+//! that wait for earlier messages.
 
 mod idempotency; // requests that were published before
 mod single; // the order of one node by itself
@@ -216,8 +218,8 @@ impl Backplane {
         }
     }
 
-    /// Returns true while something that was submitted in the room at `slot` has not arrived: the room must
-    /// not end.
+    /// Returns true while something that was submitted in the room at `slot` has not arrived: the
+    /// room must not end.
     pub fn is_pending(&self, slot: RoomSlot) -> bool {
         match self {
             Self::Single(single) => single.is_pending(slot),
@@ -226,7 +228,8 @@ impl Backplane {
         }
     }
 
-    /// Answers a request that was published before under `key` in `room`, or that may not use its key;
+    /// Answers a request that was published before under `key` in `room`, or that may not use its
+    /// key;
     /// `None` for a request that is new as far as this node knows.
     pub fn find_answer(
         &mut self,
@@ -247,7 +250,8 @@ impl Backplane {
         }
     }
 
-    /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired messages.
+    /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired
+    /// messages.
     pub fn expire_some(&mut self, now: Instant, max_rooms: usize) -> bool {
         self.local().archive.expire_some(now, max_rooms)
     }

@@ -236,12 +236,12 @@ mod tests {
     /// The bytes of all outboxes together.
     const MAX_BYTES: usize = 1 << 30;
 
-    /// A kernel that accepts at most `room` bytes at a time.
-    fn take(queue: &mut Queue, room: usize) -> Vec<u8> {
+    /// A kernel that accepts at most `capacity` bytes at a time.
+    fn take(queue: &mut Queue, capacity: usize) -> Vec<u8> {
         let mut taken = Vec::new();
         let written = queue.write_with(|slices| {
             slices.iter().for_each(|slice| taken.extend_from_slice(slice));
-            taken.truncate(room);
+            taken.truncate(capacity);
             Ok::<_, ()>(taken.len())
         });
         assert_eq!(written, Ok(taken.len()));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_took_leaves_in_order() {
+    fn bytes_that_the_kernel_accepts_leave_in_order() {
         let mut queue = queue(&["hello", "wide", "world"]);
         assert_eq!(take(&mut queue, 7), b"hellowi");
         assert_eq!((queue.bytes, queue.messages), (7, 2));
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_missed_leaves_it_all_its_room_for_what_is_said() {
+    fn a_history_takes_no_space_from_live_messages() {
         let mut queue = bounded(&[], QueueLimits { bytes: 10, messages: 1 });
         queue.push(Bytes::from_static(b"long ago, and much"), QueuedAs::History, 3);
         assert!(queue.fits(10, 1));

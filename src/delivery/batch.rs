@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_hears_the_whole_in_one_piece() {
+    fn every_member_receives_all_in_one_piece() {
         let pending = pending(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
         let plain = plain();
         let mut batch = Batch::new(&pending, &plain);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_hears_only_what_came_after_it() {
+    fn a_newcomer_receives_only_later_messages() {
         let pending = pending(&[("a", Audience::Everyone), ("bc", Audience::Everyone)]);
         let plain = plain();
         let mut batch = Batch::new(&pending, &plain);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_author_hears_all_but_itself() {
+    fn a_publisher_without_echo_receives_all_but_its_own() {
         let me = SpeakerId::next();
         let pending = pending(&[
             ("a", Audience::Everyone),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn who_resumed_a_session_is_left_out_of_what_that_said() {
+    fn a_resumed_publisher_without_echo_does_not_receive_its_earlier_messages() {
         let (before, after) = (SpeakerId::next(), SpeakerId::next());
         let pending = pending(&[("a", Audience::Except(before)), ("b", Audience::Except(after))]);
         let plain = plain();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_spoken_to_barely_hears_no_notice() {
+    fn a_client_of_the_raw_protocol_receives_no_notice() {
         let mut pending = pending(&[("a", Audience::Everyone)]);
         pending.insert(0, Broadcast::notice(SpeakerId::next(), Change::Left, None));
         let plain = plain();

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_looked_at_is_told_apart_from_one_that_is_missing() {
+    fn a_file_that_cannot_be_read_differs_from_one_that_is_missing() {
         let page = tempfile::tempdir().unwrap();
         let directory = page.path().canonicalize().unwrap();
         symlink("loop", directory.join("loop")).unwrap();

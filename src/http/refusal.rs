@@ -103,7 +103,7 @@ pub enum Refusal {
     /// The condition of the request on a file, such as `If-Match`, is not met.
     #[error("the condition of the request is not met: the file is another")]
     Precondition,
-    /// The requested range begins behind the end of the file; contains the length in bytes.
+    /// The requested range begins after the end of the file; contains the length in bytes.
     #[error("the file has {0} bytes, and the requested range none of them")]
     Range(u64),
     /// The file cannot be read; the log has the reason.

@@ -16,8 +16,8 @@ use log::Level;
 use std::time::Instant;
 
 impl Hub {
-    /// Asks the backplane for the part of the history that a client requested. The client counts as a
-    /// member from now on, and is admitted when that part comes.
+    /// Asks the backplane for the part of the history that a client requested. The client counts as
+    /// a member from now on, and is admitted when that part comes.
     pub(super) fn join(&mut self, Join { newcomer, source, history, peer }: Join) {
         let Newcomer { connection, relay, .. } = newcomer;
         let about = Subject::session(connection, peer, Some(&newcomer.room));

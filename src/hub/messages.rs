@@ -15,13 +15,14 @@ use actix::prelude::*;
 use bytes::Bytes;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// Worker thread → hub: commands of its relay and its sessions, in the order in which they were sent.
+/// Worker thread → hub: commands of its relay and its sessions, in the order in which they were
+/// sent.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Commands(pub Vec<Command>);
 
-/// Worker thread → hub: a barrier, answered when the hub has handled every earlier command, and everything
-/// that they submitted has arrived.
+/// Worker thread → hub: a barrier, answered when the hub has handled every earlier command, and
+/// everything that they submitted has arrived.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Barrier;

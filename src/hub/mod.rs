@@ -98,7 +98,8 @@ impl Hub {
         }
     }
 
-    /// Ends the turn when the mailbox is empty and stays empty while the other tasks of this thread run.
+    /// Ends the turn when the mailbox is empty and stays empty while the other tasks of this thread
+    /// run.
     fn end_turn_soon(&mut self, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.end_is_due, true) {
             return;
@@ -111,13 +112,14 @@ impl Hub {
         }));
     }
 
-    /// Counts a mailbox entry of any kind; every handler calls it first, and [`Hub::end_entry`] last.
+    /// Counts a mailbox entry of any kind; every handler calls it first, and [`Hub::end_entry`]
+    /// last.
     fn begin_entry(&mut self) -> bool {
         self.stint.count(Instant::now())
     }
 
-    /// Ends the turn soon, or at once if the stint is over: a mailbox under load is never empty, and
-    /// the timers of this thread must run.
+    /// Ends the turn soon, or at once if the stint is over: a mailbox under load is never empty,
+    /// and the timers of this thread must run.
     fn end_entry(&mut self, stint_is_over: bool, ctx: &mut Context<Self>) {
         if !stint_is_over {
             return self.end_turn_soon(ctx);
@@ -148,7 +150,8 @@ impl Hub {
         self.store.open(name, source, || self.policy.rooms.of(name), Instant::now())
     }
 
-    /// Ends the turn early if this would exceed its limits: under load the mailbox never becomes empty.
+    /// Ends the turn early if this would exceed its limits: under load the mailbox never becomes
+    /// empty.
     fn reserve_in_turn(&mut self, messages: usize, bytes: usize) {
         if messages > 0 && self.load.is_full(bytes, self.turn_limits) {
             self.end_turn();

@@ -1,9 +1,9 @@
 //! Joins and leaves, announced to rooms in lists.
 //!
-//! A notice costs its room credit, as a message does, so that a room with many joins and leaves closes
-//! no session as too slow. Changes that cannot be announced yet are gathered; a join and a leave of one
-//! speaker cancel out. A request for presence ends the gathering and is answered after its changes, so
-//! that no client receives the join of a speaker that it knows.
+//! A notice costs its room credit, as a message does, so that a room with many joins and leaves
+//! closes no session as too slow. Changes that cannot be announced yet are gathered; a join and a
+//! leave of one speaker cancel out. A request for presence ends the gathering and is answered after
+//! its changes, so that no client receives the join of a speaker that it knows.
 
 use super::{Event, Hub, PresenceReply};
 use crate::{
@@ -186,7 +186,8 @@ impl Hub {
         self.end_turn_soon(ctx);
     }
 
-    /// Announces the gathered changes, as far as there is credit; the rest follows with more credit.
+    /// Announces the gathered changes, as far as there is credit; the rest follows with more
+    /// credit.
     fn announce_gathered(&mut self, room: RoomSlot, ctx: &mut Context<Self>) {
         loop {
             let Some(gathering) = self.notices.rooms.get_mut(&room) else { return };
@@ -234,7 +235,8 @@ impl Hub {
     }
 }
 
-/// Notifies the hub when there is credit, in turn with the sources that wait for credit of the room.
+/// Notifies the hub when there is credit, in turn with the sources that wait for credit of the
+/// room.
 fn wait_for_credit(room: RoomSlot, number: u64, flow: Flow, messages: usize, hub: Addr<Hub>) {
     actix::spawn(async move {
         let credit = flow.acquire(Source::new(None, false), repeat_n(0, messages)).await;

@@ -39,8 +39,8 @@ impl Hub {
         self.store.submit(submission, Instant::now(), &mut self.arrived);
     }
 
-    /// Answers the publisher, and puts messages that have their offsets on the lists of the relays. The
-    /// permit returns after the last one.
+    /// Answers the publisher, and puts messages that have their offsets on the lists of the relays.
+    /// The permit returns after the last one.
     pub(super) fn deliver_messages(&mut self, Ordered { room, messages, answer, pending }: Ordered) {
         let Pending { mut speaker, mut permit, reply } = pending.unwrap_or_default();
         if let Some(reply) = reply {

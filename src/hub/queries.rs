@@ -1,5 +1,5 @@
-//! Queries for the facts and the histories of rooms. Their answers are futures, since a backplane may
-//! have to ask for them.
+//! Queries for the facts and the histories of rooms. Their answers are futures: a history passes
+//! through the backplane, and facts may have to do so one day.
 
 use super::{Describe, Hub, List, Read, RoomFacts, RoomList, RoomMemory};
 use crate::{backplane::Asker, config::RoomName, history::HistorySlice, room::Room};

@@ -12,8 +12,8 @@ use crate::{
 };
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-/// The members of rooms, and the backplane that makes their order. Neither knows the other: this type opens a
-/// room in both, and ends it when both are done with it.
+/// The members of rooms, and the backplane that makes their order. Neither knows the other: this
+/// type opens a room in both, and ends it when both are done with it.
 pub struct RoomStore {
     pub rooms: Rooms,
     pub backplane: Backplane,
@@ -27,8 +27,8 @@ impl RoomStore {
         }
     }
 
-    /// The room of this name, which begins now if there is none. At the bound a room without members gives way: one of
-    /// the source that opened most of those.
+    /// The room of this name, which begins now if there is none. At the bound a room without
+    /// members gives way: one of the source that opened most of those.
     ///
     /// # Errors
     /// If `source` holds its share of the rooms, and none may give way to another.
@@ -97,7 +97,8 @@ impl RoomStore {
         }
     }
 
-    /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired messages.
+    /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired
+    /// messages.
     pub fn expire_some(&mut self, now: Instant, max_rooms: usize) -> bool {
         let more = self.backplane.expire_some(now, max_rooms);
         self.end_emptied();
@@ -321,7 +322,8 @@ mod tests {
     }
 
     proptest! {
-        /// The counts of rooms and bytes agree with the rooms, whatever is opened, joined, published and forgotten.
+        /// The counts of rooms and bytes agree with the rooms, whatever is opened, joined,
+        /// published and forgotten.
         #[test]
         fn all_rooms_together_stay_within_their_bounds(
             steps in prop::collection::vec((0..6_u8, 0..5_u32, 0..600_usize, 0..3000_u64), 1..120),

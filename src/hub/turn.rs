@@ -15,8 +15,8 @@ pub struct TurnLimits {
 }
 
 impl TurnLimits {
-    /// Returns limits at which a whole turn fits into such an outbox while it is empty, so that many
-    /// publishers make no subscriber too slow.
+    /// Returns limits at which a whole turn fits into such an outbox while it is empty, so that
+    /// many publishers make no subscriber too slow.
     pub fn of(outbox: QueueLimits) -> Self {
         Self { bytes: outbox.bytes.min(64 << 10), messages: outbox.messages.min(256) }
     }
@@ -47,8 +47,8 @@ impl Load {
     }
 }
 
-/// The work of an actor since it last yielded to the other tasks of its thread. A mailbox under load is never empty, so
-/// a stint ends by its length, whatever the mailbox entries are.
+/// The work of an actor since it last yielded to the other tasks of its thread. A mailbox under
+/// load is never empty, so a stint ends by its length, whatever the mailbox entries are.
 #[derive(Default)]
 pub struct Stint {
     began: Option<Instant>,
@@ -61,8 +61,8 @@ impl Stint {
     /// Time after which the next entry is the last of a stint.
     const TIME: Duration = Duration::from_millis(1);
 
-    /// Counts a mailbox entry that begins at `now`, the first of which begins the stint; true if the
-    /// stint is over with this entry.
+    /// Counts a mailbox entry that begins at `now`, the first of which begins the stint; true if
+    /// the stint is over with this entry.
     pub fn count(&mut self, now: Instant) -> bool {
         self.began.get_or_insert(now);
         self.entries += 1;

@@ -83,14 +83,14 @@ mod tests {
     const OUTBOX: QueueLimits = QueueLimits { bytes: 1 << 20, messages: 1024 };
 
     #[test]
-    fn what_is_under_way_fills_at_most_an_eighth_of_an_outbox() {
+    fn bytes_in_flight_fill_at_most_an_eighth_of_an_outbox() {
         let flow = Flow::of(OUTBOX);
         assert!((flow.most / flow.cost(0)) as usize <= OUTBOX.messages / 8);
         assert!(flow.most as usize <= OUTBOX.bytes / 8);
     }
 
     #[test]
-    fn a_message_of_any_size_can_be_said() {
+    fn a_message_of_any_size_can_be_published() {
         let flow = Flow::of(OUTBOX).fresh();
         assert!(flow.cost(usize::MAX) as usize <= flow.credit.available_permits());
     }

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shows_a_key_has_a_part_that_others_never_take() {
+    fn a_source_with_a_key_has_a_part_that_others_never_take() {
         let mut ledger = Ledger::new(1000);
         (0..255).for_each(|number| {
             takes_all(&mut ledger, source(number, false));

@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_dropped_is_free_again_for_who_waits() {
+    async fn a_dropped_reservation_is_free_for_a_waiter() {
         let pool = pool(100);
         let first = pool.reserve(source(1), 100, PATIENCE).await.unwrap();
         assert_eq!(pool.gauge.get(), 100);
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_in_vain_is_refused_in_time() {
+    async fn a_waiter_in_vain_is_refused_in_time() {
         let pool = pool(100);
         let _first = pool.reserve(source(1), 100, PATIENCE).await;
         let begun = Instant::now();

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_up_for_is_forgotten() {
+    fn a_debt_that_is_repaid_is_forgotten() {
         let (debt, begin) = (WaitDebt::default(), Instant::now());
         let mut added = Duration::ZERO;
         for tick in 1..10_000 {

@@ -5,6 +5,9 @@
 //! server runs, a [`Startup`] holds from the start of the server to its end. Both take the settings
 //! apart key by key, so a new key does not compile until it belongs to one of them.
 //!
+//! No command replaces the policy yet. The hub, the relays, the backlog, the listeners and the log
+//! copy their part at construction: a new policy would have to be sent to them.
+//!
 //! A request, a handshake and a timer load the policy when they need it, and a session keeps what
 //! it took at its beginning.
 
@@ -225,7 +228,7 @@ mod tests {
     use super::*;
     use toml::{Table, Value};
 
-    /// The keys that only a start can set. A reload may change every other one.
+    /// The keys that only a start can set; every other one is in the policy.
     const ONLY_AT_START: [&str; 8] = [
         "admin.listen",
         "limits.answer_bytes",

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_told_with_its_offset_its_speaker_and_its_time() {
+    fn a_message_carries_its_offset_its_speaker_and_its_time() {
         let who = SpeakerId::next();
         assert_eq!(
             json(message(&sample(Payload::Text("a\"\n".into()), Some(who)))),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_complained_about() {
+    fn a_text_that_is_no_request_is_answered_with_an_error() {
         let long = format!(r#"{{"type":"publish","ref":"{}","text":""}}"#, "x".repeat(65));
         let cases = [
             ("", "request", false),

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_departs_once_spread_over_the_time_there_is() {
+    fn every_session_closes_once_spread_over_the_time() {
         let now = clock::now();
         let sessions: Vec<_> = (0..1000).map(|_| ConnectionId::next()).collect();
         let mut drain_schedule = DrainSchedule::spread(sessions.clone(), Duration::from_secs(10), now);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn without_time_everybody_departs_at_once() {
+    fn without_time_all_sessions_close_at_once() {
         let now = clock::now();
         let mut drain_schedule = DrainSchedule::spread(vec![ConnectionId::next()], Duration::ZERO, now);
         drain_schedule.add(ConnectionId::next());

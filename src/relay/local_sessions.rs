@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newcomer_hears_nothing_of_what_was_said_before_it_came() {
+    async fn a_newcomer_receives_no_earlier_message() {
         let (mut local_sessions, news) = local_sessions();
         let (anna, bert) =
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_left_hears_nothing_more_and_everybody_else_does() {
+    async fn a_member_that_left_receives_nothing_and_the_others_do() {
         let (mut local_sessions, news) = local_sessions();
         let (anna, bert) =
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_next_room_in_the_same_place_hears_nothing_of_the_last() {
+    async fn the_next_room_in_a_slot_receives_nothing_of_the_last() {
         let (mut local_sessions, membership) = local_sessions();
         let (anna, bert) =
             (Client::enters(&mut local_sessions).await, Client::enters(&mut local_sessions).await);

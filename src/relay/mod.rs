@@ -357,7 +357,7 @@ mod tests {
     };
 
     #[actix::test]
-    async fn sockets_are_looked_after_between_flushes() {
+    async fn sockets_are_served_between_flushes() {
         const LOOKS: usize = 100;
         let relay = Relay::new(worker().0).start();
         let looks = Rc::new(Cell::new(0));
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[actix::test]
-    async fn sockets_are_looked_after_while_the_mailbox_is_never_empty() {
+    async fn sockets_are_served_while_the_mailbox_is_never_empty() {
         const TURNS: usize = 2000;
         let relay = Relay::new(worker().0).start();
         let (message, room) = (broadcast("news", Audience::Everyone), slot());

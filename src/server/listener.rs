@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_connected_waits_and_who_comes_when_newcomers_are_refused_does_not_get_in() {
+    fn a_connected_client_waits_and_one_that_comes_after_the_filter_is_not_admitted() {
         let (listener, address) = bind(([127, 0, 0, 1], 0).into(), &Policy::default().session).unwrap();
         assert!(!has_waiting(&listener));
         let _early = TcpStream::connect(address).unwrap();

@@ -1,4 +1,4 @@
-//! An accepted opening handshake: the terms of a session.
+//! An accepted opening handshake: the options of a session.
 
 use crate::{
     config::RoomName,

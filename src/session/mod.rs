@@ -1,7 +1,7 @@
 //! The session: an actor that receives the messages of one client as a stream and sends commands to
 //! the hub.
 
-mod handshake; // the terms of a session
+mod handshake; // the options of a session
 mod input; // the input stream of a WebSocket session
 mod permits; // the permit of a message that waits
 mod requests; // messages and requests, as commands to the hub
@@ -47,7 +47,7 @@ pub struct Session {
     max_message: usize,
 }
 
-/// The wishes of a client that comes back.
+/// The options of a join: the requested history, and whether the client resumes.
 #[derive(Default)]
 struct JoinRequest {
     /// The part of the history to deliver before new messages.

@@ -63,7 +63,7 @@ async fn an_invalid_address_is_explained_and_the_connection_stays_open() {
 
     for (typed, shown) in [
         ("http://[", "This is no address. One looks like ws://localhost:8080/websocket"),
-        ("http://localhost:8080/websocket", "An address begins with ws:// or, encrypted, with wss://"),
+        ("ftp://localhost:8080/websocket", "An address begins with ws:// or, encrypted, with wss://"),
         ("/websocket/a b", "The path is /websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -"),
     ] {
         window.fills("#address", typed).await;
@@ -81,9 +81,14 @@ async fn a_room_is_reached_by_its_bare_name_and_a_server_without_its_scheme() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     let window = browser.joins(&server, "").await;
-    for (typed, room) in
-        [("tea", "tea"), ("coffee", "coffee"), (&format!("{}/websocket/news", server.listeners[0]), "news")]
-    {
+    let address = server.listeners[0];
+    for (typed, room) in [
+        ("tea", "tea"),
+        ("coffee", "coffee"),
+        (&format!("{address}/websocket/news"), "news"),
+        (&format!("http://{address}/websocket/sport"), "sport"),
+        (&format!("{address}/websocket/127.0.0.1"), "127.0.0.1"),
+    ] {
         window.fills("#address", typed).await;
         window.clicks("#connect").await;
         window.shows("#room", room).await;

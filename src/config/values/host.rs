@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_and_local_hosts_are_told_from_public_ones() {
+    fn loopback_and_local_hosts_differ_from_public_ones() {
         let host = |authority| Host::with_port(authority).unwrap().0;
         for own in
             ["localhost", "LOCALHOST.", "a.localhost:80", "127.8.8.8", "[::1]:80", "[::ffff:127.0.0.1]"]
