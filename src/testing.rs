@@ -65,8 +65,8 @@ pub fn broadcast(text: &str, audience: Audience) -> Arc<Broadcast> {
 /// Set in the process that is to fail.
 const FAILS: &str = "WORLDCAST_TEST_FAILS";
 
-/// Runs the test of this `name` in a process of its own, where it does what is `fatal`; that process
-/// must end with the code of a panic.
+/// Runs the test of this `name` in a process of its own, where it does what is `fatal`; that
+/// process must end with the code of a panic.
 pub fn ends_the_process(name: &str, fatal: impl Future) {
     if env::var_os(FAILS).is_some() {
         return actix_rt::System::new().block_on(async {

@@ -16,7 +16,8 @@ const ROOM_PATH = /^(?:websocket(?:\/(.*))?)?$/; // below the page's own directo
 export class AddressError extends Error {}
 
 /**
- * The address of the room in the page's own URL: `/#news` is `/websocket/news`, and `/live/#news` is below `/live/`.
+ * The address of the room in the page's own URL: `/#news` is `/websocket/news`, and `/live/#news`
+ * is below `/live/`.
  * @param {Location} page
  */
 export function addressOfPage({ protocol, host, pathname, hash }) {

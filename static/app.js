@@ -200,7 +200,8 @@ function arrive() {
 }
 
 /**
- * The server does not answer, or does not count this page. A message received later than `asked` proves the opposite.
+ * The server does not answer, or does not count this page. A message received later than `asked`
+ * proves the opposite.
  * @param {number} asked the time of the request, as `performance.now()`
  */
 function lose(asked) {

@@ -1,4 +1,5 @@
-// Close codes and their names. The table itself is in worldcast.js, which can be copied without this file.
+// Close codes and their names. The table itself is in worldcast.js, which can be copied without
+// this file.
 
 import { CLOSE_CODES } from './worldcast.js';
 

@@ -60,7 +60,8 @@ export class Composer {
   }
 
   /**
-   * Enter sends, and Shift+Enter begins a line. The Enter that ends a composed character does neither.
+   * Enter sends, and Shift+Enter begins a line. The Enter that ends a composed character does
+   * neither.
    * @param {KeyboardEvent} event
    */
   #pressed(event) {

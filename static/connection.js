@@ -77,7 +77,8 @@ export class Connection {
   }
 
   /**
-   * Connects to `address`, and closes the connection before. Throws the browser's objection to the address.
+   * Connects to `address`, and closes the connection before. Throws the browser's objection to the
+   * address.
    * @param {string} address
    */
   open(address) {

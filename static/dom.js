@@ -1,4 +1,5 @@
-// Makes elements, and writes numbers. Strings become text nodes, so text of other people is never markup.
+// Makes elements, and writes numbers. Strings become text nodes, so text of other people is never
+// markup.
 
 const { format } = new Intl.NumberFormat('en');
 

@@ -20,7 +20,8 @@ const utf8 = new TextEncoder();
  */
 
 /**
- * The frame that carries `data`, neither compressed nor fragmented. A client masks its frames (section 5.1).
+ * The frame that carries `data`, neither compressed nor fragmented. A client masks its frames
+ * (section 5.1).
  * @param {string | ArrayBuffer} data
  * @param {Direction} direction
  * @returns {Frame}

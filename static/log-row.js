@@ -1,4 +1,5 @@
-// One line of the log: the time, the text, and the frame that carried it, which unfolds into the large drawing.
+// One line of the log: the time, the text, and the frame that carried it, which unfolds into the
+// large drawing.
 
 import { digits, element } from './dom.js';
 import { describe, drawing, strip } from './frame-drawing.js';

@@ -1,4 +1,5 @@
-// The log, on the page and on the console. It is drawn once per frame of the screen, however many lines arrive.
+// The log, on the page and on the console. It is drawn once per frame of the screen, however many
+// lines arrive.
 
 import { count, digits } from './dom.js';
 import { LogRow } from './log-row.js';
@@ -189,8 +190,8 @@ export class Log {
   }
 
   /**
-   * Only a person leaves the end. The browser itself moves the log too: when many rows are added and removed, or when a row turns
-   * out to be higher than estimated.
+   * Only a person leaves the end. The browser itself moves the log too: when many rows are added
+   * and removed, or when a row turns out to be higher than estimated.
    */
   #watchHands() {
     const region = this.#region;

@@ -46,7 +46,8 @@ export class Outage {
   }
 
   /**
-   * Counts a failed attempt. Returns false if there is no outage: then the ending deserves a line of its own.
+   * Counts a failed attempt. Returns false if there is no outage: then the ending deserves a line
+   * of its own.
    * @param {Ending} ending
    */
   counts(ending) {

@@ -1,5 +1,5 @@
-// Asks for the name of the room and the number of its clients, and notices a server that does not answer. It asks
-// seldom, and only while the page is visible.
+// Asks for the name of the room and the number of its clients, and notices a server that does not
+// answer. It asks seldom, and only while the page is visible.
 
 const ASK_EVERY = 3_000; // ms
 const ANSWER_WITHIN = 10_000; // ms

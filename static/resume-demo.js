@@ -1,4 +1,5 @@
-// A second subscriber of the room, cut off by hand: it reconnects, and each message that it missed is delivered once.
+// A second subscriber of the room, cut off by hand: it reconnects, and each message that it missed
+// is delivered once.
 
 import { count, digits, element } from './dom.js';
 import { cut } from './log-row.js';
@@ -26,7 +27,8 @@ export class ResumeDemo {
   }
 
   /**
-   * Subscribes at `address` as soon as a person presses the button. Messages of another address are removed.
+   * Subscribes at `address` as soon as a person presses the button. Messages of another address are
+   * removed.
    * @param {string} address
    */
   useAddress(address) {

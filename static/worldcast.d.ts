@@ -71,8 +71,9 @@ export class Room extends EventTarget {
   get isOpen(): boolean;
 
   /**
-   * Publishes. Before the first `open` a call waits, within bounds. Rejects with a TypeError for other content, and with
-   * an Error if the message was not sent or no answer came; it has the server's `code` if the server refused.
+   * Publishes. Before the first `open` a call waits, within bounds. Rejects with a TypeError for
+   * other content, and with an Error if the message was not sent or no answer came; it has the
+   * server's `code` if the server refused.
    */
   publish(content: Content): Promise<{ offset: number }>;
 

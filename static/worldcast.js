@@ -1,13 +1,13 @@
-// A room of a worldcast server, for any page or program with WebSocket. It reconnects after the connection is lost, and
-// then receives each message that it missed, once.
+// A room of a worldcast server, for any page or program with WebSocket. It reconnects after the
+// connection is lost, and then receives each message that it missed, once.
 //
 //   import { Room } from './worldcast.js';
 //   const room = new Room('wss://example.org/websocket/news');
 //   room.addEventListener('message', ({ detail }) => console.log(detail.text));
 //   room.publish('hello').then(({ offset }) => console.log('published as number', offset));
 //
-// Copy this file; it needs no other. worldcast.d.ts beside it has its types. docs/protocol.md describes worldcast.v1,
-// which it uses.
+// Copy this file; it needs no other. worldcast.d.ts beside it has its types. docs/protocol.md
+// describes worldcast.v1, which it uses.
 
 const FIRST_PAUSE = 500; // ms
 const MAX_PAUSE = 30_000; // ms
@@ -25,9 +25,9 @@ const LOST = 1006; // RFC 6455, section 7.4.1: the connection ended without a cl
 export const STEADY_AFTER = 10_000;
 
 /**
- * Close codes with their names (RFC 6455, section 7.4.1, and the registry of IANA). `comeBack` is false where the next
- * attempt would end the same way, because the client would break the same rule again. After a code that is missing here,
- * such as 4000 to 4999, a client may come back.
+ * Close codes with their names (RFC 6455, section 7.4.1, and the registry of IANA). `comeBack` is
+ * false where the next attempt would end the same way, because the client would break the same rule
+ * again. After a code that is missing here, such as 4000 to 4999, a client may come back.
  * @type {Readonly<Record<number, { name: string, comeBack: boolean }>>}
  */
 export const CLOSE_CODES = {
@@ -155,10 +155,11 @@ export class Room extends EventTarget {
   }
 
   /**
-   * Publishes text, bytes (an ArrayBuffer or a view of one), or an object as JSON; resolves with its `{ offset }`.
-   * Before the first `open` a call waits, within bounds. Rejects with a TypeError for other content. Rejects with an
-   * Error if the server refuses, if the connection is lost before the answer, or if no answer comes within a minute: the
-   * message may have arrived all the same, and with `echo` it is then delivered as a `message`.
+   * Publishes text, bytes (an ArrayBuffer or a view of one), or an object as JSON; resolves with
+   * its `{ offset }`. Before the first `open` a call waits, within bounds. Rejects with a TypeError
+   * for other content. Rejects with an Error if the server refuses, if the connection is lost
+   * before the answer, or if no answer comes within a minute: the message may have arrived all the
+   * same, and with `echo` it is then delivered as a `message`.
    * @param {any} content
    * @returns {Promise<{ offset: number }>}
    */

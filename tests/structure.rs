@@ -1,4 +1,5 @@
-//! The structure of the source: imports go one way, and what one module alone may name is named there only.
+//! The structure of the source: imports go one way, and what one module alone may name is named
+//! there only.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What imports what, by name.
+/// The imports of each part, by name.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
@@ -153,8 +154,8 @@ fn first_name(path: &str) -> Option<String> {
     (end > 0).then(|| path[..end].to_owned())
 }
 
-/// Removes what imports nothing that is left, and what nothing left imports, until nothing changes: the rest
-/// is a circle.
+/// Removes what imports nothing that is left, and what nothing left imports, until nothing changes:
+/// the rest is a circle.
 fn assert_no_circle(imports: &Imports, place: &Path) {
     let mut rest = imports.clone();
     loop {

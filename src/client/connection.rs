@@ -337,8 +337,8 @@ async fn attempt(request: Request, trust: Option<Trust>) -> Result<(Socket, Welc
     }
 }
 
-/// Connects to the host of `uri`. Names that end with `.localhost` are this machine (RFC 6761 §6.3),
-/// also where its resolver does not know them.
+/// Connects to the host of `uri`. Names that end with `.localhost` are this machine (RFC 6761
+/// §6.3), also where its resolver does not know them.
 async fn connect_to(uri: &Uri) -> io::Result<TcpStream> {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let name = host.trim_end_matches('.').to_ascii_lowercase();

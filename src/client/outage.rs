@@ -8,8 +8,8 @@ use tokio::time::Instant;
 /// half.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
-/// The shortest life of a connection, up to the last sign of life of the server, whose loss begins a
-/// new outage.
+/// The shortest life of a connection, up to the last sign of life of the server, whose loss begins
+/// a new outage.
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 
 /// The state of reconnecting to a server.
@@ -49,10 +49,10 @@ impl Outage {
         }
     }
 
-    /// Notes the end of an attempt or a connection, and sets the pause before the next attempt: twice
-    /// the last one, or the shortest one if the connection was steady, or was useful and not closed by
-    /// the server. Patience begins anew after a connection that was steady or useful; for another one,
-    /// the time in which the server was alive does not count.
+    /// Notes the end of an attempt or a connection, and sets the pause before the next attempt:
+    /// twice the last one, or the shortest one if the connection was steady, or was useful and not
+    /// closed by the server. Patience begins anew after a connection that was steady or useful; for
+    /// another one, the time in which the server was alive does not count.
     pub fn goes_on(&mut self, Achievement { alive, useful, closed }: Achievement, reason: String) {
         self.reason = reason;
         let steady = alive >= STEADY_AFTER;

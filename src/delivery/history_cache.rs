@@ -85,7 +85,7 @@ impl HistoryCache {
     }
 
     /// Encodes requested messages that the cache lacks: up to the message with which they reach
-    /// [`Piece::SIZE`]. Returns `true` if it lacks none any more.
+    /// 64 KiB. Returns `true` if it lacks none any more.
     pub fn encode_some(&mut self, room: RoomSlot, encoding: Encoding, slice: &HistorySlice) -> bool {
         let key = key(room, encoding);
         let known = self.remove(key).filter(|segment| segment.adjoins(slice));
@@ -256,7 +256,8 @@ impl Piece {
     /// Bytes up to which a piece grows; the message that reaches them is its last.
     const SIZE: usize = 64 << 10;
 
-    /// Joins `frames`, in exactly as much memory as they need; `last` is the offset of the last one.
+    /// Joins `frames`, in exactly as much memory as they need; `last` is the offset of the last
+    /// one.
     fn new<'f>(frames: impl Iterator<Item = &'f [u8]> + Clone, last: Offset, backlog: &Arc<Backlog>) -> Self {
         let ends = frames.clone().scan(0, |end, frame| {
             *end += frame.len();

@@ -58,7 +58,7 @@ pub async fn refuse_foreign_names<B: MessageBody + 'static>(
 }
 
 /// The properties of a refused request, for the log.
-pub struct Asked<'a> {
+pub struct RequestSummary<'a> {
     /// The address of the client.
     pub peer: Option<SocketAddr>,
     /// The method, `-` if it cannot be read.
@@ -69,7 +69,7 @@ pub struct Asked<'a> {
     pub is_handshake: bool,
 }
 
-impl Asked<'_> {
+impl RequestSummary<'_> {
     /// Logs the refusal: at level info for a handshake, and for a refusal that a setting decides.
     fn log_refusal(&self, state: &AppState, is_minor: bool, why: impl Display) {
         let level = if is_minor && !self.is_handshake { Level::Debug } else { Level::Info };
@@ -104,7 +104,7 @@ impl Asked<'_> {
 
 /// Returns the response to a request that no `App` could judge, after counting and logging it as
 /// every refusal.
-pub fn refuse(state: &AppState, asked: &Asked, refusal: &Refusal) -> HttpResponse {
+pub fn refuse(state: &AppState, asked: &RequestSummary, refusal: &Refusal) -> HttpResponse {
     note(state, asked, refusal);
     let mut response = refusal.error_response();
     forbid_sniffing(&mut response);
@@ -124,7 +124,7 @@ fn note_response(request: &HttpRequest, response: &HttpResponse) {
     if refusal.is_none() && !is_handshake {
         return;
     }
-    let asked = Asked {
+    let asked = RequestSummary {
         peer: request.peer_addr(),
         method: request.method().as_str(),
         path: target(request),
@@ -144,7 +144,7 @@ fn target(request: &HttpRequest) -> &str {
     }
 }
 
-fn note(state: &AppState, asked: &Asked, refusal: &Refusal) {
+fn note(state: &AppState, asked: &RequestSummary, refusal: &Refusal) {
     state.shared.metrics.refusals.get_or_create(&RefusalLabels { reason: refusal.code() }).inc();
     let is_minor = !matches!(refusal, Refusal::Origin(_) | Refusal::Host(_) | Refusal::LimitReached(_));
     asked.log_refusal(state, is_minor, refusal);

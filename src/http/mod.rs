@@ -15,7 +15,7 @@ mod handshake; // the opening handshake
 mod query; // parameters in the query of a request, the requested part of a history
 
 pub use access::origin::LocalAddress;
-pub use guard::{Asked, guard, refuse, refuse_foreign_names};
+pub use guard::{RequestSummary, guard, refuse, refuse_foreign_names};
 pub use handshake::list_has;
 pub use refusal::Refusal;
 

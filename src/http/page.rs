@@ -41,8 +41,8 @@ pub fn resource(path: &str) -> Resource {
 ///
 /// # Errors
 /// [`Refusal::NotFound`] without such a file, [`Refusal::Busy`] while file descriptors are short,
-/// [`Refusal::Precondition`] or [`Refusal::Range`] where the request has a condition or a range that
-/// the file does not meet, and [`Refusal::File`] if the file cannot be read.
+/// [`Refusal::Precondition`] or [`Refusal::Range`] where the request has a condition or a range
+/// that the file does not meet, and [`Refusal::File`] if the file cannot be read.
 pub async fn file(request: HttpRequest, state: web::Data<AppState>) -> Result<HttpResponse, Refusal> {
     let name = match request.match_info().query("file") {
         "" => "index.html",

@@ -249,7 +249,8 @@ fn about_origin(origin: &str) -> String {
     }
 }
 
-/// Returns the sentence about the name `host`, with the setting that would add it, without the port.
+/// Returns the sentence about the name `host`, with the setting that would add it, without the
+/// port.
 fn about_host(host: &str) -> String {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -64,9 +64,9 @@ impl ConnectionLimits {
         Arc::new(Self { metrics, counts: Mutex::default() })
     }
 
-    /// Acquires a slot within `bounds` for a session from `ip`; without an address, the bound of one
-    /// address does not apply. Sessions that begin while that bound is 0 are not counted for their
-    /// address, also later.
+    /// Acquires a slot within `bounds` for a session from `ip`; without an address, the bound of
+    /// one address does not apply. Sessions that begin while that bound is 0 are not counted for
+    /// their address, also later.
     ///
     /// # Errors
     /// Returns the first limit that is reached.

@@ -17,8 +17,8 @@ const OVERHEAD: usize = 256;
 /// A permit to hold a number of bytes in flight; its drop returns them.
 pub struct Permit {
     _server: FairPermit,
-    /// The credit of the room; `None` for a room that does not exist yet, into which an HTTP request
-    /// publishes.
+    /// The credit of the room; `None` for a room that does not exist yet, into which an HTTP
+    /// request publishes.
     pub room: Option<Credit>,
 }
 

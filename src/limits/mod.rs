@@ -1,5 +1,5 @@
-//! The limits of the server. A file that begins with "Bounds" names the bounded resource, the effect
-//! at the bound, the key and the metric; the others hold what several limits need.
+//! The limits of the server. A file that begins with "Bounds" names the bounded resource, the
+//! effect at the bound, the key and the metric; the others hold what several limits need.
 
 mod connections; // sessions: in all, per address, per second
 mod rate; // messages and bytes per second of one client

@@ -72,9 +72,9 @@ fn build(settings: &LogSettings, pipe: Box<dyn Write + Send>) -> env_logger::Log
         .build()
 }
 
-/// Returns a log of the lines that pass `directives`, the value of `RUST_LOG`. `level` holds for the
-/// program's own lines unless a directive is about them: one with their target, or one without any,
-/// which is about all lines.
+/// Returns a log of the lines that pass `directives`, the value of `RUST_LOG`. `level` holds for
+/// the program's own lines unless a directive is about them: one with their target, or one without
+/// any, which is about all lines.
 fn filtered(level: LevelFilter, directives: &str) -> env_logger::Builder {
     let mut log = env_logger::Builder::new();
     log.filter_level(LevelFilter::Warn); // the libraries' own lines

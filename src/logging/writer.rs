@@ -137,7 +137,8 @@ fn write_all(waiting: &Receiver<Line>, mut log: impl Write, gaps: &GapReport, bu
         if is_over || period_ends.is_some_and(|end| Instant::now() >= end) {
             let why = "about clients were left out here (log.lines_per_second)";
             report(&mut log, gaps, budget.suppressed(), &mut reported_suppressed, why);
-            // A line may be left out up to a second after the last one that was written. An idle log wakes no thread.
+            // A line may be left out up to a second after the last one that was written. An idle
+            // log wakes no thread.
             period_ends = mem::take(&mut has_written).then(|| Instant::now() + REPORT_INTERVAL);
         }
         match line {

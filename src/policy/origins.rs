@@ -29,16 +29,17 @@ impl Origins {
         self.everyone
     }
 
-    /// Returns true if `null` or `file://` is listed, an origin that any page can have in a sandbox.
+    /// Returns true if `null` or `file://` is listed, an origin that any page can have in a
+    /// sandbox.
     pub fn allow_opaque(&self) -> bool {
         self.allowed.iter().any(OriginPattern::is_opaque)
     }
 
     /// Returns true if a page of `origin` may connect to a server that it calls `host`, and whose
-    /// listeners have these `ports`: if the origin is listed, if it is the server's own, or if it is
-    /// a development server on the same machine. Where pages of a host are listed, no others of that
-    /// host may connect. An entry of `origins.hosts` with a scheme lists the pages of that host which
-    /// connect to the same host.
+    /// listeners have these `ports`: if the origin is listed, if it is the server's own, or if it
+    /// is a development server on the same machine. Where pages of a host are listed, no others of
+    /// that host may connect. An entry of `origins.hosts` with a scheme lists the pages of that
+    /// host which connect to the same host.
     pub fn allows(&self, origin: &str, host: &str, ports: &[u16]) -> bool {
         if self.everyone {
             return true;

@@ -216,8 +216,8 @@ impl Request {
     }
 }
 
-/// Reads the `ref` of a text that is not a request: the rest may break every rule, such as half of a
-/// surrogate pair.
+/// Reads the `ref` of a text that is not a request: the rest may break every rule, such as half of
+/// a surrogate pair.
 fn reference_in_any(text: &str) -> Option<Box<RawValue>> {
     #[derive(Deserialize)]
     struct Any {

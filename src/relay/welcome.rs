@@ -17,8 +17,8 @@ pub fn greet(connection: &Connection, admission: &Admission, tokens: &SessionTok
     }
 }
 
-/// Sends the greeting or the welcome, and the history, which `cache` has encoded completely. History
-/// that does not fit the backlog of all outboxes is omitted, and the welcome says so.
+/// Sends the greeting or the welcome, and the history, which `cache` has encoded completely.
+/// History that does not fit the backlog of all outboxes is omitted, and the welcome says so.
 pub fn send_history(
     connection: &Connection,
     room: RoomSlot,

@@ -92,7 +92,8 @@ pub struct Present {
 }
 
 impl Present {
-    /// The speakers that are named at most, inclusive: an answer must not cost much more than its request.
+    /// The speakers that are named at most, inclusive: an answer must not cost much more than its
+    /// request.
     pub const MAX_NAMED: usize = 1000;
 }
 

@@ -88,7 +88,8 @@ impl Room {
         self.slot
     }
 
-    /// The entry among the rooms that can give way; `None` while there are members, or while it is held.
+    /// The entry among the rooms that can give way; `None` while there are members, or while it is
+    /// held.
     pub(super) fn deserted(&self) -> Option<DesertedRoom> {
         let Self { opened_by, is_shared, slot, .. } = *self;
         self.deserted_since.filter(|_| !self.is_held).map(|since| DesertedRoom {

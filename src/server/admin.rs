@@ -44,9 +44,9 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// The most connections, inclusive: half of the descriptors that clients leave to the server. At the
-/// bound a new one replaces the one that has waited longest for its next request, or else the one
-/// that has been responded to longest.
+/// The most connections, inclusive: half of the descriptors that clients leave to the server. At
+/// the bound a new one replaces the one that has waited longest for its next request, or else the
+/// one that has been responded to longest.
 const MAX_CONNECTIONS: usize = 32;
 
 /// The pause after a failure to accept.

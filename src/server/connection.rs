@@ -197,7 +197,7 @@ impl HttpService {
     ) -> HttpResponse<BoxBody> {
         let (method, path) = head::request_line(head);
         let is_handshake = head::asks_for_websocket(head);
-        let asked = http::Asked { peer, method, path, is_handshake };
+        let asked = http::RequestSummary { peer, method, path, is_handshake };
         http::refuse(&self.state, &asked, refusal).map_into_boxed_body()
     }
 

@@ -85,8 +85,8 @@ pub fn free_addresses(
     Some((free, admin))
 }
 
-/// Sets the options that the system copies to every accepted socket, which saves three system calls for
-/// each client.
+/// Sets the options that the system copies to every accepted socket, which saves three system calls
+/// for each client.
 fn set_inherited_options(socket: &Socket, session: &SessionPolicy) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?; // without it small messages wait for delayed ACKs: 44 ms instead of 3
     #[cfg(target_os = "linux")]
@@ -117,8 +117,8 @@ pub fn refuse_new(listener: &impl AsFd) -> io::Result<()> {
     SockRef::from(listener).attach_filter(&NO_SYN)
 }
 
-/// Does nothing: only Linux has the filter. Elsewhere the close of the listener resets a connection that
-/// begins in the last moment.
+/// Does nothing: only Linux has the filter. Elsewhere the close of the listener resets a connection
+/// that begins in the last moment.
 ///
 /// # Errors
 /// None.

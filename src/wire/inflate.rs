@@ -31,8 +31,8 @@ impl Inflater {
     ///
     /// Besides the form that RFC 7692 demands, forms are accepted that other servers accept too: no
     /// bytes at all, a stream that ends with its own final block, whatever bytes without content
-    /// follow it, and a stream whose tail was not removed. The last byte of a stream without its tail
-    /// is never 0xff, because it holds the header of an empty block.
+    /// follow it, and a stream whose tail was not removed. The last byte of a stream without its
+    /// tail is never 0xff, because it holds the header of an empty block.
     ///
     /// # Errors
     /// [`WireError::NotDeflate`] if the bytes are no DEFLATE stream, [`WireError::MessageTooBig`]

@@ -65,7 +65,8 @@ async fn echoes_are_not_delayed<F, G>(
     panic!("the longest echoes, and the longest beside harmless clients: {longest:?}");
 }
 
-/// The longest of many echoes of a client in a room of its own, while `others` do what they do, as many at a time.
+/// The longest of many echoes of a client in a room of its own, while `others` do what they do, as
+/// many at a time.
 async fn longest_echo<F: Future<Output = ()> + Send + 'static>(
     server: &Server,
     at_a_time: usize,
@@ -154,8 +155,8 @@ const CROWD: usize = 60;
 /// The processor time of an echo alone, with the coarse clock of the system.
 const ECHO: Duration = Duration::from_millis(50);
 
-/// The processor time until the echo of a quiet client, when each of a crowd has sent `opening` and then `unit` so many
-/// times; and the time that one unit takes.
+/// The processor time until the echo of a quiet client, when each of a crowd has sent `opening` and
+/// then `unit` so many times; and the time that one unit takes.
 async fn echo_beside_a_crowd(opening: &str, unit: &str, times: usize) -> (Duration, Duration) {
     let server = Launch::with(&[("workers", "1"), ("log.messages", "false")]).start();
     let mut anna = Client::joins(&server, "/websocket/quiet").await;
@@ -207,7 +208,8 @@ async fn a_client_that_sends_a_body_in_the_smallest_chunks_is_served_in_turn_wit
     assert!(echo <= most, "{echo:?} of {most:?}, at {each:?} a chunk");
 }
 
-/// One MiB of history in `room`, of which JSON makes six bytes each and the event stream up to seven.
+/// One MiB of history in `room`, of which JSON makes six bytes each and the event stream up to
+/// seven.
 async fn fill_with_newlines(server: SocketAddr, room: &str) {
     let text = "\\n".repeat(3800);
     let batch = vec![format!(r#"{{"text":"{text}"}}"#); 16].join(",");

@@ -178,7 +178,8 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
     }
 }
 
-/// RFC 9110 §7.8: the server may ignore an upgrade. Nothing is refused then, and the client still has no WebSocket.
+/// RFC 9110 §7.8: the server may ignore an upgrade. Nothing is refused then, and the client still
+/// has no WebSocket.
 #[actix_web::test]
 async fn an_upgrade_that_is_ignored_has_a_line_and_is_no_refusal() {
     let mut program = Binary::spawn(&[]);

@@ -7,7 +7,8 @@ const NEWS: &str = "/rooms/news/messages";
 const FIRST: &str = "the-first-key-of-many";
 const SECOND: &str = "the-second-key-of-many";
 
-/// Publishes in a room, with `key` if it is not empty; returns the status and the code of a refusal.
+/// Publishes in a room, with `key` if it is not empty; returns the status and the code of a
+/// refusal.
 async fn publish(server: &TestServer, key: &str) -> (u16, String) {
     let request = Http::post(server.address(), NEWS).text("hello");
     let request =

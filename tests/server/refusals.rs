@@ -1,4 +1,5 @@
-//! Every refusal of docs/protocol.md, caused once over a real socket: its status, its code, and its count in the metrics.
+//! Every refusal of docs/protocol.md, caused once over a real socket: its status, its code, and its
+//! count in the metrics.
 
 use crate::support::{Host, Http, Raw, Reply, TestServer, answer_while_stopping, handshake, within};
 use actix_web::test::TestRequest;
@@ -12,7 +13,8 @@ const NEWS: &str = "/rooms/news/messages";
 /// A refusal of the tables.
 type Row = (u16, String);
 
-/// The refusals in the tables of docs/protocol.md, whose status has three digits, with the headers in the last column.
+/// The refusals in the tables of docs/protocol.md, whose status has three digits, with the headers
+/// in the last column.
 fn rows() -> impl Iterator<Item = (Row, &'static str)> {
     let row = |line: &'static str| {
         let (status, rest) = line.strip_prefix("| ")?.split_once(" | `")?;

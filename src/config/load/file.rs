@@ -65,8 +65,8 @@ impl<'i> Reader<'i, '_> {
         self.parsed.diagnostics.push(Diagnostic { provenance: self.source.provenance(at), problem });
     }
 
-    /// Returns the present name of the key, or the key that was probably meant, or else the keys that
-    /// exist beside the unknown one.
+    /// Returns the present name of the key, or the key that was probably meant, or else the keys
+    /// that exist beside the unknown one.
     fn remedy(&self, unknown: &SettingPath, known: &Table) -> String {
         if let Some(present) = present_name(unknown) {
             return format!("it is called {present} now");

@@ -4,7 +4,10 @@ use crate::http::{AppState, refusal::Refusal};
 use actix_web::{
     HttpMessage, HttpRequest,
     dev::RequestHead,
-    http::{Version, header},
+    http::{
+        Version,
+        header::{self, HeaderValue},
+    },
 };
 use std::{borrow::Cow, net::SocketAddr};
 
@@ -62,13 +65,15 @@ pub fn check_origin(request: &HttpRequest) -> Result<(), Refusal> {
 /// # Errors
 /// As [`check_origin`].
 pub fn check_page(state: &AppState, head: &RequestHead) -> Result<(), Refusal> {
-    let mut origins = head.headers.get_all(header::ORIGIN);
+    let text = |origin: &HeaderValue| String::from_utf8_lossy(origin.as_bytes()).into_owned();
+    let mut origins = head.headers.get_all(header::ORIGIN).map(text);
     let Some(origin) = origins.next() else { return Ok(()) };
-    let origin = String::from_utf8_lossy(origin.as_bytes());
+    if let Some(other) = origins.next() {
+        return Err(Refusal::Origin(format!("{origin}, {other}"))); // the sentence says that it is none
+    }
     let host = host(head)?.unwrap_or_default();
-    let allows = || state.shared.policy.load().origins.allows(&origin, &host, &state.ports);
-    match origins.next().is_none() && allows() {
+    match state.shared.policy.load().origins.allows(&origin, &host, &state.ports) {
         true => Ok(()),
-        false => Err(Refusal::Origin(origin.into_owned())),
+        false => Err(Refusal::Origin(origin)),
     }
 }

@@ -53,8 +53,8 @@ impl Fake {
         .await
     }
 
-    /// Sends a welcome, and the same message each time if `with_message`; then cuts the connection, or
-    /// closes it with `code`.
+    /// Sends a welcome, and the same message each time if `with_message`; then cuts the connection,
+    /// or closes it with `code`.
     pub async fn that_ends_after_its_welcome(code: Option<u16>, with_message: bool) -> Self {
         Self::start(move |socket| async move {
             let Ok(mut socket) = accept_hdr_async(socket, v1).await else { return };
