@@ -156,12 +156,12 @@ impl Backplane {
 
     /// Begins an empty history for the room at `slot`.
     pub fn open(&mut self, slot: RoomSlot, limits: HistoryLimits) {
-        self.local().archive.open(slot, limits);
+        self.local_mut().archive.open(slot, limits);
     }
 
     /// Forgets the history of the room at `slot`.
     pub fn forget(&mut self, slot: RoomSlot) {
-        self.local().archive.close(slot);
+        self.local_mut().archive.close(slot);
     }
 
     /// The history of the open room at `slot`, as far as it has arrived.
@@ -169,11 +169,7 @@ impl Backplane {
     /// # Panics
     /// If the room is not open.
     pub fn history(&self, slot: RoomSlot) -> &History {
-        match self {
-            Self::Single(single) => single.archive.get(slot),
-            #[cfg(test)]
-            Self::Delayed(delayed) => delayed.single.archive.get(slot),
-        }
+        self.local().archive.get(slot)
     }
 
     /// Submits messages of an open room.
@@ -229,8 +225,7 @@ impl Backplane {
     }
 
     /// Answers a request that was published before under `key` in `room`, or that may not use its
-    /// key;
-    /// `None` for a request that is new as far as this node knows.
+    /// key; `None` for a request that is new as far as this node knows.
     pub fn find_answer(
         &mut self,
         room: &RoomName,
@@ -238,40 +233,40 @@ impl Backplane {
         source: Source,
         now: Instant,
     ) -> Option<Result<Published, NotPosted>> {
-        self.local().find_answer(room, key, source, now)
+        self.local_mut().find_answer(room, key, source, now)
     }
 
     /// Idempotency keys in memory.
     pub fn idempotency_keys(&self) -> usize {
-        match self {
-            Self::Single(single) => single.idempotency.len(),
-            #[cfg(test)]
-            Self::Delayed(delayed) => delayed.single.idempotency.len(),
-        }
+        self.local().idempotency.len()
     }
 
     /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired
     /// messages.
     pub fn expire_some(&mut self, now: Instant, max_rooms: usize) -> bool {
-        self.local().archive.expire_some(now, max_rooms)
+        self.local_mut().archive.expire_some(now, max_rooms)
     }
 
     /// Rooms whose history has become empty since the last call.
     pub fn take_emptied(&mut self) -> Vec<RoomSlot> {
-        self.local().archive.take_emptied()
+        self.local_mut().archive.take_emptied()
     }
 
     /// The size of all histories together.
     pub fn usage(&self) -> Usage {
-        match self {
-            Self::Single(single) => single.archive.usage(),
-            #[cfg(test)]
-            Self::Delayed(delayed) => delayed.single.archive.usage(),
-        }
+        self.local().archive.usage()
     }
 
     /// The state that every backplane keeps on this node.
-    fn local(&mut self) -> &mut Single {
+    fn local(&self) -> &Single {
+        match self {
+            Self::Single(single) => single,
+            #[cfg(test)]
+            Self::Delayed(delayed) => &delayed.single,
+        }
+    }
+
+    fn local_mut(&mut self) -> &mut Single {
         match self {
             Self::Single(single) => single,
             #[cfg(test)]

@@ -49,8 +49,8 @@ pub struct Connection {
     live: Option<Live>,
     /// The session and the position to resume from; `None` before the first welcome.
     resume: Option<Welcome>,
-    /// The epoch and the offset of the furthest message that has arrived.
-    furthest: Option<(String, u64)>,
+    /// The largest offset of a message that has arrived in the epoch of `resume`; 0 before the first.
+    furthest: u64,
     outage: Outage,
 }
 
@@ -99,7 +99,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 impl Connection {
     /// Creates a connection, which connects at the first [`Connection::next`].
     pub fn new(address: Address) -> Self {
-        Self { address, live: None, resume: None, furthest: None, outage: Outage::new() }
+        Self { address, live: None, resume: None, furthest: 0, outage: Outage::new() }
     }
 
     /// Returns true while a session is open, unless its loss has not been noticed yet.
@@ -187,14 +187,10 @@ impl Connection {
             (ServerMessage::Welcome(welcome), resume) => *resume = Some(welcome.clone()),
             (ServerMessage::Message(message), Some(resume)) => {
                 resume.offset = message.offset;
-                let reached = Some((resume.epoch.clone(), message.offset));
-                let is_new = self
-                    .furthest
-                    .as_ref()
-                    .is_none_or(|(epoch, offset)| *epoch != resume.epoch || *offset < message.offset);
-                if let Some(live) = self.live.as_mut().filter(|_| is_new) {
-                    (live.useful, self.furthest) = (true, reached);
+                if let Some(live) = &mut self.live {
+                    live.useful |= message.offset > self.furthest;
                 }
+                self.furthest = self.furthest.max(message.offset);
             }
             _ => {}
         }
@@ -240,6 +236,9 @@ impl Connection {
     fn resume_with(&mut self, (socket, welcome): (Socket, Welcome)) -> Welcome {
         let now = Instant::now();
         self.live = Some(Live { socket, opened: now, last_received: now, pinged: None, useful: false });
+        if self.resume.as_ref().is_some_and(|known| known.epoch != welcome.epoch) {
+            self.furthest = 0;
+        }
         self.resume = Some(welcome.clone());
         welcome
     }

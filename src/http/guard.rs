@@ -79,7 +79,7 @@ impl RequestSummary<'_> {
             level,
             "refused {method} {path}: {}\t{}",
             Escaped(&why.to_string()),
-            self.subject(&state.shared.policy.load().rooms.default)
+            self.subject(state)
         );
     }
 
@@ -89,12 +89,12 @@ impl RequestSummary<'_> {
             self.peer,
             Level::Info,
             "ignored the upgrade of {method} {path}: there is no WebSocket at this address ({status})\t{}",
-            self.subject(&state.shared.policy.load().rooms.default)
+            self.subject(state)
         );
     }
 
-    fn subject(&self, default_room: &RoomName) -> String {
-        let room = room_at(self.path, default_room);
+    fn subject(&self, state: &AppState) -> String {
+        let room = room_at(self.path, &state.shared.policy.load().rooms.default);
         match self.is_handshake {
             true => Subject::handshake(self.peer, room.as_ref()).to_string(),
             false => Subject::request(self.peer, room.as_ref()).to_string(),

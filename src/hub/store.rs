@@ -28,7 +28,7 @@ impl RoomStore {
     }
 
     /// The room of this name, which begins now if there is none. At the bound a room without
-    /// members gives way: one of the source that opened most of those.
+    /// members gives way: one of the source that holds most rooms.
     ///
     /// # Errors
     /// If `source` holds its share of the rooms, and none may give way to another.

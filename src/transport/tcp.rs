@@ -13,8 +13,8 @@ use std::{
 };
 use tokio::{io::Interest, net::TcpStream};
 
-/// Neither wait nor signal; on other systems than Linux the runtime of
-/// Rust ignores SIGPIPE for the process.
+/// Neither wait nor signal; on other systems than Linux the runtime of Rust ignores SIGPIPE for the
+/// process.
 #[cfg(target_os = "linux")]
 const SEND_FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(not(target_os = "linux"))]

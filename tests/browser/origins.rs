@@ -3,8 +3,8 @@
 use crate::support::{Browser, empty_page, server_with};
 use serde_json::json;
 
-/// What a page gets from the server at an address: the status or the code of each answer, or the
-/// error of the browser.
+/// A script that requests addresses of the server from a page: it returns the status or the code of
+/// each answer, or the error of the browser.
 fn asks(server: &str) -> String {
     format!(
         "const done = arguments[0];

@@ -1,11 +1,8 @@
 //! Colours are for people: only on a terminal.
 
 use crate::support::Operator;
-use rustix::{
-    fs::{Mode, OFlags, open},
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-};
-use std::{fs::File, io::Read, os::fd::OwnedFd};
+use std::io::Read;
+use testing::terminal;
 
 /// An address that is not of this machine: the program logs and ends.
 const START: [(&str, &str); 3] = [
@@ -49,13 +46,4 @@ fn stderr_on_a_terminal(operator: &Operator, arguments: &[&str]) -> String {
     let mut stderr = Vec::new();
     let _ = screen.read_to_end(&mut stderr); // the end of a terminal is an error
     String::from_utf8(stderr).unwrap()
-}
-
-/// The side of a terminal that people look at, and the side that programs write to.
-fn terminal() -> (File, OwnedFd) {
-    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&screen).unwrap();
-    unlockpt(&screen).unwrap();
-    let name = ptsname(&screen, Vec::new()).unwrap();
-    (screen.into(), open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap())
 }

@@ -117,7 +117,7 @@ async fn a_server_that_stops_tells_load_balancers_why_it_is_not_ready() {
     server.exit(PATIENCE).await.expect("it ends");
 }
 
-/// Whether a load balancer would send clients there.
+/// Returns true if a load balancer would send clients there.
 async fn is_ready(admin: SocketAddr) -> bool {
     let answer = get(admin, "/ready").await;
     assert!(answer.starts_with("HTTP/1.1 200 ") || answer.starts_with("HTTP/1.1 503 "), "{answer}");

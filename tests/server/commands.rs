@@ -2,18 +2,14 @@
 
 use crate::support::{Fake, Host, QuietProxy, TestServer, proxy_that_cuts, within};
 use actix_web::rt::spawn;
-use rustix::{
-    fs::{Mode, OFlags, open},
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-};
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::Read,
     net::{SocketAddr, TcpListener},
-    os::fd::OwnedFd,
     process::Stdio,
     time::{Duration, Instant},
 };
+use testing::terminal;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
@@ -388,13 +384,4 @@ async fn messages_of_others_are_shown_on_a_terminal_and_not_obeyed() {
     let lines = [r"\u{1b}]0;title\u{7}\u{9b}2J over\rwritten \u{202e}grüße", "\\u{1b}[2J\u{fffd}", "the end"];
     assert_eq!(seen.trim_end().split("\r\n").collect::<Vec<_>>(), lines);
     listen.kill().await.unwrap();
-}
-
-/// The side of a terminal that people look at, and the side that programs write to.
-fn terminal() -> (File, OwnedFd) {
-    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&screen).unwrap();
-    unlockpt(&screen).unwrap();
-    let name = ptsname(&screen, Vec::new()).unwrap();
-    (screen.into(), open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap())
 }

@@ -30,16 +30,6 @@ async fn an_event_stream_receives_the_messages_of_its_room() {
 }
 
 #[actix_web::test]
-async fn an_event_stream_forbids_proxies_to_buffer() {
-    let server = TestServer::start().await;
-    let mut raw = Raw::connect(server.address()).await;
-    raw.sends(format!("GET {EVENTS} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
-    let head = raw.reads_head().await.to_lowercase();
-    assert!(head.contains("\r\nx-accel-buffering: no\r\n"), "{head}");
-    assert!(head.contains("\r\ncache-control: no-store\r\n"), "{head}");
-}
-
-#[actix_web::test]
 async fn the_last_event_id_resumes() {
     let server = TestServer::start().await;
     let mut bert = server.join("news").await;

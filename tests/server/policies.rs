@@ -1,4 +1,4 @@
-//! What a policy that is replaced while the server runs changes, and what it leaves alone.
+//! A policy that is replaced while the server runs: the changes for requests, and sessions that stay.
 
 use crate::support::{Client, Host, Http, Raw, TestServer, handshake};
 use std::time::Duration;

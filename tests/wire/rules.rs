@@ -21,7 +21,7 @@ fn refused(bytes: &str) -> Option<(usize, WireError)> {
     judged.zip(1..).find_map(|(error, count)| error.map(|error| (count, error)))
 }
 
-/// What these bytes complete, uncompressed.
+/// The message that these bytes complete, uncompressed.
 fn next(decoder: &mut Decoder, mut bytes: &[u8]) -> Result<Option<Message>, WireError> {
     decoder.decode(&mut bytes, &mut Inflater::default())
 }

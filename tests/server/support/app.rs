@@ -38,7 +38,7 @@ pub async fn answer(request: TestRequest) -> Answer {
     answer_with(|_| (), request).await
 }
 
-/// What a server with these settings answers.
+/// The answer of a server with these settings.
 pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestRequest) -> Answer {
     let thread = Arbiter::new(); // apart, for a hub outlives no panic
     let answer = answer_of(adjust, request, &thread.handle(), || ()).await;
@@ -46,7 +46,7 @@ pub async fn answer_with(adjust: impl FnOnce(&mut Settings), request: TestReques
     answer
 }
 
-/// What a server answers whose hub has stopped.
+/// The answer of a server whose hub has stopped.
 pub async fn answer_while_stopping(request: TestRequest) -> Answer {
     let thread = Arbiter::new();
     let handle = thread.handle();

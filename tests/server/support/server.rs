@@ -61,7 +61,7 @@ impl TestServer {
         value.map_or(0, |value| value.parse().expect("a number"))
     }
 
-    /// What `/metrics` answers to a browser, with its head.
+    /// The answer of `/metrics` to a browser, with its head.
     pub async fn metrics(&self) -> String {
         let mut raw = Raw::connect(self.admin).await;
         raw.sends("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
