@@ -202,7 +202,7 @@ impl Request {
     /// reference wherever that can be read.
     pub fn read(text: &str) -> Result<Self, RequestError> {
         let refuse = |code, message| RequestError { reference: reference_in_any(text), code, message };
-        if !text.trim_ascii_start().starts_with('{') {
+        if !is_object(text) {
             return Err(refuse("request", format!("not a request of {NAME}: a request is a JSON object")));
         }
         match serde_json::from_str(text) {
@@ -223,7 +223,12 @@ fn reference_in_any(text: &str) -> Option<Box<RawValue>> {
     struct Any {
         r#ref: Option<Box<RawValue>>,
     }
-    serde_json::from_str::<Any>(text).ok()?.r#ref
+    if is_object(text) { serde_json::from_str::<Any>(text).ok()?.r#ref } else { None }
+}
+
+/// Returns true if `text` can be a JSON object; serde reads an array as one too.
+fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{')
 }
 
 /// The reason why JSON has no payload to publish.
@@ -315,6 +320,7 @@ mod tests {
             (r#"{"ref":1,"type":"publish","text":""}"#, "request", true),
             (r#"{"ref":null,"type":"shout"}"#, "request", false),
             (r#"["presence","1"]"#, "request", false),
+            (r#"[{"type":"publish","ref":"1","text":"a"}]"#, "request", false),
             (r#"{"ref":"1"}"#, "request", true),
             (r#"{"type":"publish","ref":"1","text":5}"#, "request", true),
             (r#"{"type":"publish","text":"\ud83d","ref":"1"}"#, "request", true),

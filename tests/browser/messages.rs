@@ -4,6 +4,7 @@ use crate::{
     process::Server,
     support::{Browser, server, server_with, within},
 };
+use fantoccini::key::Key;
 use std::fs;
 
 #[tokio::test]
@@ -144,6 +145,12 @@ async fn a_reader_further_up_is_not_disturbed_and_sees_the_number_of_new_lines()
     anna.publishes("my own words").await;
     anna.has_line("client: received my own words").await;
     within("one's own words", async { while !anna.is_at_the_end().await {} }).await;
+
+    anna.presses("#log", Key::PageUp).await;
+    within("the log to move by a key", async { while anna.evaluates(up, "").await != true {} }).await;
+    bert.publishes("five").await;
+    anna.shows("#newest:not([hidden])", "1 new ↓").await;
+    assert_eq!(anna.evaluates(up, "").await, true);
     browser.has_no_complaints().await;
 }
 

@@ -65,6 +65,21 @@ async fn the_log_names_the_file_and_the_page_and_ignores_files_of_another_projec
 }
 
 #[actix_web::test]
+async fn origins_that_any_page_can_have_are_a_warning() {
+    for (allowed, warning) in [
+        ("null", "WARN  worldcast] origins.allowed has \"null\": any page of the web can have this origin"),
+        ("*", "WARN  worldcast] origins.allowed has \"*\": every page of the web may connect"),
+    ] {
+        let mut program = Binary::spawn(&[("WORLDCAST_ORIGINS__ALLOWED", allowed)]);
+        let lines = program.logs_until_it_listens().await;
+        assert!(lines.iter().any(|line| line.contains(warning)), "{allowed}: {lines:#?}");
+    }
+    let mut program = Binary::spawn(&[("WORLDCAST_ORIGINS__ALLOWED", "https://chat.example")]);
+    let lines = program.logs_until_it_listens().await;
+    assert!(!lines.iter().any(|line| line.contains("origins.allowed has")), "{lines:#?}");
+}
+
+#[actix_web::test]
 async fn a_wildcard_is_no_address_to_click() {
     let [v4, v6] = [("0.0.0.0:0", "0.0.0.0:0"), ("[::]:0", "[::]:0")];
     let has_v6 = TcpListener::bind("[::]:0").is_ok();
