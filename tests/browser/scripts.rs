@@ -69,21 +69,27 @@ async fn server_that_closes_with(code: u16) -> SocketAddr {
     address
 }
 
+/// Keeps every line that the log has shown in `seen`: the count of an outage goes on.
+const RECORDS_LINES: &str = "window.seen = new Set();
+    new MutationObserver(() => document.querySelectorAll('#rows .line').forEach((line) => seen.add(line.textContent)))
+      .observe(document, { subtree: true, childList: true, characterData: true });";
+
 #[tokio::test]
 async fn a_page_whose_connection_is_closed_reconnects_unless_it_would_break_the_same_rule_again() {
     let Some(browser) = Browser::start().await else { return };
     let server = server();
     for (code, comes_back) in [(1000, true), (1014, true), (4321, true), (1003, false), (1008, false)] {
         let address = server_that_closes_with(code).await;
-        let window = browser.opens_with(LIGHT_DICE, &server).await;
+        let script = format!("{LIGHT_DICE} {RECORDS_LINES}");
+        let window = browser.opens_with(&script, &server).await;
         window.has_line("client: received from client: hello").await;
         window.fills("#address", &format!("{address}/websocket")).await;
         window.clicks("#connect").await;
         if comes_back {
             let counted = format!("client: still not connected, 3 attempts failed ({code} ");
-            let lines =
-                async { while !window.lines().await.iter().any(|line| line.starts_with(&counted)) {} };
-            within(counted.clone(), lines).await;
+            let seen = "[...seen].some((line) => line.startsWith(arguments[0]))";
+            let lines = async { while window.evaluates(seen, &counted).await != true {} };
+            within(&counted, lines).await;
         } else {
             window.is("closed").await;
             let last = window.lines().await.pop().unwrap_or_default();
