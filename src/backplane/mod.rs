@@ -8,6 +8,7 @@
 //! that wait for earlier messages.
 
 mod idempotency; // requests that were published before
+mod redis; // the order of several nodes
 mod single; // the order of one node by itself
 mod waiting; // requests that are given back in their turn
 #[cfg(test)]

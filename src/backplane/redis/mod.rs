@@ -1,0 +1,5 @@
+//! The order of several nodes, made by Redis or Valkey.
+#![allow(dead_code)]
+
+pub mod call; // the words between a node and Redis
+pub mod entry; // batches as Redis stores them
