@@ -17,6 +17,7 @@ mod delayed; // an order whose arrivals come later
 #[cfg(test)]
 pub use delayed::Delayed;
 pub use idempotency::{IdempotencyBounds, IdempotencyKey, KeyUse};
+pub use redis::{FromLink, Link, LinkHandle, NodeId, SetupError};
 pub use waiting::{Asker, Finish, GetPresence, Newcomer, Waiter};
 
 use crate::{

@@ -9,6 +9,7 @@ mod messages; // commands, queries, and events for relays
 mod membership; // joins and leaves
 mod notices; // joins and leaves that rooms announce, in lists
 mod publish; // submissions and arrivals
+mod from_link; // events of the backplane
 mod queries; // facts and histories of rooms
 mod turn; // the lists of a turn, and its limits
 #[cfg(test)]
