@@ -12,6 +12,7 @@ pub mod polls; // the descriptors that a process waits for
 pub mod process; // the program as a process
 mod raw; // a client that writes and reads bytes
 mod redis; // a Redis server as a process
+mod silent_proxy; // a proxy that keeps answers back
 mod terminal; // a terminal of its own
 mod wait; // waiting with a deadline
 
@@ -22,5 +23,6 @@ pub use hex::hex;
 pub use process::{Launch, Metrics, Program, executable};
 pub use raw::Raw;
 pub use redis::Redis;
+pub use silent_proxy::SilentProxy;
 pub use terminal::terminal;
 pub use wait::{PATIENCE, eventually, within};
