@@ -338,6 +338,24 @@ async fn a_dead_node_is_removed_by_another_and_leaves_once() {
 }
 
 #[actix::test]
+async fn nodes_have_time_to_come_back_before_one_takes_them_for_dead() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let node_timeout = Duration::from_secs(2);
+    let mut late = TestNode::start(&settings(&redis));
+    late.is_connected().await;
+    assert_eq!(late.calls(members(1, 3, vec![])).await, Reply::Done);
+    let id = late.id;
+    drop(late);
+    redis.cli(&["ZADD", "worldcast:nodes", "1", &id.to_string()]).await; // silent for long
+    let mut node = TestNode::start(&BackplaneSettings { node_timeout, ..settings(&redis) });
+    node.is_connected().await;
+    let connected = Instant::now();
+    node.subscribes().await;
+    assert_eq!(node.hears_members(id).await.1, 0);
+    assert!(connected.elapsed() > node_timeout - Duration::from_millis(100), "{:?}", connected.elapsed());
+}
+
+#[actix::test]
 async fn a_node_that_leaves_is_gone_at_once() {
     let Some(redis) = Redis::start(&[]).await else { return };
     let settings = BackplaneSettings { node_timeout: Duration::from_secs(600), ..settings(&redis) };
@@ -456,8 +474,20 @@ async fn a_server_with_tls_must_have_a_certificate_that_is_trusted() {
     let url = format!("rediss://localhost:{port}").parse().unwrap();
     let settings = BackplaneSettings { url, ca: path("certificate"), ..settings(&redis) };
     TestNode::start(&settings).is_connected().await;
-    let untrusted = TestNode::start(&BackplaneSettings { ca: "".into(), ..settings });
+    let settings = BackplaneSettings { ca: "".into(), ..settings };
+    let untrusted = TestNode::start(&settings);
     assert_eq!(untrusted.readiness.reasons(), [crate::readiness::NotReady::Backplane]);
+    let (metrics, pushes) = (Arc::default(), Pushes::new(pushes::PushBytes::new(1, Default::default())));
+    let contact = Contact {
+        settings: &settings,
+        node: NodeId(1),
+        metrics: &metrics,
+        tokens: None,
+        is_first: true,
+        avoids_shards: false,
+    };
+    let failure = contact.make(&pushes).await.err();
+    assert!(matches!(failure, Some(Failure::Untrusted(_))), "{failure:?}");
 }
 
 #[actix::test]
