@@ -134,6 +134,7 @@ pub fn masked(url: &str) -> String {
         let rest = &address[user..];
         let colon = rest.find(':').filter(|_| !rest.starts_with('['))?;
         let port = rest[colon + 1..].split(['/', ',']).next().unwrap_or_default();
+        let port = port.trim_end_matches(['"', '\'']); // of the quotes in a file
         let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
         (!is_port).then(|| format!("{}{MASK}", &address[..=user + colon]))
     };
