@@ -8,6 +8,8 @@ mod drain; // the schedule of closes at shutdown
 mod hub_sender; // commands to the hub, sent together
 mod local_room; // members of one room on this thread
 mod local_sessions; // sessions of this thread, by connection and by room
+#[cfg(test)]
+mod lost_messages; // what members receive when the backplane has lost messages
 
 pub use hub_sender::HubSender;
 pub use local_sessions::LocalSessions;
@@ -21,7 +23,7 @@ use crate::{
     hub::{Command, Event, Hub, Load, PresenceReply, RelayStarted, Stint, Turn, TurnLimits},
     ids::{ConnectionId, RelayId},
     logging::REPEATING,
-    protocol::{CloseReason, v1},
+    protocol::{CloseReason, Protocol, v1},
     shared::Shared,
     transport::READ_SIZE,
     wire::{self, Inflater},
@@ -146,6 +148,20 @@ impl Relay {
             }
             Event::Refused { connection: id, reason } => {
                 self.after_flush(id, |connection| connection.close(reason));
+            }
+            Event::Unconfirmed { connection: id, reference } => {
+                let error = wire::plain(&v1::unconfirmed(reference.as_ref()));
+                self.gather(1, error.len(), ctx);
+                self.after_flush(id, |connection| match connection.encoding.protocol {
+                    Protocol::V1 => connection.push(&error, 1),
+                    Protocol::Raw | Protocol::Events(_) => connection.close(CloseReason::Overloaded),
+                });
+            }
+            Event::HistoryLost { room, notice } => {
+                self.gather(1, notice.bytes(), ctx);
+                self.worker.local_sessions.borrow_mut().queue(room, notice);
+                self.flush(); // all earlier messages, and the notice
+                self.worker.local_sessions.borrow().close_without_notices(room, &CloseReason::HistoryLost);
             }
             Event::Finished { connection: id } => self.after_flush(id, Connection::finish),
             Event::Draining { over } => self.drain(over, ctx),
