@@ -17,14 +17,17 @@ mod delayed; // an order whose arrivals come later
 
 #[cfg(test)]
 pub use delayed::Delayed;
-pub use redis::{FromLink, NodeCounts, Redis};
 pub use idempotency::{IdempotencyBounds, IdempotencyKey, KeyUse};
 pub use query::{Described, Query};
+pub use redis::{FromLink, NodeCounts, Redis};
 pub use waiting::{Asker, Finish, GetPresence, Newcomer, Waiter};
 
 use crate::{
     config::RoomName,
-    history::{Epoch, History, HistoryLimits, HistoryRequest, HistorySlice, Message, NewMessage, Offset, Position, Usage},
+    history::{
+        Epoch, History, HistoryLimits, HistoryRequest, HistorySlice, Message, NewMessage, Offset, Position,
+        Usage,
+    },
     ids::{ConnectionId, Reference, RoomSlot, SpeakerId},
     limits::{Credit, Permit, Source},
     room::Change,
@@ -323,7 +326,12 @@ impl Backplane {
     }
 
     /// Handles events of the link.
-    pub fn handle(&mut self, events: Vec<redis::call::LinkEvent>, now: Instant, arrived: &mut VecDeque<Arrival>) {
+    pub fn handle(
+        &mut self,
+        events: Vec<redis::call::LinkEvent>,
+        now: Instant,
+        arrived: &mut VecDeque<Arrival>,
+    ) {
         if let Self::Redis(redis) = self {
             redis.handle(events, now, arrived);
         }

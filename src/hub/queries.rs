@@ -2,7 +2,12 @@
 //! through the backplane, and facts may have to do so one day.
 
 use super::{Describe, Hub, List, Read, RoomFacts, RoomList, RoomMemory, Unavailable};
-use crate::{backplane::{Asker, Described, Query}, config::RoomName, history::HistorySlice, room::Room};
+use crate::{
+    backplane::{Asker, Described, Query},
+    config::RoomName,
+    history::HistorySlice,
+    room::Room,
+};
 use actix::prelude::*;
 use std::{future::ready, time::Instant};
 use tokio::sync::oneshot;
@@ -80,8 +85,7 @@ impl Handler<List> for Hub {
     fn handle(&mut self, List { after, limit }: List, ctx: &mut Self::Context) -> Self::Result {
         let stint_is_over = self.begin_entry();
         let mut rest = self.store.rooms.after(after.as_ref());
-        let rooms: Vec<_> =
-            rest.by_ref().take(limit).map(|room| self.facts(room)).collect();
+        let rooms: Vec<_> = rest.by_ref().take(limit).map(|room| self.facts(room)).collect();
         let more = rest.next().is_some();
         drop(rest);
         let next = rooms.last().filter(|_| more).map(|last| last.room.clone());

@@ -8,8 +8,6 @@ mod drain; // the schedule of closes at shutdown
 mod hub_sender; // commands to the hub, sent together
 mod local_room; // members of one room on this thread
 mod local_sessions; // sessions of this thread, by connection and by room
-#[cfg(test)]
-mod lost_messages; // what members receive when the backplane has lost messages
 
 pub use hub_sender::HubSender;
 pub use local_sessions::LocalSessions;

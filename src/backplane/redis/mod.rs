@@ -19,7 +19,9 @@ pub struct FromLink(pub Vec<LinkEvent>);
 
 /// A handle of the link that carries calls to Redis.
 pub struct LinkHandle;
-impl LinkHandle { fn send(&self, _: Vec<call::Outgoing>) {} }
+impl LinkHandle {
+    fn send(&self, _: Vec<call::Outgoing>) {}
+}
 
 /// The backplane of a node among several.
 pub struct Redis {
@@ -42,7 +44,12 @@ impl Redis {
     }
 
     /// Handles events of the link.
-    pub(super) fn handle(&mut self, events: Vec<LinkEvent>, now: Instant, arrived: &mut VecDeque<super::Arrival>) {
+    pub(super) fn handle(
+        &mut self,
+        events: Vec<LinkEvent>,
+        now: Instant,
+        arrived: &mut VecDeque<super::Arrival>,
+    ) {
         events.into_iter().for_each(|event| self.node.handle(event, now, arrived));
     }
 }

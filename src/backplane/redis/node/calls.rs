@@ -2,14 +2,14 @@
 
 use super::{LINGER, Node, NodeRoom, Purpose, mirror::Subscription};
 use crate::{
-    backplane::{Arrival, redis::call::{Call, Members, Publish}},
+    backplane::{
+        Arrival,
+        redis::call::{Call, Members, Publish},
+    },
     history::Epoch,
     ids::RoomSlot,
 };
-use std::{
-    collections::VecDeque,
-    time::Instant,
-};
+use std::{collections::VecDeque, time::Instant};
 
 /// Calls without a reply that read or restore rooms.
 const FETCHES: usize = 16;
@@ -100,8 +100,7 @@ impl Node {
         }
         let Some(change) = room.members.next_change(sequence, now) else { return };
         let (clients, joined, left, whole) = change;
-        let members =
-            Members { room: room.name.clone(), sequence, clients, joined, left, whole };
+        let members = Members { room: room.name.clone(), sequence, clients, joined, left, whole };
         let purpose = Purpose::Members(slot, room.generation);
         self.call(Call::Members(members), purpose);
     }

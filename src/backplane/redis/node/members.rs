@@ -119,7 +119,8 @@ impl RoomMembers {
             false => {
                 let (joined, left): (Vec<_>, Vec<_>) =
                     changes.into_iter().partition(|(_, change)| matches!(change, Change::Joined { .. }));
-                let who = |changes: Vec<(SpeakerId, Change)>| changes.into_iter().map(|(who, _)| who).collect();
+                let who =
+                    |changes: Vec<(SpeakerId, Change)>| changes.into_iter().map(|(who, _)| who).collect();
                 (who(joined), who(left))
             }
         };
@@ -224,7 +225,8 @@ impl Node {
             members.all.difference(&speakers).filter(|who| !members.mine.contains(who)).copied().collect();
         members.all.retain(|who| !left.contains(who));
         // A speaker of ours that waits in a list is told by the list.
-        let joined: Vec<_> = joined.into_iter().filter(|who| !members.mine.contains(who) || !was_open).collect();
+        let joined: Vec<_> =
+            joined.into_iter().filter(|who| !members.mine.contains(who) || !was_open).collect();
         members.all.extend(joined.iter().copied());
         let joined = joined.into_iter().map(|who| remote(who, true));
         let changes = joined.chain(left.into_iter().map(|who| remote(who, false)));
@@ -241,17 +243,13 @@ impl Node {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         if room.members.is_settled() {
             let requests = mem::take(&mut room.members.requests);
-            arrived.extend(requests.into_iter().map(|(_, request)| Arrival::Settled(Waiter::Presence(request))));
+            arrived
+                .extend(requests.into_iter().map(|(_, request)| Arrival::Settled(Waiter::Presence(request))));
         }
     }
 
     /// Answers requests that have waited for too long, as far as this node knows.
-    pub(super) fn give_up_presence(
-        &mut self,
-        slot: RoomSlot,
-        now: Instant,
-        arrived: &mut VecDeque<Arrival>,
-    ) {
+    pub(super) fn give_up_presence(&mut self, slot: RoomSlot, now: Instant, arrived: &mut VecDeque<Arrival>) {
         let patience = self.times.patience;
         let Some(room) = self.rooms.get_mut(slot.index()).and_then(Option::as_mut) else { return };
         let is_late = |since: Instant| now.saturating_duration_since(since) >= patience;

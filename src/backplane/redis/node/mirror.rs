@@ -201,7 +201,8 @@ impl Node {
         if !is_behind {
             room.mirror.sequences = sequences.into_iter().collect();
             self.follow(slot, until, forks, arrived);
-            let is_late = is_open && was_current && entries.iter().any(|entry| entry.until.offset > here.offset);
+            let is_late =
+                is_open && was_current && entries.iter().any(|entry| entry.until.offset > here.offset);
             self.counts.gaps_filled += u64::from(is_late);
             for entry in entries {
                 self.arrive_or_skip(slot, entry, now, arrived);
@@ -359,12 +360,7 @@ impl Node {
     }
 
     /// Answers requests that have waited for too long: as far as the mirror knows, or not at all.
-    pub(super) fn give_up_recalls(
-        &mut self,
-        slot: RoomSlot,
-        now: Instant,
-        arrived: &mut VecDeque<Arrival>,
-    ) {
+    pub(super) fn give_up_recalls(&mut self, slot: RoomSlot, now: Instant, arrived: &mut VecDeque<Arrival>) {
         let patience = self.times.patience;
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         for recall in mem::take(&mut room.recalls) {

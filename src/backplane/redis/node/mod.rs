@@ -12,9 +12,7 @@ mod queries; // rooms without members on this node
 
 use super::call::{Call, CallId, Life, LinkEvent, NodeId, Outgoing, Push, Reply, Sequence};
 use crate::{
-    backplane::{
-        Arrival, Asker, GetPresence, NoticeList, Query, Single, Submission, Waiter,
-    },
+    backplane::{Arrival, Asker, GetPresence, NoticeList, Query, Single, Submission, Waiter},
     config::RoomName,
     history::{HistoryLimits, HistoryRequest},
     ids::RoomSlot,
@@ -275,7 +273,8 @@ impl Node {
 
     fn ask_presence(&mut self, request: GetPresence, now: Instant, arrived: &mut VecDeque<Arrival>) {
         let slot = self.by_name.get(&request.room).copied();
-        let Some((slot, room)) = slot.and_then(|slot| Some((slot, self.rooms[slot.index()].as_mut()?))) else {
+        let Some((slot, room)) = slot.and_then(|slot| Some((slot, self.rooms[slot.index()].as_mut()?)))
+        else {
             return;
         };
         if room.members.is_settled() {

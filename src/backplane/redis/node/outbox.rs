@@ -162,8 +162,8 @@ impl Node {
                 batch.retry_at = Some(now + 2 * ARRIVAL_TIME); // asks again if it does not come
             }
             Reply::Repeated { until } => {
-                let has_arrived = room.mirror.is_current
-                    && self.local.archive.get(slot).position().offset >= until.offset;
+                let has_arrived =
+                    room.mirror.is_current && self.local.archive.get(slot).position().offset >= until.offset;
                 if has_arrived {
                     self.confirm(slot, until, 0, Vec::new(), arrived);
                 } else if let Some(room) = self.room_of(slot, generation) {
@@ -237,7 +237,12 @@ impl Node {
         let answer = if is_same { Ok(published) } else { Err(NotPosted::KeyReused) };
         for Part { ticket, pending, .. } in parts {
             let messages = SmallVec::new();
-            arrived.push_back(Arrival::Messages(Ordered { room: slot, messages, answer, pending: Some(pending) }));
+            arrived.push_back(Arrival::Messages(Ordered {
+                room: slot,
+                messages,
+                answer,
+                pending: Some(pending),
+            }));
             self.tickets.close(ticket, arrived);
         }
     }
