@@ -6,6 +6,10 @@
 pub mod call; // the words between a node and Redis
 pub mod entry; // batches as Redis stores them
 mod node; // the part of a node in the order
+#[cfg(test)]
+mod fake; // a model of the scripts
+#[cfg(test)]
+mod simulation; // schedules of several nodes and a Redis that fails
 
 pub use node::{Counts as NodeCounts, Node, NodeTimes};
 

@@ -188,10 +188,12 @@ impl Node {
             && members.lists.front().is_some_and(|(sent, _)| *sent == Some(sequence))
             && let Some((_, mut list)) = members.lists.pop_front()
         {
-            list.changes.retain(|(who, change)| {
-                let has_joined = matches!(change, Change::Joined { .. });
-                let is_fresh = fresh.get(who) == Some(&has_joined);
-                is_fresh && fresh.remove(who).is_some()
+            list.changes.retain(|(who, change)| match change {
+                // Redis may have known it from a call whose answer was lost.
+                Change::Joined { .. } => {
+                    fresh.remove(who).is_some() || members.mine.contains(who) && members.all.insert(*who)
+                }
+                Change::Left => fresh.get(who) == Some(&false) && fresh.remove(who).is_some(),
             });
             arrived.push_back(Arrival::Notices(list));
         }
