@@ -134,8 +134,11 @@ pub enum NotPosted {
     KeyReused,
     /// The source holds its share of the idempotency keys.
     TooManyKeys,
-    /// The node stopped before the messages arrived.
+    /// The backplane did not confirm the messages within `session.stalled_write`. They may still be
+    /// published.
     Unavailable,
+    /// The node stopped before the messages arrived: the sender of the answer was dropped.
+    Stopped,
 }
 
 /// The place where messages get their order, and which keeps the histories of rooms.

@@ -346,6 +346,6 @@ mod tests {
         while begin.elapsed() < Duration::from_millis(20) {
             hub.do_send(query()); // asked faster than answered: the hub runs on this very thread
         }
-        assert!(hub.send(query()).await.unwrap().memory.is_none(), "it was forgotten meanwhile");
+        assert!(hub.send(query()).await.unwrap().unwrap().memory.is_none(), "it was forgotten meanwhile");
     }
 }

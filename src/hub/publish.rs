@@ -119,7 +119,7 @@ impl Handler<Post> for Hub {
         self.metrics.idempotency_keys.set(self.store.backplane.idempotency_keys() as i64);
         self.end_entry(stint_is_over, ctx);
         Box::pin(async {
-            let published = answer?.await.map_err(|_| NotPosted::Unavailable)??;
+            let published = answer?.await.map_err(|_| NotPosted::Stopped)??;
             Ok(Posted::new(room, published))
         })
     }

@@ -1,7 +1,7 @@
 //! Queries for the facts and the histories of rooms. Their answers are futures: a history passes
 //! through the backplane, and facts may have to do so one day.
 
-use super::{Describe, Hub, List, Read, RoomFacts, RoomList, RoomMemory};
+use super::{Describe, Hub, List, Read, RoomFacts, RoomList, RoomMemory, Unavailable};
 use crate::{backplane::Asker, config::RoomName, history::HistorySlice, room::Room};
 use actix::prelude::*;
 use std::future::ready;
@@ -18,28 +18,34 @@ impl Hub {
 }
 
 impl Handler<Describe> for Hub {
-    type Result = ResponseFuture<RoomFacts>;
+    type Result = ResponseFuture<Result<RoomFacts, Unavailable>>;
 
     fn handle(&mut self, Describe { room }: Describe, ctx: &mut Self::Context) -> Self::Result {
         let stint_is_over = self.begin_entry();
         let facts = self.facts(&room, self.store.rooms.find(&room));
         self.end_entry(stint_is_over, ctx);
-        Box::pin(ready(facts))
+        Box::pin(ready(Ok(facts)))
     }
 }
 
 impl Handler<Read> for Hub {
-    type Result = ResponseFuture<Option<HistorySlice>>;
+    type Result = ResponseFuture<Result<Option<HistorySlice>, Unavailable>>;
 
     fn handle(&mut self, Read { room, history }: Read, ctx: &mut Self::Context) -> Self::Result {
         let stint_is_over = self.begin_entry();
-        let (reply, slice) = oneshot::channel();
-        if let Some(slot) = self.store.rooms.find(&room).map(Room::slot) {
+        let slice = self.store.rooms.find(&room).map(Room::slot).map(|slot| {
+            let (reply, slice) = oneshot::channel();
             self.store.recall(slot, history, Asker::Reader(reply), &mut self.arrived);
-            self.handle_arrivals(ctx);
-        }
+            slice
+        });
+        self.handle_arrivals(ctx);
         self.end_entry(stint_is_over, ctx);
-        Box::pin(async { slice.await.ok() }) // without a room there is no sender
+        Box::pin(async {
+            match slice {
+                Some(slice) => slice.await.map(Some).map_err(|_| Unavailable), // the backplane dropped it
+                None => Ok(None),
+            }
+        })
     }
 }
 
