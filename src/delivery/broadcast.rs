@@ -65,8 +65,9 @@ impl Broadcast {
         Self::of_notice(Notice { prepared: Prepared::new(payload), newcomer, credit })
     }
 
-    /// A notice that `epoch` begins, and that the messages after `kept` are no longer in the
-    /// history. Only members of `worldcast.v1` receive it.
+    /// A notice that `epoch` begins, and that messages after `kept` that were delivered before are
+    /// lost. Only members of `worldcast.v1` receive it; they need it also where none is lost, since
+    /// their later positions are of this epoch.
     pub fn epoch(epoch: Epoch, kept: Offset) -> Arc<Self> {
         let prepared = Prepared::new(v1::epoch(epoch, kept));
         Self::of_notice(Notice { prepared, newcomer: None, credit: None })

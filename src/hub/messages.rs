@@ -277,8 +277,9 @@ pub enum Event {
     HistoryLost {
         /// The room.
         room: RoomSlot,
-        /// The epoch that begins, for members that can be notified; see [`Broadcast::epoch`].
-        /// All others are closed.
+        /// The epoch that begins, for members that can be notified; all others are closed. Where
+        /// no message is lost, [`Event::Broadcast`] carries the same notice. See
+        /// [`Broadcast::epoch`].
         notice: Arc<Broadcast>,
     },
     /// The session has delivered every message before its end.

@@ -357,6 +357,9 @@ impl Handler<Turn> for Relay {
 }
 
 #[cfg(test)]
+mod lost_messages; // what members receive when the backplane has lost messages
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
