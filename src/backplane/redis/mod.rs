@@ -5,7 +5,9 @@
 
 pub mod call; // the words between a node and Redis
 pub mod entry; // batches as Redis stores them
+pub mod codec; // batches as bytes
 mod node; // the part of a node in the order
+pub mod scripts; // calls as scripts of Redis
 #[cfg(test)]
 mod fake; // a model of the scripts
 #[cfg(test)]
