@@ -1,7 +1,9 @@
 //! A model of the scripts, for the simulation.
 
 use super::{
-    call::{Call, Fetch, Life, Members, NodeId, Publish, Push, Reply, Restore, RoomState, Sequence, first_of},
+    call::{
+        Call, Fetch, Life, Members, NodeId, Publish, Push, Reply, Restore, RoomState, Sequence, first_of,
+    },
     entry::Entry,
 };
 use crate::{
@@ -156,9 +158,9 @@ impl FakeRedis {
         let room = &self.data.rooms[&fetch.room];
         let until = Position { epoch: room.epoch, offset: room.top };
         let ends = || room.forks.iter().copied().chain([until]);
-        let from = fetch.after.filter(|after| {
-            ends().any(|end| end.epoch == after.epoch && after.offset <= end.offset)
-        });
+        let from = fetch
+            .after
+            .filter(|after| ends().any(|end| end.epoch == after.epoch && after.offset <= end.offset));
         let from = from.map_or(Offset::default(), |from| from.offset);
         Reply::Room(RoomState {
             until,
@@ -217,9 +219,10 @@ impl FakeRedis {
         }
         let mut left: Vec<SpeakerId> = members.left.clone();
         if members.whole {
-            let others = room.speakers.iter().filter(|(who, nodes)| {
-                nodes.contains(&node) && !members.joined.contains(who)
-            });
+            let others = room
+                .speakers
+                .iter()
+                .filter(|(who, nodes)| nodes.contains(&node) && !members.joined.contains(who));
             left.extend(others.map(|(who, _)| *who));
         }
         let (mut joins, mut leaves) = (Vec::new(), Vec::new());

@@ -109,7 +109,8 @@ impl World {
         let peer = |number: u64| {
             let id = NodeId(number + 1);
             let local = Single::new(usize::MAX, IdempotencyBounds { keys: 0, window: Duration::ZERO });
-            let times = NodeTimes { patience: Duration::from_secs(3600), key_window: Duration::from_secs(60) };
+            let times =
+                NodeTimes { patience: Duration::from_secs(3600), key_window: Duration::from_secs(60) };
             Peer {
                 id,
                 node: Node::new(id, local, times),
@@ -146,6 +147,9 @@ impl World {
     }
 
     fn note(&mut self, event: String) {
+        if env::var_os("WORLDCAST_SIMULATION_SEED").is_some() {
+            eprintln!("{event}");
+        }
         self.trace.push(event);
     }
 
@@ -237,7 +241,8 @@ impl World {
 
     fn push(&mut self, server: usize, room: RoomName, push: Push) {
         let connections = self.peers.iter_mut().filter_map(|peer| peer.connection.as_mut());
-        for connection in connections.filter(|connection| connection.server == server && connection.is_subscribed)
+        for connection in
+            connections.filter(|connection| connection.server == server && connection.is_subscribed)
         {
             connection.pushes.push_back(LinkEvent::Pushed(room.clone(), push.clone()));
         }
@@ -250,7 +255,9 @@ impl World {
         let stream = if is_push { &mut connection.pushes } else { &mut connection.replies };
         let Some(event) = stream.pop_front() else { return };
         let mut arrived = VecDeque::new();
+        let described = env::var_os("WORLDCAST_SIMULATION_SEED").map(|_| format!("node {at} <- {event:?}"));
         peer.node.handle(event, self.now, &mut arrived);
+        described.into_iter().for_each(|event| self.note(event));
         self.arrive(at, arrived);
         self.send(at);
     }
@@ -297,6 +304,9 @@ impl World {
 
     fn leave(&mut self, number: usize) {
         let Some(at) = self.clients[number].node.take() else { return };
+        if env::var_os("WORLDCAST_SIMULATION_SEED").is_some() {
+            self.note(format!("node {at} leave {:?}", self.clients[number].who));
+        }
         let (peer, who) = (&mut self.peers[at], self.clients[number].who);
         peer.members.remove(&number);
         peer.node.set_clients(SLOT, peer.members.len(), self.now);
@@ -377,6 +387,9 @@ impl World {
                         self.receive(number, message);
                     }
                     let who = self.clients[number].who;
+                    if env::var_os("WORLDCAST_SIMULATION_SEED").is_some() {
+                        self.note(format!("node {at} admits {who:?}, present {:?}", self.peers[at].present));
+                    }
                     if self.peers[at].here.insert(who) {
                         let changes = smallvec![(who, Change::Joined { connection: None })];
                         self.peers[at].node.announce(NoticeList { room: SLOT, changes, credit: None });
@@ -392,6 +405,12 @@ impl World {
                     }
                 }
                 Arrival::Notices(notices) => {
+                    if env::var_os("WORLDCAST_SIMULATION_SEED").is_some() {
+                        self.note(format!(
+                            "node {at} notices {:?} present {:?}",
+                            notices.changes, self.peers[at].present
+                        ));
+                    }
                     let Peer { present, admitted, .. } = &mut self.peers[at];
                     if admitted.is_empty() {
                         continue; // nobody is told
@@ -473,9 +492,10 @@ impl World {
                 self.cut(at);
             }
             _ => {
-                let is_lost = self.peers[at].connection.as_ref().is_none_or(|connection| {
-                    connection.server != self.servers.len() - 1
-                });
+                let is_lost = self.peers[at]
+                    .connection
+                    .as_ref()
+                    .is_none_or(|connection| connection.server != self.servers.len() - 1);
                 let server = self.peers[at].connection.as_ref().map(|connection| connection.server);
                 if is_lost && (server.is_none() || self.chance(0.3)) {
                     self.connect(at);
@@ -493,7 +513,8 @@ impl World {
         self.servers[old].is_up = splits;
         self.servers.push(Server { replica: redis.clone(), redis, is_up: true });
         if !splits {
-            let lost = |peer: &Peer| peer.connection.as_ref().is_some_and(|connection| connection.server == old);
+            let lost =
+                |peer: &Peer| peer.connection.as_ref().is_some_and(|connection| connection.server == old);
             (0..NODES).filter(|at| lost(&self.peers[*at])).collect::<Vec<_>>().into_iter().for_each(|at| {
                 self.cut(at);
             });
@@ -578,7 +599,12 @@ impl World {
             assert!(!peer.node.is_pending(SLOT), "node {at} has something pending");
             self.tally.restored += peer.node.take_counts().restored;
             if !peer.members.is_empty() {
-                assert_eq!(peer.present, everyone, "presence at node {at}, which knows {:?}", peer.node.speakers(SLOT).collect::<Vec<_>>());
+                assert_eq!(
+                    peer.present,
+                    everyone,
+                    "presence at node {at}, which knows {:?}",
+                    peer.node.speakers(SLOT).collect::<Vec<_>>()
+                );
             }
         }
     }
@@ -628,7 +654,9 @@ fn run(seeds: impl Iterator<Item = u64>, splits: bool) -> Tally {
             for event in world.trace.iter().rev().take(12).rev() {
                 writeln!(last, "  {event}").unwrap();
             }
-            eprintln!("seed {seed} (WORLDCAST_SIMULATION_SEED={seed} runs it alone); its last events:\n{last}");
+            eprintln!(
+                "seed {seed} (WORLDCAST_SIMULATION_SEED={seed} runs it alone); its last events:\n{last}"
+            );
             std::panic::resume_unwind(panic);
         }
         sum.delivered += world.tally.delivered;

@@ -67,6 +67,9 @@ impl RoomMembers {
     pub(super) fn set_clients(&mut self, clients: usize, now: Instant) {
         self.clients = clients;
         self.changed_at.get_or_insert(now);
+        if clients == 0 {
+            self.leave_all();
+        }
     }
 
     /// Nobody is here any more.
@@ -140,6 +143,7 @@ impl Node {
         if let Some(room) = self.rooms.get_mut(slot.index()).and_then(Option::as_mut) {
             room.members.set_clients(clients, now);
             self.watched.insert(slot);
+            self.poke(slot);
         }
     }
 
@@ -188,12 +192,16 @@ impl Node {
             && members.lists.front().is_some_and(|(sent, _)| *sent == Some(sequence))
             && let Some((_, mut list)) = members.lists.pop_front()
         {
-            list.changes.retain(|(who, change)| match change {
-                // Redis may have known it from a call whose answer was lost.
-                Change::Joined { .. } => {
-                    fresh.remove(who).is_some() || members.mine.contains(who) && members.all.insert(*who)
+            list.changes.retain(|(who, change)| {
+                let has_joined = matches!(change, Change::Joined { .. });
+                if fresh.get(who) == Some(&has_joined) {
+                    return fresh.remove(who).is_some();
                 }
-                Change::Left => fresh.get(who) == Some(&false) && fresh.remove(who).is_some(),
+                // Redis may have known a join from a call whose answer was lost.
+                has_joined
+                    && !fresh.contains_key(who)
+                    && members.mine.contains(who)
+                    && members.all.insert(*who)
             });
             arrived.push_back(Arrival::Notices(list));
         }

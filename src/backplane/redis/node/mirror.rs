@@ -282,17 +282,22 @@ impl Node {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         let mirror = &mut room.mirror;
         let first = first_of(entry.until.offset, entry.messages.len());
-        let is_ours = mirror.is_current && entry.until.epoch == here.epoch;
-        if is_ours && entry.until.offset <= here.offset {
+        if !mirror.is_current {
+            mirror.keep(entry);
             return;
         }
-        if is_ours && first == here.offset.next() {
+        let is_next_epoch = entry.until.epoch != here.epoch;
+        if !is_next_epoch && entry.until.offset <= here.offset {
+            return;
+        }
+        if !is_next_epoch && first == here.offset.next() {
             return self.arrive(slot, entry, now, arrived);
         }
-        let is_new = mem::replace(&mut mirror.is_current, false);
-        mirror.wants_fetch |= is_new;
-        mirror.keep(entry);
-        self.counts.gaps_filled += u64::from(is_new);
+        mirror.distrust();
+        if !is_next_epoch {
+            mirror.keep(entry);
+        }
+        self.counts.gaps_filled += 1;
         self.watched.insert(slot);
         self.poke(slot);
     }
@@ -302,7 +307,10 @@ impl Node {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         room.mirror.inbox_bytes = 0;
         for entry in mem::take(&mut room.mirror.inbox) {
-            self.receive(slot, entry, now, arrived);
+            // What Redis had published before it was read is in the mirror, in whichever epoch.
+            if entry.until.offset > self.local.archive.get(slot).position().offset {
+                self.receive(slot, entry, now, arrived);
+            }
         }
     }
 

@@ -306,9 +306,7 @@ impl Node {
             return until <= now;
         }
         room.lingers_until = Some(now + LINGER);
-        room.members.leave_all();
         self.watched.insert(slot);
-        self.poke(slot);
         false
     }
 
