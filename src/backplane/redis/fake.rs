@@ -125,7 +125,7 @@ impl FakeRedis {
             }
         };
         let is_change = match reply {
-            Reply::Published { .. } | Reply::Restored | Reply::Life(..) => true,
+            Reply::Published { .. } | Reply::Restored => true, // a new life is kept by itself
             Reply::Room(_) => self.data.rooms.len() != rooms,
             Reply::Done => matches!(call, Call::Members(_)),
             _ => false,
