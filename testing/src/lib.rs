@@ -11,6 +11,7 @@ mod hex; // bytes as pairs of digits
 pub mod polls; // the descriptors that a process waits for
 pub mod process; // the program as a process
 mod raw; // a client that writes and reads bytes
+mod redis; // a Redis server as a process
 mod terminal; // a terminal of its own
 mod wait; // waiting with a deadline
 
@@ -20,5 +21,6 @@ pub use handshake::{KEY, handshake, handshake_with_host};
 pub use hex::hex;
 pub use process::{Launch, Metrics, Program, executable};
 pub use raw::Raw;
+pub use redis::Redis;
 pub use terminal::terminal;
 pub use wait::{PATIENCE, eventually, within};
