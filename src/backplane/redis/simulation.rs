@@ -8,6 +8,7 @@
 use super::{
     Node, NodeTimes,
     call::{LinkEvent, NodeId, Outgoing, Push, Reply},
+    entry::Entry,
     fake::FakeRedis,
 };
 use crate::{
@@ -26,22 +27,22 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     env,
     fmt::Write,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 1000;
 const STEPS: usize = 400;
 const STEP: Duration = Duration::from_millis(25);
+const RESTORE: Duration = Duration::from_secs(1);
 const NODES: usize = 3;
 const CLIENTS: usize = 6;
 const SLOT: RoomSlot = RoomSlot(0);
 const LIMITS: HistoryLimits =
     HistoryLimits { messages: 10_000, age: Duration::from_secs(100_000), bytes: usize::MAX };
 
-/// One process of Redis, and the state that its replica has.
+/// One process of Redis.
 struct Server {
     redis: FakeRedis,
-    replica: FakeRedis,
     is_up: bool,
 }
 
@@ -91,6 +92,8 @@ struct Tally {
 struct World {
     random: fastrand::Rng,
     now: Instant,
+    /// The time of Redis, in milliseconds since 1970.
+    unix: u64,
     servers: Vec<Server>,
     peers: Vec<Peer>,
     clients: Vec<Client>,
@@ -105,7 +108,7 @@ struct World {
 impl World {
     fn new(seed: u64, splits: bool) -> Self {
         let now = Instant::now();
-        let redis = FakeRedis::new();
+        let redis = FakeRedis::new(RESTORE);
         let peer = |number: u64| {
             let id = NodeId(number + 1);
             let local = Single::new(usize::MAX, IdempotencyBounds { keys: 0, window: Duration::ZERO });
@@ -125,7 +128,8 @@ impl World {
         let mut world = Self {
             random: fastrand::Rng::with_seed(seed),
             now,
-            servers: vec![Server { replica: redis.clone(), redis, is_up: true }],
+            servers: vec![Server { redis, is_up: true }],
+            unix: unix_ms(),
             peers: (0..NODES as u64).map(peer).collect(),
             clients: Vec::new(),
             room: "news".parse().unwrap(),
@@ -143,7 +147,7 @@ impl World {
 
     fn pass(&mut self, time: Duration) {
         self.now += time;
-        self.servers.iter_mut().for_each(|server| server.redis.pass(time));
+        self.unix += time.as_millis() as u64;
     }
 
     fn note(&mut self, event: String) {
@@ -164,7 +168,7 @@ impl World {
     fn connect(&mut self, at: usize) {
         self.cut(at);
         let server = self.master();
-        let (life, restore) = self.servers[server].redis.note_life();
+        let (life, restore) = self.servers[server].redis.life(self.unix);
         let mut arrived = VecDeque::new();
         let peer = &mut self.peers[at];
         peer.connection = Some(Connection {
@@ -219,11 +223,11 @@ impl World {
                 Reply::Done
             }
             Call::GetLife => {
-                let (life, restore) = self.servers[server].redis.note_life();
+                let (life, restore) = self.servers[server].redis.life(self.unix);
                 Reply::Life(life, restore)
             }
             call => {
-                let (reply, pushes) = self.servers[server].redis.call(peer.id, call);
+                let (reply, pushes) = self.servers[server].redis.call(peer.id, call, self.unix);
                 for (room, push) in pushes {
                     self.push(server, room, push);
                 }
@@ -456,7 +460,7 @@ impl World {
                     self.publish(number);
                 }
             }
-            x if x < 0.40 => self.carry_out(at),
+            x if x < 0.40 || (0.86..0.92).contains(&x) => self.carry_out(at),
             x if x < 0.55 => self.deliver(at, false),
             x if x < 0.70 => self.deliver(at, true),
             x if x < 0.76 => self.tick(at),
@@ -472,22 +476,20 @@ impl World {
                     }
                 }
             }
-            x if x < 0.88 => {
-                let master = self.master();
-                self.servers[master].replica = self.servers[master].redis.clone();
-            }
-            x if x < 0.895 => {
-                let master = self.master();
-                let replica = self.servers[master].replica.clone();
-                let splits = self.splits && self.chance(0.3);
-                self.note(format!("failover, split {splits}"));
+            x if x < 0.842 => {
+                let mut replica = self.servers[self.master()].redis.clone();
+                let (lost, splits) = (self.random.usize(..8), self.splits && self.chance(0.3));
+                replica.fail_over(lost);
+                self.note(format!("a replica that lags by {lost} takes over, split {splits}"));
                 self.fail(replica, splits);
             }
-            x if x < 0.90 => {
+            x if x < 0.845 => {
+                let mut empty = self.servers[self.master()].redis.clone();
+                empty.wipe();
                 self.note("Redis begins empty".into());
-                self.fail(FakeRedis::new(), false);
+                self.fail(empty, false);
             }
-            x if x < 0.915 => {
+            x if x < 0.86 => {
                 self.note(format!("node {at} is cut"));
                 self.cut(at);
             }
@@ -506,12 +508,11 @@ impl World {
 
     /// Another server takes the place of the master, which ends or goes on for the nodes that it
     /// has.
-    fn fail(&mut self, mut redis: FakeRedis, splits: bool) {
+    fn fail(&mut self, redis: FakeRedis, splits: bool) {
         self.tally.failures += 1;
-        redis.begin_life();
         let old = self.master();
         self.servers[old].is_up = splits;
-        self.servers.push(Server { replica: redis.clone(), redis, is_up: true });
+        self.servers.push(Server { redis, is_up: true });
         if !splits {
             let lost =
                 |peer: &Peer| peer.connection.as_ref().is_some_and(|connection| connection.server == old);
@@ -562,12 +563,9 @@ impl World {
 
     fn check(&mut self) {
         let master = self.master();
-        let history: BTreeMap<Offset, (Position, String)> = self.servers[master]
-            .redis
-            .messages(&self.room)
-            .into_iter()
-            .map(|(position, payload)| (position.offset, (position, words(&payload))))
-            .collect();
+        let entries = self.servers[master].redis.entries(&self.room);
+        let history: BTreeMap<Offset, (Position, String)> =
+            entries.iter().flat_map(|entry| messages_of(entry)).collect();
         let texts: HashSet<&String> = history.values().map(|(_, text)| text).collect();
         assert_eq!(texts.len(), history.len(), "the history has a message twice");
         for (number, client) in self.clients.iter().enumerate() {
@@ -629,6 +627,20 @@ impl Client {
         self.told += 1;
         self.seen.retain(|_, offset| *offset <= kept);
     }
+}
+
+/// The messages of a batch, by their offsets.
+fn messages_of(entry: &Entry) -> impl Iterator<Item = (Offset, (Position, String))> {
+    let mut offset = entry.until.offset.back(entry.messages.len());
+    entry.messages.iter().map(move |message| {
+        offset = offset.next();
+        (offset, (Position { offset, ..entry.until }, words(&message.payload)))
+    })
+}
+
+/// The time of the machine: the ages of messages are measured by it.
+fn unix_ms() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_millis() as u64
 }
 
 fn text(message: &Message) -> String {
