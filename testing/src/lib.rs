@@ -8,7 +8,6 @@ mod client; // a WebSocket client by tungstenite
 mod frame; // frames as a client sends them
 mod handshake; // the opening handshake
 mod hex; // bytes as pairs of digits
-pub mod polls; // the descriptors that a process waits for
 pub mod process; // the program as a process
 mod raw; // a client that writes and reads bytes
 mod terminal; // a terminal of its own
@@ -16,9 +15,9 @@ mod wait; // waiting with a deadline
 
 pub use client::{Client, End};
 pub use frame::{append_frame, frame, masked_frame, text};
-pub use handshake::{KEY, handshake, handshake_with_host};
+pub use handshake::{KEY, handshake};
 pub use hex::hex;
-pub use process::{Launch, Metrics, Program, executable};
+pub use process::{Launch, Metrics, Process, Program, executable};
 pub use raw::Raw;
 pub use terminal::terminal;
 pub use wait::{PATIENCE, eventually, within};

@@ -8,6 +8,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
+use testing::text;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -51,8 +52,7 @@ async fn joins(address: SocketAddr, last: u8, query: &str) -> TcpStream {
 /// Publishes without end, in short messages, without echo.
 async fn publishes_without_end(address: SocketAddr) {
     let mut socket = joins(address, 1, "?echo=false").await;
-    let masked_with_nothing = [&[0x81, 0x80 | 22, 0, 0, 0, 0][..], &[b'x'; 22]].concat();
-    let frames = masked_with_nothing.repeat(1000);
+    let frames = text(&"x".repeat(22)).repeat(1000);
     while socket.write_all(&frames).await.is_ok() {}
 }
 

@@ -19,7 +19,7 @@ const MESSAGES: usize = 5_000;
 /// Many messages of 1,000 bytes that begin with their number, by a client without echo.
 async fn floods(server: &TestServer) {
     let mut flooder = Raw::connect(server.address()).await;
-    flooder.sends(handshake("/websocket/news?echo=false")).await;
+    flooder.sends(handshake("/websocket/news?echo=false", "")).await;
     flooder.is_admitted().await;
     flooder.is_greeted().await;
     let frames: Vec<u8> = (0..MESSAGES).flat_map(|number| frame(0x81, message(number).as_bytes())).collect();
@@ -87,7 +87,7 @@ fn small_outboxes(settings: &mut Settings) {
 /// Many short messages without end, by a client without echo.
 async fn chatters(server: &TestServer) -> JoinHandle<()> {
     let mut chatterer = Raw::connect(server.address()).await;
-    chatterer.sends(handshake("/websocket/news?echo=false")).await;
+    chatterer.sends(handshake("/websocket/news?echo=false", "")).await;
     chatterer.is_admitted().await;
     chatterer.is_greeted().await;
     let mut socket = chatterer.into_socket();

@@ -189,7 +189,7 @@ async fn pours(socket: TcpStream, frames: Vec<u8>) {
 #[actix_web::test]
 async fn a_head_that_never_ends_is_refused_in_time() {
     let server = TestServer::with(|settings| settings.session.handshake_within = BRIEF).await;
-    for begun in ["", "G", "GET / HTTP/1.1\r\nHost: loc", handshake("/").trim_end()] {
+    for begun in ["", "G", "GET / HTTP/1.1\r\nHost: loc", handshake("/", "").trim_end()] {
         let mut slow = Raw::connect(server.address()).await;
         slow.sends(begun).await;
         let answer = slow.reads_to_the_end().await;

@@ -1,7 +1,7 @@
 //! The program as a client over TLS: trusted certificates, and the message about others.
 
 use crate::{
-    commands::{end_of, runs},
+    commands::{end_of, runs, runs_with},
     support::{Authority, Fake, Flaw, Host, TestServer, TlsProxy, within},
 };
 use std::{fs, path::Path, process::Stdio};
@@ -18,10 +18,7 @@ async fn pipes(line: &str, arguments: &[&str], variables: &[(&str, &Path)]) -> (
 }
 
 fn command(command: &str, arguments: &[&str], variables: &[(&str, &Path)]) -> Child {
-    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_worldcast"));
-    program.arg(command).args(arguments).envs(variables.iter().copied()).kill_on_drop(true);
-    program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    program.spawn().expect("the program starts")
+    runs_with(&[&[command], arguments].concat(), variables, Stdio::piped())
 }
 
 #[actix_web::test]

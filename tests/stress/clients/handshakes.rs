@@ -81,12 +81,11 @@ impl Request {
     }
 
     fn text(self) -> String {
-        let good = handshake("/websocket", "");
         match self {
             Self::FromAnotherPage => handshake("/websocket", "Origin: https://evil.example\r\n"),
-            Self::ToAnotherName => good.replace("localhost", "evil.example"),
+            Self::ToAnotherName => handshake("/websocket", "Host: evil.example\r\n"),
             Self::ToABadRoom => handshake("/websocket/a%20room", ""),
-            Self::OfAnOldVersion => good.replace("Version: 13", "Version: 8"),
+            Self::OfAnOldVersion => handshake("/websocket", "Sec-WebSocket-Version: 8\r\n"),
             Self::WithoutAnUpgrade => "GET /websocket HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
             Self::WithABadWish => handshake("/websocket?echo=perhaps", ""),
         }
