@@ -4,7 +4,7 @@
 use crate::support::{Binary, Events, Host, Raw, V1, handshake, text};
 use std::net::SocketAddr;
 
-const SAYS_CONNECTION: &str = "server: receive connection.";
+const CONNECTION_LINE: &str = "server: receive connection.";
 
 /// The number in `session 7 from ADDRESS in news`, which is what `about` must be.
 fn session(about: &str, client: SocketAddr, room: &str) -> u64 {
@@ -20,12 +20,12 @@ async fn the_life_of_a_session_can_be_followed_by_its_number() {
     let client = anna.local_address();
     anna.joins("news").await;
     let (words, about) = program.logs_about().await;
-    assert_eq!(words, SAYS_CONNECTION);
+    assert_eq!(words, CONNECTION_LINE);
     let id = session(&about, client, "news");
 
     let bert = program.join("sport").await;
     let (words, other) = program.logs_about().await;
-    assert_eq!(words, SAYS_CONNECTION);
+    assert_eq!(words, CONNECTION_LINE);
     assert!(!other.starts_with(&format!("session {id} ")) && other.ends_with(" in sport"), "{other}");
 
     anna.sends(text("from client: hello")).await;
@@ -48,7 +48,7 @@ async fn every_way_to_publish_names_its_client_in_the_log() {
     let mut v1 = V1::connect(program.address(), "/websocket/news").await;
     let (words, about) = program.logs_about().await;
     assert!(
-        words == SAYS_CONNECTION && about.starts_with("session ") && about.ends_with(" in news"),
+        words == CONNECTION_LINE && about.starts_with("session ") && about.ends_with(" in news"),
         "{about}"
     );
     v1.publishes("hello").await;
@@ -57,7 +57,7 @@ async fn every_way_to_publish_names_its_client_in_the_log() {
     let _events = Events::connect(program.address(), "/rooms/news/events", "").await;
     let (words, about) = program.logs_about().await;
     assert!(
-        words == SAYS_CONNECTION && about.starts_with("session ") && about.ends_with(" in news"),
+        words == CONNECTION_LINE && about.starts_with("session ") && about.ends_with(" in news"),
         "{about}"
     );
 
@@ -93,7 +93,7 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
     ];
     let mut program = Binary::start(&settings);
     let _anna = program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
 
     let too_large = format!("X: {}\r\n", "x".repeat(17 << 10));
     for (request, asked, why, room) in [
@@ -246,7 +246,7 @@ async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
 async fn a_client_of_a_full_server_has_a_line_and_other_refused_plain_requests_have_none() {
     let mut program = Binary::start(&[("WORLDCAST_LIMITS__CONNECTIONS", "1")]);
     let anna = program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
     for path in ["/nowhere", "/websocket", "/rooms/a%20b", "/rooms/news/messages?last=x"] {
         assert!(program.get(path).await.starts_with("HTTP/1.1 4"), "{path}");
     }

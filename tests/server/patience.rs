@@ -181,9 +181,9 @@ async fn a_closed_client_prevents_no_other_from_publishing() {
 /// Publishes the same message for ever, and discards all input.
 async fn pours(socket: TcpStream, frames: Vec<u8>) {
     let (mut reader, mut writer) = socket.into_split();
-    let says = async { while writer.write_all(&frames).await.is_ok() {} };
+    let publishing = async { while writer.write_all(&frames).await.is_ok() {} };
     let mut nowhere = sink();
-    let _ = tokio::join!(says, copy(&mut reader, &mut nowhere));
+    let _ = tokio::join!(publishing, copy(&mut reader, &mut nowhere));
 }
 
 #[actix_web::test]
