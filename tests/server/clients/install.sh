@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the clients in other languages that the tests run, below target/tmp/clients: libraries of Python and Node.
-# Put target/tmp/clients/bin in front of PATH. What is there already is left alone.
+# Installs the clients in other languages that the tests run, below target/tmp/clients: libraries of
+# Python and Node. Put target/tmp/clients/bin in front of PATH. What is there already is left alone.
 set -eu
 here=tests/server/clients
 cd "$(dirname "$0")/../../.."

@@ -1,4 +1,5 @@
-// Talks in a room of the server at the address that is given, with the library `ws`, which compresses.
+// Talks in a room of the server at the address that is given, with the library `ws`, which
+// compresses.
 const assert = require('node:assert');
 const { once } = require('node:events');
 const { WebSocket } = require('ws');
