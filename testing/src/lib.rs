@@ -5,6 +5,7 @@
 //! tests.
 
 mod client; // a WebSocket client by tungstenite
+mod connect; // connections with options
 mod frame; // frames as a client sends them
 mod handshake; // the opening handshake
 mod hex; // bytes as pairs of digits
@@ -14,6 +15,7 @@ mod terminal; // a terminal of its own
 mod wait; // waiting with a deadline
 
 pub use client::{Client, End};
+pub use connect::connect_with_buffer;
 pub use frame::{append_frame, frame, masked_frame, text};
 pub use handshake::{KEY, handshake};
 pub use hex::hex;

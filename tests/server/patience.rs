@@ -55,8 +55,7 @@ async fn a_client_that_never_reads_ends_as_too_slow_while_others_receive_everyth
     let server = TestServer::start().await;
     let mut publisher = server.join("news").await;
     let mut bert = server.join("news").await;
-    let mut stalled = Raw::connect(server.address()).await;
-    stalled.has_a_small_buffer();
+    let mut stalled = Raw::connect_with_a_small_buffer(server.address()).await;
     stalled.joins("news").await;
 
     for number in 0..100 {
@@ -79,8 +78,7 @@ async fn messages_are_bounded_as_well_as_bytes() {
         settings.workers = 1;
     })
     .await;
-    let mut stalled = Raw::connect(server.address()).await;
-    stalled.has_a_small_buffer();
+    let mut stalled = Raw::connect_with_a_small_buffer(server.address()).await;
     stalled.joins("news").await;
     let mut publisher = server.join("news").await;
 
@@ -99,8 +97,7 @@ async fn a_client_that_never_reads_again_is_aborted() {
     })
     .await;
     let mut publisher = server.join("news").await;
-    let mut stalled = Raw::connect(server.address()).await;
-    stalled.has_a_small_buffer();
+    let mut stalled = Raw::connect_with_a_small_buffer(server.address()).await;
     stalled.joins("news").await;
 
     for _ in 0..10 {
@@ -167,8 +164,7 @@ async fn a_closed_client_prevents_no_other_from_publishing() {
         settings.rooms.patience = Duration::ZERO;
     })
     .await;
-    let mut stalled = Raw::connect(server.address()).await;
-    stalled.has_a_small_buffer();
+    let mut stalled = Raw::connect_with_a_small_buffer(server.address()).await;
     stalled.joins("news").await;
 
     let flood = frame(0x82, &[0; 900]).repeat(30_000); // more than any kernel keeps

@@ -11,9 +11,10 @@ use crate::{
 use bytes::{Buf, BytesMut};
 use fastrand::Rng;
 use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use testing::connect_with_buffer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
     time::{sleep, timeout},
 };
 
@@ -140,11 +141,10 @@ pub fn request(room: RoomId, echo: bool, compressed: bool) -> String {
 }
 
 async fn connected(address: SocketAddr, small_buffer: bool) -> io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
     if small_buffer {
-        socket.set_recv_buffer_size(4 << 10)?;
+        return connect_with_buffer(address, None, 4 << 10).await;
     }
-    let socket = socket.connect(address).await?;
+    let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     Ok(socket)
 }
