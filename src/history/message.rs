@@ -61,6 +61,11 @@ impl Message {
         Self { payload, who, audience, position, received, time, account }
     }
 
+    /// A message that got its position at `time`, before it was received here.
+    pub fn at(message: NewMessage, position: Position, received: Instant, time: SystemTime) -> Self {
+        Self { time, ..Self::new(message, position, received) }
+    }
+
     /// Returns the bytes that the message counts for in a history: its payload and 224 bytes of
     /// overhead.
     pub fn cost(&self) -> usize {

@@ -9,7 +9,7 @@ mod messages; // commands, queries, and events for relays
 mod membership; // joins and leaves
 mod notices; // joins and leaves that rooms announce, in lists
 mod publish; // submissions and arrivals
-mod from_link; // events of the backplane
+mod backplane; // what a backplane of several nodes brings, and what is due in it
 mod queries; // facts and histories of rooms
 mod turn; // the lists of a turn, and its limits
 #[cfg(test)]
@@ -19,7 +19,7 @@ pub use messages::*;
 pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
-    backplane::{Arrival, Asker, Finish, Waiter},
+    backplane::{Arrival, Asker, Backplane, Finish, Waiter},
     config::RoomName,
     delivery::Broadcast,
     exit::PanicGuard,
@@ -78,8 +78,14 @@ pub struct Hub {
 impl Hub {
     /// Creates the hub of a server, without rooms.
     pub fn new(policy: Arc<Policy>, metrics: Arc<Metrics>) -> Self {
+        let backplane = Backplane::single(policy.limits.history_bytes_total, policy.idempotency);
+        Self::over(backplane, policy, metrics)
+    }
+
+    /// Creates the hub of a server whose rooms get their order from `backplane`.
+    pub fn over(backplane: Backplane, policy: Arc<Policy>, metrics: Arc<Metrics>) -> Self {
         Self {
-            store: RoomStore::new(&policy),
+            store: RoomStore::new(&policy, backplane),
             arrived: VecDeque::new(),
             expiry_interval: expiry_interval(&policy),
             refused: HashSet::new(),
@@ -137,6 +143,7 @@ impl Hub {
         }
         self.load = Load::default();
         self.turns.end();
+        self.store.backplane.flush(Instant::now());
     }
 
     fn add_relay(&mut self, RelayStarted { relay, turns }: RelayStarted) {
@@ -169,10 +176,15 @@ impl Hub {
                 Arrival::History { room, slice, asker } => {
                     match asker {
                         Asker::Newcomer(newcomer) => self.admit(room, slice, newcomer, ctx),
-                        Asker::Reader(reply) => drop(reply.send(slice)), // a reader that has gone needs no answer
+                        Asker::Reader(reply) => drop(reply.send(Some(slice))), // a reader that has gone needs no answer
                     }
-                    self.store.end_after_arrival(room);
+                    self.store.end_after_arrival(room, Instant::now());
                 }
+                Arrival::Unavailable { room, asker } => {
+                    self.refuse(asker);
+                    self.store.end_after_arrival(room, Instant::now());
+                }
+                Arrival::Lost(lost) => self.tell_loss(lost),
                 Arrival::Settled(Waiter::Finish(Finish { connection, relay })) => {
                     self.turns.add(relay, Event::Finished { connection });
                 }
@@ -180,19 +192,24 @@ impl Hub {
                 Arrival::Settled(Waiter::Barrier(reached)) => drop(reached.send(())), // a worker that has ended does not wait
             }
         }
-        self.store.end_emptied();
+        self.store.end_emptied(Instant::now());
     }
 
     /// Handles `waiter` after everything that was submitted before.
     fn settle(&mut self, waiter: Waiter) {
-        self.store.backplane.settle(waiter, &mut self.arrived);
+        self.store.backplane.settle(waiter, Instant::now(), &mut self.arrived);
     }
 
     /// Puts a message on the list of every relay with members of the room.
     fn broadcast(&mut self, slot: RoomSlot, broadcast: &Arc<Broadcast>) {
+        self.add_for_room(slot, || Event::Broadcast { room: slot, broadcast: broadcast.clone() });
+    }
+
+    /// Puts an event on the list of every relay with members of the room.
+    fn add_for_room(&mut self, slot: RoomSlot, event: impl Fn() -> Event) {
         let relays = self.store.rooms.get(slot).into_iter().flat_map(|room| room.members.relays());
         for relay in relays {
-            self.turns.add(relay, Event::Broadcast { room: slot, broadcast: broadcast.clone() });
+            self.turns.add(relay, event());
         }
     }
 
@@ -217,6 +234,7 @@ impl Actor for Hub {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_later(self.expiry_interval, Self::expire);
+        self.start_ticks(ctx);
     }
 }
 
@@ -347,6 +365,6 @@ mod tests {
         while begin.elapsed() < Duration::from_millis(20) {
             hub.do_send(query()); // asked faster than answered: the hub runs on this very thread
         }
-        assert!(hub.send(query()).await.unwrap().memory.is_none(), "it was forgotten meanwhile");
+        assert!(hub.send(query()).await.unwrap().unwrap().memory.is_none(), "it was forgotten meanwhile");
     }
 }

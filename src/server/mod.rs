@@ -14,7 +14,7 @@ mod signals; // signals of the operating system
 pub use signals::Signals;
 
 use crate::{
-    backplane::{Link, LinkHandle, NodeId, SetupError},
+    backplane::{Backplane, Link, LinkHandle, NodeId, NodeTimes, SetupError},
     clock,
     config::Settings,
     hub::{Drain, Hub},
@@ -227,10 +227,20 @@ fn start_hub(
     shared: &Arc<Shared>,
     readiness: &Readiness,
 ) -> Result<(Addr<Hub>, Option<LinkHandle>), StartError> {
-    let redis = shared.startup.redis.clone().map(|settings| Link::new(settings, NodeId::random()));
-    let hub = Hub::new(shared.policy.load_full(), shared.metrics.clone());
-    let hub = Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub);
-    let Some((link, handle)) = redis else { return Ok((hub, None)) };
+    let (policy, metrics) = (shared.policy.load_full(), shared.metrics.clone());
+    let start = |hub| Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub);
+    let Some(settings) = shared.startup.redis.clone() else {
+        return Ok((start(Hub::new(policy, metrics)), None));
+    };
+    let id = NodeId::random();
+    let (link, handle) = Link::new(settings, id);
+    let times = NodeTimes {
+        patience: policy.session.deadlines.stalled_write,
+        key_window: policy.idempotency.window,
+    };
+    let (history, keys) = (policy.limits.history_bytes_total, policy.idempotency);
+    let backplane = Backplane::redis(id, handle.clone(), times, history, keys);
+    let hub = start(Hub::over(backplane, policy, metrics));
     let tokens = shared.startup.secret.expose().is_empty().then(|| shared.tokens.clone());
     link.start(hub.clone().recipient(), shared.metrics.clone(), readiness.clone(), tokens)?;
     Ok((hub, Some(handle)))

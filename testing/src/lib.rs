@@ -5,10 +5,10 @@
 //! tests.
 
 mod client; // a WebSocket client by tungstenite
+mod connect; // connections with options
 mod frame; // frames as a client sends them
 mod handshake; // the opening handshake
 mod hex; // bytes as pairs of digits
-pub mod polls; // the descriptors that a process waits for
 pub mod process; // the program as a process
 mod raw; // a client that writes and reads bytes
 mod redis; // a Redis server as a process
@@ -17,10 +17,11 @@ mod terminal; // a terminal of its own
 mod wait; // waiting with a deadline
 
 pub use client::{Client, End};
+pub use connect::connect_with_buffer;
 pub use frame::{append_frame, frame, masked_frame, text};
-pub use handshake::{KEY, handshake, handshake_with_host};
+pub use handshake::{KEY, handshake};
 pub use hex::hex;
-pub use process::{Launch, Metrics, Program, executable};
+pub use process::{Launch, Metrics, Process, Program, executable};
 pub use raw::Raw;
 pub use redis::Redis;
 pub use silent_proxy::SilentProxy;

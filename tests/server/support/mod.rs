@@ -21,15 +21,11 @@ pub use http::{Http, Reply};
 pub use program::output_of;
 pub use proxy::{QuietProxy, proxy_that_cuts};
 pub use server::TestServer;
-pub use testing::{Client, End, Raw, frame, hex, text, within};
+pub use testing::{Client, End, Raw, frame, handshake, hex, text, within};
 pub use tls::{Authority, Flaw, TlsProxy};
 pub use v1::V1;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-/// A valid opening handshake at `path`.
-pub fn handshake(path: &str) -> String {
-    testing::handshake(path, "")
-}
 
 /// Raises the limit on descriptors of this process and its children as far as the system allows;
 /// returns it.
