@@ -31,6 +31,25 @@ impl Node {
             }
         }
         self.plan_subscriptions();
+        self.plan_farewells();
+    }
+
+    /// Tells Redis that this node has no members in rooms that are closed here.
+    fn plan_farewells(&mut self) {
+        while self.connection.is_some()
+            && let Some((room, number)) = self.farewells.next()
+        {
+            let sequence = self.next_sequence();
+            let call = Members {
+                room: room.clone(),
+                sequence,
+                clients: 0,
+                joined: Vec::new(),
+                left: Vec::new(),
+                whole: true,
+            };
+            self.call(Call::Members(call), Purpose::Farewell(room, number));
+        }
     }
 
     fn plan(&mut self, slot: RoomSlot, now: Instant) {
@@ -88,7 +107,7 @@ impl Node {
             limits: *limits,
             epoch: Epoch::begin(),
         };
-        let purpose = Purpose::Publish(slot, *generation);
+        let purpose = Purpose::Publish(slot, *generation, batch.sequence);
         self.call(Call::Publish(publish), purpose);
     }
 
@@ -121,15 +140,13 @@ impl Node {
     }
 
     /// Ends the subscription of a room that is closed here, and its members.
-    pub(super) fn say_goodbye(&mut self, mut room: NodeRoom) {
+    pub(super) fn say_goodbye(&mut self, room: NodeRoom) {
+        if room.members.may_be_known {
+            self.farewells.add(room.name.clone());
+            self.plan_farewells();
+        }
         if self.connection.is_none() {
             return;
-        }
-        let sequence = self.next_sequence();
-        room.members.leave_all();
-        if let Some((clients, joined, left, whole)) = room.members.next_change(sequence, Instant::now()) {
-            let members = Members { room: room.name.clone(), sequence, clients, joined, left, whole };
-            self.call(Call::Members(members), Purpose::Unsubscribe);
         }
         if room.mirror.subscription != Subscription::None {
             self.call(Call::Unsubscribe(vec![room.name]), Purpose::Unsubscribe);

@@ -18,6 +18,9 @@ use std::{
 /// The time in which the number of clients here is told to other nodes.
 const COUNT_TIME: Duration = Duration::from_secs(1);
 
+/// Changes that are remembered during a fetch; with more, Redis is asked again.
+const RECENT: usize = 256;
+
 /// The members of one room, here and elsewhere.
 #[derive(Default)]
 pub(super) struct RoomMembers {
@@ -37,13 +40,42 @@ pub(super) struct RoomMembers {
     lists: VecDeque<(Option<Sequence>, NoticeList)>,
     /// Redis is to be told all, not the changes.
     is_whole_due: bool,
+    /// Redis may have members of this node in this room.
+    pub(super) may_be_known: bool,
+    /// Changes that came while a fetch waits for its reply, which may be older than they are.
+    recent: Vec<MembersOf>,
+    /// The number of `recent` is beyond its bound.
+    has_lost_recent: bool,
     /// A call waits for its reply.
     pub(super) is_calling: bool,
     /// Requests for presence that wait for the changes.
     pub(super) requests: Vec<(Instant, GetPresence)>,
 }
 
+/// A change of the members of one node.
+struct MembersOf {
+    node: NodeId,
+    clients: usize,
+    joined: Vec<SpeakerId>,
+    left: Vec<SpeakerId>,
+}
+
 impl RoomMembers {
+    /// The members of a room without any; Redis may have some of this node from before.
+    pub(super) fn new(may_be_known: bool) -> Self {
+        Self { may_be_known, is_whole_due: may_be_known, ..Self::default() }
+    }
+
+    /// Changes that come from now on may be newer than the state that Redis replies.
+    pub(super) fn begin_fetch(&mut self) {
+        (self.recent, self.has_lost_recent) = Default::default();
+    }
+
+    /// Redis is to be told all.
+    pub(super) fn tell_all(&mut self) {
+        self.is_whole_due |= self.may_be_known || self.clients > 0 || !self.mine.is_empty();
+    }
+
     /// Clients of all other nodes.
     pub(super) fn others(&self) -> usize {
         self.others.iter().map(|(_, clients)| clients).sum()
@@ -91,7 +123,7 @@ impl RoomMembers {
 
     pub(super) fn reset_link(&mut self) {
         self.is_calling = false;
-        self.is_whole_due = self.clients > 0 || self.told > 0 || !self.mine.is_empty();
+        self.tell_all();
         self.lists.iter_mut().for_each(|(sequence, _)| *sequence = None);
     }
 
@@ -128,6 +160,7 @@ impl RoomMembers {
             }
         };
         (self.told, self.changed_at, self.is_calling) = (self.clients, None, true);
+        self.may_be_known = true;
         Some((self.clients, joined, left, whole))
     }
 }
@@ -179,6 +212,13 @@ impl Node {
         let is_ours = node == self.id;
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         let members = &mut room.members;
+        if room.mirror.is_calling {
+            let change = MembersOf { node, clients, joined: joined.clone(), left: left.clone() };
+            members.recent.push(change);
+            if members.recent.len() > RECENT {
+                (members.recent, members.has_lost_recent) = (Vec::new(), true);
+            }
+        }
         if is_ours {
             members.is_whole_due |= sequence == Sequence(0) && members.clients > 0;
         } else {
@@ -225,11 +265,18 @@ impl Node {
         let id = self.id;
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         let members = &mut room.members;
-        let here = clients.iter().find(|(node, _)| *node == id).map_or(0, |(_, clients)| *clients);
-        let speakers: BTreeSet<_> = speakers.into_iter().collect();
+        let (mut clients, mut speakers): (BTreeMap<_, _>, BTreeSet<_>) =
+            (clients.into_iter().collect(), speakers.into_iter().collect());
+        for MembersOf { node, clients: count, joined, left } in members.recent.drain(..) {
+            clients.insert(node, count);
+            speakers.extend(joined);
+            speakers.retain(|who| !left.contains(who));
+        }
+        room.mirror.wants_fetch |= mem::take(&mut members.has_lost_recent);
+        let here = clients.get(&id).copied().unwrap_or_default();
         members.is_whole_due |= !members.is_calling
             && (here != members.told || !members.mine.is_subset(&speakers) && members.lists.is_empty());
-        members.others = clients.into_iter().filter(|(node, _)| *node != id).collect();
+        members.others = clients.into_iter().filter(|(node, clients)| *node != id && *clients > 0).collect();
         let joined: Vec<_> = speakers.difference(&members.all).copied().collect();
         let left: BTreeSet<_> =
             members.all.difference(&speakers).filter(|who| !members.mine.contains(who)).copied().collect();

@@ -30,7 +30,7 @@ const BATCH_MESSAGES: usize = 256;
 const BATCH_BYTES: usize = 64 << 10;
 
 /// The time after which a confirmed batch whose messages have not come is looked for.
-const ARRIVAL_TIME: Duration = Duration::from_millis(500);
+pub(super) const ARRIVAL_TIME: Duration = Duration::from_millis(500);
 
 /// The submissions of one room that have not arrived.
 #[derive(Default)]
@@ -82,6 +82,12 @@ impl Outbox {
     pub(super) fn is_pending(&self) -> bool {
         let waits = |batch: &Batch| batch.parts.iter().any(|part| !part.is_given_up);
         !self.queue.is_empty() || self.under_way.as_ref().is_some_and(waits)
+    }
+
+    /// The tickets of all submissions.
+    pub(super) fn tickets(&self) -> impl Iterator<Item = u64> {
+        let under_way = self.under_way.iter().flat_map(|batch| &batch.parts);
+        under_way.chain(self.queue.iter().map(|queued| &queued.part)).map(|part| part.ticket)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -144,18 +150,22 @@ impl Node {
         &mut self,
         slot: RoomSlot,
         generation: u64,
+        sequence: Sequence,
         reply: Reply,
         now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
         let restore_until = self.restore_until();
         let Some(room) = self.room_of(slot, generation) else { return };
-        let Some(batch) = &mut room.outbox.under_way else { return };
+        let under_way = room.outbox.under_way.as_mut();
+        let Some(batch) = under_way.filter(|batch| batch.sequence == sequence) else {
+            return; // the messages came before the answer
+        };
         batch.is_calling = false;
         match reply {
             Reply::Published { until, .. } | Reply::Repeated { until } if !room.mirror.is_wanted => {
                 let others = if let Reply::Published { clients, .. } = reply { clients } else { 0 };
-                self.confirm(slot, until, others, Vec::new(), arrived);
+                self.confirm(slot, until, others, Vec::new(), now, arrived);
             }
             Reply::Published { .. } => {
                 batch.arrives_by = Some(now + ARRIVAL_TIME);
@@ -165,9 +175,9 @@ impl Node {
                 let has_arrived =
                     room.mirror.is_current && self.local.archive.get(slot).position().offset >= until.offset;
                 if has_arrived {
-                    self.confirm(slot, until, 0, Vec::new(), arrived);
+                    self.confirm(slot, until, 0, Vec::new(), now, arrived);
                 } else if let Some(room) = self.room_of(slot, generation) {
-                    room.mirror.wants_fetch = true;
+                    room.mirror.distrust(); // the batch goes out again only after a fetch
                     room.outbox.reset_link();
                 }
             }
@@ -187,6 +197,7 @@ impl Node {
         until: Position,
         clients: usize,
         messages: Vec<Arc<Message>>,
+        now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
@@ -203,7 +214,7 @@ impl Node {
             let receivers = if room.mirror.is_wanted { here + others } else { here.max(others) };
             let published = Published { position: Position { offset, ..until }, messages: count, receivers };
             if let Some(KeyUse { room, key, source }) = key.take().map(|key| *key) {
-                self.local.idempotency.remember(room, key, source, published, Instant::now());
+                self.local.idempotency.remember(room, key, source, published, now);
             }
             arrived.push_back(Arrival::Messages(Ordered {
                 room: slot,
@@ -227,9 +238,12 @@ impl Node {
         arrived: &mut VecDeque<Arrival>,
     ) {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
-        let Some(Batch { key: Some(used), parts, .. }) = room.outbox.under_way.take() else { return };
+        let batch = room.outbox.under_way.take_if(|batch| batch.key.is_some());
+        let Some(Batch { key: Some(used), parts, .. }) = batch else { return };
         let is_same = used.key.fingerprint == fingerprint;
-        let published = Published { position: until, messages, receivers: room.members.others() };
+        let here = |part: &Part| part.pending.reply.as_ref().map_or(0, |reply| reply.receivers);
+        let receivers = parts.first().map_or(0, here) + room.members.others();
+        let published = Published { position: until, messages, receivers };
         if is_same {
             let KeyUse { room, key, source } = *used;
             self.local.idempotency.remember(room, key, source, published, now);
