@@ -74,9 +74,14 @@ impl Farewells {
         }
     }
 
-    /// Another connection, or another life: everything is said again.
+    /// Notes that no call will be answered any more.
+    pub(super) fn reset_link(&mut self) {
+        self.calls = 0;
+    }
+
+    /// Sends every farewell again: Redis may not know them.
     pub(super) fn repeat(&mut self) {
-        (self.calls, self.due) = Default::default();
+        self.due.clear();
         let rooms = self.open.keys().cloned().chain(self.confirmed.drain(..).map(|(_, room)| room));
         rooms.collect::<Vec<_>>().into_iter().for_each(|room| self.add(room));
     }

@@ -416,6 +416,7 @@ impl Node {
         self.connection = None;
         self.calls.clear(); // queries end without an answer
         self.due.clear();
+        self.farewells.reset_link();
         self.outgoing.clear();
         self.to_subscribe.clear();
         self.fetching = 0;

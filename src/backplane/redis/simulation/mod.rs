@@ -21,7 +21,7 @@ use std::{
 use world::World;
 
 /// Schedules of each test, unless the environment has another number.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 1000;
 
 /// Steps of one schedule.
 const STEPS: usize = 400;

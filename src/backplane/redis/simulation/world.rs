@@ -53,6 +53,8 @@ pub struct World {
     pub rooms: Vec<RoomName>,
     pub limits: HistoryLimits,
     patience: Duration,
+    /// The chance of a failure in a step.
+    trouble: f64,
     texts: usize,
     processes_so_far: u64,
     /// True while answers get lost.
@@ -71,6 +73,7 @@ impl World {
         let messages = [0, 5, 50, 10_000, 10_000][random.usize(..5)];
         let age = if random.u8(..5) == 0 { Duration::from_secs(12) } else { 30 * HOUR };
         let patience = if random.bool() { Duration::from_secs(2) } else { HOUR };
+        let trouble = [0.002, 0.01, 0.04][random.usize(..3)];
         let rooms = ["news", "sport"].map(|name| name.parse().unwrap());
         let count = random.usize(1..=2);
         let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64; // messages have it too
@@ -87,6 +90,7 @@ impl World {
             rooms: rooms[..count].to_vec(),
             limits: HistoryLimits { messages, age, bytes: usize::MAX },
             patience,
+            trouble,
             texts: 0,
             processes_so_far: 0,
             is_troubled: true,
@@ -151,30 +155,39 @@ impl World {
     pub fn step(&mut self) {
         self.pass(STEP);
         let at = self.random.usize(..PROCESSES);
+        if self.chance(self.trouble) {
+            return self.disturb(at);
+        }
         match self.random.f64() {
-            x if x < 0.11 => self.speak(),
-            x if x < 0.15 => self.post(at),
-            x if x < 0.42 => self.carry_out(at),
-            x if x < 0.58 => self.deliver(at, false),
-            x if x < 0.74 => self.deliver(at, true),
-            x if x < 0.80 => self.tick(at),
-            x if x < 0.88 => self.come_or_go(at),
-            x if x < 0.892 => self.fail_over(),
-            x if x < 0.895 => self.wipe(),
-            x if x < 0.898 => self.flush(),
-            x if x < 0.910 => self.cut(at),
-            x if x < 0.915 => self.end_subscription(at),
-            x if x < 0.917 => self.reap_living(at),
-            x if x < 0.920 => self.die(at),
-            x if x < 0.923 => {
-                let seconds = self.random.u64(1..7);
-                self.pass(Duration::from_secs(seconds));
-            }
+            x if x < 0.12 => self.speak(),
+            x if x < 0.16 => self.post(at),
+            x if x < 0.44 => self.carry_out(at),
+            x if x < 0.62 => self.deliver(at, false),
+            x if x < 0.80 => self.deliver(at, true),
+            x if x < 0.86 => self.tick(at),
+            x if x < 0.92 => self.come_or_go(at),
             _ => {
                 let is_cut = self.processes[at].connection.is_none();
                 if !self.is_connected_to_master(at) && (is_cut || self.chance(0.3)) {
                     self.connect(at);
                 }
+            }
+        }
+    }
+
+    /// Something fails, or a long time passes.
+    fn disturb(&mut self, at: usize) {
+        match self.random.u8(..20) {
+            0..6 => self.fail_over(),
+            6 => self.wipe(),
+            7 => self.flush(),
+            8..13 => self.cut(at),
+            13..15 => self.end_subscription(at),
+            15 => self.reap_living(at),
+            16..18 => self.die(at),
+            _ => {
+                let seconds = self.random.u64(1..7);
+                self.pass(Duration::from_secs(seconds));
             }
         }
     }
