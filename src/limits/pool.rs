@@ -42,6 +42,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct State {
     ledger: Ledger,
+    /// The number of the last reservation; a younger one has a greater number.
     next: u64,
     /// The holders that wait for more, oldest first.
     growing: BTreeSet<u64>,
@@ -72,6 +73,7 @@ pub trait Revoke: std::fmt::Debug + Send + Sync {
 pub struct Reservation {
     pool: Arc<Pool>,
     source: Source,
+    /// The number of the reservation; a younger one has a greater number.
     id: u64,
     bytes: usize,
     /// The total time for which it has waited for more.

@@ -75,7 +75,9 @@ pub struct Relay {
     stint: Stint,
     histories: HistoryCache,
     newcomers: Newcomers,
+    /// A flush will follow when the mailbox is empty.
     flush_is_due: bool,
+    /// A check of held credit will follow.
     waits_for_subscribers: bool,
     drain_schedule: Option<DrainSchedule>,
     /// The last check of deadlines was skipped after a standstill, so that input is read before
