@@ -51,13 +51,13 @@ impl Redis {
         Self::start_with(None, options).await
     }
 
-    /// Starts a server with this configuration file, apart from its address and its directory; else
-    /// as [`Redis::start`].
+    /// Starts a server with this configuration file, apart from its address, its directory and these
+    /// options; else as [`Redis::start`].
     ///
     /// # Panics
     /// As [`Redis::start`] does.
-    pub async fn start_with_file(file: &str) -> Option<Self> {
-        Self::start_with(Some(file.into()), &[]).await
+    pub async fn start_with_file(file: &str, options: &[(&str, &str)]) -> Option<Self> {
+        Self::start_with(Some(file.into()), options).await
     }
 
     async fn start_with(file: Option<PathBuf>, options: &[(&str, &str)]) -> Option<Self> {
