@@ -9,6 +9,7 @@ mod connect; // connections with options
 mod frame; // frames as a client sends them
 mod handshake; // the opening handshake
 mod hex; // bytes as pairs of digits
+mod nginx; // nginx as a process
 pub mod process; // the program as a process
 mod raw; // a client that writes and reads bytes
 mod redis; // a Redis server as a process
@@ -21,6 +22,7 @@ pub use connect::connect_with_buffer;
 pub use frame::{append_frame, frame, masked_frame, text};
 pub use handshake::{KEY, handshake};
 pub use hex::hex;
+pub use nginx::Nginx;
 pub use process::{Launch, Metrics, Process, Program, executable};
 pub use raw::Raw;
 pub use redis::Redis;
