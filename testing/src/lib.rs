@@ -5,20 +5,26 @@
 //! tests.
 
 mod client; // a WebSocket client by tungstenite
+mod events; // a client of Server-Sent Events
 mod frame; // frames as a client sends them
 mod handshake; // the opening handshake
 mod hex; // bytes as pairs of digits
+mod http; // plain requests over a socket
 pub mod polls; // the descriptors that a process waits for
 pub mod process; // the program as a process
 mod raw; // a client that writes and reads bytes
 mod terminal; // a terminal of its own
+mod v1; // a client of the subprotocol
 mod wait; // waiting with a deadline
 
 pub use client::{Client, End};
+pub use events::{Event, Events};
 pub use frame::{append_frame, frame, masked_frame, text};
 pub use handshake::{KEY, handshake, handshake_with_host};
 pub use hex::hex;
+pub use http::{Http, Reply};
 pub use process::{Launch, Metrics, Program, executable};
 pub use raw::Raw;
 pub use terminal::terminal;
+pub use v1::V1;
 pub use wait::{PATIENCE, eventually, within};

@@ -1,6 +1,6 @@
 //! Plain requests over a socket of their own.
 
-use super::Raw;
+use crate::Raw;
 use serde_json::Value;
 use std::{fmt::Write, net::SocketAddr};
 
@@ -15,38 +15,48 @@ pub struct Http {
 /// The whole answer.
 #[derive(Debug)]
 pub struct Reply {
+    /// The status code.
     pub status: u16,
+    /// The status line and the headers, in small letters.
     pub head: String,
+    /// The body, as it was sent.
     pub body: String,
 }
 
 impl Http {
+    /// A GET of `path`.
     pub fn get(address: SocketAddr, path: &str) -> Self {
         Self::new(address, "GET", path)
     }
 
+    /// A POST to `path`.
     pub fn post(address: SocketAddr, path: &str) -> Self {
         Self::new(address, "POST", path)
     }
 
+    /// A request of any method.
     pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         Self { address, head, body: Vec::new() }
     }
 
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         write!(self.head, "{name}: {value}\r\n").expect("memory");
         self
     }
 
+    /// With a body of plain text.
     pub fn text(self, text: &str) -> Self {
         self.bytes("text/plain", text.as_bytes())
     }
 
+    /// With a body of JSON.
     pub fn json(self, json: Value) -> Self {
         self.bytes("application/json", json.to_string().as_bytes())
     }
 
+    /// With a body of this type.
     pub fn bytes(mut self, content_type: &str, body: &[u8]) -> Self {
         self.body = body.to_vec();
         self.header("Content-Type", content_type).header("Content-Length", &body.len().to_string())
@@ -80,6 +90,7 @@ impl Http {
 }
 
 impl Reply {
+    /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }

@@ -1,9 +1,10 @@
 //! A usual client of worldcast.v1.
 
-use super::{Client, End};
+use crate::{Client, End};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
+/// A client that offers the subprotocol and reads JSON.
 pub struct V1 {
     client: Client,
     /// The welcome.
@@ -32,14 +33,17 @@ impl V1 {
         self.since(self.welcome["offset"].as_u64().expect("an offset"))
     }
 
+    /// Sends a request.
     pub async fn sends(&mut self, request: Value) {
         self.client.publishes(request.to_string()).await;
     }
 
+    /// Publishes a text, without a `ref`.
     pub async fn publishes(&mut self, text: &str) {
         self.sends(json!({"type": "publish", "text": text})).await;
     }
 
+    /// Receives the next object.
     pub async fn receives(&mut self) -> Value {
         parse(&self.client.receives().await)
     }
@@ -52,6 +56,7 @@ impl V1 {
         (message["offset"].as_u64().expect("an offset"), text)
     }
 
+    /// Sends a close frame with 1000 and waits for the end.
     pub async fn closes(self) -> End {
         self.client.closes(1000).await
     }
