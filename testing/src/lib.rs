@@ -13,6 +13,7 @@ mod http; // plain requests over a socket
 pub mod polls; // the descriptors that a process waits for
 pub mod process; // the program as a process
 mod raw; // a client that writes and reads bytes
+mod redis; // a Redis server as a process
 mod terminal; // a terminal of its own
 mod v1; // a client of the subprotocol
 mod wait; // waiting with a deadline
@@ -25,6 +26,7 @@ pub use hex::hex;
 pub use http::{Http, Reply};
 pub use process::{Launch, Metrics, Program, executable};
 pub use raw::Raw;
+pub use redis::Redis;
 pub use terminal::terminal;
 pub use v1::V1;
 pub use wait::{PATIENCE, eventually, within};

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the clients in other languages that the tests run, below target/tmp/clients: libraries of Python and Node.
-# Put target/tmp/clients/bin in front of PATH. What is there already is left alone.
+# Installs what the tests run beside the server: Redis, and clients in other languages, with libraries of Python and
+# Node below target/tmp/clients. Put target/tmp/clients/bin in front of PATH. What is there already is left alone.
 set -eu
 here=tests/server/clients
 cd "$(dirname "$0")/../../.."
@@ -11,6 +11,7 @@ has npm || packages nodejs npm
 has curl || packages curl
 has promtool || packages prometheus
 has java || packages openjdk-17-jdk-headless
+has redis-server || packages redis-server
 python3 -c "import venv, ensurepip" || packages python3 python3-venv
 
 clients=${CARGO_TARGET_DIR:-target}/tmp/clients
