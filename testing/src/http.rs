@@ -1,8 +1,12 @@
 //! Plain requests over a socket of their own.
 
-use crate::Raw;
+use crate::{Raw, within};
 use serde_json::Value;
-use std::{fmt::Write, net::SocketAddr};
+use std::{fmt::Write, io, net::SocketAddr};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// A request; every connection gets one answer.
 #[derive(Clone)]
@@ -73,6 +77,19 @@ impl Http {
         Self::raw_request(self.address, &self.to_bytes()).await
     }
 
+    /// The same; `None` if the server is gone, or the connection ends before the whole answer.
+    pub async fn try_reply(&self) -> Option<Reply> {
+        let answer = async {
+            let mut socket = TcpStream::connect(self.address).await?;
+            socket.write_all(&self.to_bytes()).await?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await?;
+            io::Result::Ok(answer)
+        };
+        let answer = within("an answer, or the end of the connection", answer).await.ok()?;
+        Reply::parse(&answer)
+    }
+
     /// The request as it is on the wire.
     pub fn to_bytes(&self) -> Vec<u8> {
         [self.head.as_bytes(), b"\r\n", &self.body].concat()
@@ -83,13 +100,17 @@ impl Http {
         let mut raw = Raw::connect(address).await;
         raw.sends(bytes).await;
         let answer = String::from_utf8(raw.reads_to_the_end().await).expect("text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Reply { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+        Reply::parse(&answer).unwrap_or_else(|| panic!("no whole answer: {answer:?}"))
     }
 }
 
 impl Reply {
+    fn parse(answer: &str) -> Option<Self> {
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))

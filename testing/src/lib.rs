@@ -12,6 +12,7 @@ mod hex; // bytes as pairs of digits
 mod http; // plain requests over a socket
 pub mod polls; // the descriptors that a process waits for
 pub mod process; // the program as a process
+mod proxy; // a TCP proxy with faults
 mod raw; // a client that writes and reads bytes
 mod redis; // a Redis server as a process
 mod terminal; // a terminal of its own
@@ -25,6 +26,7 @@ pub use handshake::{KEY, handshake, handshake_with_host};
 pub use hex::hex;
 pub use http::{Http, Reply};
 pub use process::{Launch, Metrics, Program, executable};
+pub use proxy::Proxy;
 pub use raw::Raw;
 pub use redis::Redis;
 pub use terminal::terminal;

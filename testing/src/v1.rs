@@ -3,6 +3,7 @@
 use crate::{Client, End};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use tungstenite::Message;
 
 /// A client that offers the subprotocol and reads JSON.
 pub struct V1 {
@@ -14,12 +15,19 @@ pub struct V1 {
 impl V1 {
     /// A client at `path` that was welcomed.
     pub async fn connect(address: SocketAddr, path: &str) -> Self {
+        Self::try_connect(address, path).await.unwrap_or_else(|| panic!("{address}{path}: no session"))
+    }
+
+    /// A client at `path` that was welcomed; `None` if the server is gone, refuses it, or ends the
+    /// session first.
+    pub async fn try_connect(address: SocketAddr, path: &str) -> Option<Self> {
         let offer = [("Sec-WebSocket-Protocol", "worldcast.v1")];
-        let (mut client, answer) = Client::try_connect_with(address, path, &offer).await.expect("a session");
+        let (mut client, answer) = Client::try_connect_with(address, path, &offer).await.ok()?;
         assert_eq!(answer.headers()["sec-websocket-protocol"], "worldcast.v1");
-        let welcome = parse(&client.receives().await);
+        let Message::Text(welcome) = client.next().await? else { return None };
+        let welcome = parse(&welcome);
         assert_eq!(welcome["type"], "welcome");
-        Self { client, welcome }
+        Some(Self { client, welcome })
     }
 
     /// The query to resume after the message at `offset`.
@@ -46,6 +54,17 @@ impl V1 {
     /// Receives the next object.
     pub async fn receives(&mut self) -> Value {
         parse(&self.client.receives().await)
+    }
+
+    /// The next object; `None` at the end of the session.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            match self.client.next().await? {
+                Message::Text(text) => return Some(parse(&text)),
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
     }
 
     /// The offset and the text of the next message.
