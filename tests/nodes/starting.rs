@@ -158,7 +158,7 @@ async fn a_redis_that_evicts_keys_is_a_warning() {
 #[tokio::test]
 async fn nodes_reach_redis_at_a_unix_socket() {
     let Some(redis) = Redis::start(&[]).await else { return };
-    let url = format!("unix://{}", redis.socket().display());
+    let url = format!("redis+unix://{}", redis.socket().display());
     let cluster = Cluster::without_nodes(redis);
     let nodes = [cluster.start_node_at(&url), cluster.start_node()];
     let mut clients = Vec::new();

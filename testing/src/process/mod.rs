@@ -38,6 +38,7 @@ pub fn executable() -> PathBuf {
 }
 
 /// The settings and limits with which the program starts.
+#[derive(Clone)]
 pub struct Launch {
     settings: Vec<(String, String)>,
     descriptors: Option<u32>,
@@ -71,6 +72,12 @@ impl Launch {
             .chain(given)
             .collect();
         Self { settings, descriptors: None, log_is_read: true }
+    }
+
+    /// Adds settings; the last of a name counts.
+    pub fn settings<V: ToString>(mut self, settings: &[(&str, V)]) -> Self {
+        self.settings.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), value.to_string())));
+        self
     }
 
     /// With at most so many file descriptors.
