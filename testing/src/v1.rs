@@ -67,9 +67,12 @@ impl V1 {
         }
     }
 
-    /// The offset and the text of the next message.
+    /// The offset and the text of the next message; a new epoch before it is ignored.
     pub async fn receives_message(&mut self) -> (u64, String) {
-        let message = self.receives().await;
+        let mut message = self.receives().await;
+        while message["type"] == "epoch" {
+            message = self.receives().await;
+        }
         assert_eq!(message["type"], "message", "{message}");
         let text = message["text"].as_str().expect("text").to_owned();
         (message["offset"].as_u64().expect("an offset"), text)
