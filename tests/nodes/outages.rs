@@ -307,3 +307,37 @@ async fn an_outage_has_one_line_in_the_log_for_its_begin_and_one_for_its_end() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_flood_while_redis_stands_still_holds_no_more_than_the_limits_and_is_delivered_later() {
+    const LIMIT: u64 = 1 << 20;
+    const MESSAGES: usize = 100;
+    let limits = [("limits.in_flight_bytes", "1MiB"), ("session.outbox_bytes", "8MiB")];
+    let Some(cluster) = Cluster::with(&limits).await else { return };
+    let mut subscriber = cluster.join(1, "news").await;
+    let mut publisher = cluster.connect(0, "/websocket/news?echo=false").await;
+    let text = |number: usize| format!("{number:032768}");
+    cluster.redis.pause();
+    let flooding = async {
+        for number in 0..MESSAGES {
+            publisher.publishes(text(number)).await;
+        }
+    };
+    let watching = async {
+        let mut full = 0;
+        while full < 20 {
+            let held = cluster.nodes[0].metrics().await.value("in_flight_bytes");
+            assert!(held <= LIMIT, "{held} bytes");
+            full += u64::from(held > LIMIT - (32 << 10) - 256);
+        }
+        cluster.redis.resume();
+    };
+    let reading = async {
+        for number in 0..MESSAGES {
+            assert_eq!(subscriber.receives().await, text(number));
+        }
+    };
+    tokio::join!(flooding, watching, reading);
+    cluster.posts(2, "news", "the last").await;
+    assert_eq!(subscriber.receives().await, "the last");
+}
