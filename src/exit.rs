@@ -47,7 +47,7 @@ impl Exit {
             Self::Success => "stopped cleanly; pipe: every message has arrived; listen: its output is closed",
             Self::Failure => {
                 "the configuration is refused, or the server could not start; pipe, listen: the server\n\
-                 refuses, or standard input or output fails"
+                 refuses or could not confirm a line, or standard input or output fails"
             }
             Self::Usage => "the command line is wrong",
             Self::Unreachable => {

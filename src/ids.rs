@@ -54,6 +54,16 @@ impl SpeakerId {
         static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(fastrand::u64(..)));
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// Returns the id with this number, as [`SpeakerId::to_u64`] gave it.
+    pub fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    pub fn to_u64(self) -> u64 {
+        self.0
+    }
 }
 
 /// The text is not the form of a [`SpeakerId`].

@@ -54,6 +54,7 @@ export class ResumeDemo {
     const on = (name, act) => room.addEventListener(name, ({ detail }) => { if (room === this.#room) act(detail); });
     on('open', (welcome) => this.#opened(room, welcome));
     on('message', (message) => this.#received(message));
+    on('historyLost', ({ kept }) => this.#subscribed(room, `The server has lost its messages after number ${digits(kept)}.`));
     on('lost', ({ wait }) => this.#lost(room, wait));
     on('end', ({ code, reason }) => this.#show(`Ended: ${code} ${reason}`, 'Subscribe', () => this.#start()));
     this.#room = room;

@@ -35,6 +35,11 @@ export interface RoomDetails {
   message: Message;
   join: { who: string };
   leave: { who: string };
+  /**
+   * The server has lost messages that this room has received or published. Those after the offset `kept` no longer
+   * exist; other messages with the same offsets follow.
+   */
+  historyLost: { kept: number };
   /** The next attempt is `wait` ms later; Infinity while paused. */
   lost: { code: number; wait: number };
   /** The room is closed, by `close()` or by a code that forbids coming back. */
@@ -73,7 +78,8 @@ export class Room extends EventTarget {
   /**
    * Publishes. Before the first `open` a call waits, within bounds. Rejects with a TypeError for
    * other content, and with an Error if the message was not sent or no answer came; it has the
-   * server's `code` if the server refused.
+   * server's `code` if the server refused. With the code `backplane` the server could not confirm
+   * the message, which may still be published.
    */
   publish(content: Content): Promise<{ offset: number }>;
 

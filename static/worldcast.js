@@ -104,6 +104,8 @@ const utf8 = new TextEncoder();
  * - `open`: `{ who, offset, recovered }`; `recovered` is false if missed messages are no longer in the history
  * - `message`: `{ offset, who, time, text }`, or `bytes` (a Uint8Array) instead of `text`
  * - `join`, `leave`: `{ who }`, in rooms with presence
+ * - `historyLost`: `{ kept }`; the server has lost messages that this room has received or published. Those after the
+ *   offset `kept` no longer exist; other messages with the same offsets follow
  * - `lost`: `{ code, wait }`; the connection is lost. The next attempt is `wait` ms later, Infinity while paused
  * - `end`: `{ code, reason }`; the room is closed, by `close()` or by a code that forbids coming back
  */
@@ -157,9 +159,10 @@ export class Room extends EventTarget {
   /**
    * Publishes text, bytes (an ArrayBuffer or a view of one), or an object as JSON; resolves with
    * its `{ offset }`. Before the first `open` a call waits, within bounds. Rejects with a TypeError
-   * for other content. Rejects with an Error if the server refuses, if the connection is lost
-   * before the answer, or if no answer comes within a minute: the message may have arrived all the
-   * same, and with `echo` it is then delivered as a `message`.
+   * for other content. Rejects with an Error if the server refuses, or cannot confirm the message
+   * (`code` is `backplane`), if the connection is lost before the answer, or if no answer comes
+   * within a minute: the message may have arrived all the same, or arrive later, and with `echo` it
+   * is then delivered as a `message`.
    * @param {any} content
    * @returns {Promise<{ offset: number }>}
    */
@@ -315,7 +318,21 @@ export class Room extends EventTarget {
       case 'join':
       case 'leave':
         return this.#dispatch(type, fields);
+      case 'epoch':
+        return this.#beginEpoch(fields);
     }
+  }
+
+  /**
+   * The history goes on in another epoch. Messages after `kept` that came before are lost; usually there are none.
+   * @param {any} fields
+   */
+  #beginEpoch({ epoch, kept }) {
+    if (!this.#position) return;
+    const { offset } = this.#position;
+    this.#position.epoch = epoch;
+    this.#advance(Math.min(offset, kept));
+    if (kept < offset) this.#dispatch('historyLost', { kept });
   }
 
   /** @param {any} fields */

@@ -8,20 +8,26 @@
 //! that wait for earlier messages.
 
 mod idempotency; // requests that were published before
-mod redis; // the order of several nodes
+pub mod redis; // the order of several nodes
 mod single; // the order of one node by itself
 mod waiting; // requests that are given back in their turn
+mod query; // questions about rooms that are not open
 #[cfg(test)]
 mod delayed; // an order whose arrivals come later
 
 #[cfg(test)]
 pub use delayed::Delayed;
 pub use idempotency::{IdempotencyBounds, IdempotencyKey, KeyUse};
+pub use query::{Described, Query};
+pub use redis::{FromLink, NodeCounts, Redis};
 pub use waiting::{Asker, Finish, GetPresence, Newcomer, Waiter};
 
 use crate::{
     config::RoomName,
-    history::{History, HistoryLimits, HistoryRequest, HistorySlice, Message, NewMessage, Position, Usage},
+    history::{
+        Epoch, History, HistoryLimits, HistoryRequest, HistorySlice, Message, NewMessage, Offset, Position,
+        Usage,
+    },
     ids::{ConnectionId, Reference, RoomSlot, SpeakerId},
     limits::{Credit, Permit, Source},
     room::Change,
@@ -100,6 +106,27 @@ pub enum Arrival {
     },
     /// Everything that was submitted before this request has arrived.
     Settled(Waiter),
+    /// Messages that members have received are not in the order of the room any more.
+    Lost(Lost),
+    /// The history of the room cannot be reached.
+    Unavailable {
+        /// The room.
+        room: RoomSlot,
+        /// The sender of the request.
+        asker: Asker,
+    },
+}
+
+/// A loss in the order of a room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lost {
+    /// The room.
+    pub room: RoomSlot,
+    /// The epoch in which it goes on.
+    pub epoch: Epoch,
+    /// The offset up to which the history is the one that members know: messages after it come
+    /// anew. Where it is higher than the last one that they have received, messages are missing.
+    pub kept: Offset,
 }
 
 /// The result of a submission, with its messages in their order.
@@ -134,8 +161,11 @@ pub enum NotPosted {
     KeyReused,
     /// The source holds its share of the idempotency keys.
     TooManyKeys,
-    /// The node stopped before the messages arrived.
+    /// The backplane did not confirm the messages within `session.stalled_write`. They may still be
+    /// published.
     Unavailable,
+    /// The node stopped before the messages arrived: the sender of the answer was dropped.
+    Stopped,
 }
 
 /// The place where messages get their order, and which keeps the histories of rooms.
@@ -144,25 +174,34 @@ pub enum NotPosted {
 pub enum Backplane {
     /// This node makes the order by itself.
     Single(Single),
+    /// Redis makes the order for several nodes.
+    Redis(Box<Redis>),
     /// For tests of everything above: arrivals come when the test says so.
     #[cfg(test)]
     Delayed(Delayed),
 }
 
 impl Backplane {
-    /// The backplane of a node whose histories hold at most `history_bytes` together, inclusive.
-    pub fn new(history_bytes: usize, idempotency: IdempotencyBounds) -> Self {
+    /// The backplane of a node by itself, whose histories hold at most `history_bytes` together,
+    /// inclusive.
+    pub fn single(history_bytes: usize, idempotency: IdempotencyBounds) -> Self {
         Self::Single(Single::new(history_bytes, idempotency))
     }
 
-    /// Begins an empty history for the room at `slot`.
-    pub fn open(&mut self, slot: RoomSlot, limits: HistoryLimits) {
-        self.local_mut().archive.open(slot, limits);
+    /// Begins to keep the room of this name at `slot`.
+    pub fn open(&mut self, slot: RoomSlot, name: &RoomName, limits: HistoryLimits) {
+        match self {
+            Self::Redis(redis) => redis.node.open(slot, name, limits),
+            _ => self.local_mut().archive.open(slot, limits),
+        }
     }
 
     /// Forgets the history of the room at `slot`.
     pub fn forget(&mut self, slot: RoomSlot) {
-        self.local_mut().archive.close(slot);
+        match self {
+            Self::Redis(redis) => redis.node.forget(slot),
+            _ => self.local_mut().archive.close(slot),
+        }
     }
 
     /// The history of the open room at `slot`, as far as it has arrived.
@@ -177,6 +216,7 @@ impl Backplane {
     pub fn submit(&mut self, submission: Submission, now: Instant, arrived: &mut VecDeque<Arrival>) {
         match self {
             Self::Single(single) => arrived.push_back(Arrival::Messages(single.publish(submission, now))),
+            Self::Redis(redis) => redis.node.submit(submission, now),
             #[cfg(test)]
             Self::Delayed(delayed) => delayed.submit(submission),
         }
@@ -186,6 +226,7 @@ impl Backplane {
     pub fn announce(&mut self, notices: NoticeList, arrived: &mut VecDeque<Arrival>) {
         match self {
             Self::Single(_) => arrived.push_back(Arrival::Notices(notices)),
+            Self::Redis(redis) => redis.node.announce(notices),
             #[cfg(test)]
             Self::Delayed(delayed) => delayed.announce(notices),
         }
@@ -197,19 +238,22 @@ impl Backplane {
         slot: RoomSlot,
         request: HistoryRequest,
         asker: Asker,
+        now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
         match self {
             Self::Single(single) => arrived.push_back(single.recall(slot, request, asker)),
+            Self::Redis(redis) => redis.node.recall(slot, request, asker, now, arrived),
             #[cfg(test)]
             Self::Delayed(delayed) => delayed.recall(slot, request, asker),
         }
     }
 
     /// Gives `waiter` back when everything that was submitted before has arrived.
-    pub fn settle(&mut self, waiter: Waiter, arrived: &mut VecDeque<Arrival>) {
+    pub fn settle(&mut self, waiter: Waiter, now: Instant, arrived: &mut VecDeque<Arrival>) {
         match self {
             Self::Single(_) => arrived.push_back(Arrival::Settled(waiter)),
+            Self::Redis(redis) => redis.node.settle(waiter, now, arrived),
             #[cfg(test)]
             Self::Delayed(delayed) => delayed.settle(waiter),
         }
@@ -220,8 +264,90 @@ impl Backplane {
     pub fn is_pending(&self, slot: RoomSlot) -> bool {
         match self {
             Self::Single(single) => single.is_pending(slot),
+            Self::Redis(redis) => redis.node.is_pending(slot),
             #[cfg(test)]
             Self::Delayed(delayed) => delayed.is_pending(slot),
+        }
+    }
+
+    /// Returns true if the room at `slot`, which has no members and in which nothing is pending, is
+    /// not needed any more on this node.
+    pub fn is_over(&mut self, slot: RoomSlot, now: Instant) -> bool {
+        match self {
+            Self::Redis(redis) => redis.node.is_over(slot, now),
+            _ => self.history(slot).messages() == 0,
+        }
+    }
+
+    /// Notes the number of clients that this node has in an open room.
+    pub fn set_clients(&mut self, slot: RoomSlot, clients: usize, now: Instant) {
+        if let Self::Redis(redis) = self {
+            redis.node.set_clients(slot, clients, now);
+        }
+    }
+
+    /// Clients that other nodes have in an open room, as far as known.
+    pub fn clients_elsewhere(&self, slot: RoomSlot) -> usize {
+        match self {
+            Self::Redis(redis) => redis.node.clients_elsewhere(slot),
+            _ => 0,
+        }
+    }
+
+    /// The speakers that all nodes have in an open room; `None` if this node knows all of them
+    /// without the backplane.
+    pub fn speakers(&self, slot: RoomSlot) -> Option<impl Iterator<Item = SpeakerId>> {
+        match self {
+            Self::Redis(redis) => Some(redis.node.speakers(slot)),
+            _ => None,
+        }
+    }
+
+    /// Asks about a room that is not open on this node. The question is dropped if nobody can
+    /// answer it.
+    pub fn ask(&mut self, room: &RoomName, query: Query) {
+        match self {
+            Self::Redis(redis) => redis.node.ask(room, query),
+            _ => query.answer_nothing(),
+        }
+    }
+
+    /// Returns true if this node has the history of the room at `slot`, or is about to have it.
+    pub fn has_history(&self, slot: RoomSlot) -> bool {
+        match self {
+            Self::Redis(redis) => redis.node.has_mirror(slot),
+            _ => true,
+        }
+    }
+
+    /// Returns true if [`Backplane::tick`] has something to do.
+    pub fn has_deadlines(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
+    /// Handles events of the link.
+    pub fn handle(
+        &mut self,
+        events: Vec<redis::call::LinkEvent>,
+        now: Instant,
+        arrived: &mut VecDeque<Arrival>,
+    ) {
+        if let Self::Redis(redis) = self {
+            redis.handle(events, now, arrived);
+        }
+    }
+
+    /// Handles what has become due, if this backplane has deadlines.
+    pub fn tick(&mut self, now: Instant, arrived: &mut VecDeque<Arrival>) {
+        if let Self::Redis(redis) = self {
+            redis.node.tick(now, arrived);
+        }
+    }
+
+    /// Hands over what was submitted since the last call.
+    pub fn flush(&mut self, now: Instant) {
+        if let Self::Redis(redis) = self {
+            redis.flush(now);
         }
     }
 
@@ -248,9 +374,13 @@ impl Backplane {
         self.local_mut().archive.expire_some(now, max_rooms)
     }
 
-    /// Rooms whose history has become empty since the last call.
+    /// Rooms that this node may not need any longer, since the last call.
     pub fn take_emptied(&mut self) -> Vec<RoomSlot> {
-        self.local_mut().archive.take_emptied()
+        let mut emptied = self.local_mut().archive.take_emptied();
+        if let Self::Redis(redis) = self {
+            emptied.extend(redis.node.take_over());
+        }
+        emptied
     }
 
     /// The size of all histories together.
@@ -262,6 +392,7 @@ impl Backplane {
     fn local(&self) -> &Single {
         match self {
             Self::Single(single) => single,
+            Self::Redis(redis) => &redis.node.local,
             #[cfg(test)]
             Self::Delayed(delayed) => &delayed.single,
         }
@@ -270,6 +401,7 @@ impl Backplane {
     fn local_mut(&mut self) -> &mut Single {
         match self {
             Self::Single(single) => single,
+            Self::Redis(redis) => &mut redis.node.local,
             #[cfg(test)]
             Self::Delayed(delayed) => &mut delayed.single,
         }

@@ -13,7 +13,7 @@ pub enum Asker {
     /// A client that joins the room.
     Newcomer(Newcomer),
     /// A reader over HTTP.
-    Reader(oneshot::Sender<HistorySlice>),
+    Reader(oneshot::Sender<Option<HistorySlice>>),
 }
 
 /// A request that waits until everything that was submitted before it has arrived.

@@ -70,6 +70,8 @@ struct Live {
 pub enum Event {
     /// A message of the server.
     Message(ServerMessage),
+    /// The server has lost this number of messages that it delivered or confirmed before.
+    HistoryLost(u64),
     /// The connection is lost; the next event is a welcome.
     Lost,
 }
@@ -155,8 +157,10 @@ impl Connection {
             match received {
                 Ok(Some(Ok(Message::Text(text)))) => {
                     let message = ServerMessage::parse(&text);
-                    self.remember(&message);
-                    return Ok(Event::Message(message));
+                    return Ok(match self.remember(&message) {
+                        0 => Event::Message(message),
+                        lost => Event::HistoryLost(lost),
+                    });
                 }
                 Ok(Some(Ok(Message::Close(frame)))) => {
                     // Sends the close frame that answers.
@@ -181,8 +185,9 @@ impl Connection {
         }
     }
 
-    /// Stores the session and the position to resume from.
-    fn remember(&mut self, message: &ServerMessage) {
+    /// Stores the session and the position to resume from. Returns the number of messages before
+    /// the old position that are lost.
+    fn remember(&mut self, message: &ServerMessage) -> u64 {
         match (message, &mut self.resume) {
             (ServerMessage::Welcome(welcome), resume) => *resume = Some(welcome.clone()),
             (ServerMessage::Message(message), Some(resume)) => {
@@ -192,8 +197,16 @@ impl Connection {
                 }
                 self.furthest = self.furthest.max(message.offset);
             }
+            (ServerMessage::Epoch { epoch, kept }, Some(resume)) => {
+                let lost = resume.offset.saturating_sub(*kept);
+                resume.epoch.clone_from(epoch);
+                resume.offset -= lost;
+                self.furthest = self.furthest.min(*kept);
+                return lost;
+            }
             _ => {}
         }
+        0
     }
 
     /// Gives up the session; `closed` is true if the server sent a close frame.

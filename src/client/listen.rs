@@ -30,6 +30,9 @@ async fn print_messages(mut connection: Connection) -> Result<(), Failure> {
             Event::Message(ServerMessage::Welcome(welcome)) if !welcome.recovered => {
                 eprintln!("worldcast: the connection was lost for too long: messages are missing here");
             }
+            Event::HistoryLost(messages) => {
+                eprintln!("worldcast: the server has lost messages that it had delivered before: {messages}");
+            }
             _ => {}
         }
     }

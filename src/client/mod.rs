@@ -51,6 +51,9 @@ pub enum Failure {
         /// The longest line that is allowed.
         max: ByteSize,
     },
+    /// The server did not confirm this number of lines, which may be published or not.
+    #[error("lines that the server did not confirm: {0}; each of them may be published or not")]
+    Unconfirmed(u64),
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
@@ -65,7 +68,11 @@ impl Failure {
     /// Returns the exit code of the program.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Refused(_) | Self::Input(_) | Self::LineTooLong { .. } | Self::Output(_) => Exit::Failure,
+            Self::Refused(_)
+            | Self::Input(_)
+            | Self::LineTooLong { .. }
+            | Self::Unconfirmed(_)
+            | Self::Output(_) => Exit::Failure,
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable(..) => Exit::Unreachable,
             Self::Untrusted(_) | Self::NoAuthorities(_) => Exit::Untrusted,

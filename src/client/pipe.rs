@@ -2,11 +2,14 @@
 //!
 //! The connection asks for its own messages (echo). A line is confirmed when it comes back; after a
 //! lost connection, lines that did not come back are published again, in order.
+//!
+//! A line that the server itself could not confirm may still be published. It is reported, and not
+//! published again: over WebSocket nothing tells a repetition from another line.
 
 use super::{
     Address, Failure,
     connection::{Connection, Event},
-    server_message::ServerMessage,
+    server_message::{Message, RequestError, ServerMessage},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::json;
@@ -17,6 +20,10 @@ use worldcast::config::ByteSize;
 /// Lines that may be unconfirmed, inclusive; at the bound standard input is not read.
 const MAX_UNCONFIRMED: usize = 64;
 
+/// Lines that the server could not confirm and that may still come back, inclusive; the oldest is
+/// forgotten.
+const MAX_DOUBTFUL: usize = 64;
+
 /// A request whose answer shows that all earlier messages of the room have been received.
 const BARRIER: &str = r#"{"type":"presence"}"#;
 
@@ -24,11 +31,14 @@ const BARRIER: &str = r#"{"type":"presence"}"#;
 ///
 /// # Errors
 /// [`Failure::LineTooLong`] once all lines before the first one of more than `max_line` bytes are
-/// confirmed, or the [`Failure`] that ended the connection or the input.
+/// confirmed, [`Failure::Unconfirmed`] at the end of the input, or the [`Failure`] that ended the
+/// connection or the input.
 pub async fn pipe(address: Address, max_line: ByteSize) -> Result<(), Failure> {
     let mut pipe = Pipe {
         connection: Connection::new(address),
         unconfirmed: VecDeque::new(),
+        doubtful: VecDeque::new(),
+        doubted: 0,
         caught_up: false,
         input: BufReader::new(stdin()),
         line: Vec::new(),
@@ -41,16 +51,21 @@ pub async fn pipe(address: Address, max_line: ByteSize) -> Result<(), Failure> {
         pipe.step().await?;
     }
     pipe.connection.close().await;
-    match pipe.too_long {
-        true => Err(Failure::LineTooLong { number: pipe.number + 1, max: max_line }),
-        false => Ok(()),
+    match (pipe.too_long, pipe.doubted) {
+        (true, _) => Err(Failure::LineTooLong { number: pipe.number + 1, max: max_line }),
+        (false, 0) => Ok(()),
+        (false, lines) => Err(Failure::Unconfirmed(lines)),
     }
 }
 
 struct Pipe {
     connection: Connection,
-    /// Requests that have not come back as messages.
-    unconfirmed: VecDeque<String>,
+    /// Lines that have not come back as messages.
+    unconfirmed: VecDeque<Line>,
+    /// Lines that the server could not confirm, and that may still come back.
+    doubtful: VecDeque<Line>,
+    /// The number of all lines that the server could not confirm and that did not come back.
+    doubted: u64,
     /// True once all messages that came back before the connection was lost have been received.
     caught_up: bool,
     input: BufReader<Stdin>,
@@ -63,6 +78,20 @@ struct Pipe {
     too_long: bool,
     /// True once no more input is read.
     ended: bool,
+}
+
+/// A line that is published.
+struct Line {
+    /// Its number in the input, from 1, which is also the `ref` of its request.
+    number: u64,
+    content: Content,
+}
+
+#[derive(PartialEq)]
+enum Content {
+    Text(String),
+    /// A line that is not UTF-8.
+    Base64(String),
 }
 
 /// The outcome of reading a line.
@@ -82,6 +111,10 @@ impl Pipe {
         tokio::select! {
             event = self.connection.next() => match event? {
                 Event::Message(message) => self.on_message(message)?,
+                Event::HistoryLost(messages) => eprintln!(
+                    "worldcast: the server has lost messages that it had delivered before: {messages}; lines \
+                     that were confirmed may be among them"
+                ),
                 Event::Lost => {}
             },
             read = read_line(&mut self.input, &mut self.line, self.max_line), if may_read => {
@@ -112,15 +145,18 @@ impl Pipe {
                 self.connection.send(BARRIER);
             }
             ServerMessage::Message(message) if self.connection.is_ours(message.who.as_deref()) => {
-                drop(self.unconfirmed.pop_front());
+                self.confirm(message);
             }
             ServerMessage::Presence {} if !self.caught_up => {
                 self.caught_up = true;
-                for request in &self.unconfirmed {
-                    self.connection.send(request);
+                for line in &self.unconfirmed {
+                    self.connection.send(&line.request());
                 }
             }
-            ServerMessage::Error { message } => return Err(Failure::refused(&message)),
+            ServerMessage::Error(error) => match number_of(&error) {
+                Some(number) => self.doubt(number),
+                None => return Err(Failure::refused(&error.message)),
+            },
             _ => {}
         }
         Ok(())
@@ -133,14 +169,58 @@ impl Pipe {
         if line.ends_with(b"\n") {
             line.pop();
         }
-        let request = match String::from_utf8(line) {
-            Ok(text) => json!({"type": "publish", "text": text}),
-            Err(error) => json!({"type": "publish", "base64": BASE64.encode(error.as_bytes())}),
+        let content = match String::from_utf8(line) {
+            Ok(text) => Content::Text(text),
+            Err(error) => Content::Base64(BASE64.encode(error.as_bytes())),
         };
-        let request = request.to_string();
-        self.connection.send(&request);
-        self.unconfirmed.push_back(request);
+        let line = Line { number: self.number, content };
+        self.connection.send(&line.request());
+        self.unconfirmed.push_back(line);
     }
+
+    /// Confirms the line that has come back: the first unconfirmed one, or one in doubt. Lines of
+    /// the same content may stand for each other.
+    fn confirm(&mut self, message: Message) {
+        if self.doubtful.is_empty() {
+            return drop(self.unconfirmed.pop_front());
+        }
+        let content = message.text.map(Content::Text).or(message.base64.map(Content::Base64));
+        let is_it = |line: &Line| Some(&line.content) == content.as_ref();
+        match self.doubtful.iter().position(is_it) {
+            Some(at) if !self.unconfirmed.front().is_some_and(is_it) => {
+                self.doubtful.remove(at);
+                self.doubted -= 1;
+            }
+            _ => drop(self.unconfirmed.pop_front()),
+        }
+    }
+
+    /// Reports a line that the server could not confirm.
+    fn doubt(&mut self, number: u64) {
+        let Some(at) = self.unconfirmed.iter().position(|line| line.number == number) else { return };
+        eprintln!("worldcast: line {number} was not confirmed; it may be published or not");
+        self.doubted += 1;
+        if self.doubtful.len() == MAX_DOUBTFUL {
+            self.doubtful.pop_front();
+        }
+        self.doubtful.extend(self.unconfirmed.remove(at));
+    }
+}
+
+impl Line {
+    fn request(&self) -> String {
+        let (name, content) = match &self.content {
+            Content::Text(text) => ("text", text),
+            Content::Base64(base64) => ("base64", base64),
+        };
+        json!({"type": "publish", "ref": self.number.to_string(), name: content}).to_string()
+    }
+}
+
+/// Returns the number of the line that `error` does not confirm; `None` for another error.
+fn number_of(RequestError { reference, code, .. }: &RequestError) -> Option<u64> {
+    let reference = reference.as_ref().filter(|_| code == RequestError::UNCONFIRMED)?;
+    reference.as_str()?.parse().ok()
 }
 
 /// Reads up to the next line feed, and at most `max` bytes before it. Cancel-safe.

@@ -1,6 +1,7 @@
 //! The messages of the server in the subprotocol worldcast.v1.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 /// A message of the server.
 #[derive(Debug, Deserialize)]
@@ -13,9 +14,13 @@ pub enum ServerMessage {
     /// The answer to a request for presence; all earlier messages of the room have been received.
     Presence {},
     /// The refusal of a request.
-    Error {
-        /// The reason, as a sentence.
-        message: String,
+    Error(RequestError),
+    /// The history goes on in a new epoch.
+    Epoch {
+        /// The epoch that begins.
+        epoch: String,
+        /// The offset after which messages that were received before are lost.
+        kept: u64,
     },
     /// A type that this program does not use.
     #[serde(other)]
@@ -53,6 +58,24 @@ pub struct Message {
     pub text: Option<String>,
     /// The bytes of a binary message, encoded as Base64.
     pub base64: Option<String>,
+}
+
+/// The refusal of a request; the session stays open.
+#[derive(Debug, Deserialize)]
+pub struct RequestError {
+    /// The `ref` of the request.
+    #[serde(rename = "ref")]
+    pub reference: Option<Value>,
+    /// The reason, for programs.
+    #[serde(default)]
+    pub code: String,
+    /// The reason, as a sentence.
+    pub message: String,
+}
+
+impl RequestError {
+    /// The code of a message that was not confirmed in time, and may still be published.
+    pub const UNCONFIRMED: &str = "backplane";
 }
 
 impl ServerMessage {

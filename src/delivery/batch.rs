@@ -225,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn a_join_at_another_node_reaches_every_member_of_this_one() {
+        let joined = Change::Joined { connection: None };
+        let pending = [Broadcast::notice(SpeakerId::next(), joined, None)];
+        assert_eq!(pending[0].author(), None);
+        let plain = plain();
+        let v1 = Encoding { protocol: Protocol::V1, ..RAW };
+        assert_eq!(Batch::new(&pending, &plain).from(0, v1).1, 1);
+    }
+
+    #[test]
     fn a_client_of_the_raw_protocol_receives_no_notice() {
         let mut pending = pending(&[("a", Audience::Everyone)]);
         pending.insert(0, Broadcast::notice(SpeakerId::next(), Change::Left, None));

@@ -2,7 +2,7 @@
 
 use crate::{
     backplane::Speaker,
-    history::Message,
+    history::{Epoch, Message, Offset},
     ids::{ConnectionId, SpeakerId},
     limits::{Credit, Permit},
     protocol::{Encoding, Protocol, sse, v1},
@@ -39,9 +39,9 @@ enum Content {
 
 struct Notice {
     prepared: Prepared,
-    /// The connection and the speaker that joined, which do not receive the notice of their own
-    /// joining.
-    newcomer: Option<(ConnectionId, SpeakerId)>,
+    /// The speaker that joined, and its connection if that is on this node; they do not receive the
+    /// notice of their own joining.
+    newcomer: Option<(SpeakerId, Option<ConnectionId>)>,
     credit: Option<Credit>,
 }
 
@@ -59,11 +59,22 @@ impl Broadcast {
     /// one that joined does not.
     pub fn notice(who: SpeakerId, change: Change, credit: Option<Credit>) -> Arc<Self> {
         let (payload, newcomer) = match change {
-            Change::Joined { connection } => (v1::join(who), Some((connection, who))),
+            Change::Joined { connection } => (v1::join(who), Some((who, connection))),
             Change::Left => (v1::leave(who), None),
         };
-        let content =
-            Content::Notice(Box::new(Notice { prepared: Prepared::new(payload), newcomer, credit }));
+        Self::of_notice(Notice { prepared: Prepared::new(payload), newcomer, credit })
+    }
+
+    /// A notice that `epoch` begins, and that messages after `kept` that were delivered before are
+    /// lost. Only members of `worldcast.v1` receive it; they need it also where none is lost, since
+    /// their later positions are of this epoch.
+    pub fn epoch(epoch: Epoch, kept: Offset) -> Arc<Self> {
+        let prepared = Prepared::new(v1::epoch(epoch, kept));
+        Self::of_notice(Notice { prepared, newcomer: None, credit: None })
+    }
+
+    fn of_notice(notice: Notice) -> Arc<Self> {
+        let content = Content::Notice(Box::new(notice));
         Arc::new(Self { received: Instant::now(), content, speaker: None, permit: None })
     }
 
@@ -94,14 +105,14 @@ impl Broadcast {
     pub fn excluded(&self) -> Option<SpeakerId> {
         match &self.content {
             Content::Message { message, .. } => message.audience.excluded(),
-            Content::Notice(notice) => notice.newcomer.map(|(_, who)| who),
+            Content::Notice(notice) => notice.newcomer.map(|(who, _)| who),
         }
     }
 
     /// Returns the connection that gets its own slices: it receives an ack, or is excluded.
     pub fn author(&self) -> Option<ConnectionId> {
         if let Content::Notice(notice) = &self.content {
-            return notice.newcomer.map(|(connection, _)| connection);
+            return notice.newcomer.and_then(|(_, connection)| connection);
         }
         let speaker = self.speaker.as_ref()?;
         (speaker.reference.is_some() || self.excluded().is_some()).then_some(speaker.connection)

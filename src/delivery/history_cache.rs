@@ -170,8 +170,8 @@ impl Segment {
     const OVERHEAD: usize = 256;
 
     /// A segment without messages, at the beginning of `slice`.
-    fn empty(HistorySlice { from, .. }: &HistorySlice) -> Self {
-        Self { epoch: from.epoch, range: from.offset..from.offset, pieces: VecDeque::new() }
+    fn empty(HistorySlice { from, until, .. }: &HistorySlice) -> Self {
+        Self { epoch: until.epoch, range: from.offset..from.offset, pieces: VecDeque::new() }
     }
 
     /// Returns `true` if no message is missing between the segment and the requested ones.

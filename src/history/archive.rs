@@ -1,7 +1,7 @@
 //! The histories of all rooms, within one bound of bytes.
 
 use super::{
-    History, HistoryLimits, Message, NewMessage,
+    Epoch, History, HistoryLimits, Message, NewMessage, Offset, Position,
     accounts::Accounts,
     totals::{HistoryTotals, Usage},
 };
@@ -102,10 +102,58 @@ impl Archive {
             forget_all(slot, accounts, || history.forget_excess(now));
             message
         });
+        self.forget_beyond_bound();
+        message
+    }
+
+    fn forget_beyond_bound(&mut self) {
         while self.totals.is_overfull(self.accounts.overhead(self.histories.len())) {
             self.forget_of_largest();
         }
+    }
+
+    /// Remembers a message that has got the next position in its room elsewhere; it counts for
+    /// `source`.
+    pub fn insert(&mut self, slot: RoomSlot, message: Message, source: Source, now: Instant) -> Arc<Message> {
+        let message = self.change(slot, |history, accounts| {
+            if !history.keeps_messages() {
+                let message = Arc::new(message);
+                history.insert(message.clone());
+                return message;
+            }
+            let account = accounts.open(source);
+            let message = Arc::new(Message { account, ..message });
+            history.insert(message.clone());
+            accounts.add(slot, account, message.cost());
+            forget_all(slot, accounts, || history.forget_excess(now));
+            message
+        });
+        self.forget_beyond_bound();
         message
+    }
+
+    /// Begins the history of an open room anew, after `position`.
+    pub fn restart(&mut self, slot: RoomSlot, position: Position) {
+        self.change(slot, |history, accounts| {
+            forget_all(slot, accounts, || history.forget_oldest());
+            *history = History::at(history.limits(), position);
+        });
+        self.reschedule(slot);
+    }
+
+    /// Forgets the messages of an open room after `offset`, as if they had never been.
+    pub fn rewind(&mut self, slot: RoomSlot, offset: Offset) {
+        let history = self.get(slot);
+        if history.forgotten() > offset {
+            return self.restart(slot, Position { offset, ..history.position() });
+        }
+        self.change(slot, |history, accounts| forget_all(slot, accounts, || history.take_back(offset)));
+        self.reschedule(slot);
+    }
+
+    /// Lets an open room go on in another epoch; see [`History::has_reached`].
+    pub fn fork(&mut self, slot: RoomSlot, epoch: Epoch, forks: Vec<Position>) {
+        self.entry(slot).history.fork(epoch, forks);
     }
 
     /// Forgets expired messages of at most `max_rooms` rooms; true if more rooms have expired

@@ -61,11 +61,21 @@ impl Message {
         Self { payload, who, audience, position, received, time, account }
     }
 
+    /// A message that got its position at `time`, before it was received here.
+    pub fn at(message: NewMessage, position: Position, received: Instant, time: SystemTime) -> Self {
+        Self { time, ..Self::new(message, position, received) }
+    }
+
     /// Returns the bytes that the message counts for in a history: its payload and 224 bytes of
     /// overhead.
     pub fn cost(&self) -> usize {
+        Self::cost_of(&self.payload)
+    }
+
+    /// Returns the bytes that a message with this payload counts for in a history.
+    pub fn cost_of(payload: &Payload) -> usize {
         const OVERHEAD: usize = 224; // measured: 212 with the shortest text
-        self.payload.as_bytes().len() + OVERHEAD
+        payload.as_bytes().len() + OVERHEAD
     }
 
     /// Returns true if `subscriber` receives the message.

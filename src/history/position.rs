@@ -13,6 +13,16 @@ impl Epoch {
     pub fn begin() -> Self {
         Self(fastrand::u64(1..))
     }
+
+    /// Returns the epoch with this number, as [`Epoch::to_u64`] gave it; `None` for 0.
+    pub fn from_u64(number: u64) -> Option<Self> {
+        (number != 0).then_some(Self(number))
+    }
+
+    /// Returns the number.
+    pub fn to_u64(self) -> u64 {
+        self.0
+    }
 }
 
 /// The number of a message in its room and epoch, from 1; 0 is the position before the first
@@ -21,6 +31,16 @@ impl Epoch {
 pub struct Offset(u64);
 
 impl Offset {
+    /// Returns the offset with this number, as [`Offset::to_u64`] gave it.
+    pub fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    pub fn to_u64(self) -> u64 {
+        self.0
+    }
+
     /// Returns the offset of the next message.
     pub fn next(self) -> Self {
         Self(self.0 + 1)

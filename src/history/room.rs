@@ -75,6 +75,8 @@ pub struct History {
     limits: HistoryLimits,
     epoch: Epoch,
     last: Offset,
+    /// The ends of earlier epochs that this one continues, the oldest first.
+    forks: Vec<Position>,
     messages: VecDeque<Arc<Message>>,
     bytes: usize,
 }
@@ -82,7 +84,50 @@ pub struct History {
 impl History {
     /// Creates an empty history with a new epoch.
     pub fn new(limits: HistoryLimits) -> Self {
-        Self { limits, epoch: Epoch::begin(), last: Offset::default(), messages: VecDeque::new(), bytes: 0 }
+        Self::at(limits, Position { epoch: Epoch::begin(), offset: Offset::default() })
+    }
+
+    /// Creates a history that has forgotten every message up to `position`.
+    pub(super) fn at(limits: HistoryLimits, Position { epoch, offset: last }: Position) -> Self {
+        Self { limits, epoch, last, forks: Vec::new(), messages: VecDeque::new(), bytes: 0 }
+    }
+
+    /// A history that holds what `limits` allow of `messages`, which end at `until`.
+    pub fn of(
+        limits: HistoryLimits,
+        until: Position,
+        forks: Vec<Position>,
+        messages: Vec<Message>,
+        now: Instant,
+    ) -> Self {
+        let mut history = Self { forks, ..Self::at(limits, until) };
+        messages.into_iter().for_each(|message| history.insert(Arc::new(message)));
+        history.last = until.offset;
+        while history.forget_excess(now).is_some() {}
+        history
+    }
+
+    /// Returns the bounds.
+    pub fn limits(&self) -> HistoryLimits {
+        self.limits
+    }
+
+    /// Returns the ends of earlier epochs that this one continues, the oldest first.
+    pub fn forks(&self) -> &[Position] {
+        &self.forks
+    }
+
+    /// Goes on in `epoch` after the last message: offsets rise further, and positions of the
+    /// epochs of `forks` are good up to these.
+    pub(super) fn fork(&mut self, epoch: Epoch, forks: Vec<Position>) {
+        (self.epoch, self.forks) = (epoch, forks);
+    }
+
+    /// Returns true if `position` is one of this history: of its epoch, or of an earlier one before
+    /// its end.
+    pub fn has_reached(&self, position: Position) -> bool {
+        let mut ends = self.forks.iter().copied().chain([self.position()]);
+        ends.any(|end| end.epoch == position.epoch && position.offset <= end.offset)
     }
 
     /// Returns the position after the last message.
@@ -99,13 +144,36 @@ impl History {
 
     /// Numbers `message`, which counts for `account`, and keeps it, also beyond the bounds.
     pub(super) fn push(&mut self, message: NewMessage, account: AccountId, now: Instant) -> Arc<Message> {
-        self.last = self.last.next();
-        let message = Arc::new(Message { account, ..Message::new(message, self.position(), now) });
+        let position = Position { offset: self.last.next(), ..self.position() };
+        let message = Arc::new(Message { account, ..Message::new(message, position, now) });
+        self.insert(message.clone());
+        message
+    }
+
+    /// Keeps a message that has the next position, also beyond the bounds.
+    pub(super) fn insert(&mut self, message: Arc<Message>) {
+        self.last = message.position.offset;
         if self.keeps_messages() {
             self.bytes += message.cost();
-            self.messages.push_back(message.clone());
+            self.messages.push_back(message);
         }
-        message
+    }
+
+    /// Forgets the newest message if it is after `offset`, as if it had never been, and returns it.
+    pub(super) fn take_back(&mut self, offset: Offset) -> Option<Arc<Message>> {
+        let newest = self.messages.back()?;
+        if newest.position.offset <= offset {
+            return None;
+        }
+        let newest = self.messages.pop_back()?;
+        self.last = self.last.back(1);
+        self.bytes -= newest.cost();
+        Some(newest)
+    }
+
+    /// Returns the offset of the last message that it has forgotten.
+    pub fn forgotten(&self) -> Offset {
+        self.messages.front().map_or(self.last, |oldest| oldest.position.offset.back(1))
     }
 
     /// Returns false if the bound of messages is zero.
@@ -134,7 +202,7 @@ impl History {
     /// of another epoch or of the future.
     pub fn after(&self, since: Position) -> Option<Vec<Arc<Message>>> {
         let missed = self.last.since(since.offset)?;
-        (since.epoch == self.epoch && missed <= self.messages.len()).then(|| self.newest(missed))
+        (self.has_reached(since) && missed <= self.messages.len()).then(|| self.newest(missed))
     }
 
     /// Returns the last `count` messages, or fewer if the history is shorter.

@@ -102,7 +102,7 @@ impl AppState {
         HistoryQuery { room, history, .. }: &HistoryQuery,
     ) -> Result<Option<HistorySlice>, Refusal> {
         let read = Read { room: room.clone(), history: *history };
-        self.hub.send(read).await.map_err(|_| Refusal::Stopping)
+        self.hub.send(read).await.map_err(|_| Refusal::Stopping)?.map_err(Refusal::from)
     }
 
     async fn waits_for(&self, source: Source, cost: usize) -> Result<Reservation, Refusal> {

@@ -129,7 +129,8 @@ fn refusal_of(reason: NotPosted) -> Refusal {
         NotPosted::TooManyRooms => Refusal::TooManyRooms,
         NotPosted::KeyReused => Refusal::RetryKeyReused,
         NotPosted::TooManyKeys => Refusal::RetryKeys,
-        NotPosted::Unavailable => Refusal::Stopping,
+        NotPosted::Unavailable => Refusal::Backplane,
+        NotPosted::Stopped => Refusal::Stopping,
     }
 }
 

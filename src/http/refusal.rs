@@ -2,6 +2,7 @@
 
 use crate::{
     config::{HostPattern, OriginPattern, RoomNameError},
+    hub::Unavailable,
     limits::LimitReached,
 };
 use actix_web::{
@@ -100,6 +101,12 @@ pub enum Refusal {
     /// A shared limit did not become free in time.
     #[error("the server is busy; try again")]
     Busy,
+    /// The backplane did not answer within `session.stalled_write`.
+    #[error(
+        "the backplane did not answer in time; try again. A message may still be published: with an \
+         Idempotency-Key it is not published twice"
+    )]
+    Backplane,
     /// The condition of the request on a file, such as `If-Match`, is not met.
     #[error("the condition of the request is not met: the file is another")]
     Precondition,
@@ -163,6 +170,7 @@ impl Refusal {
             Self::RetryKeys => "idempotency_keys",
             Self::TooManyRooms => "rooms",
             Self::Busy => "busy",
+            Self::Backplane => "backplane",
             Self::Precondition => "precondition",
             Self::Range(_) => "range",
             Self::File => "file",
@@ -196,9 +204,12 @@ impl ResponseError for Refusal {
             Self::RetryKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
             Self::LimitReached(LimitReached::ConnectionsPerIp) => StatusCode::TOO_MANY_REQUESTS,
-            Self::LimitReached(_) | Self::TooManyRooms | Self::RetryKeys | Self::Busy | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::LimitReached(_)
+            | Self::TooManyRooms
+            | Self::RetryKeys
+            | Self::Busy
+            | Self::Backplane
+            | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -224,12 +235,18 @@ impl ResponseError for Refusal {
             Self::RetryKeys => {
                 response.insert_header((header::RETRY_AFTER, "10"));
             }
-            Self::TooManyRooms | Self::Busy => {
+            Self::TooManyRooms | Self::Busy | Self::Backplane => {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
         }
         response.json(Body { error: self.code(), message: self.to_string() })
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(_: Unavailable) -> Self {
+        Self::Backplane
     }
 }
 
@@ -320,6 +337,7 @@ mod tests {
             RetryKeys,
             TooManyRooms,
             Busy,
+            Backplane,
             Precondition,
             Range(0),
             File,

@@ -26,7 +26,8 @@ const MAX_ROOMS: usize = 1000;
 /// is about the default room, and names it.
 ///
 /// # Errors
-/// [`Refusal::RoomName`], or [`Refusal::Stopping`] while the server shuts down.
+/// [`Refusal::RoomName`], [`Refusal::Backplane`] while that does not answer, or
+/// [`Refusal::Stopping`] while the server shuts down.
 pub async fn describe(
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -37,7 +38,7 @@ pub async fn describe(
         "" => state.shared.policy.load().rooms.default.clone(),
         name => name.parse()?,
     };
-    let facts = state.hub.send(Describe { room }).await.map_err(|_| Refusal::Stopping)?;
+    let facts = state.hub.send(Describe { room }).await.map_err(|_| Refusal::Stopping)??;
     Ok(uncached(&facts))
 }
 
@@ -63,7 +64,8 @@ pub async fn list(request: HttpRequest, state: web::Data<AppState>) -> Result<Ht
 ///
 /// # Errors
 /// [`Refusal::RoomName`], [`Refusal::Query`], [`Refusal::Busy`] if no share of the pool becomes
-/// free, and [`Refusal::Stopping`] while the server shuts down.
+/// free, [`Refusal::Backplane`] while that does not answer, and [`Refusal::Stopping`] while the
+/// server shuts down.
 pub async fn messages(
     request: HttpRequest,
     state: web::Data<AppState>,

@@ -47,6 +47,8 @@ fn describe(event: &Event) -> String {
         },
         Event::Presence { presence, .. } => format!("presence of {}", presence.present.clients),
         Event::Refused { reason, .. } => format!("refused: {}", reason.name()),
+        Event::Unconfirmed { .. } => "unconfirmed".to_owned(),
+        Event::HistoryLost { .. } => "history lost".to_owned(),
         Event::Finished { .. } => "finished".to_owned(),
         Event::Draining { .. } => "draining".to_owned(),
     }
@@ -270,7 +272,8 @@ async fn a_request_that_is_repeated_while_it_is_pending_is_published_once() {
     let first = first.await.unwrap().unwrap();
     assert_eq!(first, again.await.unwrap().unwrap());
     assert_eq!(first.offset.to_string(), "1");
-    assert_eq!(bench.hub.send(Describe { room: name("news") }).await.unwrap().memory.unwrap().remembered, 1);
+    let facts = bench.hub.send(Describe { room: name("news") }).await.unwrap().unwrap();
+    assert_eq!(facts.memory.unwrap().remembered, 1);
 }
 
 #[actix::test]

@@ -25,9 +25,10 @@ impl Hub {
         match self.open_for_one_more(&newcomer.room, source) {
             Ok(slot) => {
                 self.joining.insert(connection);
-                self.store.rooms.join(slot, relay, source);
+                let now = Instant::now();
+                self.store.join(slot, relay, source, now);
                 let asker = Asker::Newcomer(newcomer);
-                self.store.recall(slot, history, asker, &mut self.arrived);
+                self.store.recall(slot, history, asker, now, &mut self.arrived);
             }
             Err(reason) => {
                 self.refused.insert(connection);
@@ -52,7 +53,7 @@ impl Hub {
         let (flow, greeting) = (opened.flow.clone(), opened.policy.greeting.clone());
         let (is_announced, others_are_there) = (opened.policy.presence, opened.members.count() > 1);
         if is_announced && self.store.rooms.presence(slot).add(who) && others_are_there {
-            self.note_presence(slot, who, Change::Joined { connection }, ctx);
+            self.note_presence(slot, who, Change::Joined { connection: Some(connection) }, ctx);
         }
         // An admission is a write at its relay, even without messages of the history.
         let messages = history.messages.len().max(1);

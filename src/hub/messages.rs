@@ -138,9 +138,13 @@ pub struct Drain {
     pub over: Duration,
 }
 
+/// The backplane did not answer within `session.stalled_write`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unavailable;
+
 /// HTTP → hub: asks for the facts of a room.
 #[derive(Message)]
-#[rtype(result = "RoomFacts")]
+#[rtype(result = "Result<RoomFacts, Unavailable>")]
 pub struct Describe {
     /// The room.
     pub room: RoomName,
@@ -168,9 +172,9 @@ pub struct RoomMemory {
     pub remembered: usize,
 }
 
-/// HTTP → hub: asks for a part of the history of a room.
+/// HTTP → hub: asks for a part of the history of a room; a room that does not exist has none.
 #[derive(Message)]
-#[rtype(result = "Option<HistorySlice>")]
+#[rtype(result = "Result<Option<HistorySlice>, Unavailable>")]
 pub struct Read {
     /// The room.
     pub room: RoomName,
@@ -260,6 +264,23 @@ pub enum Event {
         connection: ConnectionId,
         /// The reason, for the close frame.
         reason: CloseReason,
+    },
+    /// The backplane has not confirmed a message of the session within `session.stalled_write`. The
+    /// message may still be published.
+    Unconfirmed {
+        /// The connection that published it.
+        connection: ConnectionId,
+        /// The client's name for the message.
+        reference: Option<Reference>,
+    },
+    /// Messages that the members of the room have received are no longer in its history.
+    HistoryLost {
+        /// The room.
+        room: RoomSlot,
+        /// The epoch that begins, for members that can be notified; all others are closed. Where
+        /// no message is lost, [`Event::Broadcast`] carries the same notice. See
+        /// [`Broadcast::epoch`].
+        notice: Arc<Broadcast>,
     },
     /// The session has delivered every message before its end.
     Finished {

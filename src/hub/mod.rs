@@ -18,7 +18,7 @@ pub use messages::*;
 pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
-    backplane::{Arrival, Asker, Finish, Waiter},
+    backplane::{Arrival, Asker, Backplane, Finish, FromLink, Lost, Newcomer, Waiter},
     config::RoomName,
     delivery::Broadcast,
     exit::PanicGuard,
@@ -26,6 +26,7 @@ use crate::{
     limits::Source,
     metrics::Metrics,
     policy::Policy,
+    protocol::CloseReason,
     room::TooManyRooms,
 };
 use actix::prelude::*;
@@ -45,6 +46,9 @@ const COMMANDS_PER_CLOCK_CHECK: usize = 64;
 
 /// Rooms whose messages expire before the mailbox is served again.
 const EXPIRED_AT_ONCE: usize = 256;
+
+/// Time between two looks at the deadlines of a backplane that has some.
+const BACKPLANE_TICK: Duration = Duration::from_millis(50);
 
 /// Time for the mailbox while more rooms have expired messages.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
@@ -77,8 +81,14 @@ pub struct Hub {
 impl Hub {
     /// Creates the hub of a server, without rooms.
     pub fn new(policy: Arc<Policy>, metrics: Arc<Metrics>) -> Self {
+        let backplane = Backplane::single(policy.limits.history_bytes_total, policy.idempotency);
+        Self::over(backplane, policy, metrics)
+    }
+
+    /// Creates the hub of a server whose rooms get their order from `backplane`.
+    pub fn over(backplane: Backplane, policy: Arc<Policy>, metrics: Arc<Metrics>) -> Self {
         Self {
-            store: RoomStore::new(&policy),
+            store: RoomStore::new(&policy, backplane),
             arrived: VecDeque::new(),
             expiry_interval: expiry_interval(&policy),
             refused: HashSet::new(),
@@ -136,6 +146,7 @@ impl Hub {
         }
         self.load = Load::default();
         self.turns.end();
+        self.store.backplane.flush(Instant::now());
     }
 
     fn add_relay(&mut self, RelayStarted { relay, turns }: RelayStarted) {
@@ -168,10 +179,15 @@ impl Hub {
                 Arrival::History { room, slice, asker } => {
                     match asker {
                         Asker::Newcomer(newcomer) => self.admit(room, slice, newcomer, ctx),
-                        Asker::Reader(reply) => drop(reply.send(slice)), // a reader that has gone needs no answer
+                        Asker::Reader(reply) => drop(reply.send(Some(slice))), // a reader that has gone needs no answer
                     }
-                    self.store.end_after_arrival(room);
+                    self.store.end_after_arrival(room, Instant::now());
                 }
+                Arrival::Unavailable { room, asker } => {
+                    self.refuse(asker);
+                    self.store.end_after_arrival(room, Instant::now());
+                }
+                Arrival::Lost(lost) => self.tell_loss(lost),
                 Arrival::Settled(Waiter::Finish(Finish { connection, relay })) => {
                     self.turns.add(relay, Event::Finished { connection });
                 }
@@ -179,19 +195,39 @@ impl Hub {
                 Arrival::Settled(Waiter::Barrier(reached)) => drop(reached.send(())), // a worker that has ended does not wait
             }
         }
-        self.store.end_emptied();
+        self.store.end_emptied(Instant::now());
+    }
+
+    /// Refuses a client whose room cannot be reached; it counts as a member until it leaves.
+    fn refuse(&mut self, asker: Asker) {
+        if let Asker::Newcomer(Newcomer { connection, relay, .. }) = asker
+            && self.joining.contains(&connection)
+        {
+            self.turns.add(relay, Event::Refused { connection, reason: CloseReason::Backplane });
+        }
+    }
+
+    /// Tells the members of a room which messages have never been.
+    fn tell_loss(&mut self, Lost { room, epoch, kept }: Lost) {
+        let notice = Broadcast::epoch(epoch, kept);
+        self.add_for_room(room, || Event::HistoryLost { room, notice: notice.clone() });
     }
 
     /// Handles `waiter` after everything that was submitted before.
     fn settle(&mut self, waiter: Waiter) {
-        self.store.backplane.settle(waiter, &mut self.arrived);
+        self.store.backplane.settle(waiter, Instant::now(), &mut self.arrived);
     }
 
     /// Puts a message on the list of every relay with members of the room.
     fn broadcast(&mut self, slot: RoomSlot, broadcast: &Arc<Broadcast>) {
+        self.add_for_room(slot, || Event::Broadcast { room: slot, broadcast: broadcast.clone() });
+    }
+
+    /// Puts an event on the list of every relay with members of the room.
+    fn add_for_room(&mut self, slot: RoomSlot, event: impl Fn() -> Event) {
         let relays = self.store.rooms.get(slot).into_iter().flat_map(|room| room.members.relays());
         for relay in relays {
-            self.turns.add(relay, Event::Broadcast { room: slot, broadcast: broadcast.clone() });
+            self.turns.add(relay, event());
         }
     }
 
@@ -200,6 +236,15 @@ impl Hub {
         let more = self.store.expire_some(Instant::now(), EXPIRED_AT_ONCE);
         ctx.run_later(if more { EXPIRY_PAUSE } else { self.expiry_interval }, Self::expire);
         self.count_rooms();
+    }
+
+    /// Does what has become due in the backplane.
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.store.backplane.tick(Instant::now(), &mut self.arrived);
+        self.handle_arrivals(ctx);
+        self.count_rooms();
+        self.end_turn_soon(ctx);
+        ctx.run_later(BACKPLANE_TICK, Self::tick);
     }
 
     fn count_rooms(&self) {
@@ -216,6 +261,21 @@ impl Actor for Hub {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_later(self.expiry_interval, Self::expire);
+        if self.store.backplane.has_deadlines() {
+            ctx.run_later(BACKPLANE_TICK, Self::tick);
+        }
+    }
+}
+
+impl Handler<FromLink> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, FromLink(events): FromLink, ctx: &mut Self::Context) {
+        let stint_is_over = self.begin_entry();
+        self.store.backplane.handle(events, Instant::now(), &mut self.arrived);
+        self.handle_arrivals(ctx);
+        self.count_rooms();
+        self.end_entry(stint_is_over, ctx);
     }
 }
 
@@ -346,6 +406,6 @@ mod tests {
         while begin.elapsed() < Duration::from_millis(20) {
             hub.do_send(query()); // asked faster than answered: the hub runs on this very thread
         }
-        assert!(hub.send(query()).await.unwrap().memory.is_none(), "it was forgotten meanwhile");
+        assert!(hub.send(query()).await.unwrap().unwrap().memory.is_none(), "it was forgotten meanwhile");
     }
 }

@@ -149,10 +149,13 @@ impl Hub {
     pub(super) fn answer_presence(&mut self, request: GetPresence) {
         let GetPresence { connection, relay, room, reference, permit } = request;
         let Some(room) = self.store.rooms.find(&room) else { return };
-        let who =
-            room.policy.presence.then(|| room.presence.who().take(Present::MAX_NAMED).collect::<Vec<_>>());
+        let who = room.policy.presence.then(|| match self.store.backplane.speakers(room.slot()) {
+            Some(speakers) => speakers.take(Present::MAX_NAMED).collect::<Vec<_>>(),
+            None => room.presence.who().take(Present::MAX_NAMED).collect(),
+        });
+        let clients = room.members.count() + self.store.backplane.clients_elsewhere(room.slot());
         let bytes = who.as_ref().map_or(0, |who| who.len() * SpeakerId::JSON_LENGTH);
-        let present = Present { clients: room.members.count(), who };
+        let present = Present { clients, who };
         let presence = Box::new(PresenceReply { reference, present, permit });
         self.reserve_in_turn(1, bytes);
         self.turns.add(relay, Event::Presence { connection, presence });
@@ -231,7 +234,7 @@ impl Hub {
             self.reserve_in_turn(1, notice.bytes());
             self.broadcast(room, &notice);
         }
-        self.store.end_after_arrival(room);
+        self.store.end_after_arrival(room, Instant::now());
     }
 }
 

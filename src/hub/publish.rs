@@ -1,8 +1,8 @@
 //! Publishing, over sockets and over HTTP: submit to the backplane, and deliver what arrives.
 
-use super::{GetCredit, Hub, Post, Posted, Publish};
+use super::{Event, GetCredit, Hub, Post, Posted, Publish};
 use crate::{
-    backplane::{KeyUse, NotPosted, Ordered, Pending, Published, Reply, Submission},
+    backplane::{KeyUse, NotPosted, Ordered, Pending, Published, Reply, Speaker, Submission},
     config::RoomName,
     delivery::Broadcast,
     history::{Audience, NewMessage},
@@ -43,6 +43,11 @@ impl Hub {
     /// The permit returns after the last one.
     pub(super) fn deliver_messages(&mut self, Ordered { room, messages, answer, pending }: Ordered) {
         let Pending { mut speaker, mut permit, reply } = pending.unwrap_or_default();
+        if messages.is_empty()
+            && let Some(Speaker { connection, reference }) = speaker.take()
+        {
+            self.add_for_room(room, || Event::Unconfirmed { connection, reference: reference.clone() });
+        }
         if let Some(reply) = reply {
             let _ = reply.result.send(answer); // a client that has gone needs no answer
         }
@@ -52,7 +57,7 @@ impl Hub {
             let broadcast = Broadcast::message(message, speaker.take(), permit.take_if(|_| left == 0));
             self.broadcast(room, &broadcast);
         }
-        self.store.end_after_arrival(room);
+        self.store.end_after_arrival(room, Instant::now());
     }
 
     /// Submits the messages of one request in a row, unless the same request was published before.
@@ -119,7 +124,7 @@ impl Handler<Post> for Hub {
         self.metrics.idempotency_keys.set(self.store.backplane.idempotency_keys() as i64);
         self.end_entry(stint_is_over, ctx);
         Box::pin(async {
-            let published = answer?.await.map_err(|_| NotPosted::Unavailable)??;
+            let published = answer?.await.map_err(|_| NotPosted::Stopped)??;
             Ok(Posted::new(room, published))
         })
     }

@@ -20,11 +20,8 @@ pub struct RoomStore {
 }
 
 impl RoomStore {
-    pub fn new(policy: &Policy) -> Self {
-        Self {
-            rooms: Rooms::new(policy.limits.rooms, Flow::of(policy.session.outbox)),
-            backplane: Backplane::new(policy.limits.history_bytes_total, policy.idempotency),
-        }
+    pub fn new(policy: &Policy, backplane: Backplane) -> Self {
+        Self { rooms: Rooms::new(policy.limits.rooms, Flow::of(policy.session.outbox)), backplane }
     }
 
     /// The room of this name, which begins now if there is none. At the bound a room without
@@ -44,15 +41,23 @@ impl RoomStore {
             self.backplane.forget(gave_way);
         }
         if let Some(limits) = opened.begins {
-            self.backplane.open(opened.slot, limits);
+            self.backplane.open(opened.slot, name, limits);
         }
         Ok(opened.slot)
+    }
+
+    /// Counts one member more in an open room.
+    pub fn join(&mut self, slot: RoomSlot, relay: RelayId, source: Source, now: Instant) {
+        let clients = self.rooms.join(slot, relay, source).members.count();
+        self.backplane.set_clients(slot, clients, now);
     }
 
     /// Counts one member less.
     pub fn leave(&mut self, name: &RoomName, relay: RelayId, now: Instant) {
         if let Some(slot) = self.rooms.leave(name, relay, now) {
-            self.end_if_over(slot);
+            let clients = self.rooms.get(slot).map_or(0, |room| room.members.count());
+            self.backplane.set_clients(slot, clients, now);
+            self.end_if_over(slot, now);
         }
     }
 
@@ -76,9 +81,10 @@ impl RoomStore {
         room: RoomSlot,
         request: HistoryRequest,
         asker: Asker,
+        now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
-        self.backplane.recall(room, request, asker, arrived);
+        self.backplane.recall(room, request, asker, now, arrived);
         self.hold(room);
     }
 
@@ -90,10 +96,10 @@ impl RoomStore {
     }
 
     /// Ends the room if this arrival was all that kept it.
-    pub fn end_after_arrival(&mut self, room: RoomSlot) {
+    pub fn end_after_arrival(&mut self, room: RoomSlot, now: Instant) {
         if !self.backplane.is_pending(room) {
             self.rooms.hold(room, false);
-            self.end_if_over(room);
+            self.end_if_over(room, now);
         }
     }
 
@@ -101,25 +107,22 @@ impl RoomStore {
     /// messages.
     pub fn expire_some(&mut self, now: Instant, max_rooms: usize) -> bool {
         let more = self.backplane.expire_some(now, max_rooms);
-        self.end_emptied();
+        self.end_emptied(now);
         more
     }
 
     /// Ends the rooms that lived by a history that has become empty.
-    pub fn end_emptied(&mut self) {
+    pub fn end_emptied(&mut self, now: Instant) {
         for slot in self.backplane.take_emptied() {
-            self.end_if_over(slot);
+            self.end_if_over(slot, now);
         }
     }
 
-    /// Ends the room if it has neither a member nor a history, and nothing in it is pending.
-    pub fn end_if_over(&mut self, slot: RoomSlot) {
-        let is_over = |room: &Room| {
-            room.members.is_empty()
-                && self.backplane.history(slot).messages() == 0
-                && !self.backplane.is_pending(slot)
-        };
-        if self.rooms.get(slot).is_some_and(is_over) {
+    /// Ends the room if it has no member, nothing in it is pending, and its history is not needed
+    /// here.
+    pub fn end_if_over(&mut self, slot: RoomSlot, now: Instant) {
+        let is_deserted = |room: &Room| room.members.is_empty() && !self.backplane.is_pending(slot);
+        if self.rooms.get(slot).is_some_and(is_deserted) && self.backplane.is_over(slot, now) {
             self.rooms.end(slot);
             self.backplane.forget(slot);
         }
@@ -147,7 +150,7 @@ mod tests {
         let mut policy = Policy::default();
         policy.limits.rooms = max_rooms;
         policy.limits.history_bytes_total = max_bytes;
-        RoomStore::new(&policy)
+        RoomStore::new(&policy, Backplane::single(max_bytes, policy.idempotency))
     }
 
     /// Publishes `bytes` in the room at `slot`.
@@ -191,7 +194,7 @@ mod tests {
     fn publish(rooms: &mut RoomStore, source: Source, room: &str, now: Instant) {
         let slot = rooms.open(&name(room), source, policy(LIMITS), now).unwrap();
         append(rooms, slot, 1, now);
-        rooms.end_if_over(slot);
+        rooms.end_if_over(slot, Instant::now());
     }
 
     fn join(rooms: &mut RoomStore, room: &str, limits: HistoryLimits) -> RoomSlot {
@@ -308,7 +311,7 @@ mod tests {
             let message = append(&mut rooms, slot, 1000, Instant::now());
             assert_eq!(message.position.offset.to_string(), offset);
         }
-        rooms.end_if_over(slot);
+        rooms.end_if_over(slot, Instant::now());
         assert_eq!(rooms.rooms.count(), 0);
     }
 
@@ -317,7 +320,7 @@ mod tests {
         let mut rooms = store(10, 0);
         let slot = open(&mut rooms, "news", LIMITS).unwrap();
         append(&mut rooms, slot, 1, Instant::now());
-        rooms.end_if_over(slot);
+        rooms.end_if_over(slot, Instant::now());
         assert_eq!(rooms.rooms.count(), 0);
     }
 
@@ -339,9 +342,9 @@ mod tests {
                     (4, _) => rooms.leave(&name(room), A, now),
                     (_, _) => expire(&mut rooms, now),
                 }
-                rooms.end_emptied();
+                rooms.end_emptied(now);
                 if let Ok(slot) = opened {
-                    rooms.end_if_over(slot);
+                    rooms.end_if_over(slot, Instant::now());
                 }
                 let living: Vec<_> = rooms.rooms.after(None).collect();
                 let usage = living.iter().fold(Usage::default(), |sum, room| {

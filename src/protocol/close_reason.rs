@@ -19,8 +19,13 @@ pub enum CloseReason {
     Silent,
     /// A write made no progress within `session.stalled_write`; no close frame can be sent.
     WriteStalled,
-    /// The client's message waited for a permit for longer than `session.stalled_write`.
+    /// The client's message waited for a permit, or for its confirmation, for longer than
+    /// `session.stalled_write`.
     Overloaded,
+    /// The client's room could not be opened within `session.stalled_write`.
+    Backplane,
+    /// The client received messages that are no longer in the history.
+    HistoryLost,
     /// The client's room would exceed `limits.rooms`.
     TooManyRooms,
     /// The client's room has as many clients as it may.
@@ -40,10 +45,12 @@ impl CloseReason {
             Self::ClosedByClient(code) => *code,
             Self::ConnectionLost | Self::WriteStalled => None,
             Self::Wire(error) => Some(error.close_code()),
-            Self::TooSlow | Self::Overloaded | Self::TooManyRooms | Self::RoomFull => Some(CloseCode::Again),
+            Self::TooSlow | Self::Overloaded | Self::Backplane | Self::TooManyRooms | Self::RoomFull => {
+                Some(CloseCode::Again)
+            }
             Self::MayNotPublish => Some(CloseCode::Policy),
             Self::Silent => Some(CloseCode::Away),
-            Self::Restart => Some(CloseCode::Restart),
+            Self::Restart | Self::HistoryLost => Some(CloseCode::Restart),
             Self::Failed => Some(CloseCode::Error),
         }
     }
@@ -58,6 +65,8 @@ impl CloseReason {
             Self::Silent => "silent",
             Self::WriteStalled => "write_stalled",
             Self::Overloaded => "overloaded",
+            Self::Backplane => "backplane",
+            Self::HistoryLost => "history_lost",
             Self::TooManyRooms => "too_many_rooms",
             Self::RoomFull => "room_full",
             Self::MayNotPublish => "may_not_publish",
@@ -89,8 +98,14 @@ impl fmt::Display for CloseReason {
             }
             Self::Silent => f.write_str("silent: no answer to a ping within session.pong_within"),
             Self::WriteStalled => f.write_str("write stalled: nothing was read within session.stalled_write"),
-            Self::Overloaded => {
-                f.write_str("overloaded: no capacity for a message or a history within session.stalled_write")
+            Self::Overloaded => f.write_str(
+                "overloaded: a message was not confirmed or a history not sent within session.stalled_write",
+            ),
+            Self::Backplane => f.write_str(
+                "the backplane, which orders messages, was out of reach for session.stalled_write",
+            ),
+            Self::HistoryLost => {
+                f.write_str("messages that this client received are no longer in the history")
             }
             Self::TooManyRooms => f.write_str("too many rooms: limits.rooms is reached"),
             Self::RoomFull => f.write_str("the room is full: no more clients may be in it"),
@@ -123,6 +138,8 @@ mod tests {
             Silent,
             WriteStalled,
             Overloaded,
+            Backplane,
+            HistoryLost,
             TooManyRooms,
             RoomFull,
             MayNotPublish,

@@ -1,9 +1,10 @@
 //! The subprotocol `worldcast.v1`: JSON in text frames. docs/protocol.md describes it for authors
 //! of clients.
 
+use super::CloseReason;
 use crate::{
     config::RoomName,
-    history::{Message, Offset, Position},
+    history::{Epoch, Message, Offset, Position},
     ids::{Reference, SpeakerId},
     room::Present,
     wire::Payload,
@@ -38,6 +39,10 @@ enum ServerMessage<'a> {
     },
     Leave {
         who: SpeakerId,
+    },
+    Epoch {
+        epoch: Epoch,
+        kept: Offset,
     },
     Ack {
         r#ref: &'a Reference,
@@ -133,6 +138,11 @@ pub fn leave(who: SpeakerId) -> Payload {
     text(&ServerMessage::Leave { who })
 }
 
+/// Encodes the notice that `epoch` begins and continues the history from `kept` on.
+pub fn epoch(epoch: Epoch, kept: Offset) -> Payload {
+    text(&ServerMessage::Epoch { epoch, kept })
+}
+
 /// Encodes the ack of a published message, with its offset.
 pub fn ack(reference: &Reference, offset: Offset) -> Payload {
     text(&ServerMessage::Ack { r#ref: reference, offset })
@@ -141,6 +151,15 @@ pub fn ack(reference: &Reference, offset: Offset) -> Payload {
 /// Encodes the answer to a request for presence.
 pub fn presence(reference: Option<&Reference>, present: &Present) -> Payload {
     text(&ServerMessage::Presence { r#ref: reference, present })
+}
+
+/// Encodes the answer to a publish that the backplane has not confirmed in time.
+pub fn unconfirmed(reference: Option<&Reference>) -> Payload {
+    error(&RequestError {
+        reference: reference.and_then(Reference::to_json),
+        code: CloseReason::Backplane.name(),
+        message: "not confirmed within session.stalled_write: the message may still be published".to_owned(),
+    })
 }
 
 /// Encodes the answer to a request that failed.

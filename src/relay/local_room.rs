@@ -78,6 +78,11 @@ impl LocalRoom {
         self.members[index].needs_slices = true;
     }
 
+    /// Iterates over the connections of the members, in no order.
+    pub fn connections(&self) -> impl Iterator<Item = &Rc<Connection>> {
+        self.members.iter().map(|member| &member.connection)
+    }
+
     /// Prefetches the connections that the flush of a small room needs; the flush of a large room
     /// prefetches by itself.
     pub fn prefetch(&self) {

@@ -11,6 +11,7 @@ use crate::{
     limits::Flow,
     metrics::Metrics,
     policy::Policy,
+    protocol::{CloseReason, Protocol},
     wire::Deflater,
 };
 use std::{cell::Cell, collections::HashMap, rc::Rc, sync::Arc, time::Instant};
@@ -106,6 +107,14 @@ impl LocalSessions {
                 }
             }
         }
+    }
+
+    /// Closes the members of the room whose protocol has no notices.
+    pub fn close_without_notices(&self, room: RoomSlot, reason: &CloseReason) {
+        let members = self.rooms.get(room.index()).into_iter().flat_map(LocalRoom::connections);
+        members
+            .filter(|connection| connection.encoding.protocol != Protocol::V1)
+            .for_each(|connection| connection.close(reason.clone()));
     }
 
     /// Returns `true` if a room holds back credit.

@@ -21,7 +21,7 @@ use crate::{
     hub::{Command, Event, Hub, Load, PresenceReply, RelayStarted, Stint, Turn, TurnLimits},
     ids::{ConnectionId, RelayId},
     logging::REPEATING,
-    protocol::{CloseReason, v1},
+    protocol::{CloseReason, Protocol, v1},
     shared::Shared,
     transport::READ_SIZE,
     wire::{self, Inflater},
@@ -146,6 +146,20 @@ impl Relay {
             }
             Event::Refused { connection: id, reason } => {
                 self.after_flush(id, |connection| connection.close(reason));
+            }
+            Event::Unconfirmed { connection: id, reference } => {
+                let error = wire::plain(&v1::unconfirmed(reference.as_ref()));
+                self.gather(1, error.len(), ctx);
+                self.after_flush(id, |connection| match connection.encoding.protocol {
+                    Protocol::V1 => connection.push(&error, 1),
+                    Protocol::Raw | Protocol::Events(_) => connection.close(CloseReason::Overloaded),
+                });
+            }
+            Event::HistoryLost { room, notice } => {
+                self.gather(1, notice.bytes(), ctx);
+                self.worker.local_sessions.borrow_mut().queue(room, notice);
+                self.flush(); // all earlier messages, and the notice
+                self.worker.local_sessions.borrow().close_without_notices(room, &CloseReason::HistoryLost);
             }
             Event::Finished { connection: id } => self.after_flush(id, Connection::finish),
             Event::Draining { over } => self.drain(over, ctx),
@@ -341,6 +355,9 @@ impl Handler<Turn> for Relay {
         }
     }
 }
+
+#[cfg(test)]
+mod lost_messages; // what members receive when the backplane has lost messages
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use crate::{
     connection::Connection,
     delivery::HistoryCache,
+    history::{HistorySlice, Position},
     hub::Admission,
     ids::RoomSlot,
     protocol::{Protocol, SessionTokens, sse, v1},
@@ -41,13 +42,13 @@ fn first_frame(connection: &Connection, admission: &Admission, tokens: &SessionT
         Protocol::V1 => Some(welcome(admission, tokens)),
         Protocol::Events(framing) => {
             let Admission { room, history, .. } = admission;
-            Some(sse::welcome(room, history.from, history.complete).framed(framing).clone())
+            Some(sse::welcome(room, position(history), history.complete).framed(framing).clone())
         }
     }
 }
 
 fn welcome(Admission { who, room, history, .. }: &Admission, tokens: &SessionTokens) -> Bytes {
-    let (position, recovered) = (history.from, history.complete);
+    let (position, recovered) = (position(history), history.complete);
     wire::plain(&v1::welcome(v1::Welcome {
         room,
         session: tokens.issue(*who),
@@ -55,4 +56,10 @@ fn welcome(Admission { who, room, history, .. }: &Admission, tokens: &SessionTok
         position,
         recovered,
     }))
+}
+
+/// Returns the position before the history. Its epoch is the present one, also for a client that
+/// resumes from an earlier one: offsets rise over epochs, and messages carry no epoch.
+fn position(HistorySlice { from, until, .. }: &HistorySlice) -> Position {
+    Position { epoch: until.epoch, offset: from.offset }
 }

@@ -39,8 +39,8 @@ impl Presence {
 pub enum Change {
     /// The speaker joined.
     Joined {
-        /// The connection that joined.
-        connection: ConnectionId,
+        /// The connection that joined; `None` if it joined at another node.
+        connection: Option<ConnectionId>,
     },
     /// The speaker left with its last connection.
     Left,
@@ -116,11 +116,11 @@ mod tests {
     #[test]
     fn a_join_and_a_leave_that_were_not_announced_cancel_out() {
         let (mut changes, anna, bert) = (Changes::default(), SpeakerId::next(), SpeakerId::next());
-        let joined = Change::Joined { connection: ConnectionId::next() };
+        let joined = Change::Joined { connection: Some(ConnectionId::next()) };
         changes.note(anna, joined);
         changes.note(bert, Change::Left);
         changes.note(anna, Change::Left);
-        changes.note(bert, Change::Joined { connection: ConnectionId::next() });
+        changes.note(bert, Change::Joined { connection: None });
         assert!(changes.is_empty(), "{changes:?}");
         changes.note(anna, joined);
         assert_eq!((changes.take_join(bert), changes.take_join(anna)), (None, Some(joined)));

@@ -215,7 +215,7 @@ mod tests {
         let mut received = Vec::new();
         client.read_to_end(&mut received).await.unwrap();
         assert!(received.ends_with(CloseReason::Failed.to_string().as_bytes()), "{received:?}");
-        let facts = hub.send(Describe { room: "news".parse().unwrap() }).await.unwrap();
+        let facts = hub.send(Describe { room: "news".parse().unwrap() }).await.unwrap().unwrap();
         assert_eq!(facts.clients, 1, "the other stays");
         assert!(sessions[0].0.connected());
         let failed = CloseLabels { code: 1011, reason: "failed" };

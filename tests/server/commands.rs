@@ -2,11 +2,16 @@
 
 use crate::support::{Fake, Host, QuietProxy, TestServer, proxy_that_cuts, within};
 use actix_web::rt::spawn;
+use serde_json::{Value, json};
 use std::{
     fs::OpenOptions,
     io::Read,
     net::{SocketAddr, TcpListener},
     process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 use testing::terminal;
@@ -384,4 +389,91 @@ async fn messages_of_others_are_shown_on_a_terminal_and_not_obeyed() {
     let lines = [r"\u{1b}]0;title\u{7}\u{9b}2J over\rwritten \u{202e}grüße", "\\u{1b}[2J\u{fffd}", "the end"];
     assert_eq!(seen.trim_end().split("\r\n").collect::<Vec<_>>(), lines);
     listen.kill().await.unwrap();
+}
+
+/// The frames of a server that publishes each line, except those that it does not confirm.
+fn answer_of_a_failing_backplane(request: &str, offset: &AtomicU64) -> Vec<String> {
+    let Ok(request) = serde_json::from_str::<Value>(request) else {
+        let offset = offset.load(Relaxed);
+        return vec![welcome(offset)];
+    };
+    let message = |text: &Value| {
+        let offset = offset.fetch_add(1, Relaxed) + 1;
+        json!({"type": "message", "offset": offset, "who": "me", "text": text}).to_string()
+    };
+    let error =
+        json!({"type": "error", "ref": request["ref"], "code": "backplane", "message": "not confirmed"});
+    match request["text"].as_str() {
+        None => vec![json!({"type": "presence", "clients": 1}).to_string()],
+        Some("unconfirmed") => vec![error.to_string()],
+        Some("unconfirmed and then published") => vec![error.to_string(), message(&request["text"])],
+        Some("last") => vec![message(&request["text"]), "close".to_owned()],
+        Some(_) => vec![message(&request["text"])],
+    }
+}
+
+fn welcome(offset: u64) -> String {
+    json!({"type": "welcome", "session": "s", "who": "me", "epoch": "a", "offset": offset}).to_string()
+}
+
+/// A pipe of this input into such a server: its end, and the texts that the server received.
+async fn pipes_into_a_failing_backplane(input: &str) -> ((Option<i32>, String), Vec<String>) {
+    let (received, offset) = (Arc::new(Mutex::new(Vec::new())), AtomicU64::new(0));
+    let record = received.clone();
+    let fake = Fake::that_answers(move |request| {
+        if let Ok(Value::String(text)) =
+            serde_json::from_str(request).map(|mut request: Value| request["text"].take())
+        {
+            record.lock().unwrap().push(text);
+        }
+        answer_of_a_failing_backplane(request, &offset)
+    });
+    let mut pipe = worldcast("pipe", fake.await.address, &[]);
+    pipe.stdin.as_mut().unwrap().write_all(input.as_bytes()).await.unwrap();
+    let end = end_of(pipe).await;
+    let received = received.lock().unwrap().clone();
+    (end, received)
+}
+
+#[actix_web::test]
+async fn a_line_that_the_server_cannot_confirm_is_named_and_not_published_again() {
+    let input = "one\nunconfirmed\nthree\nlast\nfive\nunconfirmed\n";
+    let ((code, stderr), received) = pipes_into_a_failing_backplane(input).await;
+    let expected = "worldcast: line 2 was not confirmed; it may be published or not\n\
+                    worldcast: line 6 was not confirmed; it may be published or not\n\
+                    worldcast: lines that the server did not confirm: 2; each of them may be published or not\n";
+    assert_eq!((code, stderr.as_str()), (Some(1), expected));
+    let once: Vec<_> = received.iter().filter(|line| *line == "unconfirmed").collect();
+    assert_eq!(once.len(), 2, "{received:?}");
+}
+
+#[actix_web::test]
+async fn a_line_that_is_published_after_all_counts_as_confirmed() {
+    let input = "one\nunconfirmed and then published\nthree\n";
+    let ((code, stderr), received) = pipes_into_a_failing_backplane(input).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stderr, "worldcast: line 2 was not confirmed; it may be published or not\n");
+    assert_eq!(received.join("\n") + "\n", input);
+}
+
+#[actix_web::test]
+async fn lost_messages_are_reported_and_the_next_ones_follow_in_the_new_epoch() {
+    let message = |offset, text| json!({"type": "message", "offset": offset, "text": text}).to_string();
+    let epoch = |epoch, kept| json!({"type": "epoch", "epoch": epoch, "kept": kept}).to_string();
+    let fake = Fake::that_answers(move |request| match request {
+        address if address.contains("since=c-2") => vec![welcome(2), message(3, "the next")],
+        address if address.starts_with('/') => {
+            let lost = [welcome(0), message(1, "one"), message(2, "two"), message(3, "three"), epoch("b", 1)];
+            let kept = [message(2, "another"), epoch("c", 2), "close".to_owned()];
+            lost.into_iter().chain(kept).collect()
+        }
+        _ => vec![],
+    });
+    let mut listen = worldcast("listen", fake.await.address, &[]);
+    let said = stderr_line(&mut listen).await;
+    assert_eq!(said, "worldcast: the server has lost messages that it had delivered before: 2\n");
+    let mut lines = BufReader::new(listen.stdout.take().unwrap()).lines();
+    for expected in ["one", "two", "three", "another", "the next"] {
+        assert_eq!(within("a line", lines.next_line()).await.unwrap().as_deref(), Some(expected));
+    }
 }

@@ -1,6 +1,7 @@
 //! Clients in other languages, by foreign libraries.
 
 use crate::support::{Fake, Host, QuietProxy, TestServer, output_of, proxy_that_cuts};
+use serde_json::{Value, json};
 use std::{fs, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
@@ -55,6 +56,36 @@ async fn our_module_notices_silence_and_reconnects_more_and_more_slowly() {
         () = node_runs("silence.mjs", &arguments) => {}
         () = async { silence.await; std::future::pending().await } => {}
     }
+}
+
+/// Answers as a server of several nodes does whose backplane has failed.
+fn answer_of_a_failed_backplane(request: &str) -> Vec<String> {
+    let Ok(request) = serde_json::from_str::<Value>(request) else {
+        let since = request.split_once("since=").map_or("", |(_, rest)| rest.split('&').next().unwrap());
+        let welcome = json!({"type": "welcome", "session": "s", "who": since, "epoch": "a", "offset": 0});
+        return vec![welcome.to_string()];
+    };
+    let message = |offset, text| json!({"type": "message", "offset": offset, "time": "", "text": text});
+    let ack = |offset| json!({"type": "ack", "ref": request["ref"], "offset": offset});
+    let epoch = |epoch, kept| json!({"type": "epoch", "epoch": epoch, "kept": kept});
+    let frames = match request["text"].as_str().unwrap_or_default() {
+        "three messages" => vec![message(1, "one"), message(2, "two"), message(3, "three"), ack(3)],
+        "lose two" => vec![epoch("b", 1), message(2, "another two"), ack(2)],
+        "lose none" => vec![epoch("c", 9), ack(3)],
+        "unconfirmed" => {
+            vec![
+                json!({"type": "error", "ref": request["ref"], "code": "backplane", "message": "not confirmed"}),
+            ]
+        }
+        _ => return vec!["close".to_owned()],
+    };
+    frames.iter().map(Value::to_string).collect()
+}
+
+#[actix_web::test]
+async fn our_module_says_which_messages_are_lost_or_unconfirmed_and_resumes_in_the_new_epoch() {
+    let fake = Fake::that_answers(answer_of_a_failed_backplane).await;
+    node_runs("lost-history.mjs", &[&fake.address.to_string()]).await;
 }
 
 #[actix_web::test]

@@ -2,7 +2,7 @@
 
 use super::call::{NodeId, Sequence};
 use crate::{
-    history::{Audience, Position},
+    history::{Audience, Message, Position},
     ids::SpeakerId,
     wire::Payload,
 };
@@ -32,4 +32,12 @@ pub struct StoredMessage {
     pub audience: Audience,
     /// Wall-clock time at which the node received the message, in whole milliseconds.
     pub time: SystemTime,
+}
+
+impl StoredMessage {
+    /// Returns the bytes that the message counts for in a history, as those of
+    /// [`Message::cost`](crate::history::Message::cost).
+    pub fn cost(&self) -> usize {
+        Message::cost_of(&self.payload)
+    }
 }

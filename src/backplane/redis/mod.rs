@@ -1,5 +1,61 @@
 //! The order of several nodes, made by Redis or Valkey.
+//!
+//! The node is plain data; the link carries its calls, on a thread of its own.
 #![allow(dead_code)]
 
 pub mod call; // the words between a node and Redis
 pub mod entry; // batches as Redis stores them
+pub mod codec; // batches as bytes
+mod node; // the part of a node in the order
+pub mod scripts; // calls as scripts of Redis
+#[cfg(test)]
+mod fake; // a model of the scripts
+#[cfg(test)]
+mod simulation; // schedules of several nodes and a Redis that fails
+
+pub use node::{Counts as NodeCounts, Node, NodeTimes};
+
+use call::LinkEvent;
+use std::{collections::VecDeque, time::Instant};
+
+/// Link → hub: events in their order.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct FromLink(pub Vec<LinkEvent>);
+
+/// A handle of the link that carries calls to Redis.
+pub struct LinkHandle;
+impl LinkHandle {
+    fn send(&self, _: Vec<call::Outgoing>) {}
+}
+
+/// The backplane of a node among several.
+pub struct Redis {
+    pub(super) node: Node,
+    link: LinkHandle,
+}
+
+impl Redis {
+    /// A backplane of `node`, which reaches Redis over `link`.
+    pub fn new(node: Node, link: LinkHandle) -> Self {
+        Self { node, link }
+    }
+
+    /// Hands the calls that are due over to the link.
+    pub(super) fn flush(&mut self, now: Instant) {
+        let calls = self.node.take_calls(now);
+        if !calls.is_empty() {
+            self.link.send(calls);
+        }
+    }
+
+    /// Handles events of the link.
+    pub(super) fn handle(
+        &mut self,
+        events: Vec<LinkEvent>,
+        now: Instant,
+        arrived: &mut VecDeque<super::Arrival>,
+    ) {
+        events.into_iter().for_each(|event| self.node.handle(event, now, arrived));
+    }
+}

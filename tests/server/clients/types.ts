@@ -17,6 +17,7 @@ room.addEventListener('message', ({ detail }) => {
   const message: Message = detail;
   console.log(message.text === undefined ? message.bytes.byteLength : message.text.length, message.who?.trim());
 }, { once: true });
+room.addEventListener('historyLost', ({ detail: { kept } }) => console.log(kept + 1));
 room.addEventListener('lost', ({ detail: { code, wait } }) => console.log(code + wait));
 room.addEventListener('end', ({ detail: { code, reason } }) => console.log(code, reason.trim()));
 

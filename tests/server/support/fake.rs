@@ -2,7 +2,7 @@
 
 use actix_web::rt::spawn;
 use futures_util::{SinkExt, StreamExt};
-use std::{future::pending, net::SocketAddr};
+use std::{future::pending, net::SocketAddr, rc::Rc};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -67,6 +67,42 @@ impl Fake {
             let Some(code) = code else { return };
             let _ = socket.close(Some(CloseFrame { code: code.into(), reason: "full".into() })).await;
             while let Some(Ok(_)) = socket.next().await {}
+        })
+        .await
+    }
+
+    /// Sends a welcome, and after each request the frames that `answer` returns for it. The first
+    /// request of a connection is the address in its handshake. The frame `close` closes with 1012.
+    pub async fn that_answers(answer: impl Fn(&str) -> Vec<String> + 'static) -> Self {
+        let answer = Rc::new(answer);
+        Self::start(move |socket| {
+            let answer = answer.clone();
+            async move {
+                let mut address = String::new();
+                #[allow(clippy::result_large_err, reason = "the callback's type is the library's")]
+                let agrees = |request: &Request, response| {
+                    address = request.uri().to_string();
+                    v1(request, response)
+                };
+                let Ok(mut socket) = accept_hdr_async(socket, agrees).await else { return };
+                let mut frames = answer(&address);
+                loop {
+                    for frame in frames {
+                        if frame == "close" {
+                            let restart = CloseFrame { code: 1012.into(), reason: "restart".into() };
+                            let _ = socket.close(Some(restart)).await;
+                            while let Some(Ok(_)) = socket.next().await {}
+                            return;
+                        }
+                        let _ = socket.send(Message::text(frame)).await;
+                    }
+                    frames = match socket.next().await {
+                        Some(Ok(Message::Text(request))) => answer(&request),
+                        Some(Ok(_)) => vec![],
+                        _ => return,
+                    };
+                }
+            }
         })
         .await
     }

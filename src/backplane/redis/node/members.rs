@@ -1,0 +1,271 @@
+//! The clients and the speakers of a room on all nodes.
+
+use super::Node;
+use crate::{
+    backplane::{
+        Arrival, GetPresence, NoticeList, Waiter,
+        redis::call::{NodeId, Sequence},
+    },
+    ids::{RoomSlot, SpeakerId},
+    room::Change,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    mem,
+    time::{Duration, Instant},
+};
+
+/// The time in which the number of clients here is told to other nodes.
+const COUNT_TIME: Duration = Duration::from_secs(1);
+
+/// The members of one room, here and elsewhere.
+#[derive(Default)]
+pub(super) struct RoomMembers {
+    /// Clients of this node.
+    clients: usize,
+    /// Clients of this node, as Redis knows them.
+    told: usize,
+    /// The time of the first change that Redis does not know.
+    changed_at: Option<Instant>,
+    /// Clients of each other node.
+    others: Vec<(NodeId, usize)>,
+    /// Speakers of this node.
+    mine: BTreeSet<SpeakerId>,
+    /// Speakers of all nodes, as members here know them.
+    all: BTreeSet<SpeakerId>,
+    /// Changes that have not arrived, with the number of their call.
+    lists: VecDeque<(Option<Sequence>, NoticeList)>,
+    /// Redis is to be told all, not the changes.
+    is_whole_due: bool,
+    /// A call waits for its reply.
+    pub(super) is_calling: bool,
+    /// Requests for presence that wait for the changes.
+    pub(super) requests: Vec<(Instant, GetPresence)>,
+}
+
+impl RoomMembers {
+    /// Clients of all other nodes.
+    pub(super) fn others(&self) -> usize {
+        self.others.iter().map(|(_, clients)| clients).sum()
+    }
+
+    /// The speakers of all nodes.
+    pub(super) fn speakers(&self) -> &BTreeSet<SpeakerId> {
+        &self.all
+    }
+
+    pub(super) fn announce(&mut self, notices: NoticeList) {
+        for (who, change) in &notices.changes {
+            match change {
+                Change::Joined { .. } => self.mine.insert(*who),
+                Change::Left => self.mine.remove(who),
+            };
+        }
+        self.lists.push_back((None, notices));
+    }
+
+    pub(super) fn set_clients(&mut self, clients: usize, now: Instant) {
+        self.clients = clients;
+        self.changed_at.get_or_insert(now);
+        if clients == 0 {
+            self.leave_all();
+        }
+    }
+
+    /// Nobody is here any more.
+    pub(super) fn leave_all(&mut self) {
+        self.is_whole_due |= self.told > 0 || !self.mine.is_empty() || !self.lists.is_empty();
+        self.clients = 0;
+        self.mine.clear();
+        self.lists.clear();
+    }
+
+    /// Returns true if every change has arrived.
+    pub(super) fn is_settled(&self) -> bool {
+        self.lists.is_empty()
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        !self.requests.is_empty() || self.changed_at.is_some()
+    }
+
+    pub(super) fn reset_link(&mut self) {
+        self.is_calling = false;
+        self.is_whole_due = self.clients > 0 || self.told > 0 || !self.mine.is_empty();
+        self.lists.iter_mut().for_each(|(sequence, _)| *sequence = None);
+    }
+
+    /// The change that Redis is to be told: clients, speakers that joined and left, and whether
+    /// these are all.
+    pub(super) fn next_change(
+        &mut self,
+        sequence: Sequence,
+        now: Instant,
+    ) -> Option<(usize, Vec<SpeakerId>, Vec<SpeakerId>, bool)> {
+        let has_lists = self.lists.iter().any(|(sent, _)| sent.is_none());
+        let is_count_due = self.clients != self.told
+            && self.changed_at.is_none_or(|at| now.saturating_duration_since(at) >= COUNT_TIME);
+        if self.clients == self.told {
+            self.changed_at = None;
+        }
+        if self.is_calling || !(has_lists || is_count_due || self.is_whole_due) {
+            return None;
+        }
+        let mut changes = BTreeMap::new();
+        for (sent, list) in self.lists.iter_mut().filter(|(sent, _)| sent.is_none()) {
+            *sent = Some(sequence);
+            changes.extend(list.changes.iter().copied());
+        }
+        let whole = mem::take(&mut self.is_whole_due);
+        let (joined, left): (Vec<_>, Vec<_>) = match whole {
+            true => (self.mine.iter().copied().collect(), Vec::new()),
+            false => {
+                let (joined, left): (Vec<_>, Vec<_>) =
+                    changes.into_iter().partition(|(_, change)| matches!(change, Change::Joined { .. }));
+                let who =
+                    |changes: Vec<(SpeakerId, Change)>| changes.into_iter().map(|(who, _)| who).collect();
+                (who(joined), who(left))
+            }
+        };
+        (self.told, self.changed_at, self.is_calling) = (self.clients, None, true);
+        Some((self.clients, joined, left, whole))
+    }
+}
+
+/// A notice of a speaker at another node.
+fn remote(who: SpeakerId, has_joined: bool) -> (SpeakerId, Change) {
+    (who, if has_joined { Change::Joined { connection: None } } else { Change::Left })
+}
+
+impl Node {
+    /// The number of clients here has changed.
+    pub fn set_clients(&mut self, slot: RoomSlot, clients: usize, now: Instant) {
+        if let Some(room) = self.rooms.get_mut(slot.index()).and_then(Option::as_mut) {
+            room.members.set_clients(clients, now);
+            self.watched.insert(slot);
+            self.poke(slot);
+        }
+    }
+
+    /// Clients of all other nodes in an open room.
+    pub fn clients_elsewhere(&self, slot: RoomSlot) -> usize {
+        self.rooms.get(slot.index()).and_then(Option::as_ref).map_or(0, |room| room.members.others())
+    }
+
+    /// Speakers of all nodes in an open room.
+    pub fn speakers(&self, slot: RoomSlot) -> impl Iterator<Item = SpeakerId> {
+        let room = self.rooms.get(slot.index()).and_then(Option::as_ref);
+        room.into_iter().flat_map(|room| room.members.speakers().iter().copied())
+    }
+
+    /// Redis has forgotten the members of this node: it is told them again.
+    pub(super) fn assert_members(&mut self) {
+        self.rooms.iter_mut().flatten().for_each(|room| room.members.reset_link());
+        self.poke_all();
+    }
+
+    /// Members of one node have changed.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
+    pub(super) fn members_changed(
+        &mut self,
+        slot: RoomSlot,
+        node: NodeId,
+        sequence: Sequence,
+        clients: usize,
+        joined: Vec<SpeakerId>,
+        left: Vec<SpeakerId>,
+        arrived: &mut VecDeque<Arrival>,
+    ) {
+        let is_ours = node == self.id;
+        let Some(room) = self.rooms[slot.index()].as_mut() else { return };
+        let members = &mut room.members;
+        if is_ours {
+            members.is_whole_due |= sequence == Sequence(0) && members.clients > 0;
+        } else {
+            members.others.retain(|(id, _)| *id != node);
+            members.others.extend((clients > 0).then_some((node, clients)));
+        }
+        let mut fresh: BTreeMap<SpeakerId, bool> = BTreeMap::new();
+        fresh.extend(joined.into_iter().filter(|who| members.all.insert(*who)).map(|who| (who, true)));
+        fresh.extend(left.into_iter().filter(|who| members.all.remove(who)).map(|who| (who, false)));
+        while is_ours
+            && members.lists.front().is_some_and(|(sent, _)| *sent == Some(sequence))
+            && let Some((_, mut list)) = members.lists.pop_front()
+        {
+            list.changes.retain(|(who, change)| {
+                let has_joined = matches!(change, Change::Joined { .. });
+                if fresh.get(who) == Some(&has_joined) {
+                    return fresh.remove(who).is_some();
+                }
+                // Redis may have known a join from a call whose answer was lost.
+                has_joined
+                    && !fresh.contains_key(who)
+                    && members.mine.contains(who)
+                    && members.all.insert(*who)
+            });
+            arrived.push_back(Arrival::Notices(list));
+        }
+        if !fresh.is_empty() && room.mirror.is_open {
+            let changes = fresh.into_iter().map(|(who, has_joined)| remote(who, has_joined)).collect();
+            arrived.push_back(Arrival::Notices(NoticeList { room: slot, changes, credit: None }));
+        }
+        self.answer_presence(slot, arrived);
+        self.poke(slot);
+    }
+
+    /// Takes the members that Redis knows; members here are told the difference.
+    pub(super) fn know_members(
+        &mut self,
+        slot: RoomSlot,
+        clients: Vec<(NodeId, usize)>,
+        speakers: Vec<SpeakerId>,
+        was_open: bool,
+        arrived: &mut VecDeque<Arrival>,
+    ) {
+        let id = self.id;
+        let Some(room) = self.rooms[slot.index()].as_mut() else { return };
+        let members = &mut room.members;
+        let here = clients.iter().find(|(node, _)| *node == id).map_or(0, |(_, clients)| *clients);
+        let speakers: BTreeSet<_> = speakers.into_iter().collect();
+        members.is_whole_due |= !members.is_calling
+            && (here != members.told || !members.mine.is_subset(&speakers) && members.lists.is_empty());
+        members.others = clients.into_iter().filter(|(node, _)| *node != id).collect();
+        let joined: Vec<_> = speakers.difference(&members.all).copied().collect();
+        let left: BTreeSet<_> =
+            members.all.difference(&speakers).filter(|who| !members.mine.contains(who)).copied().collect();
+        members.all.retain(|who| !left.contains(who));
+        // A speaker of ours that waits in a list is told by the list.
+        let joined: Vec<_> =
+            joined.into_iter().filter(|who| !members.mine.contains(who) || !was_open).collect();
+        members.all.extend(joined.iter().copied());
+        let joined = joined.into_iter().map(|who| remote(who, true));
+        let changes = joined.chain(left.into_iter().map(|who| remote(who, false)));
+        if was_open {
+            let notices = NoticeList { room: slot, changes: changes.collect(), credit: None };
+            if !notices.changes.is_empty() {
+                arrived.push_back(Arrival::Notices(notices));
+            }
+        }
+    }
+
+    /// Answers requests for presence, if every change has arrived.
+    fn answer_presence(&mut self, slot: RoomSlot, arrived: &mut VecDeque<Arrival>) {
+        let Some(room) = self.rooms[slot.index()].as_mut() else { return };
+        if room.members.is_settled() {
+            let requests = mem::take(&mut room.members.requests);
+            arrived
+                .extend(requests.into_iter().map(|(_, request)| Arrival::Settled(Waiter::Presence(request))));
+        }
+    }
+
+    /// Answers requests that have waited for too long, as far as this node knows.
+    pub(super) fn give_up_presence(&mut self, slot: RoomSlot, now: Instant, arrived: &mut VecDeque<Arrival>) {
+        let patience = self.times.patience;
+        let Some(room) = self.rooms.get_mut(slot.index()).and_then(Option::as_mut) else { return };
+        let is_late = |since: Instant| now.saturating_duration_since(since) >= patience;
+        let late = room.members.requests.iter().filter(|(since, _)| is_late(*since)).count();
+        for (_, request) in room.members.requests.drain(..late) {
+            arrived.push_back(Arrival::Settled(Waiter::Presence(request)));
+        }
+    }
+}
