@@ -78,6 +78,23 @@ pub struct Metrics {
     pub patience_exhausted: Counter,
     /// Times that a room stopped waiting for clients that take turns or reconnect, all together.
     pub room_patience_exhausted: Counter,
+    /// 1 while the server of the backplane can be called; 0 while it cannot, and on a node without
+    /// one.
+    pub backplane_up: Gauge,
+    /// Seconds from the call that publishes a batch to the reply.
+    pub backplane_publish_seconds: Histogram,
+    /// Messages in one batch that this node has published.
+    pub backplane_batch_messages: Histogram,
+    /// Connects to the server of the backplane after the first.
+    pub backplane_reconnects: Counter,
+    /// Holes in the order of a room that this node has filled from the history in the backplane.
+    pub backplane_gaps_filled: Counter,
+    /// Messages that the backplane had lost and that this node has given back.
+    pub backplane_restored: Counter,
+    /// Batches, newcomers and requests that wait for the backplane.
+    pub backplane_waiting: Gauge,
+    /// Bytes that the backplane has pushed and that the hub has not handled yet.
+    pub backplane_push_bytes: Gauge,
     /// Log lines that were dropped because the log was not read in time.
     pub log_lines_dropped: Counter,
     /// Log lines about clients beyond `log.lines_per_second`.
@@ -151,6 +168,34 @@ impl Metrics {
                 "patience_exhausted",
                 "Times that a room stopped waiting for a client",
             ),
+            backplane_up: register(r, "backplane_up", "1 while the server of the backplane can be called"),
+            backplane_publish_seconds: Histogram::new(exponential_buckets(100e-6, 2.5, 13)),
+            backplane_batch_messages: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
+            backplane_reconnects: register(
+                r,
+                "backplane_reconnects",
+                "Connects to the server of the backplane after the first",
+            ),
+            backplane_gaps_filled: register(
+                r,
+                "backplane_gaps_filled",
+                "Holes in the order of a room that were filled from the backplane",
+            ),
+            backplane_restored: register(
+                r,
+                "backplane_restored",
+                "Messages that the backplane had lost and this node has given back",
+            ),
+            backplane_waiting: register(
+                r,
+                "backplane_waiting",
+                "Batches, newcomers and requests that wait for the backplane",
+            ),
+            backplane_push_bytes: register(
+                r,
+                "backplane_push_bytes",
+                "Bytes that the backplane has pushed and the hub has not handled yet",
+            ),
             log_lines_dropped: register(
                 r,
                 "log_lines_dropped",
@@ -171,6 +216,15 @@ impl Metrics {
         let help = "Time from the hub to the last write of a message";
         r.register_with_unit("delivery", help, Unit::Seconds, metrics.delivery_seconds.clone());
         r.register("turn_messages", "Messages in one turn of the hub", metrics.turn_messages.clone());
+        let help = "Time from the call that publishes a batch to the reply";
+        r.register_with_unit(
+            "backplane_publish",
+            help,
+            Unit::Seconds,
+            metrics.backplane_publish_seconds.clone(),
+        );
+        let help = "Messages in one batch that this node has published";
+        r.register("backplane_batch_messages", help, metrics.backplane_batch_messages.clone());
         Self { registry, ..metrics }
     }
 

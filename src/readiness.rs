@@ -14,10 +14,12 @@ pub enum NotReady {
     Starting,
     /// The server stops, and closes its sessions.
     Draining,
+    /// The server of the backplane cannot be called: no room can be opened, and nobody can publish.
+    Backplane,
 }
 
 impl NotReady {
-    const ALL: [Self; 2] = [Self::Starting, Self::Draining];
+    const ALL: [Self; 3] = [Self::Starting, Self::Draining, Self::Backplane];
 
     fn bit(self) -> u8 {
         1 << self as u8

@@ -8,7 +8,7 @@
 //! that wait for earlier messages.
 
 mod idempotency; // requests that were published before
-pub mod redis; // the order of several nodes
+mod redis; // the order of several nodes
 mod single; // the order of one node by itself
 mod waiting; // requests that are given back in their turn
 mod query; // questions about rooms that are not open
@@ -19,7 +19,7 @@ mod delayed; // an order whose arrivals come later
 pub use delayed::Delayed;
 pub use idempotency::{IdempotencyBounds, IdempotencyKey, KeyUse};
 pub use query::{Described, Query};
-pub use redis::{FromLink, NodeCounts, Redis};
+pub use redis::{Counts, FromLink, Link, LinkEvent, LinkHandle, Node, NodeId, NodeTimes, Redis, SetupError};
 pub use waiting::{Asker, Finish, GetPresence, Newcomer, Waiter};
 
 use crate::{
@@ -182,6 +182,18 @@ pub enum Backplane {
 }
 
 impl Backplane {
+    /// The backplane of one node of several, which reaches the others over `link`.
+    pub fn redis(
+        id: NodeId,
+        link: LinkHandle,
+        times: NodeTimes,
+        history_bytes: usize,
+        idempotency: IdempotencyBounds,
+    ) -> Self {
+        let node = Node::new(id, Single::new(history_bytes, idempotency), times);
+        Self::Redis(Box::new(Redis::new(node, link)))
+    }
+
     /// The backplane of a node by itself, whose histories hold at most `history_bytes` together,
     /// inclusive.
     pub fn single(history_bytes: usize, idempotency: IdempotencyBounds) -> Self {
@@ -328,7 +340,7 @@ impl Backplane {
     /// Handles events of the link.
     pub fn handle(
         &mut self,
-        events: Vec<redis::call::LinkEvent>,
+        events: Vec<LinkEvent>,
         now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
@@ -341,6 +353,22 @@ impl Backplane {
     pub fn tick(&mut self, now: Instant, arrived: &mut VecDeque<Arrival>) {
         if let Self::Redis(redis) = self {
             redis.node.tick(now, arrived);
+        }
+    }
+
+    /// Submissions that have not arrived.
+    pub fn waiting(&self) -> usize {
+        match self {
+            Self::Redis(redis) => redis.node.waiting(),
+            _ => 0,
+        }
+    }
+
+    /// Takes the numbers for the metrics, since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        match self {
+            Self::Redis(redis) => redis.node.take_counts(),
+            _ => Counts::default(),
         }
     }
 

@@ -12,6 +12,8 @@ pub use room_override::{HistoryOverride, Pattern, RoomOverride};
 pub use settings::*;
 pub use values::{
     address::ADDRESS_SYNTAX,
+    backplane_kind::BackplaneKind,
+    backplane_url::BackplaneUrl,
     byte_size::ByteSize,
     host::Host,
     host_pattern::HostPattern,

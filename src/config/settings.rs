@@ -1,6 +1,8 @@
 //! The settings: every key with its meaning, its unit and its default.
 
-use super::{ByteSize, HostPattern, OriginPattern, RoomName, RoomOverride, Secret};
+use super::{
+    BackplaneKind, BackplaneUrl, ByteSize, HostPattern, OriginPattern, RoomName, RoomOverride, Secret,
+};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub origins: OriginSettings,
     /// `[compression]`
     pub compression: CompressionSettings,
+    /// `[backplane]`
+    pub backplane: BackplaneSettings,
     /// `[shutdown]`
     pub shutdown: ShutdownSettings,
     /// `[log]`
@@ -50,6 +54,7 @@ impl Default for Settings {
             limits: Default::default(),
             origins: Default::default(),
             compression: Default::default(),
+            backplane: Default::default(),
             shutdown: Default::default(),
             log: Default::default(),
             admin: Default::default(),
@@ -305,6 +310,59 @@ pub struct CompressionSettings {
 impl Default for CompressionSettings {
     fn default() -> Self {
         Self { enabled: true, level: 4, threshold: ByteSize::from_bytes(256) }
+    }
+}
+
+/// `[backplane]`: the order that several nodes share.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackplaneSettings {
+    /// The kind of backplane.
+    pub kind: BackplaneKind,
+    /// The address of the server, such as `redis://127.0.0.1:6379`; empty for none.
+    pub url: BackplaneUrl,
+    /// The user; empty for that of `url`, or for the default user.
+    pub user: String,
+    /// The password; empty for that of `url` or of `password_file`, or for none.
+    pub password: Secret,
+    /// A file with the password, which is read at each connect; empty for none.
+    pub password_file: PathBuf,
+    /// A file with the certificates, in PEM, that may sign that of a `rediss://` server; empty for
+    /// those that the system trusts.
+    pub ca: PathBuf,
+    /// The beginning of every key and channel of this program.
+    pub prefix: String,
+    /// The longest time for the answer to a call; after it the server is connected to anew.
+    #[serde(with = "super::values::duration")]
+    pub timeout: Duration,
+    /// The time after a restart of the server, or a failover, in which rooms wait for nodes that
+    /// give back messages that the server has lost.
+    #[serde(with = "super::values::duration")]
+    pub restore: Duration,
+    /// The silence after which a node counts as dead for the others, which remove its clients. A
+    /// node shows a sign of life three times in it.
+    #[serde(with = "super::values::duration")]
+    pub node_timeout: Duration,
+    /// Bytes that the server has pushed and that the hub has not handled yet, inclusive; beyond it
+    /// the server is connected to anew, and the hub fetches what is missing.
+    pub push_buffer: ByteSize,
+}
+
+impl Default for BackplaneSettings {
+    fn default() -> Self {
+        Self {
+            kind: BackplaneKind::None,
+            url: BackplaneUrl::default(),
+            user: String::new(),
+            password: Secret::default(),
+            password_file: PathBuf::new(),
+            ca: PathBuf::new(),
+            prefix: "worldcast:".to_owned(),
+            timeout: Duration::from_secs(2),
+            restore: Duration::from_secs(1),
+            node_timeout: Duration::from_secs(15),
+            push_buffer: ByteSize::from_mib(16),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod messages; // commands, queries, and events for relays
 mod membership; // joins and leaves
 mod notices; // joins and leaves that rooms announce, in lists
 mod publish; // submissions and arrivals
+mod backplane; // what a backplane of several nodes brings, and what is due in it
 mod queries; // facts and histories of rooms
 mod turn; // the lists of a turn, and its limits
 #[cfg(test)]
@@ -18,7 +19,7 @@ pub use messages::*;
 pub use turn::{Load, Stint, TurnLimits};
 
 use crate::{
-    backplane::{Arrival, Asker, Backplane, Finish, FromLink, Lost, Newcomer, Waiter},
+    backplane::{Arrival, Asker, Backplane, Finish, Waiter},
     config::RoomName,
     delivery::Broadcast,
     exit::PanicGuard,
@@ -26,7 +27,6 @@ use crate::{
     limits::Source,
     metrics::Metrics,
     policy::Policy,
-    protocol::CloseReason,
     room::TooManyRooms,
 };
 use actix::prelude::*;
@@ -46,9 +46,6 @@ const COMMANDS_PER_CLOCK_CHECK: usize = 64;
 
 /// Rooms whose messages expire before the mailbox is served again.
 const EXPIRED_AT_ONCE: usize = 256;
-
-/// Time between two looks at the deadlines of a backplane that has some.
-const BACKPLANE_TICK: Duration = Duration::from_millis(50);
 
 /// Time for the mailbox while more rooms have expired messages.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
@@ -198,21 +195,6 @@ impl Hub {
         self.store.end_emptied(Instant::now());
     }
 
-    /// Refuses a client whose room cannot be reached; it counts as a member until it leaves.
-    fn refuse(&mut self, asker: Asker) {
-        if let Asker::Newcomer(Newcomer { connection, relay, .. }) = asker
-            && self.joining.contains(&connection)
-        {
-            self.turns.add(relay, Event::Refused { connection, reason: CloseReason::Backplane });
-        }
-    }
-
-    /// Tells the members of a room which messages have never been.
-    fn tell_loss(&mut self, Lost { room, epoch, kept }: Lost) {
-        let notice = Broadcast::epoch(epoch, kept);
-        self.add_for_room(room, || Event::HistoryLost { room, notice: notice.clone() });
-    }
-
     /// Handles `waiter` after everything that was submitted before.
     fn settle(&mut self, waiter: Waiter) {
         self.store.backplane.settle(waiter, Instant::now(), &mut self.arrived);
@@ -238,15 +220,6 @@ impl Hub {
         self.count_rooms();
     }
 
-    /// Does what has become due in the backplane.
-    fn tick(&mut self, ctx: &mut Context<Self>) {
-        self.store.backplane.tick(Instant::now(), &mut self.arrived);
-        self.handle_arrivals(ctx);
-        self.count_rooms();
-        self.end_turn_soon(ctx);
-        ctx.run_later(BACKPLANE_TICK, Self::tick);
-    }
-
     fn count_rooms(&self) {
         let usage = self.store.backplane.usage();
         self.metrics.rooms.set(self.store.rooms.count() as i64);
@@ -261,21 +234,7 @@ impl Actor for Hub {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_later(self.expiry_interval, Self::expire);
-        if self.store.backplane.has_deadlines() {
-            ctx.run_later(BACKPLANE_TICK, Self::tick);
-        }
-    }
-}
-
-impl Handler<FromLink> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, FromLink(events): FromLink, ctx: &mut Self::Context) {
-        let stint_is_over = self.begin_entry();
-        self.store.backplane.handle(events, Instant::now(), &mut self.arrived);
-        self.handle_arrivals(ctx);
-        self.count_rooms();
-        self.end_entry(stint_is_over, ctx);
+        self.start_ticks(ctx);
     }
 }
 

@@ -122,6 +122,7 @@ impl Policy {
             limits,
             origins,
             compression,
+            backplane: _, // see `Startup`
             shutdown,
             log,
             admin: _, // see `Startup`

@@ -1,7 +1,7 @@
 //! The settings that only a start can set.
 
 use crate::{
-    config::{AdminSettings, PageSettings, Secret, Settings},
+    config::{AdminSettings, BackplaneKind, BackplaneSettings, PageSettings, Secret, Settings},
     limits::PoolSizes,
 };
 use std::{net::SocketAddr, path::PathBuf};
@@ -17,8 +17,10 @@ pub struct Startup {
     pub workers: usize,
     /// The directory of the page; empty for the page in the program.
     pub page_directory: PathBuf,
-    /// The secret of session tokens; empty for a random one.
+    /// The secret of session tokens; empty for a random one, or for that of the backplane.
     pub secret: Secret,
+    /// The server that makes the order of several nodes; `None` if this node is alone.
+    pub redis: Option<BackplaneSettings>,
     /// The configured sizes of the pools that all clients share. Those in use are in
     /// [`Limits`](crate::limits::Limits), and may be larger.
     pub pools: PoolSizes,
@@ -39,8 +41,9 @@ impl Startup {
             limits,
             origins: _,     // see `Policy`
             compression: _, // see `Policy`
-            shutdown: _,    // see `Policy`
-            log: _,         // see `Policy`
+            backplane,
+            shutdown: _, // see `Policy`
+            log: _,      // see `Policy`
             admin: AdminSettings { listen: admin_listen },
         } = settings;
         Self {
@@ -49,6 +52,7 @@ impl Startup {
             workers: *workers,
             page_directory: directory.clone(),
             secret: session.secret.clone(),
+            redis: (backplane.kind == BackplaneKind::Redis).then(|| backplane.clone()),
             pools: PoolSizes {
                 in_flight: limits.in_flight_bytes.bytes(),
                 bodies: limits.body_bytes.bytes(),

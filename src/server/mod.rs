@@ -14,6 +14,7 @@ mod signals; // signals of the operating system
 pub use signals::Signals;
 
 use crate::{
+    backplane::{Backplane, Link, LinkHandle, NodeId, NodeTimes, SetupError},
     clock,
     config::Settings,
     hub::{Drain, Hub},
@@ -34,6 +35,9 @@ use std::{
     time::Duration,
 };
 use workers::Workers;
+
+/// Longest time in which this node leaves the rooms that it shares with others.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The reason why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,9 @@ pub enum StartError {
     /// A worker thread cannot be started.
     #[error("cannot start the worker threads")]
     Workers(#[source] io::Error),
+    /// The server of the backplane cannot be used as it is set up.
+    #[error(transparent)]
+    Backplane(#[from] SetupError),
 }
 
 impl StartError {
@@ -70,7 +77,7 @@ impl StartError {
             Self::Listen { cause, .. } if cause.kind() == io::ErrorKind::AddrInUse => {
                 listener::free_addresses(&Startup::new(settings), &Policy::new(settings).session)
             }
-            Self::Listen { .. } | Self::Admin { .. } | Self::Workers(_) => None,
+            Self::Listen { .. } | Self::Admin { .. } | Self::Workers(_) | Self::Backplane(_) => None,
         }
     }
 }
@@ -89,6 +96,8 @@ pub struct Stop {
     hub: Addr<Hub>,
     readiness: Readiness,
     shared: Arc<Shared>,
+    /// The link to other nodes; `None` if this node is alone.
+    link: Option<LinkHandle>,
 }
 
 impl Server {
@@ -103,15 +112,15 @@ impl Server {
         warn_of_danger(&policy);
         let listeners = listener::bind_all(&shared.startup, &policy.session)?;
         let addresses: Vec<_> = listeners.iter().map(|(_, address)| *address).collect();
-        let hub = start_hub(&shared);
-        let context = ServerContext::new(shared.clone(), hub.clone(), &addresses);
         let readiness = Readiness::default();
+        let (hub, link) = start_hub(&shared, &readiness)?;
+        let context = ServerContext::new(shared.clone(), hub.clone(), &addresses);
         readiness.add(NotReady::Starting);
         let admin = Admin::start(context.clone(), readiness.clone())?;
         let workers = Workers::start(listeners, &context).map_err(StartError::Workers)?;
         shared.limits.descriptors.report(policy.limits.connections.all);
         readiness.remove(NotReady::Starting);
-        let stop = Stop { workers, hub, readiness, shared };
+        let stop = Stop { workers, hub, readiness, shared, link };
         Ok(Self { addresses, admin, stop })
     }
 
@@ -138,6 +147,7 @@ impl Server {
     /// Serves until [`Stop::gracefully`] has been called and all sessions have ended.
     pub async fn run(self) {
         self.stop.workers.ended().await;
+        self.stop.leave().await;
         self.admin.stop().await;
     }
 
@@ -167,9 +177,9 @@ impl Server {
 
 impl Stop {
     /// Stops accepting, delivers all accepted messages, and closes each session with 1012 at a
-    /// random moment of `shutdown.drain`. Resolves when all sessions have ended; at the latest
-    /// after `shutdown.drain`, `session.close_within`, and a second for dropping the remaining
-    /// ones.
+    /// random moment of `shutdown.drain`. Resolves when all sessions have ended, and their node has
+    /// left the rooms that it shares with others; at the latest after `shutdown.drain`,
+    /// `session.close_within`, and two seconds for dropping and leaving the rest.
     pub async fn gracefully(&self) {
         self.readiness.add(NotReady::Draining);
         self.workers.close();
@@ -177,6 +187,14 @@ impl Stop {
         self.hub.do_send(Drain { over: drain }); // once
         let _ = clock::timeout(drain + close_within, self.workers.ended()).await;
         self.workers.end().await;
+        self.leave().await;
+    }
+
+    /// Leaves the rooms that this node shares with others, once.
+    async fn leave(&self) {
+        if let Some(link) = &self.link {
+            link.leave(LEAVE_WITHIN).await;
+        }
     }
 
     fn drain(&self) -> Duration {
@@ -203,10 +221,29 @@ fn warn_of_danger(policy: &Policy) {
     }
 }
 
-/// Starts the hub on a thread of its own, so that no session delays it.
-fn start_hub(shared: &Arc<Shared>) -> Addr<Hub> {
-    let hub = Hub::new(shared.policy.load_full(), shared.metrics.clone());
-    Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub)
+/// Starts the hub on a thread of its own, so that no session delays it, and on another one the link
+/// to the other nodes, if there is a backplane.
+fn start_hub(
+    shared: &Arc<Shared>,
+    readiness: &Readiness,
+) -> Result<(Addr<Hub>, Option<LinkHandle>), StartError> {
+    let (policy, metrics) = (shared.policy.load_full(), shared.metrics.clone());
+    let start = |hub| Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub);
+    let Some(settings) = shared.startup.redis.clone() else {
+        return Ok((start(Hub::new(policy, metrics)), None));
+    };
+    let id = NodeId::random();
+    let (link, handle) = Link::new(settings, id);
+    let times = NodeTimes {
+        patience: policy.session.deadlines.stalled_write,
+        key_window: policy.idempotency.window,
+    };
+    let (history, keys) = (policy.limits.history_bytes_total, policy.idempotency);
+    let backplane = Backplane::redis(id, handle.clone(), times, history, keys);
+    let hub = start(Hub::over(backplane, policy, metrics));
+    let tokens = shared.startup.secret.expose().is_empty().then(|| shared.tokens.clone());
+    link.start(hub.clone().recipient(), shared.metrics.clone(), readiness.clone(), tokens)?;
+    Ok((hub, Some(handle)))
 }
 
 /// Returns the line with the addresses to open: the first listener for people, the last for

@@ -2,6 +2,7 @@
 
 mod support; // a directory with files, a command to run in it
 
+mod backplane; // the server that several nodes share
 mod colors; // only on a terminal
 mod command_line; // commands, options and exit codes
 mod environment; // variables over files

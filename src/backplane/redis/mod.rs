@@ -1,33 +1,29 @@
 //! The order of several nodes, made by Redis or Valkey.
 //!
 //! The node is plain data; the link carries its calls, on a thread of its own.
-#![allow(dead_code)]
 
-pub mod call; // the words between a node and Redis
-pub mod entry; // batches as Redis stores them
-pub mod codec; // batches as bytes
+mod call; // the words between a node and Redis
+mod entry; // batches as Redis stores them
+mod codec; // batches as bytes
 mod node; // the part of a node in the order
-pub mod scripts; // calls as scripts of Redis
+mod scripts; // calls as scripts of Redis
+mod link; // connections to Redis
 #[cfg(test)]
 mod fake; // a model of the scripts
 #[cfg(test)]
 mod simulation; // schedules of several nodes and a Redis that fails
 
-pub use node::{Counts as NodeCounts, Node, NodeTimes};
+pub use call::{LinkEvent, NodeId};
+pub use link::{Link, LinkHandle, SetupError};
+pub use node::{Counts, Node, NodeTimes};
 
-use call::LinkEvent;
+use super::Arrival;
 use std::{collections::VecDeque, time::Instant};
 
 /// Link → hub: events in their order.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub struct FromLink(pub Vec<LinkEvent>);
-
-/// A handle of the link that carries calls to Redis.
-pub struct LinkHandle;
-impl LinkHandle {
-    fn send(&self, _: Vec<call::Outgoing>) {}
-}
 
 /// The backplane of a node among several.
 pub struct Redis {
@@ -50,12 +46,7 @@ impl Redis {
     }
 
     /// Handles events of the link.
-    pub(super) fn handle(
-        &mut self,
-        events: Vec<LinkEvent>,
-        now: Instant,
-        arrived: &mut VecDeque<super::Arrival>,
-    ) {
+    pub(super) fn handle(&mut self, events: Vec<LinkEvent>, now: Instant, arrived: &mut VecDeque<Arrival>) {
         events.into_iter().for_each(|event| self.node.handle(event, now, arrived));
     }
 }

@@ -6,7 +6,7 @@ use super::{
     loaded::Loaded,
     path::SettingPath,
 };
-use crate::config::{ByteSize, Secret, Settings};
+use crate::config::{BackplaneKind, BackplaneSettings, ByteSize, Secret, Settings};
 
 use std::{iter, net::SocketAddr, time::Duration};
 
@@ -40,6 +40,12 @@ const MIN_SECRET: usize = 32;
 /// must fit in addition.
 const MAX_COUNTED: ByteSize = ByteSize::from_mib(2048);
 
+/// The longest prefix of keys, in characters, inclusive.
+const MAX_PREFIX: usize = 64;
+
+/// The messages of the largest size that the buffer for pushes must hold.
+const PUSHED_MESSAGES: usize = 4;
+
 const AT_LEAST_ONE: &str = "must be at least 1";
 const LONGER_THAN_ZERO: &str = "must be longer than 0s";
 
@@ -54,7 +60,7 @@ pub struct Constraint {
 
 /// Returns the constraints that `settings` violate.
 pub fn broken(settings: &Settings) -> Vec<Constraint> {
-    let groups = [top, session, limits_and_compression, publish, combinations];
+    let groups = [top, session, limits_and_compression, publish, backplane, combinations];
     let constraints = groups.into_iter().flat_map(|group| group(settings));
     constraints.filter(|constraint| !constraint.holds).collect()
 }
@@ -189,6 +195,84 @@ fn publish(settings: &Settings) -> Vec<Constraint> {
     ]
 }
 
+fn backplane(settings: &Settings) -> Vec<Constraint> {
+    let BackplaneSettings { kind, url, password, password_file, ca, prefix, .. } = &settings.backplane;
+    let BackplaneSettings { timeout, restore, node_timeout, push_buffer, .. } = settings.backplane;
+    let is_shared = *kind == BackplaneKind::Redis;
+    let minute = Duration::from_secs(60);
+    let is_prefix = |byte: u8| byte.is_ascii_graphic() && !b"{}".contains(&byte);
+    let has_file = !password_file.as_os_str().is_empty();
+    vec![
+        Constraint {
+            remedy: "name a server such as \"redis://127.0.0.1:6379\", or set backplane.kind = \"none\"",
+            ..pair(!is_shared || !url.is_empty(), "backplane.url", "must name a server", "backplane.kind")
+        },
+        Constraint {
+            remedy: "delete one of them",
+            ..pair(
+                password.expose().is_empty() || !url.has_password(),
+                "backplane.password",
+                "must be empty if the url has a password",
+                "backplane.url",
+            )
+        },
+        Constraint {
+            remedy: "delete one of them",
+            ..pair(
+                !has_file || password.expose().is_empty(),
+                "backplane.password_file",
+                "must be empty if there is a password",
+                "backplane.password",
+            )
+        },
+        Constraint {
+            remedy: "delete one of them",
+            ..pair(
+                !has_file || !url.has_password(),
+                "backplane.password_file",
+                "must be empty if the url has a password",
+                "backplane.url",
+            )
+        },
+        Constraint {
+            remedy: "write rediss:// for TLS, or delete backplane.ca",
+            ..pair(
+                ca.as_os_str().is_empty() || url.is_empty() || url.is_encrypted(),
+                "backplane.ca",
+                "must be empty unless the url begins with rediss://",
+                "backplane.url",
+            )
+        },
+        bound(
+            !prefix.is_empty() && prefix.len() <= MAX_PREFIX && prefix.bytes().all(is_prefix),
+            "backplane.prefix",
+            "must have 1 to 64 visible ASCII characters, without { and }",
+        ),
+        bound(
+            (Duration::from_millis(100)..=minute).contains(&timeout),
+            "backplane.timeout",
+            "must be from 100ms to 1m",
+        ),
+        bound(restore <= minute, "backplane.restore", "must be at most 1m"),
+        bound(
+            (Duration::from_secs(1)..=60 * minute).contains(&node_timeout),
+            "backplane.node_timeout",
+            "must be from 1s to 1h",
+        ),
+        bound(
+            (ByteSize::from_mib(1)..=MAX_COUNTED).contains(&push_buffer),
+            "backplane.push_buffer",
+            "must be from 1MiB to 2GiB",
+        ),
+        pair(
+            !is_shared || push_buffer.bytes() >= PUSHED_MESSAGES * settings.session.max_message.bytes(),
+            "backplane.push_buffer",
+            "must hold four messages",
+            "session.max_message",
+        ),
+    ]
+}
+
 fn is_secret(text: &str, min: usize) -> bool {
     text.len() >= min && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -249,7 +333,7 @@ mod tests {
     fn every_constraint_names_existing_keys() {
         let settings = Settings::default();
         let keys = tree::keys(&tree::tree(&settings));
-        for constraint in [top, session, limits_and_compression, publish, combinations]
+        for constraint in [top, session, limits_and_compression, publish, backplane, combinations]
             .iter()
             .flat_map(|group| group(&settings))
         {

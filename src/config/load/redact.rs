@@ -1,7 +1,10 @@
 //! Masks secrets in values that are shown.
 
 use super::path::SettingPath;
-use crate::config::values::secret::MASK;
+use crate::config::values::{
+    backplane_url::{masked, without_password},
+    secret::MASK,
+};
 use toml::Value;
 
 const SECRETS: [&str; 5] = ["key", "keys", "secret", "token", "password"];
@@ -21,21 +24,14 @@ pub fn redact(key: &SettingPath, value: &Value) -> Value {
 
 /// Returns `text` with the secrets in it masked; an empty text stays empty.
 pub fn redact_text(key: &SettingPath, text: &str) -> String {
-    let is_secret = |name: &str| name.split('_').any(|word| SECRETS.contains(&word));
+    let is_secret =
+        |name: &str| !name.ends_with("_file") && name.split('_').any(|word| SECRETS.contains(&word));
     match text {
         "" => String::new(),
         _ if key.names().any(is_secret) => MASK.to_owned(),
+        _ if *key == "backplane.url".into() => masked(text),
         _ => without_password(text).unwrap_or_else(|| text.to_owned()),
     }
-}
-
-/// Masks the password of `redis://user:password@host`, up to the last `@`, because a password may
-/// contain `@`; returns `None` if there is none.
-fn without_password(url: &str) -> Option<String> {
-    let user = url.find("://")? + "://".len();
-    let host = url.rfind('@').filter(|at| *at > user)?;
-    let password = user + url[user..host].find(':')? + 1;
-    Some(format!("{}{MASK}{}", &url[..password], &url[host..]))
 }
 
 #[cfg(test)]
@@ -59,6 +55,10 @@ mod tests {
         assert_eq!(shown("backplane.url", r#""redis://u:p@s:s@host/0""#), r#""redis://u:***@host/0""#);
         assert_eq!(shown("backplane.url", r#""redis://:pass@host""#), r#""redis://:***@host""#);
         assert_eq!(shown("backplane.url", r#""redis://host:6379""#), r#""redis://host:6379""#);
+        assert_eq!(
+            shown("backplane.url", r#""unix:///a.sock?user=u&pass=p&db=1""#),
+            r#""unix:///a.sock?user=u&pass=***&db=1""#
+        );
         assert_eq!(shown("origins.allowed", r#"["https://a:8080"]"#), r#"["https://a:8080"]"#);
     }
 
@@ -71,5 +71,6 @@ mod tests {
     #[test]
     fn other_words_are_no_secrets() {
         assert_eq!(shown("rooms.keyboard", r#""abc""#), r#""abc""#);
+        assert_eq!(shown("backplane.password_file", r#""/run/secrets/a""#), r#""/run/secrets/a""#);
     }
 }

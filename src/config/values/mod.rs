@@ -3,6 +3,8 @@
 pub mod address; // "127.0.0.1:8080"
 pub mod byte_size; // "64KiB"
 pub mod duration; // "25s"
+pub mod backplane_kind; // "redis"
+pub mod backplane_url; // "redis://127.0.0.1:6379"
 pub mod level; // "info"
 pub mod room_name; // "news"
 pub mod secret; // a value that is never shown

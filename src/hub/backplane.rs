@@ -1,0 +1,65 @@
+//! What a backplane of several nodes brings, and what is due in it.
+
+use super::{Event, Hub};
+use crate::{
+    backplane::{Asker, FromLink, Lost, Newcomer},
+    delivery::Broadcast,
+    protocol::CloseReason,
+};
+use actix::prelude::*;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at the deadlines of a backplane that has some.
+const TICK: Duration = Duration::from_millis(50);
+
+impl Hub {
+    /// Looks at the deadlines of the backplane from now on, if it has some.
+    pub(super) fn start_ticks(&self, ctx: &mut Context<Self>) {
+        if self.store.backplane.has_deadlines() {
+            ctx.run_later(TICK, Self::tick);
+        }
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.store.backplane.tick(Instant::now(), &mut self.arrived);
+        self.handle_arrivals(ctx);
+        self.count_rooms();
+        self.count_backplane();
+        self.end_turn_soon(ctx);
+        ctx.run_later(TICK, Self::tick);
+    }
+
+    fn count_backplane(&mut self) {
+        let counts = self.store.backplane.take_counts();
+        self.metrics.backplane_gaps_filled.inc_by(counts.gaps_filled);
+        self.metrics.backplane_restored.inc_by(counts.restored);
+        self.metrics.backplane_waiting.set(self.store.backplane.waiting() as i64);
+    }
+
+    /// Refuses a client whose room cannot be reached; it counts as a member until it leaves.
+    pub(super) fn refuse(&mut self, asker: Asker) {
+        if let Asker::Newcomer(Newcomer { connection, relay, .. }) = asker
+            && self.joining.contains(&connection)
+        {
+            self.turns.add(relay, Event::Refused { connection, reason: CloseReason::Backplane });
+        }
+    }
+
+    /// Tells the members of a room which messages have never been.
+    pub(super) fn tell_loss(&mut self, Lost { room, epoch, kept }: Lost) {
+        let notice = Broadcast::epoch(epoch, kept);
+        self.add_for_room(room, || Event::HistoryLost { room, notice: notice.clone() });
+    }
+}
+
+impl Handler<FromLink> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, FromLink(events): FromLink, ctx: &mut Self::Context) {
+        let stint_is_over = self.begin_entry();
+        self.store.backplane.handle(events, Instant::now(), &mut self.arrived);
+        self.handle_arrivals(ctx);
+        self.count_rooms();
+        self.end_entry(stint_is_over, ctx);
+    }
+}
