@@ -219,8 +219,9 @@ async fn nobody_notices(restart: impl AsyncFnOnce(&mut Cluster)) {
     let before: Vec<_> = (0..6).map(|number| format!("before {number}")).collect();
     assert_eq!(received[..6], before);
     for follower in &mut followers {
-        assert_eq!(follower.receives_many(12).await, received);
+        assert_eq!((follower.receives_many(12).await, follower.told), (received.clone(), 0));
         follower.resumes().await;
+        assert_eq!(follower.told, 0, "after it has come back");
     }
     cluster.posts(0, "news", "the last").await;
     assert_eq!(bare.receives().await, "the last");
