@@ -32,7 +32,7 @@ deny:
 bench *arguments:
     cargo run --release --locked -p worldcast-bench -- {{arguments}}
 
-# Runs the stress test: clients that publish, lag, disconnect and reconnect, checked against a model.
+# Runs the stress test: clients publish, lag, disconnect and reconnect, checked against a model.
 stress *arguments:
     cargo test --release --locked --test stress -- {{arguments}}
 

@@ -7,8 +7,8 @@ const HOST_AND_PORT = /^(?:\[[^\]]+\]|localhost|[^/:?#[\]]+\.[^/:?#[\]]+):\d+$/;
 const ROOM_PATH = /^(?:websocket(?:\/(.*))?)?$/; // below the page's own directory
 
 /**
- * `room` is empty if the server chooses it, and null if the path on another host names none. `ours` is true for the host
- * of the page.
+ * `room` is empty if the server chooses it, and null if the path on another host names none. `ours`
+ * is true for the host of the page.
  * @typedef {{ url: string, room: string | null, ours: boolean }} Destination
  */
 
@@ -61,8 +61,8 @@ function parse(typed, page) {
 }
 
 /**
- * `news` is a room of this server; `example.org/websocket` and `localhost:8080` are addresses with the scheme of the page.
- * The address of a page has that of a WebSocket.
+ * `news` is a room of this server; `example.org/websocket` and `localhost:8080` are addresses with
+ * the scheme of the page. The address of a page has that of a WebSocket.
  * @param {string} typed
  * @param {Location} page
  */

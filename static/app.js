@@ -95,7 +95,8 @@ function connect() {
     showAddressError('');
     unfold(false);
   } catch (error) {
-    if (!(error instanceof AddressError || error instanceof DOMException)) throw error; // a fault of the page
+    // Any other error is a fault of the page.
+    if (!(error instanceof AddressError || error instanceof DOMException)) throw error;
     showAddressError(error.message);
   }
 }
@@ -152,13 +153,19 @@ function opened() {
   else greeting = 'over';
 }
 
-/** Publishes a greeting: once for each visit, and only in the default room. Pages that reconnect publish none. */
+/**
+ * Publishes a greeting: once for each visit, and only in the default room. Pages that reconnect
+ * publish none.
+ */
 function greet() {
   greeting = 'sent';
   send(HELLO);
 }
 
-/** The room accepts messages only with a key. A page that was closed for its greeting reconnects without one. */
+/**
+ * The room accepts messages only with a key. A page that was closed for its greeting reconnects
+ * without one.
+ */
 function subscribeOnly() {
   logLine({ lead: 'client: publishing in this room requires a key; receiving does not' });
   if (greeting === 'sent') connection.open(destination.url);

@@ -4,7 +4,8 @@ import { count } from './dom.js';
 import { byteLength } from './frame.js';
 
 const USUAL_LIMIT = 64 * 1024; // bytes of one message: the default of a worldcast server
-const MUCH_UNSENT = 1024 * 1024; // bytes that wait in the socket: the backpressure of a slow network
+// Bytes that wait in the socket: the backpressure of a slow network.
+const MUCH_UNSENT = 1024 * 1024;
 
 /** @import { Connection } from './connection.js' */
 
@@ -65,7 +66,8 @@ export class Composer {
    * @param {KeyboardEvent} event
    */
   #pressed(event) {
-    const isComposing = event.isComposing || event.keyCode === 229; // Safari ends the composition before the key
+    // Safari ends the composition before the key.
+    const isComposing = event.isComposing || event.keyCode === 229;
     if (event.key === 'Enter' && !event.shiftKey && !isComposing) this.#submitted(event);
   }
 

@@ -8,14 +8,18 @@ import { Backoff } from './worldcast.js';
 const FIRST_PAUSE = 1_000; // ms: a person reads the countdown
 const OPEN_WITHIN = 15_000; // ms from an attempt to the end of its handshake
 const CLOSE_WITHIN = 5_000; // ms from our close frame to the end of the connection
-const ECHO_WITHIN = 30_000; // ms from a message of ours to any message, in a room that has echoed our messages before
+// In ms: from a message of ours to any message, in a room that has echoed our messages before.
+const ECHO_WITHIN = 30_000;
 const NORMAL_CLOSURE = 1000;
 const LOST = 1006; // the connection ended without a close frame
 
 /**
- * `until` is the time of the next attempt, in ms since 1970; `ending` led to this state; `byHand` says that a person
- * closed the connection.
- * @typedef {{ name: 'connecting' | 'open' | 'closing' | 'waiting' | 'closed', until?: number, ending?: Ending, byHand?: boolean }} State
+ * `until` is the time of the next attempt, in ms since 1970; `ending` led to this state; `byHand`
+ * says that a person closed the connection.
+ * @typedef {{
+ *   name: 'connecting' | 'open' | 'closing' | 'waiting' | 'closed',
+ *   until?: number, ending?: Ending, byHand?: boolean,
+ * }} State
  */
 
 /**
@@ -45,7 +49,8 @@ export class Connection {
   #echoes = false; // the room has echoed a message of ours
   /** @type {number | undefined} */
   #echoTimer;
-  #left = Promise.resolve(); // resolves after the end of all sockets before: the listener is notified in order
+  // Resolves after the end of all sockets before: the listener is notified in order.
+  #left = Promise.resolve();
 
   /** @param {Listener} listener */
   constructor(listener) {
@@ -124,13 +129,17 @@ export class Connection {
     if (this.#echoes) this.#expectEcho();
   }
 
-  /** Our message is echoed over this very connection, or the connection is dead. Unsent bytes get more time. */
+  /**
+   * Our message is echoed over this very connection, or the connection is dead. Unsent bytes get
+   * more time.
+   */
   #expectEcho() {
     const asked = performance.now();
     clearTimeout(this.#echoTimer);
     this.#echoTimer = setTimeout(() => {
       if (this.#receivedAt > asked || !this.isOpen) return;
-      if (this.unsent || performance.now() - asked > 2 * ECHO_WITHIN) return this.#expectEcho(); // or we stood still
+      // After twice the time, this page itself stood still.
+      if (this.unsent || performance.now() - asked > 2 * ECHO_WITHIN) return this.#expectEcho();
       this.giveUp('no echo of our message');
     }, ECHO_WITHIN);
   }

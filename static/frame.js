@@ -15,8 +15,12 @@ const utf8 = new TextEncoder();
 /** To the server or from it. @typedef {'sent' | 'received'} Direction */
 
 /**
- * `maskLength` is the length of the masking key, 0 without one; `beginning` holds the first bytes of the payload.
- * @typedef {{ direction: Direction, opcode: number, header: Uint8Array, maskLength: number, payloadLength: number, beginning: Uint8Array }} Frame
+ * `maskLength` is the length of the masking key, 0 without one; `beginning` holds the first bytes
+ * of the payload.
+ * @typedef {{
+ *   direction: Direction, opcode: number, header: Uint8Array, maskLength: number,
+ *   payloadLength: number, beginning: Uint8Array,
+ * }} Frame
  */
 
 /**
@@ -36,7 +40,8 @@ export function frameOf(data, direction) {
     header: headerOf(opcode, masked, payload.length),
     maskLength: masked ? MASKING_KEY_LENGTH : 0,
     payloadLength: payload.length,
-    beginning: payload.slice(0, BYTES_TO_SHOW), // a copy: a view would keep the whole message in memory
+    // A copy, since a view would keep the whole message in memory.
+    beginning: payload.slice(0, BYTES_TO_SHOW),
   };
 }
 

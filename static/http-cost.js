@@ -2,7 +2,10 @@
 
 const DATE = 'Date: Thu, 01 Jan 2026 00:00:00 GMT';
 
-/** A request and its response, each as the text of its headers. @typedef {{ request: string, answer: string }} Exchange */
+/**
+ * A request and its response, each as the text of its headers.
+ * @typedef {{ request: string, answer: string }} Exchange
+ */
 
 /**
  * Publishing: a request with a body, and an empty response.

@@ -9,13 +9,17 @@ import { describe, drawing, strip } from './frame-drawing.js';
 const MAX_CHARACTERS = 1_000; // of one message that are shown
 
 /**
- * `lead` is a sentence of the page, `content` is the text of a message. `frame` is null for a line about the connection.
- * `compressed` says that permessage-deflate was negotiated. `isBad` marks a warning.
- * @typedef {{ lead: string, content: string, frame: Frame | null, compressed: boolean, isBad?: boolean }} Line
+ * `lead` is a sentence of the page, `content` is the text of a message. `frame` is null for a line
+ * about the connection. `compressed` says that permessage-deflate was negotiated. `isBad` marks a
+ * warning.
+ * @typedef {{
+ *   lead: string, content: string, frame: Frame | null, compressed: boolean, isBad?: boolean,
+ * }} Line
  */
 
 /**
- * `room` is the name of another room that begins with this line; `elsewhere` says that the line belongs to a room before.
+ * `room` is the name of another room that begins with this line; `elsewhere` says that the line
+ * belongs to a room before.
  * @typedef {Line & { at: Date, room: string | null, elsewhere?: boolean }} PlacedLine
  */
 

@@ -44,7 +44,8 @@ export class Log {
    * @param {HTMLElement} region scrolls
    * @param {HTMLElement} list gets the rows
    * @param {HTMLElement} earlier shows the number of rows that were removed
-   * @param {HTMLElement} newest a button with the number of lines that were added while a person reads further up
+   * @param {HTMLElement} newest a button with the number of lines that were added while a person
+   *   reads further up
    */
   constructor(region, list, earlier, newest) {
     this.#region = region;
@@ -56,7 +57,8 @@ export class Log {
     new ResizeObserver(() => this.#stayAtEnd()).observe(region);
     list.addEventListener('click', ({ target }) => this.#pressed(/** @type {Element} */ (target).closest('button')));
     list.addEventListener('keydown', (event) => this.#walk(event));
-    document.addEventListener('visibilitychange', () => this.#draw()); // a hidden page may wait for its drawing for ever
+    // A hidden page may wait for its drawing for ever.
+    document.addEventListener('visibilitychange', () => this.#draw());
   }
 
   /**
@@ -120,7 +122,8 @@ export class Log {
     this.#forgetOldest();
     this.#follow();
     this.#stayAtEnd();
-    requestAnimationFrame(() => this.#stayAtEnd()); // a row may turn out to be higher than the browser estimated
+    // A row may turn out to be higher than the browser estimated.
+    requestAnimationFrame(() => this.#stayAtEnd());
     this.#showUnseen();
     if (hadFocus && !this.#list.contains(document.activeElement)) this.#tabStop?.focus();
     print(entries, this.#skipped);
@@ -143,7 +146,8 @@ export class Log {
 
   #follow() {
     const newest = this.#rows.findLast((row) => row.button);
-    if (this.#unfolded && !this.#rows.includes(this.#unfolded)) this.#following = ROOMY.matches; // the picked one was removed
+    // The row that a person unfolded was removed.
+    if (this.#unfolded && !this.#rows.includes(this.#unfolded)) this.#following = ROOMY.matches;
     if (this.#following && newest) this.#unfold(newest);
     if (!this.#list.contains(document.activeElement)) this.#stopAt(newest?.button);
   }
@@ -202,7 +206,8 @@ export class Log {
     region.addEventListener('keydown', ({ key }) => UPWARD.includes(key) && moved());
     region.addEventListener('pointerdown', held(true)); // the scroll bar, or an upward selection
     for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#held && held(false)());
-    addEventListener('pointermove', ({ buttons }) => { if (!buttons) this.#held = false; }); // a released scroll bar causes no event
+    // A released scroll bar causes no event.
+    addEventListener('pointermove', ({ buttons }) => { if (!buttons) this.#held = false; });
     region.addEventListener('scroll', () => this.#scrolled());
   }
 

@@ -8,7 +8,8 @@ const MAX_MISSES = 2; // bad answers in a row until the connection counts as los
 /** The answer of the server about a room. @typedef {{ room: string, clients: number }} Facts */
 
 /**
- * `facts` is missing in a bad answer; `isLate` means that no answer came in time, and `isBusy` that the server asks for patience.
+ * `facts` is missing in a bad answer; `isLate` means that no answer came in time, and `isBusy` that
+ * the server asks for patience.
  * @typedef {{ facts?: Facts, isLate?: boolean, isBusy?: boolean }} Answer
  */
 
@@ -24,8 +25,8 @@ export class Presence {
 
   /**
    * @param {(facts: Facts | null) => void} show null if they are not known
-   * @param {(since: number) => void} lost the server does not answer, or does not count this page, since this time, as
-   *   `performance.now()`
+   * @param {(since: number) => void} lost the server does not answer, or does not count this page,
+   *   since this time, as `performance.now()`
    */
   constructor(show, lost) {
     this.#show = show;
@@ -57,7 +58,8 @@ export class Presence {
     this.#asking = asking;
     const asked = performance.now();
     const answer = await ask(this.#room ?? '', asking.signal);
-    if (asking !== this.#asking || this.#room === null) return; // a newer question was asked, or the room was left
+    // A newer question was asked, or the room was left.
+    if (asking !== this.#asking || this.#room === null) return;
     if (answer === null) return this.stop(); // this server has no such answer: no second question
     if (answer.facts?.clients) this.#show(answer.facts); // we are one of them
     if (!answer.isBusy) this.#judge(answer, asked);
@@ -69,7 +71,8 @@ export class Presence {
    * @param {number} asked the time of the question, as `performance.now()`
    */
   #judge({ facts, isLate }, asked) {
-    if (facts?.clients || performance.now() - asked > 2 * ANSWER_WITHIN) this.#misses = 0; // or we ourselves stood still
+    // After twice the time, this page itself stood still.
+    if (facts?.clients || performance.now() - asked > 2 * ANSWER_WITHIN) this.#misses = 0;
     else this.#misses += isLate ? MAX_MISSES : 1;
     if (this.#misses < MAX_MISSES) return;
     this.#misses = 0;

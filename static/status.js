@@ -7,7 +7,12 @@ import { describeEnding } from './close-codes.js';
  * @import { State } from './connection.js'
  */
 
-/** @type {Record<State['name'], { connect: string, close: string, sentence: (state: State) => string }>} */
+/**
+ * @type {Record<
+ *   State['name'],
+ *   { connect: string, close: string, sentence: (state: State) => string }
+ * >}
+ */
 const LOOKS = {
   connecting: { connect: 'Reconnect', close: 'Cancel', sentence: () => 'Connecting…' },
   open: { connect: 'Reconnect', close: 'Close', sentence: () => 'Open' },

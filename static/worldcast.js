@@ -14,14 +14,17 @@ const MAX_PAUSE = 30_000; // ms
 const OPEN_WITHIN = 15_000; // ms from a connection attempt to the welcome
 const CLOSE_WITHIN = 5_000; // ms from our close frame to the end of the connection
 const QUIET_FOR = 30_000; // ms without a frame until a request for a sign of life
-const ALIVE_WITHIN = 10_000; // ms from that request to any frame
+const ALIVE_WITHIN = 15_000; // ms from that request to any frame: a server of several nodes may need its `session.stalled_write`
 const ANSWER_WITHIN = 60_000; // ms from a call to its answer
 const MAX_WAITING_CALLS = 1_000; // before the first open
 const MAX_WAITING_BYTES = 1024 * 1024; // of requests before the first open
-const MAX_UNSENT = 16 * 1024 * 1024; // bytes that wait in the socket for a slow network: backpressure
+// Bytes that wait in the socket for a slow network: backpressure.
+const MAX_UNSENT = 16 * 1024 * 1024;
 const LOST = 1006; // RFC 6455, section 7.4.1: the connection ended without a close frame
 
-/** A connection that has been open for so many ms is steady: its loss counts as the first of a row. */
+/**
+ * A connection that has been open for so many ms is steady: its loss counts as the first of a row.
+ */
 export const STEADY_AFTER = 10_000;
 
 /**
@@ -55,7 +58,10 @@ export function comesBackAfter(code) {
   return CLOSE_CODES[code]?.comeBack ?? true;
 }
 
-/** The pauses between attempts to connect: each up to twice as long as the last, until a connection was steady. */
+/**
+ * The pauses between attempts to connect: each up to twice as long as the last, until a connection
+ * was steady.
+ */
 export class Backoff {
   #first;
   #losses = 0; // since the last steady connection
@@ -77,7 +83,10 @@ export class Backoff {
     this.#openSince = Infinity;
   }
 
-  /** The pause before the next attempt, in ms: half of the longest to all of it, at random, so that a crowd spreads. */
+  /**
+   * The pause before the next attempt, in ms: half of the longest to all of it, at random, so that
+   * a crowd spreads.
+   */
   next() {
     return this.#pause(this.#losses++);
   }
@@ -96,18 +105,27 @@ export class Backoff {
 
 const utf8 = new TextEncoder();
 
-/** @typedef {{ resolve: (answer: any) => void, reject: (error: Error) => void, deadline: any, unsent: string | null, bytes: number }} Call */
+/**
+ * @typedef {{
+ *   resolve: (answer: any) => void, reject: (error: Error) => void,
+ *   deadline: any, unsent: string | null, bytes: number,
+ * }} Call
+ */
 
 /**
  * Events, each with a `detail`:
  *
- * - `open`: `{ who, offset, recovered }`; `recovered` is false if missed messages are no longer in the history
+ * - `open`: `{ who, offset, recovered }`; `recovered` is false if missed messages are no longer in
+ *   the history
  * - `message`: `{ offset, who, time, text }`, or `bytes` (a Uint8Array) instead of `text`
  * - `join`, `leave`: `{ who }`, in rooms with presence
- * - `historyLost`: `{ kept }`; the server has lost messages that this room has received or published. Those after the
- *   offset `kept` no longer exist; other messages with the same offsets follow
- * - `lost`: `{ code, wait }`; the connection is lost. The next attempt is `wait` ms later, Infinity while paused
- * - `end`: `{ code, reason }`; the room is closed, by `close()` or by a code that forbids coming back
+ * - `historyLost`: `{ kept }`; the server has lost messages that this room has received or
+ *   published. Those after the offset `kept` no longer exist; other messages with the same offsets
+ *   follow
+ * - `lost`: `{ code, wait }`; the connection is lost. The next attempt is `wait` ms later, Infinity
+ *   while paused
+ * - `end`: `{ code, reason }`; the room is closed, by `close()` or by a code that forbids coming
+ *   back
  */
 export class Room extends EventTarget {
   /** @type {URL} */
@@ -134,8 +152,8 @@ export class Room extends EventTarget {
   /**
    * Connects, and subscribes to the room.
    * @param {string | URL} url may be relative to the page, and begin with http as well as with ws
-   * @param {{ last?: number, echo?: boolean }} options `last`: number of the last messages to begin with; `echo`: true
-   *   to receive our own messages too
+   * @param {{ last?: number, echo?: boolean }} options `last`: number of the last messages to begin
+   *   with; `echo`: true to receive our own messages too
    */
   constructor(url, { last = 0, echo } = {}) {
     super();
@@ -178,7 +196,9 @@ export class Room extends EventTarget {
     return this.#call({ type: 'presence' });
   }
 
-  /** Closes the connection and keeps the position: `resume()` brings the messages that were missed. */
+  /**
+   * Closes the connection and keeps the position: `resume()` brings the messages that were missed.
+   */
   pause() {
     if (this.#closed) return;
     this.#paused = true;
@@ -188,7 +208,8 @@ export class Room extends EventTarget {
   /** Connects now: after `pause()`, or instead of waiting for the next attempt. */
   resume() {
     this.#paused = false;
-    if (this.#closed || this.#socket) return; // a socket that is still closing is followed by an attempt
+    // A socket that is still closing is followed by an attempt.
+    if (this.#closed || this.#socket) return;
     this.#connect();
   }
 
@@ -262,7 +283,8 @@ export class Room extends EventTarget {
    */
   #take(ref) {
     const call = this.#calls.get(ref);
-    if (!call) return undefined; // its deadline has passed, or the answer is to our request for a sign of life
+    // Its deadline has passed, or the answer is to our request for a sign of life.
+    if (!call) return undefined;
     clearTimeout(call.deadline);
     this.#calls.delete(ref);
     this.#forgetWaiting(call);
@@ -407,7 +429,10 @@ export class Room extends EventTarget {
     else this.#after(QUIET_FOR - quiet, () => this.#watch());
   }
 
-  /** Asks for a sign of life. A program that itself stood still in between asks once more before it judges. */
+  /**
+   * Asks for a sign of life. A program that itself stood still in between asks once more before it
+   * judges.
+   */
   #ask(mayAskAgain = true) {
     const asked = performance.now();
     this.#isAsking = true;
@@ -420,7 +445,10 @@ export class Room extends EventTarget {
     });
   }
 
-  /** The network may have changed, or the page may have been frozen or hidden: the state of the connection is unknown. */
+  /**
+   * The network may have changed, or the page may have been frozen or hidden: the state of the
+   * connection is unknown.
+   */
   #watchThePage() {
     const { signal } = this.#wakes;
     const wake = () => this.#wake();

@@ -6,7 +6,8 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Every installation asks this first. With WORLDCAST_SETUP=check nothing is installed, and the script ends here.
+# Every installation asks this first. With WORLDCAST_SETUP=check nothing is installed, and the
+# script ends here.
 installs() {
     [ "${WORLDCAST_SETUP:-}" = check ] || return 0
     echo "missing: $*; .ci/setup installs it" >&2

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the servers that the benchmark compares with, from npm, PyPI and crates.io, beside this script.
-# Needs node 20, npm, python 3.10 and cargo. `install.sh js`, `python` or `rust` installs only these.
+# Installs the servers that the benchmark compares with, from npm, PyPI and crates.io, beside this
+# script. Needs node 20, npm, python 3.10 and cargo. `install.sh js`, `python` or `rust` installs
+# only these.
 set -eu
 cd "$(dirname "$0")"
 

@@ -56,6 +56,11 @@ impl Delayed {
         })
     }
 
+    /// Gives up every request; they never arrive.
+    pub fn lose_all(&mut self) {
+        self.waiting.clear();
+    }
+
     /// Lets the first `count` requests arrive.
     pub fn release(&mut self, count: usize, now: Instant, arrived: &mut VecDeque<Arrival>) {
         for waiting in self.waiting.drain(..count.min(self.waiting.len())) {

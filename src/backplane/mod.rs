@@ -338,12 +338,7 @@ impl Backplane {
     }
 
     /// Handles events of the link.
-    pub fn handle(
-        &mut self,
-        events: Vec<LinkEvent>,
-        now: Instant,
-        arrived: &mut VecDeque<Arrival>,
-    ) {
+    pub fn handle(&mut self, events: Vec<LinkEvent>, now: Instant, arrived: &mut VecDeque<Arrival>) {
         if let Self::Redis(redis) = self {
             redis.handle(events, now, arrived);
         }

@@ -206,9 +206,9 @@ mod tests {
         ]);
         let plain = plain();
         let mut batch = Batch::new(&pending, &plain);
-        let mut heard = Vec::new();
-        batch.parts_for(subscriber(me), 1, RAW, |part, count| heard.push((part.clone(), count)));
-        assert_eq!(heard, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
+        let mut received = Vec::new();
+        batch.parts_for(subscriber(me), 1, RAW, |part, count| received.push((part.clone(), count)));
+        assert_eq!(received, [(Bytes::from_static(b"\x81\x01b"), 1), (Bytes::from_static(b"\x81\x01c"), 1)]);
     }
 
     #[test]
@@ -217,11 +217,11 @@ mod tests {
         let pending = pending(&[("a", Audience::Except(before)), ("b", Audience::Except(after))]);
         let plain = plain();
         let mut batch = Batch::new(&pending, &plain);
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         batch.parts_for(Subscriber { resumed: true, ..subscriber(before) }, 0, RAW, |part, _| {
-            heard.push(part.clone())
+            received.push(part.clone())
         });
-        assert_eq!(heard, [Bytes::from_static(b"\x81\x01b")]);
+        assert_eq!(received, [Bytes::from_static(b"\x81\x01b")]);
     }
 
     #[test]

@@ -303,6 +303,13 @@ fn retry_after(reached: LimitReached) -> &'static str {
 mod tests {
     use super::{LimitReached, Refusal::*, *};
 
+    #[test]
+    fn a_backplane_that_does_not_answer_is_503_and_says_when_to_try_again() {
+        let response = Refusal::from(Unavailable).error_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), "1");
+    }
+
     /// Every refusal by status and code, on which clients rely.
     #[test]
     fn every_refusal_is_documented() {

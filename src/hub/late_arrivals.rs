@@ -70,6 +70,20 @@ impl Handler<Release> for Hub {
     }
 }
 
+/// Lets the delayed backplane give up every request.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LoseAll;
+
+impl Handler<LoseAll> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, _: LoseAll, _: &mut Self::Context) {
+        let Backplane::Delayed(delayed) = &mut self.store.backplane else { panic!("arrivals come at once") };
+        delayed.lose_all();
+    }
+}
+
 /// Lets something arrive that another node has submitted.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -297,4 +311,25 @@ async fn messages_of_other_nodes_are_delivered_without_anybody_who_waits_for_the
     bench.release(1).await;
     bench.hub.do_send(FromElsewhere("news"));
     assert_eq!(bench.events().await, ["message"]);
+}
+
+#[actix::test]
+async fn a_history_that_never_comes_is_unavailable_and_a_room_that_does_not_exist_has_none() {
+    let bench = Bench::new(settings());
+    let read = |room: &str| bench.hub.send(Read { room: name(room), history: HistoryRequest::default() });
+    assert!(read("news").await.unwrap().unwrap().is_none());
+    bench.join("news");
+    let slice = actix::spawn(read("news"));
+    bench.names().await;
+    bench.hub.send(LoseAll).await.unwrap();
+    assert_eq!(slice.await.unwrap().unwrap().err(), Some(Unavailable));
+}
+
+#[actix::test]
+async fn a_request_whose_answer_is_dropped_says_that_the_node_stopped() {
+    let bench = Bench::new(settings());
+    let posted = bench.post("news", None);
+    bench.names().await;
+    bench.hub.send(LoseAll).await.unwrap();
+    assert_eq!(posted.await.unwrap(), Err(NotPosted::Stopped));
 }

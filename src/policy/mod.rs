@@ -11,7 +11,7 @@
 //! A request, a handshake and a timer load the policy when they need it, and a session keeps what
 //! it took at its beginning.
 
-mod startup; // what only a start can set
+mod startup; // settings that only a start can set
 mod rooms; // the policy of each room
 mod origins; // web pages and host names
 mod api_keys; // keys of publishers

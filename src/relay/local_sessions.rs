@@ -198,9 +198,9 @@ mod tests {
 
         /// Returns all bytes received, after the end of the session.
         fn received(mut self) -> Vec<u8> {
-            let mut heard = Vec::new();
-            self.1.read_to_end(&mut heard).unwrap();
-            heard
+            let mut received = Vec::new();
+            self.1.read_to_end(&mut received).unwrap();
+            received
         }
     }
 

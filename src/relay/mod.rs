@@ -415,7 +415,7 @@ mod tests {
         let (message, room) = (broadcast("news", Audience::Everyone), slot());
         for _ in 0..TURNS {
             let sent = Event::Broadcast { room, broadcast: message.clone() };
-            let finished = Event::Finished { connection: ConnectionId::next() }; // what was gathered is flushed
+            let finished = Event::Finished { connection: ConnectionId::next() }; // flushes the gathered events
             relay.do_send(Turn(vec![sent, finished]));
         }
         while Arc::strong_count(&message) > TURNS {

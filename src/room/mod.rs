@@ -3,8 +3,8 @@
 mod rooms; // all rooms, by name and by slot
 mod state; // one room
 mod shares; // the rooms of each source, and the next one to give way
-mod members; // how many members each relay holds
-mod presence; // who is in a room, where that is announced
+mod members; // the number of members at each relay
+mod presence; // the members of a room, where they are announced
 
 pub use presence::{Change, Changes, Presence, Present};
 pub use rooms::{Opened, Rooms, TooManyRooms};

@@ -234,10 +234,8 @@ fn start_hub(
     };
     let id = NodeId::random();
     let (link, handle) = Link::new(settings, id);
-    let times = NodeTimes {
-        patience: policy.session.deadlines.stalled_write,
-        key_window: policy.idempotency.window,
-    };
+    let times =
+        NodeTimes { patience: policy.session.deadlines.stalled_write, key_window: policy.idempotency.window };
     let (history, keys) = (policy.limits.history_bytes_total, policy.idempotency);
     let backplane = Backplane::redis(id, handle.clone(), times, history, keys);
     let hub = start(Hub::over(backplane, policy, metrics));

@@ -1,6 +1,6 @@
 //! A client of bare bytes, for everything that a library would not do.
 
-use crate::{Client, handshake, hex, within};
+use crate::{Client, connect_with_buffer, handshake, hex, within};
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -23,6 +23,17 @@ impl Raw {
     pub async fn connect(address: SocketAddr) -> Self {
         let socket = within("a connection", TcpStream::connect(address)).await.expect("a connection");
         socket.set_nodelay(true).expect("a socket");
+        Self::on(socket)
+    }
+
+    /// Connects to `address` with a kernel that keeps little of what is not read: 64 KiB instead of
+    /// megabytes.
+    pub async fn connect_with_a_small_buffer(address: SocketAddr) -> Self {
+        let connected = connect_with_buffer(address, None, 32 << 10);
+        Self::on(within("a connection", connected).await.expect("a connection"))
+    }
+
+    fn on(socket: TcpStream) -> Self {
         Self { socket: BufReader::with_capacity(BUFFER, socket) }
     }
 
@@ -133,12 +144,6 @@ impl Raw {
     pub fn resets(self) {
         let linger = socket2::SockRef::from(self.socket.get_ref()).set_linger(Some(Duration::ZERO));
         linger.expect("a socket");
-    }
-
-    /// Lets the kernel keep little of what is not read, 64 KiB instead of megabytes.
-    pub fn has_a_small_buffer(&self) {
-        let size = socket2::SockRef::from(self.socket.get_ref()).set_recv_buffer_size(32 << 10);
-        size.expect("a socket");
     }
 
     /// Converts it into a client of the library.

@@ -44,7 +44,7 @@ async fn the_open_page_is_accessible() {
     is_accessible(&window, "open").await;
     window.clicks("summary").await;
     is_accessible(&window, "everything unfolded").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn the_closed_page_is_accessible() {
     window.clicks("#connect").await;
     window.has("#address[aria-invalid=true]").await;
     is_accessible(&window, "wrong address").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn the_second_subscriber_is_accessible() {
     window.clicks("#cut").await;
     window.has("#numbered .missed").await;
     is_accessible(&window, "back").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 const CUT: &str = "Cut off. Send a message, here or in another window.";
@@ -91,7 +91,7 @@ async fn the_waiting_page_is_accessible() {
     server.terminate();
     window.is("waiting").await;
     is_accessible(&window, "waiting").await;
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn the_notice_of_an_unsupported_browser_is_accessible() {
     let window = browser.opens_with("delete window.WebSocket", &server).await;
     window.has("#unsupported:not([hidden])").await;
     is_accessible(&window, "unsupported").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn the_question_before_a_large_message_is_accessible() {
     window.clicks("#publish").await;
     window.has("#dialog[open]").await;
     is_accessible(&window, "asking").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_screen_reader_receives_announcements() {
         async { while !window.text("#announcer").await.ends_with("client: received Tea, anyone?") {} };
     within("the announcement", shown).await;
     window.has("#announcer[role=status]").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn the_keyboard_alone_is_enough() {
     window.presses(":focus", Key::Up).await;
     window.presses(":focus", Key::Enter).await;
     window.has(".drawing[data-direction=sent][data-header='8192']").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 /// A laptop, a small desk, a phone.
@@ -178,7 +178,7 @@ async fn the_composer_is_visible_on_every_screen() {
         let above = window.evaluates(ABOVE, "").await.as_f64().expect("a number");
         assert!(above < 0.34, "{above} of {screen:?} are above the chat");
     }
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn on_a_phone_the_address_is_a_button_away() {
     window.shows("#room", "tea").await;
     window.is("open").await;
     assert!(!window.is_visible("#address").await);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 /// The shape and the colour of the mark beside the state.
@@ -215,5 +215,5 @@ async fn waiting_looks_different_from_open() {
     window.is("waiting").await;
     let waiting = window.evaluates(MARK, "").await;
     assert!(open[0] != waiting[0] && open[1] != waiting[1], "{open} and {waiting}");
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }

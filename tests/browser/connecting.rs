@@ -13,7 +13,7 @@ async fn a_browser_without_websocket_shows_a_notice() {
     assert!(window.is_visible("#unsupported").await);
     assert!(window.text("#unsupported").await.contains("This browser does not support WebSocket"));
     assert!(!window.is_visible("#page").await);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 /// Chromium has modules, so the script for older browsers is inserted.
@@ -30,7 +30,7 @@ async fn a_browser_that_is_too_old_for_the_page_shows_a_notice() {
     window.evaluates(OUTDATED, "").await;
     window.has("#outdated:not([hidden])").await;
     assert!(window.is_visible("#outdated").await);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_browser_with_websocket_shows_its_support() {
     window.shows("#compression:not([hidden])", "Compression agreed: permessage-deflate").await;
     window.shows("#sentence", "Open").await;
     assert!(!window.is_visible("#unsupported").await);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_page_reconnects_by_itself_when_the_server_returns() {
     window.publishes("back again").await;
     window.has_line("client: received back again").await;
     assert_eq!(server.log.count("from client: hello"), 0, "a page that reconnects does not greet again");
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 /// Records every sentence of the page about the connection, however short.
@@ -109,7 +109,7 @@ async fn each_wait_is_longer_than_the_last_and_left_to_chance() {
     ];
     shows_in_turn(&window, &waits).await;
     assert!(window.evaluates("window.thrown", "").await.as_u64() >= Some(3));
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn an_outage_is_one_line_with_a_count() {
     let _server = server_with(&[("listen", address)]);
     window.is("open").await;
     window.shows("#rows li:nth-last-child(2) .line", "client: ws connection is open").await;
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_full_room_is_an_outage_of_one_line_too() {
     };
     let lines = within(sentence, line).await;
     assert!(lines.len() <= 3, "{lines:#?}");
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn a_server_that_stands_still_is_noticed() {
     window.clicks("#close").await;
     window.is("closed").await; // no answer to its close_frame keeps it
     server.continues();
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_server_that_never_answers_is_given_up() {
     window.clicks("#connect").await;
     window.is("waiting").await;
     window.has_line("client: ws connection is closed (1006 no answer)").await;
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn losses_and_mistakes_have_the_color_of_warnings() {
     for part in ["#sentence", "#hint", "#rows .event:last-child .lead"] {
         assert_eq!(window.evaluates(colour, part).await, warning, "{part}");
     }
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn a_person_may_cancel_the_next_attempt() {
     window.clicks("#close").await;
     window.shows("#state[data-state=closed]", "Not connected").await;
     assert!(server.exit(PATIENCE).await.is_some());
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn a_connection_closed_by_hand_is_opened_by_hand() {
     window.presses("#message", Key::Enter).await;
     window.has_line("client: received to nobody").await;
     assert_eq!(server.log.count("server: receive connection."), 2);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -266,5 +266,5 @@ async fn a_window_sends_a_close_frame_when_it_is_closed_or_navigates() {
 
     let close_frame = "closes_total{code=\"1000\",reason=\"closed_by_client\"}";
     within("two close frames", async { while server.metrics().await.value(close_frame) < 2 {} }).await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }

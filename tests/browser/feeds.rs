@@ -19,5 +19,5 @@ async fn an_event_source_receives_messages_with_the_position_to_resume_from() {
         anna.evaluates("received.map((line) => line.replace(/^[0-9a-f]{16}-[0-9]+ /, ''))", "").await;
     assert_eq!(received, serde_json::json!(["one", "two"]));
     anna.evaluates("feed.close()", "").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }

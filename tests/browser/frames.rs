@@ -30,7 +30,7 @@ async fn every_length_is_drawn_as_it_goes_over_the_wire() {
         }
         window.has(&format!(".drawing[data-direction=received][data-payload-length='{length}']")).await;
     }
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 async fn publishes_of_length(window: &Window, length: usize) {
@@ -75,7 +75,7 @@ async fn a_frame_unfolds_to_its_bits_with_their_names() {
         "{caption}"
     );
     assert_eq!(window.text("#rows li.sent .unseen").await, "text, 18 bytes in a frame of 24");
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -88,5 +88,5 @@ async fn the_cost_of_headers_is_compared_with_that_of_requests() {
     let requests = window.text("[data-cost=requests] .sum").await;
     let bytes: usize = requests.trim_start_matches("about ").replace(',', "").parse().unwrap();
     assert!((900..4000).contains(&bytes), "{requests}");
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }

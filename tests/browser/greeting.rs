@@ -22,7 +22,7 @@ async fn a_visit_greets_once() {
     window.publishes("still here").await;
     window.has_line("client: received still here").await;
     assert_eq!(server.log.count("from client: hello"), 1);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_room_of_its_own_is_not_greeted() {
     window.publishes("Tea, anyone?").await;
     window.has_line("client: received Tea, anyone?").await;
     assert_eq!(server.log.count("server: received: "), 1, "{}", server.log.text());
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -53,5 +53,5 @@ async fn a_room_that_requires_a_key_for_publishing_delivers_without_one() {
     window.shows("#presence", "1 in the room").await;
     window.is("open").await;
     assert_eq!(server.log.count("server: receive connection."), 3);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests in a browser need: Chromium and its driver (from Debian), and axe-core (from npm) below
-# target/. What is there already is left alone.
+# Installs what the tests in a browser need: Chromium and its driver (from Debian), and axe-core
+# (from npm) below target/. What is there already is left alone.
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -38,7 +38,7 @@ async fn happens_once(server: &Server) {
     }
     assert_eq!(server.log.count("server: receive connection."), 1);
     assert_eq!(server.log.count("server: received: from client: hello"), 1);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_message_of_one_window_is_delivered_to_the_other() {
 
     anna.has_line("client: sent Tea, anyone?").await;
     assert_eq!(anna.value("#message").await, "");
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_file_crosses_byte_for_byte_as_binary() {
     bert.has_line("client: received 5 bytes (binary)").await;
     bert.has(".drawing[data-direction=received][data-opcode='2'][data-payload-length='5']").await;
     assert_eq!(bert.text(".drawing .cells").await, "00·41Aff·80·0a·");
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 const MARKUP: [&str; 4] = [
@@ -98,7 +98,7 @@ async fn markup_from_one_window_is_text_in_the_other() {
         );
         assert_eq!(window.evaluates("window.hurt ?? false", "").await, false);
     }
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn markup_in_the_greeting_is_text() {
 
     window.has_line(&format!("client: received {}", MARKUP[0])).await;
     assert_eq!(window.evaluates("window.hurt ?? false", "").await, false);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_reader_further_up_is_not_disturbed_and_sees_the_number_of_new_lines()
     bert.publishes("five").await;
     anna.shows("#newest:not([hidden])", "1 new ↓").await;
     assert_eq!(anna.evaluates(up, "").await, true);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn the_enter_that_ends_a_composition_does_not_send() {
     window.publishes("日本語").await;
     window.has_line("client: received 日本語").await;
     assert_eq!(server.log.count("server: received: "), 1, "{}", server.log.text());
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn sent_and_received_messages_look_different() {
     let arrows = "[...document.querySelectorAll('#rows li')].map((row) => row.querySelector('.way').textContent).join()";
     let expected = ",↑,↓,↓"; // open, hello, world, hello
     assert_eq!(window.evaluates(arrows, "").await, expected);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -209,5 +209,5 @@ async fn an_empty_or_large_message_is_sent_only_after_confirmation() {
     let ending = window.text("#sentence").await;
     assert!(ending.starts_with("The server closed: 1009 "), "{ending}");
     assert_eq!(server.log.count("server: received: "), 1, "{}", server.log.text());
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }

@@ -41,7 +41,7 @@ async fn a_subscriber_that_reconnects_receives_missed_messages_once_and_in_order
         ["5", "after"],
     ]);
     assert_eq!(anna.evaluates(RECEIVED, "").await, received);
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn the_second_subscriber_leaves_a_room_with_its_window() {
     bert.shows("#presence", "1 in the room").await;
     press(&anna, "Subscribe").await;
     anna.shows("#presence", "2 in the room").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_subscriber_notices_a_server_that_stands_still_and_misses_nothing() {
     anna.is("open").await;
     anna.publishes("again").await;
     anna.shows("#numbered .content", "again").await;
-    browser.complains_only_about_the_lost_server().await;
+    browser.logs_errors_only_about_the_lost_server().await;
 }
 
 /// Publishes before the room is open, at an address that is relative to the page.
@@ -93,5 +93,5 @@ async fn a_script_of_a_page_may_publish_before_its_room_is_open() {
     let anna = browser.joins(&server, "#tea").await;
     assert_eq!(within("an offset", anna.awaits(PUBLISHES_AT_ONCE)).await, 1);
     anna.has_line(r#"client: received {"tea":[1]}"#).await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }

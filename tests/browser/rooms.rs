@@ -16,7 +16,7 @@ async fn the_page_shows_the_number_of_clients_in_the_room() {
 
     bert.closes().await;
     anna.shows("#presence", "1 in the room").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn the_default_room_has_the_name_that_the_operator_gave_it() {
     named.shows("#presence", "2 in the room").await;
     named.publishes("hello, hall").await;
     unnamed.has_line("client: received hello, hall").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn another_address_leads_to_another_room() {
     assert_eq!(anna.evaluates("location.hash", "").await, "#tea");
     let second = anna.evaluates("document.querySelector('#second-window').href", "").await;
     assert_eq!(second, format!("http://{}/#tea", server.listeners[0]));
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn an_invalid_address_is_explained_and_the_connection_stays_open() {
     }
     window.publishes("still here").await;
     window.has_line("client: received still here").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_room_is_reached_by_its_bare_name_and_a_server_without_its_scheme() {
         window.shows("#presence", "1 in the room").await;
         assert_eq!(window.evaluates("location.hash", "").await, format!("#{room}"));
     }
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn the_second_window_is_offered_only_where_the_link_leads_to_the_same_room
     window.shows("#room", "news").await;
     assert!(!window.is_visible("#second-window").await);
     window.is("open").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn below_the_path_of_a_proxy_everything_stays_below_it() {
     second.clicks("#connect").await;
     let shown = "The path is /live/websocket/ and a room of 1 to 128 letters, digits or . _ ~ : @ -";
     second.shows("#address-error", shown).await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn lines_of_another_room_stand_below_its_name() {
     window.fills("#address", "/websocket").await;
     window.clicks("#connect").await;
     window.shows("#rows .entered", "Default room").await;
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 #[tokio::test]
@@ -180,5 +180,5 @@ async fn one_connection_ends_before_the_next_begins() {
         window.lines().await,
         [open, "client: received world", closed, open, "client: received world"]
     );
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }

@@ -49,7 +49,7 @@ async fn the_page_and_the_module_reconnect_after_the_codes_of_the_documents() {
         import('./worldcast.js').then(({ CLOSE_CODES }) => done(Object.keys(CLOSE_CODES)));";
     let codes: Vec<_> = documented.keys().filter(|code| *code != "other").collect();
     assert_eq!(window.awaits(listed).await, json!(codes), "the tables list the same codes");
-    browser.has_no_complaints().await;
+    browser.logs_no_errors().await;
 }
 
 /// A WebSocket server that closes every connection with `code`.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the types of the page's scripts, which stand in their comments (JSDoc). TypeScript is where NODE_PATH says, or
-# where tests/server/clients/install.sh put it.
+# Checks the types of the page's scripts, which stand in their comments (JSDoc). TypeScript is where
+# NODE_PATH says, or where tests/server/clients/install.sh put it.
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -197,8 +197,8 @@ fn a_file_that_cannot_be_read_is_refused_in_one_line_with_the_remedy() {
 }
 
 /// The command that a message prints, carried out by a shell that finds the program.
-fn follows_remedy(operator: &Operator, said: &str) {
-    let command = said.split('`').nth(1).unwrap_or_else(|| panic!("{said}"));
+fn follows_remedy(operator: &Operator, message: &str) {
+    let command = message.split('`').nth(1).unwrap_or_else(|| panic!("{message}"));
     assert!(operator.types(command), "{command}");
 }
 

@@ -6,6 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 use tempfile::TempDir;
+use testing::{Launch, executable};
 
 /// An operator in an empty directory, in an environment without variables of the server.
 pub struct Operator {
@@ -55,19 +56,17 @@ impl Operator {
         self.command(arguments).stderr(error).status().unwrap();
     }
 
-    /// Types a line into a shell that finds the program, and says whether it succeeds.
+    /// Types a line into a shell that finds the program; returns true if it succeeds.
     pub fn types(&self, line: &str) -> bool {
-        let program = Path::new(env!("CARGO_BIN_EXE_worldcast")).parent().unwrap();
-        let path = format!("{}:/usr/bin:/bin", program.display());
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", line]).current_dir(&self.home).env_clear().env("PATH", path);
-        shell.status().unwrap().success()
+        let program = executable();
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        let shell = Launch::of("/bin/sh").arguments(["-c", line]).variables([("PATH", path)]);
+        shell.directory(self.home.path()).command().status().unwrap().success()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_worldcast"));
-        command.args(arguments).current_dir(&self.home).env_clear().envs(self.variables.clone());
-        command
+        let launch = Launch::new().directory(self.home.path()).arguments(arguments);
+        launch.variables(self.variables.clone()).command()
     }
 
     /// Checks `worldcast.toml`, which must be valid, and returns the settings.

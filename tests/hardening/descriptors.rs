@@ -63,15 +63,15 @@ async fn too_few_descriptors_are_a_warning_only_for_a_configured_limit() {
 #[tokio::test]
 async fn accepting_pauses_without_descriptors_and_continues_when_clients_leave() {
     let server = start("static");
-    let complaints = || server.log.count("Too many open files");
+    let lines = || server.log.count("Too many open files");
     let remedy = "raise their hard limit";
     let mut inside = Client::joins(&server, "/").await;
     let mut admitted = connect_many(&server, PLACES - 1).await;
-    assert_eq!(complaints(), 0, "nobody waits");
+    assert_eq!(lines(), 0, "nobody waits");
     let mut waits = connects(&server).await;
-    eventually("the log to say why nobody is accepted", || complaints() > 0).await;
+    eventually("the log to say why nobody is accepted", || lines() > 0).await;
 
-    assert_eq!(server.log.count(remedy), complaints());
+    assert_eq!(server.log.count(remedy), lines());
     inside.receives_its_echo("those who are here notice nothing").await;
     for _ in 0..4 {
         admitted.pop();
@@ -82,7 +82,7 @@ async fn accepting_pauses_without_descriptors_and_continues_when_clients_leave()
         let more = async { while server.metrics().await.value("accept_errors_total") == errors {} };
         within("another client to wait", more).await;
     }
-    assert_eq!(complaints(), 1, "a line a minute:\n{}", server.log.text());
+    assert_eq!(lines(), 1, "a line a minute:\n{}", server.log.text());
     drop((admitted, waits));
     within("a client to be accepted again", Client::joins(&server, "/")).await;
 }

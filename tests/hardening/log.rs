@@ -39,7 +39,7 @@ async fn a_client_that_floods_the_log_hides_no_line_of_another() {
     });
     comes_to_at_least(&server, "log_lines_suppressed_total", 1000).await;
     for last in 2..12 {
-        let mut socket = connect_from(&server, last).await;
+        let mut socket = connect_from(server.listeners[0], last).await;
         socket.write_all(handshake("/websocket/other", "").as_bytes()).await.expect("a connection");
         assert_eq!(&head(&mut socket).await[9..12], "101");
         let client = format!(" from 127.0.0.{last}:");

@@ -23,7 +23,7 @@ async fn status(address: SocketAddr, request: &[u8]) -> u16 {
 async fn status_under_host(server: &Server, host: &str) -> u16 {
     let page = get_with(server.listeners[0], "/rooms/news/messages", &format!("Host: {host}")).await;
     let status_of_page: u16 = page[9..12].parse().expect("a status");
-    let opening = handshake("/websocket", "").replace("Host: localhost", &format!("Host: {host}"));
+    let opening = handshake("/websocket", &format!("Host: {host}\r\n"));
     let opened = status(server.listeners[0], opening.as_bytes()).await;
     assert_eq!(opened == 101, status_of_page == 200, "the same for both: {host}");
     status_of_page

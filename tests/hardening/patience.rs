@@ -2,15 +2,16 @@
 
 use crate::{
     process::{Launch, Server, handshake},
-    support::{head, within},
+    support::{connect_from, head},
 };
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
+use testing::text;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
     task::JoinSet,
     time::{interval, sleep, timeout},
 };
@@ -38,10 +39,7 @@ fn start(settings: &[(&str, &str)]) -> Server {
 
 /// A client in the attacked room at 127.0.0.`last`, whose kernel takes little of what is not read.
 async fn joins(address: SocketAddr, last: u8, query: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
-    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).expect("an address of this machine");
-    let mut socket = within("a connection", socket.connect(address)).await.expect("a connection");
+    let mut socket = connect_from(address, last).await;
     let opening = handshake(&format!("/websocket/attacked{query}"), "");
     socket.write_all(opening.as_bytes()).await.expect("a connection");
     assert_eq!(&head(&mut socket).await[9..12], "101");
@@ -51,8 +49,7 @@ async fn joins(address: SocketAddr, last: u8, query: &str) -> TcpStream {
 /// Publishes without end, in short messages, without echo.
 async fn publishes_without_end(address: SocketAddr) {
     let mut socket = joins(address, 1, "?echo=false").await;
-    let masked_with_nothing = [&[0x81, 0x80 | 22, 0, 0, 0, 0][..], &[b'x'; 22]].concat();
-    let frames = masked_with_nothing.repeat(1000);
+    let frames = text(&"x".repeat(22)).repeat(1000);
     while socket.write_all(&frames).await.is_ok() {}
 }
 

@@ -26,7 +26,7 @@ fn start_patient(settings: &[(&str, &str)]) -> Server {
 
 /// Begins to post a batch, in chunks, and sends no more than `bytes` of it.
 async fn begins_a_batch(server: &Server, last: u8, bytes: usize) -> TcpStream {
-    let mut socket = connect_from(server, last).await;
+    let mut socket = connect_from(server.listeners[0], last).await;
     let head = "POST /rooms/attacked/batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     let begun = format!("{head}{bytes:x}\r\n{}\r\n", " ".repeat(bytes));
     within("the server to take some bytes", socket.write_all(begun.as_bytes())).await.expect("a connection");
@@ -35,7 +35,7 @@ async fn begins_a_batch(server: &Server, last: u8, bytes: usize) -> TcpStream {
 
 /// The status of the answer to a request.
 async fn requests(server: &Server, last: u8, request: String) -> u16 {
-    let mut socket = connect_from(server, last).await;
+    let mut socket = connect_from(server.listeners[0], last).await;
     socket.write_all(request.as_bytes()).await.expect("a connection");
     let mut answer = Vec::new();
     within("an answer", socket.read_to_end(&mut answer)).await.expect("an orderly end");
@@ -115,7 +115,7 @@ const HISTORY: &str = "GET /rooms/news/messages HTTP/1.1\r\nHost: localhost\r\nC
 
 /// Asks for the history and reads nothing but the head of the answer, which it returns.
 async fn reads_nothing(server: &Server, last: u8) -> (TcpStream, String) {
-    let mut socket = connect_from(server, last).await;
+    let mut socket = connect_from(server.listeners[0], last).await;
     socket.write_all(HISTORY.as_bytes()).await.expect("a connection");
     let head = head(&mut socket).await;
     (socket, head)
@@ -284,7 +284,7 @@ fn status_of(response: &str) -> u16 {
 
 /// Joins a room over WebSocket; `None` if the session is closed because there are too many rooms.
 async fn joins(server: &Server, last: u8, room: &str) -> Option<TcpStream> {
-    let mut socket = connect_from(server, last).await;
+    let mut socket = connect_from(server.listeners[0], last).await;
     socket.write_all(handshake(&format!("/websocket/{room}"), "").as_bytes()).await.expect("a connection");
     assert_eq!(&head(&mut socket).await[9..12], "101");
     let mut frame = [0; 4];

@@ -2,12 +2,12 @@
 
 use crate::{
     process::{Launch, Server},
-    support::{get, head, post, reaches, within},
+    support::{connect_from, get, head, post, reaches, within},
 };
 use std::{fs::File, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
     time::interval,
 };
 
@@ -22,9 +22,7 @@ fn request(path: &str) -> String {
 
 /// A listener that has received the head of its stream, with a small buffer for the rest.
 async fn event_stream(server: &Server, path: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
-    let mut socket = within("a connection", socket.connect(server.listeners[0])).await.expect("a connection");
+    let mut socket = connect_from(server.listeners[0], 1).await;
     socket.write_all(request(path).as_bytes()).await.expect("a connection");
     assert_eq!(&head(&mut socket).await[9..12], "200");
     socket

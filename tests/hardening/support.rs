@@ -6,10 +6,11 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
+use testing::connect_with_buffer;
 pub use testing::{eventually, within};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
 };
 use tungstenite::Message;
 
@@ -57,18 +58,14 @@ impl Client {
 }
 
 /// A connection from 127.0.0.`last`, whose kernel takes little of what is not read.
-pub async fn connect_from(server: &Server, last: u8) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
-    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).expect("an address of this machine");
-    within("a connection", socket.connect(server.listeners[0])).await.expect("a connection")
+pub async fn connect_from(address: SocketAddr, last: u8) -> TcpStream {
+    let connected = connect_with_buffer(address, Some(Ipv4Addr::new(127, 0, 0, last)), 4 << 10);
+    within("a connection", connected).await.expect("a connection")
 }
 
 /// A client in `room` that never reads more than the answer to its handshake.
 pub async fn client_that_does_not_read(server: &Server, room: &str) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4 << 10).expect("a small buffer");
-    let mut socket = within("a connection", socket.connect(server.listeners[0])).await.expect("a connection");
+    let mut socket = connect_from(server.listeners[0], 1).await;
     let request = handshake(&format!("/websocket/{room}"), "");
     socket.write_all(request.as_bytes()).await.expect("a connection");
     assert_eq!(&head(&mut socket).await[9..12], "101");

@@ -7,6 +7,7 @@ use std::{
     fs::OpenOptions,
     io::Read,
     net::{SocketAddr, TcpListener},
+    path::Path,
     process::Stdio,
     sync::{
         Arc, Mutex,
@@ -14,7 +15,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use testing::terminal;
+use testing::{Launch, terminal};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
@@ -27,14 +28,15 @@ pub fn worldcast(command: &str, server: SocketAddr, arguments: &[&str]) -> Child
 
 /// The program with these arguments, and its standard output going into `output`.
 pub fn runs(arguments: &[&str], output: impl Into<Stdio>) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_worldcast"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(output)
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the program starts")
+    runs_with(arguments, &[], output)
+}
+
+/// The same with these variables of the environment.
+pub fn runs_with(arguments: &[&str], variables: &[(&str, &Path)], output: impl Into<Stdio>) -> Child {
+    let launch = Launch::new().arguments(arguments).variables(variables.iter().copied());
+    let mut command = Command::from(launch.command());
+    command.stdin(Stdio::piped()).stdout(output).stderr(Stdio::piped()).kill_on_drop(true);
+    command.spawn().expect("the program starts")
 }
 
 /// The exit code and the standard error.

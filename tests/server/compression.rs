@@ -25,9 +25,9 @@ async fn offered_to(adjust: impl FnOnce(&mut Settings), offers: &[&'static str])
 
 /// A client that has agreed on compression and has received the greeting.
 async fn join_compressed(server: &TestServer, parameters: &str) -> Raw {
-    let offer = format!("\r\nSec-WebSocket-Extensions: permessage-deflate{parameters}\r\n\r\n");
+    let offer = format!("Sec-WebSocket-Extensions: permessage-deflate{parameters}\r\n");
     let mut raw = Raw::connect(server.address()).await;
-    raw.sends(handshake("/websocket/news").replace("\r\n\r\n", &offer)).await;
+    raw.sends(handshake("/websocket/news", &offer)).await;
     let head = raw.reads_head().await;
     assert!(head.contains("permessage-deflate"), "{head}");
     raw.is_greeted().await;

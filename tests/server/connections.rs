@@ -231,6 +231,6 @@ async fn an_event_stream_that_ends_with_a_fin_frees_its_connection() {
         server.has_clients("news", 0).await;
     }
     let mut raw = Raw::connect(server.address()).await;
-    raw.sends(handshake("/websocket/news")).await;
+    raw.sends(handshake("/websocket/news", "")).await;
     raw.is_admitted().await;
 }

@@ -18,7 +18,7 @@ async fn server_for(clients: usize) -> (Binary, usize, MutexGuard<'static, ()>) 
     if possible < clients {
         eprintln!("{possible} clients instead of {clients}: the limit of descriptors allows no more");
     }
-    (Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]).await, clients.min(possible), alone)
+    (Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]), clients.min(possible), alone)
 }
 
 #[actix_web::test]

@@ -1,6 +1,6 @@
 //! Listening over HTTP: Server-Sent Events, history, and what is known about rooms.
 
-use crate::support::{Events, Host, Http, Raw, TestServer, V1, answer, answer_with, output_of};
+use crate::support::{Events, Host, Http, Raw, TestServer, V1, answer, answer_with, output_of, within};
 use actix_web::{rt::spawn, test::TestRequest};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -255,7 +255,7 @@ async fn curl_receives_events() {
     let url = format!("http://{}{EVENTS}", server.address());
     let listening = spawn(async move { output_of("curl", &["--silent", "--no-buffer", &url]).await });
     let counted = async { while server.clients_in("news").await == 0 && !listening.is_finished() {} };
-    tokio::time::timeout(Duration::from_secs(10), counted).await.expect("curl comes");
+    within("curl to come", counted).await;
     Http::post(server.address(), "/rooms/news/messages").text("to curl").reply().await;
     server.stop.gracefully().await;
     let Some(received) = listening.await.unwrap() else { return };

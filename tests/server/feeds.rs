@@ -40,8 +40,8 @@ async fn sockets_obey_the_same_rule() {
 
     let mut client = V1::connect(server.address(), "/websocket/news").await;
     client.sends(json!({"type": "publish", "ref": "1", "text": "hello"})).await;
-    let complaint = client.receives().await;
-    assert_eq!((&complaint["code"], &complaint["ref"]), (&json!("may_not_publish"), &json!("1")));
+    let error = client.receives().await;
+    assert_eq!((&error["code"], &error["ref"]), (&json!("may_not_publish"), &json!("1")));
 
     let key = format!("Bearer {KEY}");
     let with = [("Authorization", key.as_str())];

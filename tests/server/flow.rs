@@ -19,7 +19,7 @@ const MESSAGES: usize = 5_000;
 /// Many messages of 1,000 bytes that begin with their number, by a client without echo.
 async fn floods(server: &TestServer) {
     let mut flooder = Raw::connect(server.address()).await;
-    flooder.sends(handshake("/websocket/news?echo=false")).await;
+    flooder.sends(handshake("/websocket/news?echo=false", "")).await;
     flooder.is_admitted().await;
     flooder.is_greeted().await;
     let frames: Vec<u8> = (0..MESSAGES).flat_map(|number| frame(0x81, message(number).as_bytes())).collect();
@@ -37,8 +37,7 @@ fn message(number: usize) -> String {
 async fn small_buffers(server: &TestServer, count: usize) -> Vec<Client> {
     let mut clients = Vec::new();
     for _ in 0..count {
-        let mut raw = Raw::connect(server.address()).await;
-        raw.has_a_small_buffer();
+        let mut raw = Raw::connect_with_a_small_buffer(server.address()).await;
         raw.joins("news").await;
         clients.push(raw.becomes_a_client().await);
     }
@@ -87,7 +86,7 @@ fn small_outboxes(settings: &mut Settings) {
 /// Many short messages without end, by a client without echo.
 async fn chatters(server: &TestServer) -> JoinHandle<()> {
     let mut chatterer = Raw::connect(server.address()).await;
-    chatterer.sends(handshake("/websocket/news?echo=false")).await;
+    chatterer.sends(handshake("/websocket/news?echo=false", "")).await;
     chatterer.is_admitted().await;
     chatterer.is_greeted().await;
     let mut socket = chatterer.into_socket();
@@ -115,8 +114,7 @@ async fn reads_slowly(socket: &mut TcpStream, bytes_per_second: usize, how_long:
 #[actix_web::test]
 async fn a_client_that_always_lags_a_little_is_not_waited_for_for_ever() {
     let server = TestServer::with(|settings| settings.session.send_buffer = ByteSize::from_kib(16)).await;
-    let slow = Raw::connect(server.address()).await;
-    slow.has_a_small_buffer();
+    let slow = Raw::connect_with_a_small_buffer(server.address()).await;
     let mut slow = joined(slow).await;
     let chatterer = chatters(&server).await;
     spawn(async move { reads_slowly(&mut slow, 150_000, Duration::from_secs(60)).await });
@@ -128,8 +126,7 @@ async fn a_client_that_always_lags_a_little_is_not_waited_for_for_ever() {
 #[actix_web::test]
 async fn a_client_that_reads_at_the_promised_rate_is_never_closed() {
     let server = TestServer::with(small_outboxes).await;
-    let slow = Raw::connect(server.address()).await;
-    slow.has_a_small_buffer();
+    let slow = Raw::connect_with_a_small_buffer(server.address()).await;
     let mut slow = joined(slow).await;
     let chatterer = chatters(&server).await;
     let promised = 10 * (16 << 10); // an eighth of an outbox in a tenth of a second

@@ -192,7 +192,7 @@ async fn a_refusal_arrives_although_the_client_keeps_sending() {
     let hello = text("a client that takes its admission for granted").repeat(40_000);
     for _ in 0..20 {
         let mut anna = Raw::connect(server.address()).await;
-        anna.sends(&[flawless("/websocket/not%20a%20room").as_bytes(), &hello].concat()).await;
+        anna.sends(&[flawless("/websocket/not%20a%20room", "").as_bytes(), &hello].concat()).await;
         anna.sends(&hello).await;
         anna.half_closes().await;
         let answer = String::from_utf8(anna.reads_to_the_end().await).unwrap();
@@ -205,7 +205,7 @@ async fn a_refusal_arrives_although_the_client_keeps_sending() {
 async fn a_handshake_may_arrive_byte_by_byte() {
     let server = TestServer::start().await;
     let mut anna = Raw::connect(server.address()).await;
-    for byte in flawless("/websocket/news").as_bytes() {
+    for byte in flawless("/websocket/news", "").as_bytes() {
         anna.sends([*byte]).await;
     }
     assert!(anna.reads_head().await.starts_with("HTTP/1.1 101 "));
@@ -226,7 +226,7 @@ async fn upgrade_is_read_as_a_list_and_a_length_of_zero_is_no_body() {
     assert_eq!(answer.status, 101, "Upgrade twice");
     let server = TestServer::start().await;
     let mut socket = Raw::connect(server.address()).await;
-    socket.sends(flawless("/websocket/news").replacen("\r\n", "\r\nUpgrade: h2c\r\n", 1)).await;
+    socket.sends(flawless("/websocket/news", "").replacen("\r\n", "\r\nUpgrade: h2c\r\n", 1)).await;
     assert!(socket.reads_head().await.starts_with("HTTP/1.1 101 "), "Upgrade twice, on a socket");
     for other in ["h2c", "websockets", "foo websocket", ""] {
         let (status, code, _) = answer_to("Upgrade", other).await.refusal();
@@ -239,7 +239,7 @@ async fn a_handshake_may_follow_a_plain_request_on_its_connection() {
     let server = TestServer::start().await;
     let mut anna = Raw::connect(server.address()).await;
     let plain = "HEAD /rooms/news HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    anna.sends([plain, &flawless("/websocket/news")].concat()).await;
+    anna.sends([plain, &flawless("/websocket/news", "")].concat()).await;
     assert!(anna.reads_head().await.starts_with("HTTP/1.1 200 "));
     anna.is_admitted().await;
     anna.is_greeted().await;
@@ -309,7 +309,7 @@ async fn the_answer_to_a_plain_request_is_whole() {
     std::fs::write(page.path().join("large"), &large).unwrap();
     let server = TestServer::with(|settings| settings.page.directory = page.path().into()).await;
     let mut anna = Raw::connect(server.address()).await;
-    anna.sends(flawless("/large")).await;
+    anna.sends(flawless("/large", "")).await;
     let answer = anna.reads_to_the_end().await;
     assert!(answer.starts_with(b"HTTP/1.1 200 "));
     let head = String::from_utf8_lossy(&answer[..1_000]).to_lowercase();

@@ -7,7 +7,7 @@ const ROUNDS: usize = 125;
 /// Eight ways to vanish, 125 times each.
 #[actix_web::test]
 async fn a_thousand_clients_that_vanish_in_any_way_leave_nothing_behind() {
-    let mut server = Binary::start(&[("WORLDCAST_LOG__LINES_PER_SECOND", "0")]).await;
+    let mut server = Binary::start(&[("WORLDCAST_LOG__LINES_PER_SECOND", "0")]);
     let before = server.sockets();
     let mut staying = server.join("news").await;
 
@@ -25,7 +25,7 @@ async fn a_thousand_clients_that_vanish_in_any_way_leave_nothing_behind() {
     server.has_clients("news", 0).await;
     let freed = async { while server.sockets() != before && server.clients_in("news").await == 0 {} };
     within("every socket to be closed", freed).await;
-    server.gets(rustix::process::Signal::TERM);
+    server.signal(rustix::process::Signal::TERM);
     for line in server.ends().await.0 {
         let expected = ["server: re", "session ", "SIGTERM: ", "stopped"];
         assert!(expected.iter().any(|text| line.contains(&format!("INFO  worldcast] {text}"))), "{line}");
@@ -68,7 +68,7 @@ async fn resets(server: &Binary) {
 
 async fn dies_with_unread_input(server: &Binary) {
     let mut client = Raw::connect(server.address()).await;
-    client.sends(handshake("/websocket/news")).await;
+    client.sends(handshake("/websocket/news", "")).await;
     client.reads_head().await;
 }
 
@@ -79,11 +79,11 @@ async fn dies_within_a_frame(server: &Binary) {
 
 async fn dies_within_the_handshake(server: &Binary) {
     let mut client = Raw::connect(server.address()).await;
-    client.sends(&handshake("/websocket/news")[..60]).await;
+    client.sends(&handshake("/websocket/news", "")[..60]).await;
 }
 
 async fn dies_before_the_handshake_is_answered(server: &Binary) {
     let mut client = Raw::connect(server.address()).await;
-    client.sends(handshake("/websocket/news")).await;
+    client.sends(handshake("/websocket/news", "")).await;
     client.resets();
 }

@@ -4,7 +4,7 @@
 use crate::support::{Binary, Events, Host, Raw, V1, handshake, text};
 use std::net::SocketAddr;
 
-const SAYS_CONNECTION: &str = "server: receive connection.";
+const CONNECTION_LINE: &str = "server: receive connection.";
 
 /// The number in `session 7 from ADDRESS in news`, which is what `about` must be.
 fn session(about: &str, client: SocketAddr, room: &str) -> u64 {
@@ -15,17 +15,17 @@ fn session(about: &str, client: SocketAddr, room: &str) -> u64 {
 
 #[actix_web::test]
 async fn the_life_of_a_session_can_be_followed_by_its_number() {
-    let mut program = Binary::start(&[]).await;
+    let mut program = Binary::start(&[]);
     let mut anna = Raw::connect(program.address()).await;
     let client = anna.local_address();
     anna.joins("news").await;
     let (words, about) = program.logs_about().await;
-    assert_eq!(words, SAYS_CONNECTION);
+    assert_eq!(words, CONNECTION_LINE);
     let id = session(&about, client, "news");
 
     let bert = program.join("sport").await;
     let (words, other) = program.logs_about().await;
-    assert_eq!(words, SAYS_CONNECTION);
+    assert_eq!(words, CONNECTION_LINE);
     assert!(!other.starts_with(&format!("session {id} ")) && other.ends_with(" in sport"), "{other}");
 
     anna.sends(text("from client: hello")).await;
@@ -44,11 +44,11 @@ async fn the_life_of_a_session_can_be_followed_by_its_number() {
 
 #[actix_web::test]
 async fn every_way_to_publish_names_its_client_in_the_log() {
-    let mut program = Binary::start(&[]).await;
+    let mut program = Binary::start(&[]);
     let mut v1 = V1::connect(program.address(), "/websocket/news").await;
     let (words, about) = program.logs_about().await;
     assert!(
-        words == SAYS_CONNECTION && about.starts_with("session ") && about.ends_with(" in news"),
+        words == CONNECTION_LINE && about.starts_with("session ") && about.ends_with(" in news"),
         "{about}"
     );
     v1.publishes("hello").await;
@@ -57,7 +57,7 @@ async fn every_way_to_publish_names_its_client_in_the_log() {
     let _events = Events::connect(program.address(), "/rooms/news/events", "").await;
     let (words, about) = program.logs_about().await;
     assert!(
-        words == SAYS_CONNECTION && about.starts_with("session ") && about.ends_with(" in news"),
+        words == CONNECTION_LINE && about.starts_with("session ") && about.ends_with(" in news"),
         "{about}"
     );
 
@@ -76,22 +76,12 @@ async fn every_way_to_publish_names_its_client_in_the_log() {
 
 #[actix_web::test]
 async fn no_text_of_a_client_forges_the_client_of_a_line() {
-    let mut program = Binary::start(&[]).await;
+    let mut program = Binary::start(&[]);
     let mut anna = program.join("news").await;
     let (_, about) = program.logs_about().await;
     anna.publishes("hello\tsession 1 from 192.0.2.1:80 in bank").await;
     let words = r"server: received: hello\tsession 1 from 192.0.2.1:80 in bank";
     assert_eq!(program.logs_about().await, (words.to_owned(), about));
-}
-
-/// The handshake with more headers, or others in place of its own.
-fn with(path: &str, headers: &str) -> String {
-    let names = headers.split("\r\n").filter_map(|line| Some(line.split_once(':')?.0)).collect::<Vec<_>>();
-    let kept = handshake(path);
-    let kept = kept.trim_end().split("\r\n").filter(|line| {
-        line.starts_with("GET ") || !names.iter().any(|name| line.split(':').next() == Some(name))
-    });
-    format!("{}\r\n{headers}\r\n", kept.collect::<Vec<_>>().join("\r\n"))
 }
 
 #[actix_web::test]
@@ -101,66 +91,71 @@ async fn a_handshake_that_is_refused_has_a_line_with_its_address_and_the_reason(
         ("WORLDCAST_PUBLISH__KEYS", "0123456789abcdef"),
         ("WORLDCAST_LIMITS__CONNECTIONS_PER_IP", "1"),
     ];
-    let mut program = Binary::start(&settings).await;
+    let mut program = Binary::start(&settings);
     let _anna = program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
 
     let too_large = format!("X: {}\r\n", "x".repeat(17 << 10));
     for (request, asked, why, room) in [
-        (with("/nowhere", ""), "GET /nowhere", "there is nothing at this address", "-"),
+        (handshake("/nowhere", ""), "GET /nowhere", "there is nothing at this address", "-"),
         (
-            with("/websocket/news", "Host: evil.example\r\n"),
+            handshake("/websocket/news", "Host: evil.example\r\n"),
             "GET /websocket/news",
             "this server does not answer to the name \"evil.example\" here; `origins.hosts` would add it",
             "news",
         ),
         (
-            with("/", "Origin: null\r\n"),
+            handshake("/", "Origin: null\r\n"),
             "GET /",
             "a page without an origin (a file, a sandbox) may not connect here",
             "lobby",
         ),
         (
-            with("/websocket?session=secret", ""),
+            handshake("/websocket?session=secret", ""),
             "GET /websocket",
             "too many connections from this address (limits.connections_per_ip)",
             "lobby",
         ),
-        (with("/websocket/a%20b", ""), "GET /websocket/a%20b", "the name of a room", "-"),
-        (with("/websocket/news?last=x", ""), "GET /websocket/news", "", "news"),
+        (handshake("/websocket/a%20b", ""), "GET /websocket/a%20b", "the name of a room", "-"),
+        (handshake("/websocket/news?last=x", ""), "GET /websocket/news", "", "news"),
         (
-            with("/websocket/news", "Authorization: Bearer fedcba9876543210\r\n"),
+            handshake("/websocket/news", "Authorization: Bearer fedcba9876543210\r\n"),
             "GET /websocket/news",
             "this key is not valid",
             "news",
         ),
         (
-            with("/websocket/%6Eews", "Sec-WebSocket-Key: short\r\n"),
+            handshake("/websocket/%6Eews", "Sec-WebSocket-Key: short\r\n"),
             "GET /websocket/%6Eews",
             "no valid WebSocket handshake: Sec-WebSocket-Key must be 16 bytes in base64",
             "news",
         ),
         (
-            with("/websocket", "Sec-WebSocket-Version: 8\r\n"),
+            handshake("/websocket", "Sec-WebSocket-Version: 8\r\n"),
             "GET /websocket",
             "this server supports version 13 of the WebSocket protocol only",
             "lobby",
         ),
-        (with("/rooms/news/events", ""), "GET /rooms/news/events", "no valid WebSocket handshake", "news"),
         (
-            with("/websocket/news", "Host: a\r\nHost: a\r\n"),
+            handshake("/rooms/news/events", ""),
+            "GET /rooms/news/events",
+            "no valid WebSocket handshake",
+            "news",
+        ),
+        (
+            handshake("/websocket/news", "Host: a\r\nHost: a\r\n"),
             "GET /websocket/news",
             "not a request of HTTP/1.1",
             "news",
         ),
         (
-            with("/websocket/news?since=secret", &too_large),
+            handshake("/websocket/news?since=secret", &too_large),
             "GET /websocket/news",
             "the head of a request has at most 16384 bytes here",
             "news",
         ),
         (
-            with("/websocket/news", &"a:\r\n".repeat(96)),
+            handshake("/websocket/news", &"a:\r\n".repeat(96)),
             "GET /websocket/news",
             "a request has at most 96 headers",
             "news",
@@ -200,7 +195,7 @@ async fn an_upgrade_that_is_ignored_has_a_line_and_is_no_refusal() {
     ] {
         let mut client = Raw::connect(listener).await;
         let address = client.local_address();
-        client.sends(with(path, headers)).await;
+        client.sends(handshake(path, headers)).await;
         let head = client.reads_head().await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
         assert!(!head.to_lowercase().contains("\nupgrade:"), "{head}");
@@ -241,7 +236,7 @@ async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
     let admin = lines.iter().find_map(|line| line.split_once("admin at http://")?.1.split('/').next());
     let mut client = Raw::connect(admin.expect("a line").parse().expect("an address")).await;
     let address = client.local_address();
-    client.sends(handshake("/websocket/news")).await;
+    client.sends(handshake("/websocket/news", "")).await;
     client.reads_head().await;
     let words = "refused GET /websocket/news: there is nothing at this address".to_owned();
     assert_eq!(program.logs_about().await, (words, format!("handshake from {address} in news")));
@@ -249,9 +244,9 @@ async fn a_handshake_at_the_address_for_operators_has_a_line_too() {
 
 #[actix_web::test]
 async fn a_client_of_a_full_server_has_a_line_and_other_refused_plain_requests_have_none() {
-    let mut program = Binary::start(&[("WORLDCAST_LIMITS__CONNECTIONS", "1")]).await;
+    let mut program = Binary::start(&[("WORLDCAST_LIMITS__CONNECTIONS", "1")]);
     let anna = program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
     for path in ["/nowhere", "/websocket", "/rooms/a%20b", "/rooms/news/messages?last=x"] {
         assert!(program.get(path).await.starts_with("HTTP/1.1 4"), "{path}");
     }
@@ -260,7 +255,7 @@ async fn a_client_of_a_full_server_has_a_line_and_other_refused_plain_requests_h
         let address = client.local_address();
         let request = match kind {
             "request" => format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-            _ => handshake(path),
+            _ => handshake(path, ""),
         };
         client.sends(request).await;
         assert!(client.reads_head().await.starts_with("HTTP/1.1 503 "));

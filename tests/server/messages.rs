@@ -80,7 +80,7 @@ async fn messages_in_the_packet_of_the_handshake_are_delivered() {
     let server = TestServer::start().await;
     let mut anna = Raw::connect(server.address()).await;
 
-    let handshake = crate::support::handshake("/websocket/news");
+    let handshake = crate::support::handshake("/websocket/news", "");
     anna.sends(&[handshake.as_bytes(), &text("hello"), &text("bye")].concat()).await;
 
     assert!(anna.reads_head().await.starts_with("HTTP/1.1 101 "));

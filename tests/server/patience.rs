@@ -55,8 +55,7 @@ async fn a_client_that_never_reads_ends_as_too_slow_while_others_receive_everyth
     let server = TestServer::start().await;
     let mut publisher = server.join("news").await;
     let mut bert = server.join("news").await;
-    let mut stalled = Raw::connect(server.address()).await;
-    stalled.has_a_small_buffer();
+    let mut stalled = Raw::connect_with_a_small_buffer(server.address()).await;
     stalled.joins("news").await;
 
     for number in 0..100 {
@@ -79,8 +78,7 @@ async fn messages_are_bounded_as_well_as_bytes() {
         settings.workers = 1;
     })
     .await;
-    let mut stalled = Raw::connect(server.address()).await;
-    stalled.has_a_small_buffer();
+    let mut stalled = Raw::connect_with_a_small_buffer(server.address()).await;
     stalled.joins("news").await;
     let mut publisher = server.join("news").await;
 
@@ -99,8 +97,7 @@ async fn a_client_that_never_reads_again_is_aborted() {
     })
     .await;
     let mut publisher = server.join("news").await;
-    let mut stalled = Raw::connect(server.address()).await;
-    stalled.has_a_small_buffer();
+    let mut stalled = Raw::connect_with_a_small_buffer(server.address()).await;
     stalled.joins("news").await;
 
     for _ in 0..10 {
@@ -167,8 +164,7 @@ async fn a_closed_client_prevents_no_other_from_publishing() {
         settings.rooms.patience = Duration::ZERO;
     })
     .await;
-    let mut stalled = Raw::connect(server.address()).await;
-    stalled.has_a_small_buffer();
+    let mut stalled = Raw::connect_with_a_small_buffer(server.address()).await;
     stalled.joins("news").await;
 
     let flood = frame(0x82, &[0; 900]).repeat(30_000); // more than any kernel keeps
@@ -181,15 +177,15 @@ async fn a_closed_client_prevents_no_other_from_publishing() {
 /// Publishes the same message for ever, and discards all input.
 async fn pours(socket: TcpStream, frames: Vec<u8>) {
     let (mut reader, mut writer) = socket.into_split();
-    let says = async { while writer.write_all(&frames).await.is_ok() {} };
+    let publishing = async { while writer.write_all(&frames).await.is_ok() {} };
     let mut nowhere = sink();
-    let _ = tokio::join!(says, copy(&mut reader, &mut nowhere));
+    let _ = tokio::join!(publishing, copy(&mut reader, &mut nowhere));
 }
 
 #[actix_web::test]
 async fn a_head_that_never_ends_is_refused_in_time() {
     let server = TestServer::with(|settings| settings.session.handshake_within = BRIEF).await;
-    for begun in ["", "G", "GET / HTTP/1.1\r\nHost: loc", handshake("/").trim_end()] {
+    for begun in ["", "G", "GET / HTTP/1.1\r\nHost: loc", handshake("/", "").trim_end()] {
         let mut slow = Raw::connect(server.address()).await;
         slow.sends(begun).await;
         let answer = slow.reads_to_the_end().await;

@@ -130,10 +130,8 @@ async fn joins_and_leaves_without_end_close_no_session() {
     })
     .await;
     let promised = 10 * (10 << 10); // an eighth of an outbox in a tenth of a second
-    let mut slow = Raw::connect(server.address()).await;
-    slow.has_a_small_buffer();
-    let upgrade = handshake("/websocket/news");
-    slow.sends(upgrade.trim_end().to_owned() + "\r\nSec-WebSocket-Protocol: worldcast.v1\r\n\r\n").await;
+    let mut slow = Raw::connect_with_a_small_buffer(server.address()).await;
+    slow.sends(handshake("/websocket/news", "Sec-WebSocket-Protocol: worldcast.v1\r\n")).await;
     slow.is_admitted().await;
     let mut slow = slow.into_socket();
     let address = server.address();

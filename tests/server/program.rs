@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::{net::TcpStream, process::Command};
 
-const SAYS_CONNECTION: &str = "server: receive connection.";
+const CONNECTION_LINE: &str = "server: receive connection.";
 
 #[actix_web::test]
 async fn one_line_names_the_version_and_the_addresses() {
@@ -37,8 +37,8 @@ async fn the_log_names_the_file_and_the_page_and_ignores_files_of_another_projec
     };
     write("static/index.html", "another page");
     write("config/default.toml", "this is no configuration of ours");
-    let says = async |arguments: &[&str], settings: &str, page: &str| {
-        let mut program = Binary::spawn_in(home.path(), arguments);
+    let logs = async |arguments: &[&str], settings: &str, page: &str| {
+        let mut program = Binary::spawn_in(home.path(), arguments, &[]);
         let lines = program.logs_until_it_listens().await;
         for line in [settings, page] {
             assert!(lines.iter().any(|written| written.ends_with(line)), "{line} in {lines:#?}");
@@ -49,19 +49,19 @@ async fn the_log_names_the_file_and_the_page_and_ignores_files_of_another_projec
     let variables = "WORLDCAST_ADMIN__LISTEN, WORLDCAST_LISTEN, WORLDCAST_SHUTDOWN__DRAIN, WORLDCAST_WORKERS";
     let none = format!("] settings: no configuration file; defaults, {variables}");
     let built_in = "] page: the page in the program";
-    let page = says(&[], &none, built_in).await;
+    let page = logs(&[], &none, built_in).await;
     assert!(page.is_none_or(|page| page.contains("<!doctype html>")), "not the page of another project");
 
     write("worldcast.toml", "[page]\ndirectory = \"static\"");
     let path = home.path().canonicalize().unwrap().join("static");
     let file = format!("] settings: worldcast.toml, {variables}");
-    let page = says(&[], &file, &format!("] page: the files of {}", path.display())).await;
+    let page = logs(&[], &file, &format!("] page: the files of {}", path.display())).await;
     assert!(page.is_none_or(|page| page == "another page"));
 
     write("other.toml", "");
     let variables = variables.replace("WORLDCAST_LISTEN, ", "");
     let file = format!("] settings: other.toml, {variables}, --listen");
-    says(&["--config", "other.toml", "--listen", "127.0.0.1:0"], &file, built_in).await;
+    logs(&["--config", "other.toml", "--listen", "127.0.0.1:0"], &file, built_in).await;
 }
 
 #[actix_web::test]
@@ -128,9 +128,9 @@ async fn a_missing_directory_of_the_page_is_reported_in_one_line() {
 
 #[actix_web::test]
 async fn the_log_has_connections_and_messages() {
-    let mut program = Binary::start(&[]).await;
+    let mut program = Binary::start(&[]);
     let mut anna = program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
 
     anna.publishes("from client: hello").await;
     assert_eq!(program.logs().await, "server: received: from client: hello");
@@ -139,7 +139,7 @@ async fn the_log_has_connections_and_messages() {
     anna.publishes("").await;
     assert_eq!(program.logs().await, "server: received: ");
     program.join("sport").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
 }
 
 #[actix_web::test]
@@ -149,17 +149,17 @@ async fn rust_log_has_the_last_word_on_levels() {
     assert!(lines.iter().any(|line| line.contains(" DEBUG worldcast] ")), "{lines:?}");
 
     for directives in ["worldcast=info", "info", "actix_http=off,info"] {
-        let mut program = Binary::start(&[("WORLDCAST_LOG__LEVEL", "off"), ("RUST_LOG", directives)]).await;
+        let mut program = Binary::start(&[("WORLDCAST_LOG__LEVEL", "off"), ("RUST_LOG", directives)]);
         program.join("news").await;
-        while !program.writes().await.contains(SAYS_CONNECTION) {} // among the lines of libraries
+        while !program.writes().await.contains(CONNECTION_LINE) {} // among the lines of libraries
     }
 }
 
 #[actix_web::test]
 async fn no_message_of_a_client_forges_a_line() {
-    let mut program = Binary::start(&[]).await;
+    let mut program = Binary::start(&[]);
     let mut anna = program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
 
     anna.publishes("a\n[2030-01-01T00:00:00Z INFO  worldcast] server: receive connection.\r\u{1b}[2J").await;
     assert_eq!(
@@ -170,9 +170,9 @@ async fn no_message_of_a_client_forges_a_line() {
 
 #[actix_web::test]
 async fn a_long_message_is_cut_in_the_log_and_nowhere_else() {
-    let mut program = Binary::start(&[]).await;
+    let mut program = Binary::start(&[]);
     let mut anna = program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
 
     anna.publishes("x".repeat(60_000)).await;
     let cut = format!("server: received: {}… (60000 bytes)", "x".repeat(512));
@@ -182,14 +182,14 @@ async fn a_long_message_is_cut_in_the_log_and_nowhere_else() {
 
 #[actix_web::test]
 async fn messages_are_not_logged_where_the_operator_does_not_want_it() {
-    let mut program = Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]).await;
+    let mut program = Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]);
     let mut anna = program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
 
     anna.publishes("a secret").await;
     assert_eq!(anna.receives().await, "a secret");
     program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION); // "a secret" would have come first
+    assert_eq!(program.logs().await, CONNECTION_LINE); // "a secret" would have come first
 }
 
 /// `session 7 from ADDRESS in news ended after 1.5s: …`, of which this is the rest.
@@ -204,9 +204,9 @@ fn end_of_session(line: &str) -> &str {
 
 #[actix_web::test]
 async fn a_session_that_ends_with_a_fault_leaves_one_line_with_all_that_is_known() {
-    let mut program = Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]).await;
+    let mut program = Binary::start(&[("WORLDCAST_LOG__MESSAGES", "false")]);
     let mut anna = program.join_raw("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
+    assert_eq!(program.logs().await, CONNECTION_LINE);
 
     anna.sends([text("hello"), text("world!"), frame(0x83, b"")].concat()).await;
     anna.reads_to_the_end().await;
@@ -216,19 +216,19 @@ async fn a_session_that_ends_with_a_fault_leaves_one_line_with_all_that_is_known
         "1002 (opcode 3 is reserved); received 2 messages, 11 bytes; sent 3 messages, 22 bytes"
     );
     program.join("news").await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION); // one line, and no more
+    assert_eq!(program.logs().await, CONNECTION_LINE); // one line, and no more
 }
 
 #[actix_web::test]
 async fn a_session_that_ends_well_leaves_one_line_too() {
-    let mut program = Binary::start(&[]).await;
+    let mut program = Binary::start(&[]);
     program.join("news").await.closes(4000).await;
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
-    let nothing_said = "received 0 messages, 0 bytes; sent 1 messages, 7 bytes";
-    assert_eq!(end_of_session(&program.logs().await), format!("4000 (closed by the client); {nothing_said}"));
+    assert_eq!(program.logs().await, CONNECTION_LINE);
+    let traffic = "received 0 messages, 0 bytes; sent 1 messages, 7 bytes";
+    assert_eq!(end_of_session(&program.logs().await), format!("4000 (closed by the client); {traffic}"));
     drop(program.join_raw("news").await);
-    assert_eq!(program.logs().await, SAYS_CONNECTION);
-    assert_eq!(end_of_session(&program.logs().await), format!("- (connection lost); {nothing_said}"));
+    assert_eq!(program.logs().await, CONNECTION_LINE);
+    assert_eq!(end_of_session(&program.logs().await), format!("- (connection lost); {traffic}"));
 }
 
 #[actix_web::test]
@@ -236,26 +236,26 @@ async fn no_signal_ends_the_program_while_it_reads_its_configuration() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("a pipe.toml");
     assert!(Command::new("mkfifo").arg(&path).status().await.unwrap().success());
-    let mut program = Binary::spawn_in(home.path(), &["--config", "a pipe.toml"]);
+    let mut program = Binary::spawn_in(home.path(), &["--config", "a pipe.toml"], &[]);
     let open = move || std::fs::OpenOptions::new().write(true).open(path); // returns when the program reads it
     let configuration = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
     for signal in [Signal::HUP, Signal::USR1, Signal::USR2] {
-        program.gets(signal);
+        program.signal(signal);
     }
     drop(configuration);
     program.logs_until_it_listens().await;
 
-    program.gets(Signal::TERM);
+    program.signal(Signal::TERM);
     assert_eq!(program.ends().await.1, Some(0));
 }
 
 #[actix_web::test]
 async fn either_signal_closes_every_session_and_ends_with_0() {
     for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
-        let mut program = Binary::start(&[]).await;
+        let mut program = Binary::start(&[]);
         let mut clients = program.join_many("news", 3).await;
 
-        program.gets(signal);
+        program.signal(signal);
         for client in &mut clients {
             assert_eq!(client.ended_with().await, End::Code(1012));
         }
@@ -269,7 +269,7 @@ async fn either_signal_closes_every_session_and_ends_with_0() {
 
 #[actix_web::test]
 async fn messages_accepted_before_a_signal_are_delivered() {
-    let program = Binary::start(&[]).await;
+    let program = Binary::start(&[]);
     let mut subscriber = program.join("news").await;
     let mut publisher = program.join("news").await;
     for _ in 0..500 {
@@ -277,7 +277,7 @@ async fn messages_accepted_before_a_signal_are_delivered() {
     }
     publisher.waits_until_all_is_accepted().await;
 
-    program.gets(Signal::TERM);
+    program.signal(Signal::TERM);
     assert!(subscriber.receives_many(500).await.iter().all(|received| received == "hello"));
     assert_eq!(subscriber.ended_with().await, End::Code(1012));
 }
@@ -285,11 +285,11 @@ async fn messages_accepted_before_a_signal_are_delivered() {
 #[actix_web::test]
 async fn a_client_that_does_not_answer_delays_the_end_no_longer_than_close_within() {
     let close_within = Duration::from_millis(1100);
-    let mut program = Binary::start(&[("WORLDCAST_SESSION__CLOSE_WITHIN", "1100ms")]).await;
-    let _deaf_and_dumb = program.join_raw("news").await;
+    let mut program = Binary::start(&[("WORLDCAST_SESSION__CLOSE_WITHIN", "1100ms")]);
+    let _mute = program.join_raw("news").await;
 
     let began = Instant::now();
-    program.gets(Signal::TERM);
+    program.signal(Signal::TERM);
     assert_eq!(program.ends().await.1, Some(0));
     assert!(began.elapsed() < close_within + Duration::from_millis(800), "{:?}", began.elapsed());
 }
@@ -297,12 +297,12 @@ async fn a_client_that_does_not_answer_delays_the_end_no_longer_than_close_withi
 #[actix_web::test]
 async fn a_second_signal_ends_at_once_with_130() {
     for second in [Signal::TERM, Signal::INT] {
-        let mut program = Binary::start(&[("WORLDCAST_SHUTDOWN__DRAIN", "1h")]).await;
+        let mut program = Binary::start(&[("WORLDCAST_SHUTDOWN__DRAIN", "1h")]);
         let mut clients = program.join_many("news", 3).await;
 
-        program.gets(Signal::TERM);
+        program.signal(Signal::TERM);
         while !program.logs().await.starts_with("SIGTERM: ") {}
-        program.gets(second);
+        program.signal(second);
 
         let (log, code) = program.ends().await;
         assert_eq!(code, Some(130), "{log:#?}");
@@ -314,7 +314,7 @@ async fn a_second_signal_ends_at_once_with_130() {
 
 #[actix_web::test]
 async fn an_address_in_use_is_reported_and_ends_with_1() {
-    let first = Binary::start(&[]).await;
+    let first = Binary::start(&[]);
     let address = first.address().to_string();
     let mut second = Binary::spawn(&[("WORLDCAST_LISTEN", &address)]);
 
@@ -342,9 +342,7 @@ async fn the_message_about_a_taken_port_has_a_line_that_starts_the_program() {
     for (arguments, admin) in cases {
         let arguments = [&["serve"], arguments].concat();
         let (log, code) =
-            Binary::spawn_in_with(home.path(), &arguments, &[("WORLDCAST_ADMIN__LISTEN", admin)])
-                .ends()
-                .await;
+            Binary::spawn_in(home.path(), &arguments, &[("WORLDCAST_ADMIN__LISTEN", admin)]).ends().await;
         assert_eq!(code, Some(1), "{log:#?}");
         let last = log.last().unwrap();
         let (_, line) = last.strip_suffix('`').and_then(|text| text.rsplit_once(": `")).expect(last);

@@ -66,7 +66,7 @@ async fn a_client_that_is_slowed_down_is_not_silent() {
     .await;
     let mut anna = Raw::connect(server.address()).await;
 
-    let all_at_once = [handshake("/websocket/news").into_bytes(), text("once"), text("again")].concat();
+    let all_at_once = [handshake("/websocket/news", "").into_bytes(), text("once"), text("again")].concat();
     anna.sends(all_at_once).await; // the server reads these half a second apart
     anna.is_admitted().await;
     anna.is_greeted().await;

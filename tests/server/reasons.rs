@@ -32,7 +32,7 @@ async fn counts(server: &TestServer, code: u16, name: &str) {
 /// A client whose handshake in `room` went well; it has read nothing else.
 async fn enters(server: &TestServer, path: &str) -> Raw {
     let mut client = Raw::connect(server.address()).await;
-    client.sends(handshake(path)).await;
+    client.sends(handshake(path, "")).await;
     client.is_admitted().await;
     client
 }

@@ -46,11 +46,11 @@ async fn a_client_that_resumes_keeps_its_name() {
 async fn a_client_keeps_its_name_after_a_restart_where_the_secret_is_set() {
     let secret = [("WORLDCAST_SESSION__SECRET", "0123456789abcdef0123456789abcdef")];
     for (variables, is_same) in [(&secret[..], true), (&[], false)] {
-        let before = Binary::start(variables).await;
+        let before = Binary::start(variables);
         let anna = V1::connect(before.address(), "/websocket/news").await;
         let (who, wish) = (anna.welcome["who"].clone(), anna.since_welcome());
         drop(before);
-        let after = Binary::start(variables).await;
+        let after = Binary::start(variables);
         let anna = V1::connect(after.address(), &format!("/websocket/news?{wish}")).await;
         assert_eq!(anna.welcome["recovered"], false, "the history ended with the process");
         assert_eq!(anna.welcome["who"] == who, is_same, "{variables:?}");

@@ -115,7 +115,7 @@ async fn no_new_session_begins() {
 async fn a_client_that_does_not_answer_delays_the_end_no_longer_than_close_within() {
     let close_within = Duration::from_millis(1100);
     let server = TestServer::with(|settings| settings.session.close_within = close_within).await;
-    let _deaf_and_dumb = server.join_raw("news").await;
+    let _mute = server.join_raw("news").await;
 
     let began = Instant::now();
     server.stop.gracefully().await;

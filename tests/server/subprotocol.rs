@@ -102,9 +102,9 @@ async fn an_invalid_request_receives_an_error_and_the_session_continues() {
     anna.client().publishes_binary(&[1][..]).await;
     assert_eq!(anna.receives().await["code"], "request");
     anna.sends(json!({"type": "publish", "ref": "7"})).await;
-    let complaint = anna.receives().await;
+    let error = anna.receives().await;
     assert_eq!(
-        (&complaint["type"], &complaint["code"], &complaint["ref"]),
+        (&error["type"], &error["code"], &error["ref"]),
         (&json!("error"), &json!("payload"), &json!("7"))
     );
     anna.publishes("still here").await;

@@ -1,7 +1,7 @@
 //! The program as a client over TLS: trusted certificates, and the message about others.
 
 use crate::{
-    commands::{end_of, runs},
+    commands::{end_of, runs, runs_with},
     support::{Authority, Fake, Flaw, Host, TestServer, TlsProxy, within},
 };
 use std::{fs, path::Path, process::Stdio};
@@ -18,10 +18,7 @@ async fn pipes(line: &str, arguments: &[&str], variables: &[(&str, &Path)]) -> (
 }
 
 fn command(command: &str, arguments: &[&str], variables: &[(&str, &Path)]) -> Child {
-    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_worldcast"));
-    program.arg(command).args(arguments).envs(variables.iter().copied()).kill_on_drop(true);
-    program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    program.spawn().expect("the program starts")
+    runs_with(&[&[command], arguments].concat(), variables, Stdio::piped())
 }
 
 #[actix_web::test]
@@ -60,8 +57,11 @@ async fn without_a_file_the_authorities_of_the_system_are_trusted() {
 
     let empty = tempfile::tempdir().unwrap();
     let nowhere = [("SSL_CERT_FILE", Path::new("/no/such/file")), ("SSL_CERT_DIR", empty.path())];
-    let (code, said) = pipes("", &["news", "--server", &address], &nowhere).await;
-    assert!(code == Some(4) && said.contains("ca-certificates") && said.contains("--ca FILE"), "{said}");
+    let (code, stderr) = pipes("", &["news", "--server", &address], &nowhere).await;
+    assert!(
+        code == Some(4) && stderr.contains("ca-certificates") && stderr.contains("--ca FILE"),
+        "{stderr}"
+    );
 }
 
 #[actix_web::test]
@@ -84,13 +84,13 @@ async fn a_certificate_that_is_not_trusted_ends_with_4_and_a_remedy_before_a_key
         let mut arguments = vec!["news", "--server", &address, "--key-file", key.path().to_str().unwrap()];
         arguments.extend(ca.iter().flat_map(|ca| ["--ca", ca]));
         for name in ["pipe", "listen"] {
-            let (code, said) = end_of(command(name, &arguments, &[("SSL_CERT_FILE", other.file())])).await;
-            assert_eq!(code, Some(4), "{remedy}: {said}");
+            let (code, stderr) = end_of(command(name, &arguments, &[("SSL_CERT_FILE", other.file())])).await;
+            assert_eq!(code, Some(4), "{remedy}: {stderr}");
             assert!(
-                said.starts_with("worldcast: cannot trust the server: ") && said.contains(remedy),
-                "{said}"
+                stderr.starts_with("worldcast: cannot trust the server: ") && stderr.contains(remedy),
+                "{stderr}"
             );
-            assert_eq!(said.lines().count(), 1, "{said}");
+            assert_eq!(stderr.lines().count(), 1, "{stderr}");
         }
         assert_eq!(proxy.trusted(), 0, "{remedy}");
     }
@@ -101,13 +101,13 @@ async fn a_port_without_tls_or_a_mute_one_is_tried_for_as_long_as_patience() {
     let (server, authority) = (TestServer::start().await, Authority::new());
     let mute = Fake::that_never_answers().await;
     let ca = authority.file().to_str().unwrap();
-    for (address, told) in
+    for (address, expected) in
         [(server.address(), "write ws:// instead of wss://"), (mute.address, "no answer within 1s")]
     {
         let address = format!("wss://{address}");
         let arguments = ["listen", "news", "--server", &address, "--ca", ca, "--patience", "1s"];
-        let (code, said) = end_of(runs(&arguments, Stdio::piped())).await;
-        assert!(code == Some(3) && said.contains(told), "{code:?}, {said}");
+        let (code, stderr) = end_of(runs(&arguments, Stdio::piped())).await;
+        assert!(code == Some(3) && stderr.contains(expected), "{code:?}, {stderr}");
     }
 }
 
@@ -117,14 +117,14 @@ async fn a_file_of_authorities_that_has_none_is_a_mistake_of_the_command_line() 
     let broken = tempfile::NamedTempFile::new().unwrap();
     fs::write(broken.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     let (empty, broken) = (empty.path().to_str().unwrap(), broken.path().to_str().unwrap());
-    for (server, ca, told) in [
+    for (server, ca, expected) in [
         ("wss://127.0.0.1", "/no/such/file", "--ca /no/such/file: "),
         ("wss://127.0.0.1", empty, "there is no certificate in it"),
         ("wss://127.0.0.1", broken, "--ca "),
         ("ws://127.0.0.1", empty, "--ca is for TLS"),
     ] {
-        let (code, said) =
+        let (code, stderr) =
             end_of(runs(&["listen", "news", "--server", server, "--ca", ca], Stdio::piped())).await;
-        assert!(code == Some(2) && said.contains(told), "{server} {ca}: {code:?}, {said}");
+        assert!(code == Some(2) && stderr.contains(expected), "{server} {ca}: {code:?}, {stderr}");
     }
 }

@@ -10,7 +10,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testing::handshake_with_host;
+use testing::handshake;
 
 pub struct Client {
     pub socket: TcpStream,
@@ -35,7 +35,7 @@ impl Opening {
     fn request(self, server: SocketAddr) -> String {
         let path = self.peer.path(self.room);
         let offer = if self.compressed { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
-        handshake_with_host(&path, &server.to_string(), offer)
+        handshake(&path, &format!("Host: {server}\r\n{offer}"))
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
+use testing::Launch;
 
 /// The options that a scenario sets.
 #[derive(Clone, Copy, Debug)]
@@ -104,13 +105,12 @@ impl Peer {
 
     /// The command that starts `program` as this peer.
     pub fn command(self, program: &Path, setup: Setup, ports: Ports) -> Command {
+        if self == Self::Worldcast {
+            return worldcast(program, setup, ports).command();
+        }
         let mut command = Command::new(program);
-        let port = ports.clients.to_string();
-        match self {
-            Self::Worldcast => command.envs(worldcast(setup, ports)),
-            _ => command.args(self.script().map(|script| directory().join(script))).arg(port),
-        };
-        if setup.compressed && self != Self::Worldcast {
+        command.args(self.script().map(|script| directory().join(script))).arg(ports.clients.to_string());
+        if setup.compressed {
             command.arg("compressed");
         }
         command
@@ -139,17 +139,17 @@ impl Peer {
 }
 
 /// The defaults with every limit in place, but without the greeting and the log of messages.
-fn worldcast(setup: Setup, ports: Ports) -> [(&'static str, String); 8] {
-    [
-        ("WORLDCAST_LISTEN", format!("127.0.0.1:{}", ports.clients)),
-        ("WORLDCAST_ADMIN__LISTEN", format!("127.0.0.1:{}", ports.operators)),
-        ("WORLDCAST_WORKERS", setup.workers.to_string()),
-        ("WORLDCAST_SESSION__MESSAGES_PER_SECOND", setup.messages_per_second.to_string()),
-        ("WORLDCAST_ROOMS__GREETING", String::new()),
-        ("WORLDCAST_LIMITS__CONNECTIONS", descriptors::allowed().to_string()),
-        ("WORLDCAST_LOG__MESSAGES", "false".to_owned()),
-        ("WORLDCAST_LOG__LEVEL", "warn".to_owned()),
-    ]
+fn worldcast(program: &Path, setup: Setup, ports: Ports) -> Launch {
+    Launch::of(program).settings(&[
+        ("listen", format!("127.0.0.1:{}", ports.clients)),
+        ("admin.listen", format!("127.0.0.1:{}", ports.operators)),
+        ("workers", setup.workers.to_string()),
+        ("session.messages_per_second", setup.messages_per_second.to_string()),
+        ("rooms.greeting", String::new()),
+        ("limits.connections", descriptors::allowed().to_string()),
+        ("log.messages", "false".to_owned()),
+        ("log.level", "warn".to_owned()),
+    ])
 }
 
 /// The path of a program that the same build has made.

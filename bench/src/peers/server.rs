@@ -7,13 +7,14 @@ use std::{
     fs,
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
+use testing::Process;
 
 pub struct Server {
-    process: Child,
+    process: Process,
     ports: Ports,
 }
 
@@ -26,8 +27,9 @@ impl Server {
         let ports = free_ports()?;
         let mut command = command(ports);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let process =
-            cores.on_server_cores(share, || command.spawn())?.context("the server does not start")?;
+        let process = cores
+            .on_server_cores(share, || Process::spawn(&mut command))?
+            .context("the server does not start")?;
         let mut server = Self { process, ports };
         server.wait_until_it_listens()?;
         Ok(server)
@@ -68,11 +70,7 @@ impl Server {
 
     /// Bytes of resident memory.
     pub fn memory(&self) -> anyhow::Result<u64> {
-        let path = format!("/proc/{}/smaps_rollup", self.process.id());
-        let text = fs::read_to_string(path)?;
-        let kibibytes = text.lines().find_map(|line| line.strip_prefix("Rss:"));
-        let kibibytes = kibibytes.and_then(|rest| rest.split_whitespace().next()).context("no Rss")?;
-        Ok(kibibytes.parse::<u64>()? * 1024)
+        Ok(self.process.memory()? as u64)
     }
 
     /// The metrics, read over a connection of their own.
@@ -87,13 +85,13 @@ impl Server {
 
     /// The number of descriptors in the epoll set of each thread.
     pub fn watched(&self) -> anyhow::Result<Vec<usize>> {
-        Ok(testing::polls::watched(self.process.id())?)
+        Ok(self.process.watched()?)
     }
 
     fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         while TcpStream::connect(self.address()).is_err() {
-            if let Some(status) = self.process.try_wait()? {
+            if let Some(status) = self.process.try_exit()? {
                 bail!("the server ended at once: {status}");
             }
             ensure!(began.elapsed() < DEADLINE, "the server does not listen");
@@ -118,13 +116,6 @@ impl Server {
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

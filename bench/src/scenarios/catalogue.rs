@@ -29,7 +29,7 @@ const MAX_CLIENTS: usize = 50_000;
 const SINGLE: Load = Load::of(500);
 const BURST: Load = Load { burst: 8, ..SINGLE };
 const IN_ONE_WRITE: Load = Load { in_one_write: true, ..BURST };
-const CHOIR: Load = Load { publishers: 8, ..SINGLE };
+const EIGHT_PUBLISHERS: Load = Load { publishers: 8, ..SINGLE };
 const SILENT: Load = Load { idle: 8_500, ..SINGLE };
 const LARGE: Load = Load { bytes: 16 << 10, ..Load::of(200) };
 const JSON: Load = Load { bytes: 1 << 10, ..SINGLE };
@@ -37,15 +37,24 @@ const COMPRESSED: Load = Load { layout: Layout { compressed: true, ..JSON.layout
 
 const AUDIENCE: Traffic = Traffic { times: 2, ..Traffic::of(1_000, 64, 20) };
 const READERS: Traffic = Traffic { times: 2, ..Traffic::of(500, 4 << 10, 20) };
-const DEAF: Traffic = Traffic { non_readers: 500, ..READERS };
-const POLITE: Traffic = Traffic { publishers: 100, ..Traffic::of(100, 64, 100) };
-const FLOOD: Traffic = Traffic { flood: true, ..POLITE };
+const NON_READERS: Traffic = Traffic { non_readers: 500, ..READERS };
+const STEADY: Traffic = Traffic { publishers: 100, ..Traffic::of(100, 64, 100) };
+const FLOOD: Traffic = Traffic { flood: true, ..STEADY };
 const PACED: Traffic = Traffic { pace: 100, ..FLOOD };
 
 /// The scenarios of a group are measured in turn, round by round: they are compared with each
 /// other.
 pub fn groups() -> Vec<Vec<Scenario>> {
-    vec![deliveries(), clients(), rooms(), conversations(), memory(), connections(), workers(), disturbers()]
+    vec![
+        deliveries(),
+        clients(),
+        rooms(),
+        conversations(),
+        memory(),
+        connections(),
+        workers(),
+        noisy_neighbors(),
+    ]
 }
 
 fn deliveries() -> Vec<Scenario> {
@@ -55,7 +64,12 @@ fn deliveries() -> Vec<Scenario> {
         new("single", "CPU of a delivery: 500 clients, 64 B, one message at a time", ALL, Cpu(SINGLE)),
         new("burst", "CPU of a delivery: 500 clients, 64 B, in bursts of 8 messages", ALL, Cpu(BURST)),
         new("burst-in-one-write", in_one, ALL, Cpu(IN_ONE_WRITE)),
-        new("choir", "CPU of a delivery: 500 clients, 64 B, 8 publishers at once", ALL, Cpu(CHOIR)),
+        new(
+            "publishers-8",
+            "CPU of a delivery: 500 clients, 64 B, 8 publishers at once",
+            ALL,
+            Cpu(EIGHT_PUBLISHERS),
+        ),
         new("large", "CPU of a delivery: 200 clients, 16 KiB", ALL, Cpu(LARGE)),
         new("json", "CPU of a delivery: 500 clients, 1 KiB of JSON", WITH_COMPRESSION, Cpu(JSON)),
         new("json-compressed", compressed, WITH_COMPRESSION, Cpu(COMPRESSED)).over("json"),
@@ -164,16 +178,16 @@ fn workers() -> Vec<Scenario> {
     deliveries.into_iter().flatten().chain(memory).chain([accept]).chain(spreads).collect()
 }
 
-fn disturbers() -> Vec<Scenario> {
+fn noisy_neighbors() -> Vec<Scenario> {
     let non_readers = "p99 of 500 readers, 4 KiB, beside 500 that never read";
-    let flood = "p99 of 100 polite publishers beside one that floods";
-    let paced = "p99 of 100 polite publishers, all at most 100 a second";
+    let flood = "p99 of 100 steady publishers beside one that floods";
+    let paced = "p99 of 100 steady publishers, all at most 100 a second";
     vec![
         new("readers", "p99 of 500 readers, 4 KiB", WITH_ROOMS, Latency(READERS)),
-        new("deaf", non_readers, WITH_ROOMS, Latency(DEAF)).over("readers"),
-        new("polite", "p99 of 100 polite publishers", WITH_ROOMS, Latency(POLITE)),
-        new("flood", flood, WITH_ROOMS, Latency(FLOOD)).over("polite"),
-        new("flood-paced", paced, OURS, Latency(PACED)).over("polite"),
+        new("non-readers", non_readers, WITH_ROOMS, Latency(NON_READERS)).over("readers"),
+        new("steady", "p99 of 100 steady publishers", WITH_ROOMS, Latency(STEADY)),
+        new("flood", flood, WITH_ROOMS, Latency(FLOOD)).over("steady"),
+        new("flood-paced", paced, OURS, Latency(PACED)).over("steady"),
     ]
 }
 

@@ -4,7 +4,7 @@ mod file; // the keys that a file sets
 mod environment; // the keys that variables set
 mod parsed; // the assignments of either
 mod merge; // accepts each value alone, then judges the whole
-mod constraints; // what no type can express
+mod constraints; // rules that no type can express
 mod loaded; // settings and where each value comes from
 mod source; // default, file and line, variable
 mod error; // why there is no configuration

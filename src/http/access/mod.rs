@@ -3,4 +3,4 @@
 pub mod api_keys; // keys in Authorization: Bearer
 pub mod cors; // pages of other origins that read responses
 pub mod origin; // pages that may connect, names that the server answers to
-pub mod rights; // what the sender of a request may do
+pub mod rights; // the rights of the sender of a request

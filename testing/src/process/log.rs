@@ -5,73 +5,102 @@ use std::{
     fs::File,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    sync::{Arc, Mutex},
     thread,
 };
+use tokio::sync::watch;
 
-/// Lines that are kept for the report of a failed test.
-const KEPT: usize = 1000;
+/// Lines that are kept for tests that read them, and for the report of a failed test.
+const KEPT: usize = 10_000;
 
 /// The last lines of the log.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<VecDeque<String>>>);
+#[derive(Clone)]
+pub struct Log(watch::Receiver<Lines>);
+
+#[derive(Default)]
+struct Lines {
+    kept: VecDeque<String>,
+    /// The number of earlier lines, which are not kept any more.
+    dropped: usize,
+}
 
 /// The addresses that the program logs.
 #[derive(Default)]
 pub struct Addresses {
-    /// Addresses for clients.
+    /// Addresses for clients; the line with them is the last.
     pub listeners: Vec<SocketAddr>,
     /// The address for operators; `None` until it was read.
     pub admin: Option<SocketAddr>,
 }
 
 impl Log {
-    /// Reads until the program has logged its addresses.
-    pub fn addresses(&self, reader: &mut BufReader<File>) -> Addresses {
-        let mut addresses = Addresses::default();
-        let mut line = String::new();
-        while addresses.listeners.is_empty() || addresses.admin.is_none() {
-            line.clear();
-            let read = reader.read_line(&mut line).expect("a log in UTF-8");
-            assert!(read > 0, "the program ended instead of listening:\n{}", self.text());
-            addresses.read(&line);
-            self.add(line.trim_end());
-        }
-        addresses
-    }
-
-    /// Reads on in the background until the program ends.
-    pub fn follow(&self, reader: BufReader<File>) {
-        let log = self.clone();
-        thread::spawn(move || reader.lines().map_while(Result::ok).for_each(|line| log.add(&line)));
+    /// Reads in the background until the program ends, or only until it listens.
+    pub fn read(stderr: File, until_it_ends: bool) -> Self {
+        let (lines, log) = watch::channel(Lines::default());
+        thread::spawn(move || {
+            let mut addresses = Addresses::default();
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                addresses.read(&line);
+                lines.send_modify(|lines| lines.add(line));
+                if !until_it_ends && !addresses.listeners.is_empty() {
+                    return;
+                }
+            }
+        });
+        Self(log)
     }
 
     /// The number of kept lines that contain `text`.
     pub fn count(&self, text: &str) -> usize {
-        self.lines().iter().filter(|line| line.contains(text)).count()
+        self.0.borrow().kept.iter().filter(|line| line.contains(text)).count()
     }
 
     /// Returns the kept lines as one text.
     pub fn text(&self) -> String {
-        self.lines().iter().map(|line| format!("{line}\n")).collect()
+        self.0.borrow().kept.iter().map(|line| format!("{line}\n")).collect()
     }
 
-    fn add(&self, line: &str) {
-        let mut lines = self.lines();
-        if lines.len() == KEPT {
-            lines.pop_front();
+    /// The line with this number, counted from 0, if it was written.
+    ///
+    /// # Panics
+    /// If it is not kept any more.
+    pub fn line(&self, number: usize) -> Option<String> {
+        self.0.borrow().at(number).cloned()
+    }
+
+    /// Waits for the line with this number; `None` if the log ends before it.
+    ///
+    /// # Panics
+    /// If the line is not kept any more.
+    pub async fn wait_for_line(&self, number: usize) -> Option<String> {
+        let mut lines = self.0.clone();
+        let lines = lines.wait_for(|lines| lines.at(number).is_some()).await.ok()?;
+        lines.at(number).cloned()
+    }
+
+    /// True if no further line is read.
+    pub fn has_ended(&self) -> bool {
+        self.0.has_changed().is_err()
+    }
+}
+
+impl Lines {
+    fn add(&mut self, line: String) {
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+            self.dropped += 1;
         }
-        lines.push_back(line.to_owned());
+        self.kept.push_back(line);
     }
 
-    fn lines(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
-        self.0.lock().expect("no thread panicked over a line")
+    fn at(&self, number: usize) -> Option<&String> {
+        let at = number.checked_sub(self.dropped).expect("a test reads each line before 10,000 others");
+        self.kept.get(at)
     }
 }
 
 impl Addresses {
     /// `page at http://A/ · WebSocket at ws://B/websocket`, `admin at http://C/metrics`
-    fn read(&mut self, line: &str) {
+    pub fn read(&mut self, line: &str) {
         if line.contains("WebSocket at ") {
             self.listeners = ["http://", "ws://"].iter().filter_map(|scheme| address(line, scheme)).collect();
         } else if line.contains("admin at ") {

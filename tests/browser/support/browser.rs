@@ -99,19 +99,19 @@ impl Browser {
     }
 
     /// No mistake in a script, nothing that the Content-Security-Policy forbade.
-    pub async fn has_no_complaints(mut self) {
-        self.complains_only(|_| false).await;
+    pub async fn logs_no_errors(mut self) {
+        self.logs_errors_only(|_| false).await;
     }
 
     /// The same, except Chromium's own lines about a lost server.
-    pub async fn complains_only_about_the_lost_server(mut self) {
-        self.complains_only(Entry::is_about_a_lost_server).await;
+    pub async fn logs_errors_only_about_the_lost_server(mut self) {
+        self.logs_errors_only(Entry::is_about_a_lost_server).await;
     }
 
-    async fn complains_only(&mut self, may: fn(&Entry) -> bool) {
-        let complaints: Vec<_> =
-            self.console().await.iter().filter(|entry| entry.is_complaint() && !may(entry)).collect();
-        assert!(complaints.is_empty(), "{complaints:#?}");
+    async fn logs_errors_only(&mut self, may: fn(&Entry) -> bool) {
+        let errors: Vec<_> =
+            self.console().await.iter().filter(|entry| entry.is_error() && !may(entry)).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
     }
 }
 

@@ -23,13 +23,13 @@ impl Entry {
     }
 
     /// True for an error of the page, or a violation of its policy.
-    pub fn is_complaint(&self) -> bool {
+    pub fn is_error(&self) -> bool {
         self.level != "INFO" && self.level != "DEBUG"
     }
 
     /// True for a violation of the Content-Security-Policy.
     pub fn is_about_the_policy(&self) -> bool {
-        self.is_complaint() && self.message.contains("Content Security Policy")
+        self.is_error() && self.message.contains("Content Security Policy")
     }
 
     /// True for Chromium's own line about a server that cannot be reached, or that ended during a

@@ -4,7 +4,7 @@ mod axe; // accessibility by axe-core
 mod browser; // Chromium
 mod console; // its console
 mod driver; // the program that drives it
-mod missing; // what is not installed
+mod missing; // programs that are not installed
 mod page; // a page of another origin
 mod proxy; // a server below a path
 mod vendor; // commands of this driver alone

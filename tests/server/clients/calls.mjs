@@ -1,5 +1,5 @@
-// A program that calls static/worldcast.js before its room is open, with all kinds of content; it fails unless all is
-// as promised. Takes the address of the server, and one that never answers.
+// A program that calls static/worldcast.js before its room is open, with all kinds of content; it
+// fails unless all is as promised. Takes the address of the server, and one that never answers.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests run beside the server: Redis, and clients in other languages, with libraries of Python and
-# Node below target/tmp/clients. Put target/tmp/clients/bin in front of PATH. What is there already is left alone.
+# Installs what the tests run beside the server: Redis, and clients in other languages, with
+# libraries of Python and Node below target/tmp/clients. Put target/tmp/clients/bin in front of PATH.
+# What is there already is left alone.
 set -eu
 here=tests/server/clients
 cd "$(dirname "$0")/../../.."

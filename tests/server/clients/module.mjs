@@ -1,4 +1,5 @@
-// A client of the server at the given address, by static/worldcast.js; it fails unless all is as promised.
+// A client of the server at the given address, by static/worldcast.js; it fails unless all is as
+// promised.
 
 import assert from 'node:assert/strict';
 import { Room } from '../../../static/worldcast.js';
@@ -38,7 +39,8 @@ idler.close();
 
 // A refusal has a code, a request an answer, and a closed room stays closed.
 assert.ok((await publisher.presence()).clients >= 1);
-await assert.rejects(publisher.publish('x'.repeat(70_000)), /lost/); // larger than the server accepts: 1009
+// Larger than the server accepts: 1009.
+await assert.rejects(publisher.publish('x'.repeat(70_000)), /lost/);
 assert.equal(publisher.isOpen, false);
 await assert.rejects(publisher.publish('too late'), /not connected/);
 const ended = next(subscriber, 'end');

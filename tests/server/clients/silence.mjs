@@ -1,6 +1,6 @@
-// A program whose peers fall silent; it fails unless static/worldcast.js notices. Takes the addresses of the server, of a
-// proxy that falls silent when a message in the room says so, of a server that is mute after the handshake, and of one
-// that closes with 1013 right after it.
+// A program whose peers fall silent; it fails unless static/worldcast.js notices. Takes the
+// addresses of the server, of a proxy that falls silent when a message in the room says so, of a
+// server that is mute after the handshake, and of one that closes with 1013 right after it.
 
 import assert from 'node:assert/strict';
 

@@ -38,7 +38,7 @@ pub trait Host {
     /// A client of bare bytes that is admitted to `room`; the greeting is still to come.
     async fn connect_raw(&self, room: &str) -> Raw {
         let mut raw = Raw::connect(self.address()).await;
-        raw.sends(handshake(&format!("/websocket/{room}"))).await;
+        raw.sends(handshake(&format!("/websocket/{room}"), "")).await;
         raw.is_admitted().await;
         raw
     }

@@ -16,14 +16,10 @@ pub use host::Host;
 pub use program::output_of;
 pub use proxy::{QuietProxy, proxy_that_cuts};
 pub use server::TestServer;
-pub use testing::{Client, End, Events, Http, Raw, Reply, V1, frame, hex, text, within};
+pub use testing::{Client, End, Events, Http, Raw, Reply, V1, frame, handshake, hex, text, within};
 pub use tls::{Authority, Flaw, TlsProxy};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-/// A valid opening handshake at `path`.
-pub fn handshake(path: &str) -> String {
-    testing::handshake(path, "")
-}
 
 /// Raises the limit on descriptors of this process and its children as far as the system allows;
 /// returns it.

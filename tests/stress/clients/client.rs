@@ -204,7 +204,7 @@ impl Client {
     fn end(&self) -> End {
         match (self.received_close, self.sent_close) {
             (None, _) => End::Lost,
-            (received, said) if received == said => End::Answered,
+            (received, sent) if received == sent => End::Answered,
             (Some(code), _) => End::Code(code),
         }
     }

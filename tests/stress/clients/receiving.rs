@@ -20,7 +20,7 @@ impl Client {
                 Ok(None) => return,
                 Err(wrong) => {
                     self.line.frames.unread.clear();
-                    return self.complains("whole frames", wrong);
+                    return self.breaks_the_protocol("whole frames", wrong);
                 }
             }
         }
@@ -28,7 +28,7 @@ impl Client {
 
     fn receives(&mut self, frame: Frame) {
         if self.received_close.is_some() {
-            return self.complains("nothing after a close frame", format!("{:?}", frame.opcode));
+            return self.breaks_the_protocol("nothing after a close frame", format!("{:?}", frame.opcode));
         }
         match frame.opcode {
             Opcode::Text | Opcode::Binary => self.receives_message(frame),
@@ -45,7 +45,7 @@ impl Client {
         let binary = frame.opcode == Opcode::Binary;
         let received = match self.plain(frame) {
             Ok(payload) => Message { binary, payload },
-            Err(wrong) => return self.complains("a message", wrong),
+            Err(wrong) => return self.breaks_the_protocol("a message", wrong),
         };
         if self.is_greeted {
             let verdict = self.stage.model().receives(self.id, self.room, received);
@@ -54,7 +54,7 @@ impl Client {
             self.is_greeted = true;
             self.stage.model().is_greeted(self.id, self.room);
         } else {
-            self.complains("the greeting", received);
+            self.breaks_the_protocol("the greeting", received);
         }
     }
 
@@ -69,7 +69,7 @@ impl Client {
     fn receives_pong(&mut self, payload: &Bytes) {
         let expected = self.pings.pop_front();
         if expected.as_ref() != Some(payload) {
-            self.complains(format!("a pong for {expected:?}"), format!("{payload:?}"));
+            self.breaks_the_protocol(format!("a pong for {expected:?}"), format!("{payload:?}"));
         }
     }
 
@@ -82,7 +82,7 @@ impl Client {
         }
     }
 
-    fn complains(&self, expected: impl ToString, found: impl ToString) {
+    fn breaks_the_protocol(&self, expected: impl ToString, found: impl ToString) {
         let who = format!("{} in {}", self.id, self.room);
         self.stage.judge(Err(Breach::of(Promise::WellFormed, who, expected, found)));
     }

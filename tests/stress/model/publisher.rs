@@ -33,7 +33,7 @@ enum State {
     /// Its messages may be received, or may never have arrived.
     Disconnected(Instant),
     /// All accepted messages were published before it was closed.
-    Heard,
+    Closed,
 }
 
 impl Publisher {
@@ -50,7 +50,7 @@ impl Publisher {
 
     /// The oldest message that no client has received, which `received` must be.
     pub fn is_delivered(&mut self, label: Label, received: &Message, by: &str) -> Result<Published, Breach> {
-        if matches!(self.state, State::Heard) {
+        if matches!(self.state, State::Closed) {
             let expected = "no message that its publisher, closed after all its messages, has not received";
             return Err(Breach::of(Promise::AcceptedIsDelivered, by, expected, received));
         }
@@ -75,7 +75,7 @@ impl Publisher {
         self.state = match state {
             super::Departure::Orderly => State::Owed,
             super::Departure::Sudden => State::Disconnected(Instant::now()),
-            super::Departure::Closed => State::Heard,
+            super::Departure::Closed => State::Closed,
         };
     }
 
@@ -97,7 +97,7 @@ impl Publisher {
             State::Disconnected(since) => {
                 self.undelivered.is_empty() || now.duration_since(since) > ON_ITS_WAY
             }
-            State::Heard => false,
+            State::Closed => false,
         }
     }
 }

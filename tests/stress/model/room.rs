@@ -19,7 +19,7 @@ pub struct Room {
     order: Order,
     subscribers: BTreeMap<ClientId, Subscriber>,
     publishers: BTreeMap<ClientId, Publisher>,
-    /// Hearers who have received something that has no place in the order yet.
+    /// Subscribers that have received a message that has no place in the order yet.
     ahead: BTreeSet<ClientId>,
 }
 

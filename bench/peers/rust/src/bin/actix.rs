@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
-struct Said(String);
+struct Deliver(String);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -21,12 +21,12 @@ struct Publish {
 #[rtype(result = "()")]
 struct Join {
     room: String,
-    session: Recipient<Said>,
+    session: Recipient<Deliver>,
 }
 
 #[derive(Default)]
 struct Chat {
-    rooms: HashMap<String, Vec<Recipient<Said>>>,
+    rooms: HashMap<String, Vec<Recipient<Deliver>>>,
 }
 
 impl Actor for Chat {
@@ -46,7 +46,7 @@ impl Handler<Publish> for Chat {
 
     fn handle(&mut self, Publish { room, text }: Publish, _: &mut Self::Context) {
         for session in self.rooms.get(&room).into_iter().flatten() {
-            session.do_send(Said(text.clone()));
+            session.do_send(Deliver(text.clone()));
         }
     }
 }
@@ -64,10 +64,10 @@ impl Actor for Session {
     }
 }
 
-impl Handler<Said> for Session {
+impl Handler<Deliver> for Session {
     type Result = ();
 
-    fn handle(&mut self, Said(text): Said, ctx: &mut Self::Context) {
+    fn handle(&mut self, Deliver(text): Deliver, ctx: &mut Self::Context) {
         ctx.text(text);
     }
 }
