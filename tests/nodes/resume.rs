@@ -64,8 +64,6 @@ async fn without_echo_a_resume_on_another_node_leaves_out_the_own_messages() {
     bert.publishes("from bert").await;
     // 3 and 4 would have come first.
     assert_eq!(again.receives_message().await, (5, "from bert".to_owned()));
-    assert_eq!(anna.receives_message().await, (2, "from bert".to_owned()));
-    assert_eq!(anna.receives_message().await, (5, "from bert".to_owned()));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A server that has this version, and answers everything but `HELLO` and `INFO` with `OK`.
+/// A server that has this version, and answers `OK` to everything that has no better answer.
 pub async fn redis_of_version(version: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -31,6 +31,7 @@ async fn answers(mut socket: BufReader<TcpStream>, version: &str) -> Option<()> 
                 );
                 format!("${}\r\n{facts}\r\n", facts.len())
             }
+            Some("TIME") => "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n".to_owned(),
             _ => "+OK\r\n".to_owned(),
         };
         socket.get_mut().write_all(answer.as_bytes()).await.ok()?;
