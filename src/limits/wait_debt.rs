@@ -22,8 +22,8 @@ struct State {
     debt: Duration,
     /// The time at which `debt` was right.
     updated: Option<Instant>,
-    /// The end of the last wait that was added.
-    waited_until: Option<Instant>,
+    /// The waits that were added.
+    waits: Waits,
     /// The time at which the debt reached its bound, until half of it is free again.
     exhausted_at: Option<Instant>,
 }
@@ -54,16 +54,14 @@ impl WaitDebt {
     /// of the time at most.
     const RECOVERY: u32 = 5;
 
-    /// Adds the last `waited` before `now`, without a part that was added for another client for
-    /// the same time, up to `allowance`.
-    pub fn charge(&self, waited: Duration, allowance: Duration, now: Instant) -> Charge {
+    /// Adds a wait of this length that ended at `until`, without the parts of that time that were
+    /// added for other clients, up to `allowance`.
+    pub fn charge(&self, waited: Duration, until: Instant, allowance: Duration, now: Instant) -> Charge {
         let mut state = self.lock();
         state.recover(now);
-        let since = state.waited_until.map(|moment| now.saturating_duration_since(moment));
-        let waited = since.map_or(waited, |elapsed| waited.min(elapsed));
+        let waited = state.waits.add(waited, until, allowance);
         let added = waited.min(allowance.saturating_sub(state.debt));
         state.debt += added;
-        state.waited_until = state.waited_until.max(Some(now));
         Charge { added, exhausts: state.judge(allowance, now) }
     }
 
@@ -113,6 +111,41 @@ impl State {
     }
 }
 
+/// The times for which a room has waited lately, in order and apart from each other.
+#[derive(Debug, Default)]
+struct Waits(Vec<Wait>);
+
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    since: Instant,
+    until: Instant,
+}
+
+impl Waits {
+    /// More are merged, the oldest first, as if the room had waited between them too.
+    const MAX: usize = 64;
+
+    /// Adds a wait of this length that ended at `until`; returns the part that no other wait
+    /// covers. Waits that ended `longest` before it are dropped: no later one reaches so far back.
+    fn add(&mut self, waited: Duration, until: Instant, longest: Duration) -> Duration {
+        let mut added = Wait { since: until.checked_sub(waited).unwrap_or(until), until };
+        self.0.retain(|wait| until.saturating_duration_since(wait.until) <= longest);
+        let first = self.0.partition_point(|wait| wait.until < added.since);
+        let end = self.0.partition_point(|wait| wait.since <= until);
+        let overlap = |wait: &Wait| wait.until.min(until).duration_since(wait.since.max(added.since));
+        let covered = self.0[first..end].iter().map(overlap).sum();
+        for wait in self.0.drain(first..end) {
+            added = Wait { since: added.since.min(wait.since), until: added.until.max(wait.until) };
+        }
+        self.0.insert(first, added);
+        if self.0.len() > Self::MAX {
+            self.0[0].until = self.0.remove(1).until;
+        }
+        self.0.shrink_to(2 * self.0.len());
+        waited.saturating_sub(covered)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +167,8 @@ mod tests {
                 if standing(&debt, begin + TICK * tick) == Standing::Open { TICK } else { Duration::ZERO };
             waited += waits;
             for _ in 0..relays {
-                debt.charge(waits, ALLOWANCE, begin + TICK * tick);
+                let now = begin + TICK * tick;
+                debt.charge(waits, now, ALLOWANCE, now);
             }
         }
         waited.div_duration_f64(TICK * 30_000)
@@ -153,7 +187,8 @@ mod tests {
         let (debt, begin) = (WaitDebt::default(), Instant::now());
         let mut added = Duration::ZERO;
         for tick in 1..10_000 {
-            let charge = debt.charge(TICK, ALLOWANCE, begin + TICK * tick);
+            let now = begin + TICK * tick;
+            let charge = debt.charge(TICK, now, ALLOWANCE, now);
             assert!(!charge.exhausts, "tick {tick}");
             added += charge.added;
             if tick % 50 == 0 {
@@ -163,9 +198,44 @@ mod tests {
     }
 
     #[test]
+    fn a_long_wait_is_charged_whole_after_shorter_ones_in_the_same_time() {
+        let (debt, begin) = (WaitDebt::default(), Instant::now());
+        let charge = |waited: u32, until: u32| {
+            let (waited, until) = (TICK * waited, begin + TICK * until);
+            debt.charge(waited, until, ALLOWANCE, until).added
+        };
+        assert_eq!(charge(1, 20), TICK);
+        assert_eq!(charge(2, 40), 2 * TICK);
+        assert_eq!(charge(50, 50), 47 * TICK, "the rest of that time");
+        assert_eq!(charge(45, 55), 5 * TICK, "the time since");
+        assert_eq!(charge(20, 45), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wait_that_is_charged_late_is_that_of_its_own_time() {
+        let (debt, begin) = (WaitDebt::default(), Instant::now());
+        let charge = |until| debt.charge(TICK, begin + TICK * until, ALLOWANCE, begin + TICK * 100).added;
+        assert_eq!([90, 80, 90, 80].map(charge), [TICK, TICK, Duration::ZERO, Duration::ZERO]);
+    }
+
+    #[test]
+    fn a_room_remembers_a_bounded_number_of_waits() {
+        let (mut waits, begin) = (Waits::default(), Instant::now());
+        for number in 1..1000 {
+            assert_eq!(waits.add(TICK, begin + 2 * TICK * number, ALLOWANCE * 10), TICK);
+            assert!(waits.0.len() <= Waits::MAX);
+        }
+        let end = begin + 2000 * TICK;
+        assert!(waits.add(100 * TICK, end, ALLOWANCE * 10) > 30 * TICK, "the latest are kept apart");
+        waits.add(TICK, end + ALLOWANCE * 20, ALLOWANCE);
+        assert_eq!(waits.0.len(), 1, "old ones are dropped");
+        assert!(waits.0.capacity() <= 4, "{}", waits.0.capacity());
+    }
+
+    #[test]
     fn patience_comes_back_with_time() {
         let (debt, now) = (WaitDebt::default(), Instant::now());
-        assert!(debt.charge(ALLOWANCE, ALLOWANCE, now).exhausts, "it is used up");
+        assert!(debt.charge(ALLOWANCE, now, ALLOWANCE, now).exhausts, "it is used up");
         assert_eq!(standing(&debt, now), Standing::Exhausted);
         debt.recover(now + 2 * ALLOWANCE, ALLOWANCE);
         assert_eq!(standing(&debt, now), Standing::Exhausted);

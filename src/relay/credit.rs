@@ -123,7 +123,7 @@ impl HeldCredit {
         let standing = debt.standing(patience.most_ahead, charged_at);
         let (mut waits, publishers_wait) = (false, flow.is_used_up());
         let charge = |account: &mut Account, ends| {
-            if account.charge_room(ends, debt, patience, charged_at) {
+            if account.charge_room(ends, debt, patience, now, charged_at) {
                 metrics.room_patience_exhausted.inc();
             }
         };
@@ -134,7 +134,10 @@ impl HeldCredit {
             };
             let (waited_for, lags) = (account.is_waited_for(standing), connection.has_backlog());
             let held = waited_for && publishers_wait;
-            debt.refund(account.check(lags, held, connection.accepted(), now, patience));
+            // The end of a connection drops bytes that the kernel has not accepted.
+            let ends = !connection.phase().may_send();
+            let accepted = if ends { account.accepted } else { connection.accepted() };
+            debt.refund(account.check(lags, held, accepted, now, patience));
             if waited_for && account.exhausted {
                 metrics.patience_exhausted.inc();
             }
@@ -148,10 +151,21 @@ impl HeldCredit {
     }
 
     /// Forgets a client that has left. The debt of the room keeps the time for which the room
-    /// waited for it in vain.
-    pub fn forget(&mut self, session: ConnectionId, patience: &Patience, debt: &WaitDebt, metrics: &Metrics) {
+    /// waited for it in vain, up to `now`.
+    pub fn forget(
+        &mut self,
+        session: ConnectionId,
+        now: Instant,
+        patience: &Patience,
+        flow: &Flow,
+        metrics: &Metrics,
+    ) {
         let Some((_, mut account)) = self.lagging.remove(&session) else { return };
-        if account.charge_room(true, debt, patience, Instant::now()) {
+        let (debt, charged_at) = (&*flow.wait_debt, Instant::now());
+        let waited_for = account.is_waited_for(debt.standing(patience.most_ahead, charged_at));
+        let held = waited_for && flow.is_used_up();
+        debt.refund(account.check(false, held, account.accepted, now, patience));
+        if account.charge_room(true, debt, patience, now, charged_at) {
             metrics.room_patience_exhausted.inc();
         }
     }
@@ -320,13 +334,23 @@ impl Account {
     }
 
     /// Charges arrears to the room: longer ones than a client at the promised rate has, and any
-    /// when the account `ends`. Returns `true` if the debt of the room reaches its bound now.
-    fn charge_room(&mut self, ends: bool, debt: &WaitDebt, patience: &Patience, now: Instant) -> bool {
+    /// when the account `ends`. `now` is the same moment as `charged_at`, on the clock of the relay.
+    /// Returns `true` if the debt of the room reaches its bound now.
+    fn charge_room(
+        &mut self,
+        ends: bool,
+        debt: &WaitDebt,
+        patience: &Patience,
+        now: Instant,
+        charged_at: Instant,
+    ) -> bool {
         let due = self.arrears.saturating_sub(self.charged);
         if due.is_zero() || !(ends || self.arrears > patience.most_ahead) {
             return false;
         }
-        let charge = debt.charge(due, patience.longest_arrears(), now);
+        let clear = self.clear_since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
+        let waited_until = charged_at.checked_sub(clear).unwrap_or(charged_at);
+        let charge = debt.charge(due, waited_until, patience.longest_arrears(), charged_at);
         self.charged = self.arrears;
         self.added += charge.added;
         charge.exhausts

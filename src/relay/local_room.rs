@@ -57,7 +57,7 @@ impl LocalRoom {
     pub fn remove(&mut self, index: usize, patience: &Patience, metrics: &Metrics) {
         let member = self.members.swap_remove(index);
         if let Some((held, flow)) = self.held.as_mut().zip(self.flow.as_ref()) {
-            held.forget(member.subscriber.connection, patience, &flow.wait_debt, metrics);
+            held.forget(member.subscriber.connection, clock::now(), patience, flow, metrics);
         }
         if self.members.is_empty() {
             self.end();

@@ -15,6 +15,7 @@ pub mod process; // the program as a process
 mod proxy; // a TCP proxy with faults
 mod raw; // a client that writes and reads bytes
 mod redis; // a Redis server as a process
+mod silent_proxy; // a proxy that keeps answers back
 mod terminal; // a terminal of its own
 mod v1; // a client of the subprotocol
 mod wait; // waiting with a deadline
@@ -30,6 +31,7 @@ pub use process::{Launch, Metrics, Process, Program, executable};
 pub use proxy::Proxy;
 pub use raw::Raw;
 pub use redis::Redis;
+pub use silent_proxy::SilentProxy;
 pub use terminal::terminal;
 pub use v1::V1;
 pub use wait::{PATIENCE, eventually, within};

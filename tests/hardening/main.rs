@@ -20,5 +20,6 @@ mod turns; // long requests beside deliveries
 mod patience; // slow clients that take turns
 mod failure; // panics
 mod stopping; // signals
+mod backplane; // the server that several nodes share
 
 use testing::process; // the program in a process of its own

@@ -259,3 +259,95 @@ pub fn parse_number(digits: &[u8]) -> Option<u64> {
     let number = str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number < NUMBER_BOUND)?;
     is_plain.then_some(number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn speaker() -> impl Strategy<Value = SpeakerId> {
+        any::<u64>().prop_map(SpeakerId::from_u64)
+    }
+
+    fn message() -> impl Strategy<Value = StoredMessage> {
+        let text = any::<String>().prop_map(|text| Payload::Text(text.into()));
+        let binary = any::<Vec<u8>>().prop_map(|bytes| Payload::Binary(bytes.into()));
+        let audience = prop::option::of(speaker())
+            .prop_map(|excluded| excluded.map_or(Audience::Everyone, Audience::Except));
+        let time = (0..NUMBER_BOUND).prop_map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+        (prop_oneof![text, binary], prop::option::of(speaker()), audience, time)
+            .prop_map(|(payload, who, audience, time)| StoredMessage { payload, who, audience, time })
+    }
+
+    fn push() -> impl Strategy<Value = Push> {
+        let place = (1..u64::MAX, 0..NUMBER_BOUND - 9, any::<u64>(), 0..NUMBER_BOUND);
+        let batch = (place, prop::collection::vec(message(), 1..9)).prop_map(|(place, messages)| {
+            let (epoch, before, node, sequence) = place;
+            let offset = Offset::from_u64(before + messages.len() as u64);
+            let until = Position { epoch: Epoch::from_u64(epoch).unwrap(), offset };
+            Push::Messages(Entry { until, node: NodeId(node), sequence: Sequence(sequence), messages })
+        });
+        let speakers = || prop::collection::vec(speaker(), 0..9);
+        let members = (any::<u64>(), 0..NUMBER_BOUND, 0..1000_usize, speakers(), speakers()).prop_map(
+            |(node, sequence, clients, joined, left)| Push::Members {
+                node: NodeId(node),
+                sequence: Sequence(sequence),
+                clients,
+                joined,
+                left,
+            },
+        );
+        prop_oneof![batch, members]
+    }
+
+    proptest! {
+        #[test]
+        fn a_publication_is_read_as_it_was_written(push in push()) {
+            prop_assert_eq!(decode_push(&encode_push(&push)), Ok(push));
+        }
+
+        /// Reading never panics, and what can be read is written in one way only.
+        #[test]
+        fn damaged_bytes_are_refused_or_are_another_publication(
+            push in push(),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut payload = encode_push(&push);
+            let at = at.index(payload.len());
+            payload[at] = byte;
+            if let Ok(other) = decode_push(&payload) {
+                prop_assert_eq!(encode_push(&other), payload.clone());
+            }
+            payload.truncate(cut.index(payload.len()));
+            if let Ok(other) = decode_push(&payload) {
+                prop_assert_eq!(encode_push(&other), payload);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(kind in "[mc]", bytes in any::<Vec<u8>>()) {
+            let _ = decode_push(&[kind.as_bytes(), &bytes].concat());
+        }
+    }
+
+    #[test]
+    fn an_announced_length_takes_no_memory() {
+        let header = format!("m{:016x} {} {} {:016x} 1\n", 1, NUMBER_BOUND - 1, NUMBER_BOUND - 1, 2);
+        assert_eq!(decode_push(header.as_bytes()), Err(DecodeError("too short")));
+        let message = [header.as_bytes(), &[0; 9], &[255; 4], b"few"].concat();
+        assert_eq!(decode_push(&message), Err(DecodeError("too short")));
+        let members = format!("c{:016x} 1 1 {} 0\n", 2, NUMBER_BOUND - 1);
+        assert_eq!(decode_push(members.as_bytes()), Err(DecodeError("too short")));
+    }
+
+    #[test]
+    fn a_number_has_one_form_and_is_below_2_to_the_53() {
+        for text in ["", "01", "+1", "-1", "1 ", "9007199254740992", "99999999999999999999", "0x1"] {
+            assert_eq!(parse_number(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse_number(b"0"), Some(0));
+        assert_eq!(parse_number(b"9007199254740991"), Some(NUMBER_BOUND - 1));
+    }
+}

@@ -282,6 +282,7 @@ impl Runner {
     async fn serve(&mut self, connection: Rc<Connection>, mut pushes: Pushes) -> End {
         let mut calls = FuturesUnordered::new();
         let mut chores = Chores::default();
+        let began = Instant::now();
         let sign_every = self.link.settings.node_timeout / SIGNS_OF_LIFE;
         let mut signs = ticks(sign_every);
         let mut probes = ticks(PROBE_EVERY);
@@ -330,8 +331,11 @@ impl Runner {
                         if was_missing {
                             self.courier.queue(LinkEvent::Reaped);
                         }
-                        chores.dead.extend(dead);
-                        chores.reap_next(&connection);
+                        // After an outage the leases of all nodes are old, until each is back.
+                        if began.elapsed() >= self.link.settings.node_timeout {
+                            chores.dead.extend(dead);
+                            chores.reap_next(&connection);
+                        }
                     }
                     Ok(Chore::Reaped(node)) => {
                         self.status.reaped(node);

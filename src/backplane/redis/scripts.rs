@@ -619,3 +619,6 @@ fn crc16(bytes: &[u8]) -> u16 {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

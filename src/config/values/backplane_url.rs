@@ -133,7 +133,9 @@ pub fn masked(url: &str) -> String {
     let without_host = || {
         let rest = &address[user..];
         let colon = rest.find(':').filter(|_| !rest.starts_with('['))?;
-        let is_port = rest[colon + 1..].bytes().all(|byte| byte.is_ascii_digit() || byte == b'/');
+        let port = rest[colon + 1..].split(['/', ',']).next().unwrap_or_default();
+        let port = port.trim_end_matches(['"', '\'']); // of the quotes in a file
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
         (!is_port).then(|| format!("{}{MASK}", &address[..=user + colon]))
     };
     // A password may contain `?`.
@@ -200,7 +202,13 @@ mod tests {
         }
         let shown = |text: &str| BackplaneUrl(text.into()).to_string();
         assert_eq!(shown("redis://u:p@s:s@host/0"), "redis://u:***@host/0");
-        for text in ["redis://[::1]:6379/0", "redis://a:6379/0", "rediss://a", "unix:///a.sock?db=1"] {
+        for text in [
+            "redis+sentinel://a:1,b:2/main",
+            "redis://[::1]:6379/0",
+            "redis://a:6379/0",
+            "rediss://a",
+            "unix:///a.sock?db=1",
+        ] {
             assert_eq!(shown(text), text);
         }
         for wrong in [

@@ -1,6 +1,13 @@
 //! Accounts of clients in a simulated room, on a virtual clock.
 
 use super::*;
+use crate::{
+    limits::Backlog,
+    protocol::{CloseReason, Encoding, Protocol},
+};
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Bytes that the kernel accepts at once for a client: a third of its buffer.
 const STEP: f64 = 43e3;
@@ -131,7 +138,10 @@ impl Room {
         let reader = self.clients[index].reader;
         let left = std::mem::replace(&mut self.clients[index], Client::new(reader, at));
         if let Some(mut account) = left.account {
-            account.charge_room(true, &self.debt, &self.patience, self.begin + at);
+            let held = account.is_waited_for(self.standing(at)) && self.publishers_wait;
+            let now = self.begin + at;
+            self.debt.refund(account.check(false, held, left.accepted as u64, now, &self.patience));
+            account.charge_room(true, &self.debt, &self.patience, now, now);
         }
     }
 
@@ -145,7 +155,7 @@ impl Room {
             self.debt.refund(account.check(lags, held, client.accepted as u64, now, &self.patience));
             self.given_up += usize::from(waited_for && account.exhausted);
             let ends = account.is_settled(now, &self.patience);
-            account.charge_room(ends, &self.debt, &self.patience, now);
+            account.charge_room(ends, &self.debt, &self.patience, now, now);
             client.account.take_if(|_| ends);
         }
         self.debt.recover(now, self.patience.longest_arrears());
@@ -322,4 +332,70 @@ fn a_relay_that_was_held_up_charges_no_client_for_it() {
     let mut account = Account::new(0, begin, Standing::Open);
     account.check(true, true, 0, begin + 10 * patience.allowance, &patience);
     assert!(account.is_waited_for(Standing::Open));
+}
+
+/// A room without free credit, and a connection of it whose client reads nothing.
+struct Stalled {
+    held: HeldCredit,
+    flow: Flow,
+    patience: Patience,
+    session: ConnectionId,
+    connection: Rc<Connection>,
+    begin: Instant,
+    _used_up: Credit,
+    _client: TcpStream,
+}
+
+impl Stalled {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        socket.writable().await.unwrap();
+        let policy = Policy::default();
+        let backlog = Arc::new(Backlog::new(policy.session.outbox, policy.limits.outbox_bytes_total));
+        let encoding = Encoding { protocol: Protocol::Raw, window: None };
+        let connection = Rc::new(Connection::new(socket.into(), encoding, backlog));
+        let frame = Bytes::from(vec![0; policy.session.outbox.bytes / 2]);
+        while !connection.has_backlog() {
+            connection.push(&frame, 1);
+        }
+        connection.push(&frame, 1); // no byte of it is written
+        let flow = Flow::of(policy.session.outbox);
+        let used_up = Arc::new(flow.try_acquire(flow.messages_at_once()).unwrap());
+        let (patience, session, begin) = (Patience::of(&policy), ConnectionId::next(), Instant::now());
+        let mut held = HeldCredit::default();
+        assert!(held.note_lag(session, &connection, begin, &patience, &flow.wait_debt));
+        Self { held, flow, patience, session, connection, begin, _used_up: used_up, _client: client }
+    }
+
+    /// Checks the client at intervals until `at`; returns the time that is charged to the room.
+    fn charged(&mut self, at: Duration) -> Duration {
+        let ticks = at.div_duration_f64(CATCH_UP_INTERVAL) as u32;
+        for tick in 1..=ticks {
+            let now = self.begin + CATCH_UP_INTERVAL * tick;
+            self.held.check(now, &self.patience, &self.flow, &Metrics::new());
+        }
+        self.held.lagging[&self.session].1.added
+    }
+}
+
+#[tokio::test]
+async fn a_room_gets_no_time_back_for_bytes_that_the_end_of_a_client_drops() {
+    let mut room = Stalled::new().await;
+    let waited = room.patience.most_ahead + CATCH_UP_INTERVAL * 2;
+    let charged = room.charged(waited);
+    assert!(charged > room.patience.most_ahead);
+    room.connection.close(CloseReason::TooSlow);
+    room.held.check(room.begin + waited, &room.patience, &room.flow, &Metrics::new());
+    assert!(room.held.lagging[&room.session].1.added >= charged);
+}
+
+#[tokio::test]
+async fn a_wait_is_charged_up_to_the_moment_in_which_the_client_leaves() {
+    let (mut room, metrics) = (Stalled::new().await, Metrics::new());
+    let stay = Duration::from_millis(40); // no check in it
+    room.patience.allowance = stay / 2; // of a client, and half of that of the room
+    room.held.forget(room.session, room.begin + stay, &room.patience, &room.flow, &metrics);
+    assert_eq!(metrics.room_patience_exhausted.get(), 1);
 }

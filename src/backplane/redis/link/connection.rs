@@ -1,6 +1,6 @@
 //! The two connections to a server: one for calls, one for what is published.
 
-use super::{failure::Failure, lease::read};
+use super::failure::Failure;
 use crate::{
     backplane::redis::{
         call::{Call, Life, NodeId, Outgoing, Reply},
@@ -9,7 +9,7 @@ use crate::{
     config::{BackplaneSettings, RoomName},
     metrics::Metrics,
 };
-use redis::{Cmd, FromRedisValue, Pipeline, PushKind, Value, aio::MultiplexedConnection};
+use redis::{Cmd, FromRedisValue, Pipeline, PushKind, Value, aio::MultiplexedConnection, from_redis_value};
 use std::{
     cell::RefCell,
     collections::HashSet,
@@ -303,4 +303,9 @@ fn life_of(value: Value) -> Result<(Life, Duration), Failure> {
         Ok(LifeReply { life, restore, .. }) => Ok((life, restore)),
         Err(error) => Err(Failure::Unexpected(error.to_string())),
     }
+}
+
+/// Reads an answer of the server.
+pub fn read<T: FromRedisValue>(value: Value) -> Result<T, Failure> {
+    from_redis_value(value).map_err(|error| Failure::Unexpected(error.to_string()))
 }

@@ -95,6 +95,12 @@ pub enum Failure {
     /// No connection can be opened.
     #[error("cannot connect: {0}; check that the server runs, and backplane.url")]
     Unreachable(String),
+    /// The certificate of the server is not trusted, or is none of it.
+    #[error(
+        "cannot trust the server: {0}; name the file with its authority in backplane.ca, and in \
+         backplane.url the host that its certificate names"
+    )]
+    Untrusted(String),
     /// A call has no answer within `backplane.timeout`.
     #[error("no answer within backplane.timeout; check that the server is not overloaded or stopped")]
     NoAnswer,
@@ -146,6 +152,7 @@ impl Failure {
             }
             ErrorKind::Server(_) | ErrorKind::Extension => Self::State { answer: answer(code, detail) },
             _ if error.is_timeout() => Self::NoAnswer,
+            _ if error.to_string().contains("certificate") => Self::Untrusted(error.to_string()),
             _ => Self::Unreachable(error.to_string()),
         }
     }
@@ -212,6 +219,7 @@ mod tests {
             SetupError::Prefix { prefix: text(), key: text() }.into(),
             SetupError::Format { prefix: text(), found: text(), expected: "y" }.into(),
             Failure::Unreachable(text()),
+            Failure::Untrusted(text()),
             Failure::NoAnswer,
             Failure::Overflow,
         ] {

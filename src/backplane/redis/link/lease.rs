@@ -3,12 +3,15 @@
 //! The leases of all nodes are one sorted set, by the time of the server, so that the clocks of
 //! nodes do not count.
 
-use super::{connection::Connection, failure::Failure};
+use super::{
+    connection::{Connection, read},
+    failure::Failure,
+};
 use crate::{
     backplane::redis::call::{Call, Members, NodeId, Sequence},
     config::RoomName,
 };
-use redis::{FromRedisValue, Pipeline, Value, cmd, from_redis_value};
+use redis::{Pipeline, cmd};
 
 /// Renews the lease of a node; returns 1 if it had one, then the dead nodes.
 /// KEYS: leases. ARGV: node, milliseconds after which a node is dead.
@@ -105,9 +108,4 @@ impl Connection {
         self.run_as(node, &calls.iter().collect::<Vec<_>>()).await?;
         Ok(())
     }
-}
-
-/// Reads an answer of the server.
-pub fn read<T: FromRedisValue>(value: Value) -> Result<T, Failure> {
-    from_redis_value(value).map_err(|error| Failure::Unexpected(error.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     access,
-    connection::{Connection, Parts},
+    connection::{Connection, Parts, read},
     failure::{Failure, SetupError},
     pushes::Pushes,
 };
@@ -107,13 +107,13 @@ impl Contact<'_> {
         let answers = self.ask(calls, &questions, 4).await?;
         let round_trip = began.elapsed();
         let [server, memory, time, _] = <[Value; 4]>::try_from(answers).unwrap_or_default();
-        let (seconds, microseconds): (u64, u32) = super::lease::read(time)?;
+        let (seconds, microseconds): (u64, u32) = read(time)?;
         let theirs = Duration::new(seconds, microseconds.saturating_mul(1000) % 1_000_000_000);
         let ours = asked.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + round_trip / 2;
         let difference = theirs.as_secs_f64() - ours.as_secs_f64();
         let tolerated = (MAX_CLOCK_DIFFERENCE + round_trip / 2).as_secs_f64();
         let clock_difference = (difference.abs() > tolerated).then_some(difference);
-        let (server, memory): (String, String) = (super::lease::read(server)?, super::lease::read(memory)?);
+        let (server, memory): (String, String) = (read(server)?, read(memory)?);
         self.judge(&server, &memory, clock_difference).map_err(Failure::Setup)
     }
 
@@ -160,7 +160,7 @@ impl Contact<'_> {
         let mut mark = Pipeline::new();
         mark.cmd("SET").arg(&key).arg(FORMAT).arg("NX").cmd("GET").arg(&key);
         let found: String = match self.ask(calls, &mark, 2).await?.pop() {
-            Some(value) => super::lease::read(value)?,
+            Some(value) => read(value)?,
             None => String::new(),
         };
         match found.as_str() {
@@ -183,7 +183,7 @@ impl Contact<'_> {
             let pattern = format!("{}*", escaped(&self.settings.prefix));
             scan.cmd("SCAN").arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED_AT_ONCE);
             let Some(answer) = self.ask(calls.clone(), &scan, 1).await?.pop() else { break };
-            let (next, keys): (String, Vec<Vec<u8>>) = super::lease::read(answer)?;
+            let (next, keys): (String, Vec<Vec<u8>>) = read(answer)?;
             let is_ours = |key: &[u8]| {
                 key.strip_prefix(prefix)
                     .is_none_or(|rest| OURS.iter().any(|name| rest.starts_with(name.as_bytes())))
@@ -215,7 +215,7 @@ impl Contact<'_> {
         agree.cmd("SET").arg(&key).arg(offer.expose()).arg("NX");
         agree.cmd("GET").arg(&key);
         if let Some(secret) = self.ask(calls, &agree, 2).await?.pop() {
-            let secret: String = super::lease::read(secret)?;
+            let secret: String = read(secret)?;
             tokens.share(secret.as_bytes());
             shared.replace(secret.as_str().into());
         }

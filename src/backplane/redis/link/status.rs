@@ -19,28 +19,59 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Shortest time between two lines that say the same of the server.
-const QUIET: Duration = Duration::from_secs(10);
-
 /// Time between two lines about a server that was never reached.
 const REMINDER: Duration = Duration::from_secs(5);
+
+/// Time after which another reason of the same outage is logged.
+const OTHER_REASON: Duration = Duration::from_secs(10);
+
+/// Lines about changes that may be written at once.
+const MAX_LINES: u32 = 4;
+
+/// Time after which another line may be written.
+const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// The state of a link, and what was logged of it.
 pub struct Status {
     address: String,
     metrics: Arc<Metrics>,
     readiness: Readiness,
-    /// The reason while the server cannot be called; empty at the start.
-    reason: Option<String>,
-    /// The last two lines: of a server that can be called, and of one that cannot.
-    up_logged: Option<Instant>,
-    down_logged: Option<(Instant, String)>,
-    /// The line that was held back.
-    held: Option<String>,
-    is_up: bool,
+    state: State,
+    logged: Option<(State, Instant)>,
+    lines: Lines,
     was_up: bool,
     down_since: Instant,
     warned: BTreeSet<String>,
+}
+
+/// What is said of a server.
+#[derive(Clone, PartialEq)]
+enum State {
+    /// It can be called; with the facts.
+    Up(String),
+    /// It cannot; with the reason.
+    Down(String),
+}
+
+/// The lines about changes that may be written: a server that comes and goes fills no log.
+struct Lines {
+    left: u32,
+    counted: Instant,
+}
+
+impl Lines {
+    fn take(&mut self, now: Instant) -> bool {
+        while self.left < MAX_LINES && now.duration_since(self.counted) >= LINE_EVERY {
+            self.left += 1;
+            self.counted += LINE_EVERY;
+        }
+        if self.left == MAX_LINES {
+            self.counted = now;
+        }
+        let may = self.left > 0;
+        self.left -= u32::from(may);
+        may
+    }
 }
 
 impl Status {
@@ -51,11 +82,9 @@ impl Status {
             address: settings.url.to_string(),
             metrics,
             readiness,
-            reason: None,
-            up_logged: None,
-            down_logged: None,
-            held: None,
-            is_up: false,
+            state: State::Down(String::new()),
+            logged: None,
+            lines: Lines { left: MAX_LINES, counted: Instant::now() },
             was_up: false,
             down_since: Instant::now(),
             warned: BTreeSet::new(),
@@ -66,65 +95,51 @@ impl Status {
     pub fn up(&mut self, server: &ServerFacts, is_again: bool) {
         self.readiness.remove(NotReady::Backplane);
         self.metrics.backplane_up.set(1);
-        if is_again {
-            self.metrics.backplane_reconnects.inc();
-        }
-        let away = match is_again {
-            true => format!(" again after {:.1?}", self.down_since.elapsed()),
+        let again = match is_again {
+            true => {
+                self.metrics.backplane_reconnects.inc();
+                format!(" again after {:.1?}", self.down_since.elapsed())
+            }
             false => String::new(),
         };
-        self.is_up = true;
         self.was_up = true;
-        self.reason = None;
-        let line = format!("backplane: connected to {} ({server}){away}", self.address);
+        self.state = State::Up(format!("connected to {} ({server}){again}", self.address));
+        self.settle();
         self.warn_of(server);
-        match self.up_logged.is_some_and(|logged| logged.elapsed() < QUIET) {
-            true => self.held = Some(line),
-            false => self.log_up(&line),
-        }
     }
 
     /// The server cannot be called.
     pub fn down(&mut self, failure: &Failure) {
         self.readiness.add(NotReady::Backplane);
         self.metrics.backplane_up.set(0);
-        if self.is_up {
+        if matches!(self.state, State::Up(_)) {
             self.down_since = Instant::now();
         }
-        self.is_up = false;
-        let reason = failure.to_string();
-        let quiet = if self.was_up { QUIET } else { REMINDER };
-        let is_told = self.down_logged.as_ref().is_some_and(|(at, told)| {
-            at.elapsed() < quiet || self.was_up && *told == reason && self.reason.is_some()
-        });
-        self.reason = Some(reason.clone());
-        match is_told {
-            true => self.held = None,
-            false => self.log_down(reason),
-        }
+        self.state = State::Down(failure.to_string());
+        self.settle();
     }
 
-    /// Logs the present state if it was held back and has lasted.
+    /// Logs the state if that is due.
     pub fn settle(&mut self) {
-        let up_told_last = match (self.up_logged, &self.down_logged) {
-            (Some(up), Some((down, _))) => up > *down,
-            (up, _) => up.is_some(),
+        let now = Instant::now();
+        let is_due = match (&self.state, &self.logged) {
+            (State::Up(_), Some((State::Up(_), _))) => false,
+            (State::Down(_), Some((State::Down(_), at))) if !self.was_up => *at + REMINDER <= now,
+            (State::Down(reason), Some((State::Down(told), at))) => {
+                reason != told && *at + OTHER_REASON <= now
+            }
+            _ => self.lines.take(now),
         };
-        let is_quiet = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() >= QUIET);
-        let (up, down) = (self.up_logged, self.down_logged.as_ref().map(|(at, _)| *at));
-        match (self.is_up, up_told_last) {
-            (true, false) if is_quiet(up) => {
-                if let Some(line) = self.held.take() {
-                    self.log_up(&line);
-                }
-            }
-            (false, true) if is_quiet(down) => {
-                if let Some(reason) = self.reason.clone() {
-                    self.log_down(reason);
-                }
-            }
-            _ => {}
+        if !is_due {
+            return;
         }
+        match &self.state {
+            State::Up(line) => info!(target: TARGET, "backplane: {}", Escaped(line)),
+            State::Down(reason) => {
+                warn!(target: TARGET, "backplane: {}: {}", self.address, Escaped(reason));
+            }
+        }
+        self.logged = Some((self.state.clone(), now));
     }
 
     /// A dead node was removed.
@@ -138,19 +153,6 @@ impl Status {
         Exit::Failure.end_process();
     }
 
-    fn log_up(&mut self, line: &str) {
-        info!(target: TARGET, "{}", Escaped(line));
-        self.up_logged = Some(Instant::now());
-        self.held = None;
-    }
-
-    fn log_down(&mut self, reason: String) {
-        let line = format!("backplane: {}: {reason}", self.address);
-        warn!(target: TARGET, "{}", Escaped(&line));
-        self.down_logged = Some((Instant::now(), reason));
-        self.held = None;
-    }
-
     /// Warns of what does not stop the server from being used, once while it lasts.
     fn warn_of(&mut self, server: &ServerFacts) {
         let warnings: BTreeSet<_> = server.warnings().into_iter().collect();
@@ -158,5 +160,20 @@ impl Status {
             warn!(target: TARGET, "backplane: {}: {}", self.address, Escaped(warning));
         }
         self.warned = warnings;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_written_for_each_change_until_there_are_too_many() {
+        let now = Instant::now();
+        let mut lines = Lines { left: MAX_LINES, counted: now };
+        let taken = |lines: &mut Lines, now| (0..10).filter(|_| lines.take(now)).count();
+        assert_eq!(taken(&mut lines, now), 4);
+        assert_eq!(taken(&mut lines, now + LINE_EVERY), 1);
+        assert_eq!(taken(&mut lines, now + 100 * LINE_EVERY), 4);
     }
 }

@@ -11,13 +11,9 @@ use crate::{
     ids::SpeakerId,
     wire::Payload,
 };
-use std::{net::SocketAddr, path::Path, time::SystemTime};
-use testing::{Redis, within};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::{mpsc::UnboundedReceiver, watch},
-};
+use std::{path::Path, time::SystemTime};
+use testing::{Redis, SilentProxy, within};
+use tokio::sync::{mpsc::UnboundedReceiver, watch};
 
 /// A hub that hands on what it is sent; it handles one list at a time while it is held.
 struct TestHub {
@@ -49,6 +45,8 @@ struct TestNode {
     id: NodeId,
     link: LinkHandle,
     events: UnboundedReceiver<LinkEvent>,
+    /// Events that no test has asked for yet.
+    kept: VecDeque<LinkEvent>,
     holds: watch::Sender<bool>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
@@ -65,22 +63,36 @@ impl TestNode {
         let (metrics, readiness, tokens) = <(Arc<Metrics>, Readiness, SessionTokens)>::default();
         let (link, handle) = Link::new(settings.clone(), id);
         link.start(hub.recipient(), metrics.clone(), readiness.clone(), Some(tokens.clone()))?;
-        Ok(Self { id, link: handle, events, holds, metrics, readiness, tokens, calls: 0 })
+        Ok(Self {
+            id,
+            link: handle,
+            events,
+            kept: VecDeque::new(),
+            holds,
+            metrics,
+            readiness,
+            tokens,
+            calls: 0,
+        })
     }
 
     fn start(settings: &BackplaneSettings) -> Self {
         Self::try_start(settings).expect("a server that can be used")
     }
 
-    /// The first event for which `pick` has an answer; the others are dropped.
+    /// The first event for which `pick` has an answer; the others are kept for later.
     async fn hears<T>(&mut self, what: &str, pick: impl Fn(LinkEvent) -> Option<T>) -> T {
         within(what, async {
-            loop {
-                let event = self.events.recv().await.expect("the link runs");
-                if let Some(found) = pick(event) {
+            for at in 0.. {
+                if at == self.kept.len() {
+                    self.kept.push_back(self.events.recv().await.expect("the link runs"));
+                }
+                if let Some(found) = pick(self.kept[at].clone()) {
+                    self.kept.remove(at);
                     return found;
                 }
             }
+            unreachable!("it waits for events")
         })
         .await
     }
@@ -210,7 +222,8 @@ async fn a_server_that_restarts_empty_is_connected_to_anew() {
     node.is_reaped().await; // its clients are lost too
     node.subscribes().await;
     assert_eq!(node.readiness.reasons(), []);
-    assert_eq!(node.metrics.backplane_reconnects.get(), 1);
+    let text = node.metrics.text().unwrap();
+    assert!(text.contains("worldcast_backplane_reconnects_total 1\n"), "{text}");
 }
 
 #[actix::test]
@@ -264,8 +277,9 @@ async fn a_subscriber_that_is_cut_off_is_noticed_at_once() {
 #[actix::test]
 async fn a_subscriber_that_hears_nothing_is_noticed_by_a_probe() {
     let Some(redis) = Redis::start(&[]).await else { return };
-    let proxy = Proxy::start(&redis);
-    let mut node = TestNode::start(&BackplaneSettings { url: proxy.url(), ..settings(&redis) });
+    let proxy = SilentProxy::start(redis.address());
+    let mut node =
+        TestNode::start(&BackplaneSettings { url: proxy.url().parse().unwrap(), ..settings(&redis) });
     let life = node.is_connected().await;
     proxy.silences(1);
     assert!(matches!(node.calls(publish(&life, 1, 1)).await, Reply::Published { .. }), "calls go on");
@@ -289,12 +303,12 @@ async fn more_pushes_than_fit_end_the_connection_and_no_bound() {
     }
     let reconnects = node.metrics.backplane_reconnects.clone();
     testing::eventually("a reconnect", || reconnects.get() > 0).await;
-    let held = node.metrics.backplane_push_bytes.get();
+    let bytes = node.metrics.backplane_push_bytes.clone();
+    let held = bytes.get();
     assert!(held <= 64 << 10, "{held}");
     node.holds.send_replace(false);
     node.is_disconnected().await;
     node.is_connected().await;
-    let bytes = node.metrics.backplane_push_bytes.clone();
     testing::eventually("free bytes", || bytes.get() == 0).await;
 }
 
@@ -321,6 +335,24 @@ async fn a_dead_node_is_removed_by_another_and_leaves_once() {
     let left = async { while redis.cli(&["ZCARD", "worldcast:nodes"]).await != "2" {} };
     within("the end of its lease", left).await;
     assert_eq!(redis.cli(&["KEYS", &format!("*noderooms:{id}")]).await, "");
+}
+
+#[actix::test]
+async fn nodes_have_time_to_come_back_before_one_takes_them_for_dead() {
+    let Some(redis) = Redis::start(&[]).await else { return };
+    let node_timeout = Duration::from_secs(2);
+    let mut late = TestNode::start(&settings(&redis));
+    late.is_connected().await;
+    assert_eq!(late.calls(members(1, 3, vec![])).await, Reply::Done);
+    let id = late.id;
+    drop(late);
+    redis.cli(&["ZADD", "worldcast:nodes", "1", &id.to_string()]).await; // silent for long
+    let mut node = TestNode::start(&BackplaneSettings { node_timeout, ..settings(&redis) });
+    node.is_connected().await;
+    let connected = Instant::now();
+    node.subscribes().await;
+    assert_eq!(node.hears_members(id).await.1, 0);
+    assert!(connected.elapsed() > node_timeout - Duration::from_millis(100), "{:?}", connected.elapsed());
 }
 
 #[actix::test]
@@ -442,8 +474,20 @@ async fn a_server_with_tls_must_have_a_certificate_that_is_trusted() {
     let url = format!("rediss://localhost:{port}").parse().unwrap();
     let settings = BackplaneSettings { url, ca: path("certificate"), ..settings(&redis) };
     TestNode::start(&settings).is_connected().await;
-    let untrusted = TestNode::start(&BackplaneSettings { ca: "".into(), ..settings });
+    let settings = BackplaneSettings { ca: "".into(), ..settings };
+    let untrusted = TestNode::start(&settings);
     assert_eq!(untrusted.readiness.reasons(), [crate::readiness::NotReady::Backplane]);
+    let (metrics, pushes) = (Arc::default(), Pushes::new(pushes::PushBytes::new(1, Default::default())));
+    let contact = Contact {
+        settings: &settings,
+        node: NodeId(1),
+        metrics: &metrics,
+        tokens: None,
+        is_first: true,
+        avoids_shards: false,
+    };
+    let failure = contact.make(&pushes).await.err();
+    assert!(matches!(failure, Some(Failure::Untrusted(_))), "{failure:?}");
 }
 
 #[actix::test]
@@ -493,58 +537,4 @@ async fn channels_work_on_servers_without_shards() {
     }
     assert_eq!(channels, [(Some(7), None), (None, Some(room()))]);
     connection.change_subscriptions(&Call::Unsubscribe(vec![room()])).await.unwrap();
-}
-
-/// A proxy in front of a server, whose answers on some connections can be kept back.
-struct Proxy {
-    port: u16,
-    silent: watch::Sender<Option<usize>>,
-}
-
-impl Proxy {
-    /// Starts on a thread of its own, because the start of a node does not yield.
-    fn start(redis: &Redis) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (silent, silences) = watch::channel(None);
-        Arbiter::new().spawn(Self::run(listener, redis.address(), silences));
-        Self { port, silent }
-    }
-
-    async fn run(
-        listener: std::net::TcpListener,
-        server: SocketAddr,
-        silences: watch::Receiver<Option<usize>>,
-    ) {
-        let listener = TcpListener::from_std(listener).unwrap();
-        for number in 0.. {
-            let (client, _) = listener.accept().await.unwrap();
-            let (mut from_client, mut to_client) = client.into_split();
-            let server = TcpStream::connect(server).await.unwrap();
-            let (mut from_server, mut to_server) = server.into_split();
-            let mut silences = silences.clone();
-            tokio::spawn(async move {
-                let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
-            });
-            tokio::spawn(async move {
-                let mut buffer = [0; 4096];
-                while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-                    let _ = silences.wait_for(|silent| *silent != Some(number)).await;
-                    if to_client.write_all(&buffer[..read]).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    }
-
-    fn url(&self) -> crate::config::BackplaneUrl {
-        format!("redis://127.0.0.1:{}", self.port).parse().unwrap()
-    }
-
-    /// Keeps the answers back on the connection with this number, from 0.
-    fn silences(&self, number: usize) {
-        self.silent.send_replace(Some(number));
-    }
 }
