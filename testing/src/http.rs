@@ -111,9 +111,12 @@ impl Reply {
         Some(Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
     }
 
-    /// The body as JSON.
+    /// The body as JSON, taken out of its chunks.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        let is_chunked = self.head.contains("\r\ntransfer-encoding: chunked");
+        let body = if is_chunked { unchunked(&self.body) } else { Some(self.body.clone()) };
+        let body = body.unwrap_or_else(|| panic!("malformed chunks: {self:?}"));
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The status and the code that programs rely on.
@@ -122,5 +125,19 @@ impl Reply {
         let json = self.json();
         assert!(json["message"].is_string(), "{self:?}");
         (self.status, json["error"].as_str().expect("a code").to_owned())
+    }
+}
+
+/// A body without its chunks (RFC 9112 §7.1); `None` if it is malformed, or cut off.
+fn unchunked(mut body: &str) -> Option<String> {
+    let mut whole = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n")?;
+        let size = usize::from_str_radix(size, 16).ok()?;
+        if size == 0 {
+            return Some(whole);
+        }
+        whole.push_str(rest.get(..size)?);
+        body = rest.get(size..)?.strip_prefix("\r\n")?;
     }
 }

@@ -74,7 +74,8 @@ pub async fn play(plan: Plan, seed: u64, nodes: usize) -> Option<(Rc<Stage>, Ver
         ("backplane.kind", "redis".to_owned()),
         ("backplane.url", redis.url()),
         ("backplane.node_timeout", "5s".to_owned()),
-        ("history.age", "10m".to_owned()), // nodes give back to Redis what the history holds
+        ("session.stalled_write", "10s".to_owned()), // longer than Redis stands still
+        ("history.age", "10m".to_owned()),           // nodes give back to Redis what the history holds
     ]);
     let programs = (0..nodes).map(|_| launch.clone().start()).collect();
     let mut nodes = Nodes { redis, launch, programs, rng: Rng::with_seed(seed) };
@@ -101,11 +102,14 @@ impl Nodes {
         begins(&mut crowd, &plan.founders, stage);
         stage.has_begun(plan.founders.iter().map(|visit| visit.room)).await;
         begins(&mut crowd, &plan.residents, stage);
+        stage.are_in(plan.founders.len() + plan.residents.len()).await;
+        are_placed(stage).await;
         let until = Instant::now() + plan.length;
         while Instant::now() < until {
             let disturbance = Disturbance::draw(&mut self.rng);
             println!("  {disturbance:?}");
             self.disturbs(disturbance, stage).await?;
+            are_placed(stage).await;
             stage.model().tidy(std::time::Instant::now());
         }
         stage.silence.cancel();
@@ -208,6 +212,16 @@ impl Nodes {
         }
         Ok(())
     }
+}
+
+/// Waits until every client has received a message whose place others know, or for too long.
+async fn are_placed(stage: &Stage) {
+    let placed = async {
+        while !stage.model().is_placed() {
+            sleep(PAUSE).await;
+        }
+    };
+    let _ = timeout(READY_WITHIN, placed).await; // messages that do not come are noticed at the end
 }
 
 async fn is_ready(node: &Program) -> bool {
