@@ -36,8 +36,8 @@ export interface RoomDetails {
   join: { who: string };
   leave: { who: string };
   /**
-   * The server has lost messages that this room has received or published. Those after the offset `kept` no longer
-   * exist; other messages with the same offsets follow.
+   * The server has lost messages after the offset `kept`. Those that this room has received or published no longer
+   * exist, and other messages with the same offsets may follow; others cannot be delivered.
    */
   historyLost: { kept: number };
   /** The next attempt is `wait` ms later; Infinity while paused. */

@@ -119,9 +119,9 @@ const utf8 = new TextEncoder();
  *   the history
  * - `message`: `{ offset, who, time, text }`, or `bytes` (a Uint8Array) instead of `text`
  * - `join`, `leave`: `{ who }`, in rooms with presence
- * - `historyLost`: `{ kept }`; the server has lost messages that this room has received or
- *   published. Those after the offset `kept` no longer exist; other messages with the same offsets
- *   follow
+ * - `historyLost`: `{ kept }`; the server has lost messages after the offset `kept`. Those that this
+ *   room has received or published no longer exist, and other messages with the same offsets may
+ *   follow; others cannot be delivered
  * - `lost`: `{ code, wait }`; the connection is lost. The next attempt is `wait` ms later, Infinity
  *   while paused
  * - `end`: `{ code, reason }`; the room is closed, by `close()` or by a code that forbids coming
@@ -346,15 +346,16 @@ export class Room extends EventTarget {
   }
 
   /**
-   * The history goes on in another epoch. Messages after `kept` that came before are lost; usually there are none.
+   * The history goes on in another epoch. Messages after `kept` that came before are lost; usually there are none. With
+   * an `offset`, the messages between both cannot be delivered.
    * @param {any} fields
    */
-  #beginEpoch({ epoch, kept }) {
+  #beginEpoch({ epoch, kept, offset }) {
     if (!this.#position) return;
-    const { offset } = this.#position;
+    const received = this.#position.offset;
     this.#position.epoch = epoch;
-    this.#advance(Math.min(offset, kept));
-    if (kept < offset) this.#dispatch('historyLost', { kept });
+    this.#advance(offset ?? Math.min(received, kept));
+    if (kept < received || kept < offset) this.#dispatch('historyLost', { kept });
   }
 
   /** @param {any} fields */

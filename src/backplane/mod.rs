@@ -106,8 +106,8 @@ pub enum Arrival {
     },
     /// Everything that was submitted before this request has arrived.
     Settled(Waiter),
-    /// Messages that members have received are not in the order of the room any more.
-    Lost(Lost),
+    /// The room goes on in another epoch, or after a hole.
+    Epoch(NewEpoch),
     /// The history of the room cannot be reached.
     Unavailable {
         /// The room.
@@ -117,16 +117,31 @@ pub enum Arrival {
     },
 }
 
-/// A loss in the order of a room.
+/// A break in the offsets of a room, or in their meaning.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lost {
+pub struct NewEpoch {
     /// The room.
     pub room: RoomSlot,
     /// The epoch in which it goes on.
     pub epoch: Epoch,
-    /// The offset up to which the history is the one that members know: messages after it come
-    /// anew. Where it is higher than the last one that they have received, messages are missing.
-    pub kept: Offset,
+    /// The use of the offsets before.
+    pub change: EpochChange,
+}
+
+/// The consequence of a [`NewEpoch`] for members.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EpochChange {
+    /// All that members have received, up to this offset, is kept.
+    Kept(Offset),
+    /// What members have received after this offset has never been; messages after it come anew.
+    Lost(Offset),
+    /// Messages between the last that members have received and the next cannot be delivered.
+    Hole {
+        /// The offset of the last message before the hole.
+        after: Offset,
+        /// The offset of the last message in it.
+        until: Offset,
+    },
 }
 
 /// The result of a submission, with its messages in their order.
@@ -171,6 +186,7 @@ pub enum NotPosted {
 /// The place where messages get their order, and which keeps the histories of rooms.
 ///
 /// Whatever a method appends to `arrived`, now or at a later call, is in the order of its room.
+#[cfg_attr(not(test), expect(clippy::large_enum_variant, reason = "a server has one"))]
 pub enum Backplane {
     /// This node makes the order by itself.
     Single(Single),

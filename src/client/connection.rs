@@ -70,7 +70,7 @@ struct Live {
 pub enum Event {
     /// A message of the server.
     Message(ServerMessage),
-    /// The server has lost this number of messages that it delivered or confirmed before.
+    /// The server has lost this number of messages, which it delivered before or cannot deliver.
     HistoryLost(u64),
     /// The connection is lost; the next event is a welcome.
     Lost,
@@ -185,8 +185,8 @@ impl Connection {
         }
     }
 
-    /// Stores the session and the position to resume from. Returns the number of messages before
-    /// the old position that are lost.
+    /// Stores the session and the position to resume from. Returns the number of messages that are
+    /// lost.
     fn remember(&mut self, message: &ServerMessage) -> u64 {
         match (message, &mut self.resume) {
             (ServerMessage::Welcome(welcome), resume) => *resume = Some(welcome.clone()),
@@ -197,12 +197,12 @@ impl Connection {
                 }
                 self.furthest = self.furthest.max(message.offset);
             }
-            (ServerMessage::Epoch { epoch, kept }, Some(resume)) => {
+            (ServerMessage::Epoch { epoch, kept, offset }, Some(resume)) => {
                 let lost = resume.offset.saturating_sub(*kept);
                 resume.epoch.clone_from(epoch);
-                resume.offset -= lost;
+                resume.offset = offset.unwrap_or(resume.offset - lost);
                 self.furthest = self.furthest.min(*kept);
-                return lost;
+                return lost + offset.unwrap_or(*kept).saturating_sub(*kept);
             }
             _ => {}
         }

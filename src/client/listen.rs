@@ -31,7 +31,7 @@ async fn print_messages(mut connection: Connection) -> Result<(), Failure> {
                 eprintln!("worldcast: the connection was lost for too long: messages are missing here");
             }
             Event::HistoryLost(messages) => {
-                eprintln!("worldcast: the server has lost messages that it had delivered before: {messages}");
+                eprintln!("worldcast: messages that the server has lost: {messages}");
             }
             _ => {}
         }

@@ -112,7 +112,7 @@ impl Pipe {
             event = self.connection.next() => match event? {
                 Event::Message(message) => self.on_message(message)?,
                 Event::HistoryLost(messages) => eprintln!(
-                    "worldcast: the server has lost messages that it had delivered before: {messages}; lines \
+                    "worldcast: messages that the server has lost: {messages}; lines \
                      that were confirmed may be among them"
                 ),
                 Event::Lost => {}

@@ -21,6 +21,8 @@ pub enum ServerMessage {
         epoch: String,
         /// The offset after which messages that were received before are lost.
         kept: u64,
+        /// The offset up to which messages after `kept` cannot be delivered.
+        offset: Option<u64>,
     },
     /// A type that this program does not use.
     #[serde(other)]

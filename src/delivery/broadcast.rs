@@ -2,7 +2,7 @@
 
 use crate::{
     backplane::Speaker,
-    history::{Epoch, Message, Offset},
+    history::{Epoch, Message, Offset, Position},
     ids::{ConnectionId, SpeakerId},
     limits::{Credit, Permit},
     protocol::{Encoding, Protocol, sse, v1},
@@ -69,7 +69,14 @@ impl Broadcast {
     /// lost. Only members of `worldcast.v1` receive it; they need it also where none is lost, since
     /// their later positions are of this epoch.
     pub fn epoch(epoch: Epoch, kept: Offset) -> Arc<Self> {
-        let prepared = Prepared::new(v1::epoch(epoch, kept));
+        let prepared = Prepared::new(v1::epoch(epoch, kept, None));
+        Self::of_notice(Notice { prepared, newcomer: None, credit: None })
+    }
+
+    /// A notice that the messages after `received`, which was delivered, up to `until` cannot be
+    /// delivered. Only members of `worldcast.v1` receive it.
+    pub fn hole(received: Offset, until: Position) -> Arc<Self> {
+        let prepared = Prepared::new(v1::epoch(until.epoch, received, Some(until.offset)));
         Self::of_notice(Notice { prepared, newcomer: None, credit: None })
     }
 

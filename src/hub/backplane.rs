@@ -2,8 +2,9 @@
 
 use super::{Event, Hub};
 use crate::{
-    backplane::{Asker, FromLink, Lost, Newcomer},
+    backplane::{Asker, EpochChange, FromLink, NewEpoch, Newcomer},
     delivery::Broadcast,
+    history::Position,
     protocol::CloseReason,
 };
 use actix::prelude::*;
@@ -45,9 +46,13 @@ impl Hub {
         }
     }
 
-    /// Tells the members of a room which messages have never been.
-    pub(super) fn tell_loss(&mut self, Lost { room, epoch, kept }: Lost) {
-        let notice = Broadcast::epoch(epoch, kept);
+    /// Tells the members of a room what its offsets mean from now on.
+    pub(super) fn begin_epoch(&mut self, NewEpoch { room, epoch, change }: NewEpoch) {
+        let notice = match change {
+            EpochChange::Kept(offset) => return self.broadcast(room, &Broadcast::epoch(epoch, offset)),
+            EpochChange::Lost(kept) => Broadcast::epoch(epoch, kept),
+            EpochChange::Hole { after, until } => Broadcast::hole(after, Position { epoch, offset: until }),
+        };
         self.add_for_room(room, || Event::HistoryLost { room, notice: notice.clone() });
     }
 }

@@ -184,7 +184,7 @@ impl Hub {
                     self.refuse(asker);
                     self.store.end_after_arrival(room, Instant::now());
                 }
-                Arrival::Lost(lost) => self.tell_loss(lost),
+                Arrival::Epoch(epoch) => self.begin_epoch(epoch),
                 Arrival::Settled(Waiter::Finish(Finish { connection, relay })) => {
                     self.turns.add(relay, Event::Finished { connection });
                 }

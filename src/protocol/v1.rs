@@ -43,6 +43,8 @@ enum ServerMessage<'a> {
     Epoch {
         epoch: Epoch,
         kept: Offset,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        offset: Option<Offset>,
     },
     Ack {
         r#ref: &'a Reference,
@@ -138,9 +140,10 @@ pub fn leave(who: SpeakerId) -> Payload {
     text(&ServerMessage::Leave { who })
 }
 
-/// Encodes the notice that `epoch` begins and continues the history from `kept` on.
-pub fn epoch(epoch: Epoch, kept: Offset) -> Payload {
-    text(&ServerMessage::Epoch { epoch, kept })
+/// Encodes the notice that `epoch` begins and continues the history from `kept` on; with an
+/// `offset`, only the messages after that one follow.
+pub fn epoch(epoch: Epoch, kept: Offset, offset: Option<Offset>) -> Payload {
+    text(&ServerMessage::Epoch { epoch, kept, offset })
 }
 
 /// Encodes the ack of a published message, with its offset.

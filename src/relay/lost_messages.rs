@@ -131,6 +131,19 @@ async fn a_lost_history_is_told_in_worldcast_v1_between_the_messages_before_and_
 }
 
 #[actix::test]
+async fn a_hole_that_nobody_can_fill_is_told_with_the_offset_behind_it() {
+    let (bench, room) = (Bench::new(), slots(1)[0]);
+    let client = bench.client(Protocol::V1).await;
+    let until = history(&["one", "two", "three"]).until;
+    let hole = Event::HistoryLost { room, notice: Broadcast::hole(Offset::default().next(), until) };
+    bench.handle(vec![client.admitted(room, &[]), hole]).await;
+    assert_in_turn(
+        &bench.received(client).await,
+        &[r#"{"type":"epoch","epoch":""#, r#","kept":1,"offset":3}"#],
+    );
+}
+
+#[actix::test]
 async fn a_lost_history_closes_raw_clients_and_event_streams_behind_the_messages_before_it() {
     let (bench, room) = (Bench::new(), slots(1)[0]);
     for protocol in [Protocol::Raw].into_iter().chain(EVENTS) {

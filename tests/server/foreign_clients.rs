@@ -67,11 +67,15 @@ fn answer_of_a_failed_backplane(request: &str) -> Vec<String> {
     };
     let message = |offset, text| json!({"type": "message", "offset": offset, "time": "", "text": text});
     let ack = |offset| json!({"type": "ack", "ref": request["ref"], "offset": offset});
-    let epoch = |epoch, kept| json!({"type": "epoch", "epoch": epoch, "kept": kept});
+    let epoch = |epoch, kept, offset: Option<u64>| match offset {
+        Some(offset) => json!({"type": "epoch", "epoch": epoch, "kept": kept, "offset": offset}),
+        None => json!({"type": "epoch", "epoch": epoch, "kept": kept}),
+    };
     let frames = match request["text"].as_str().unwrap_or_default() {
         "three messages" => vec![message(1, "one"), message(2, "two"), message(3, "three"), ack(3)],
-        "lose two" => vec![epoch("b", 1), message(2, "another two"), ack(2)],
-        "lose none" => vec![epoch("c", 9), ack(3)],
+        "lose two" => vec![epoch("b", 1, None), message(2, "another two"), ack(2)],
+        "skip two" => vec![epoch("d", 3, Some(5)), ack(6)],
+        "lose none" => vec![epoch("c", 9, None), ack(3)],
         "unconfirmed" => {
             vec![
                 json!({"type": "error", "ref": request["ref"], "code": "backplane", "message": "not confirmed"}),

@@ -1,39 +1,17 @@
 //! The words between a node and Redis: calls, replies and events, as plain data.
 
-use super::entry::{Entry, StoredMessage};
+use super::entry::{Entry, NodeId, Sequence, StoredMessage};
 use crate::{
     backplane::IdempotencyKey,
     config::RoomName,
-    history::{Epoch, HistoryLimits, Offset, Position},
+    history::{Epoch, HistoryLimits, Position},
     ids::SpeakerId,
 };
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 /// One process of Redis, by the `run_id` of `INFO server`: a restart and a promotion change it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Life(pub String);
-
-/// One process of worldcast: random, never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub u64);
-
-impl NodeId {
-    /// Returns a random id.
-    pub fn random() -> Self {
-        Self(fastrand::u64(..))
-    }
-}
-
-impl fmt::Display for NodeId {
-    /// 16 hexadecimal digits.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// The number of a batch of one node, from 1, rising.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sequence(pub u64);
 
 /// A call to its reply; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -253,9 +231,4 @@ pub enum Push {
         /// Speakers that no node has any longer.
         left: Vec<SpeakerId>,
     },
-}
-
-/// The first offset of a batch of `messages` that ends at `last`.
-pub fn first_of(last: Offset, messages: usize) -> Offset {
-    last.back(messages.saturating_sub(1))
 }

@@ -11,8 +11,8 @@
 //! ```
 
 use super::{
-    call::{NodeId, Push, Sequence},
-    entry::{Entry, StoredMessage},
+    call::Push,
+    entry::{Entry, NodeId, Sequence, StoredMessage},
 };
 use crate::{
     history::{Audience, Epoch, Offset, Position},
@@ -21,10 +21,9 @@ use crate::{
 };
 use bytes::Bytes;
 use bytestring::ByteString;
-use std::{
-    io::Write,
-    time::{Duration, SystemTime},
-};
+#[cfg(test)]
+use std::io::Write;
+use std::time::{Duration, SystemTime};
 
 /// The kind byte of a batch.
 const MESSAGES: u8 = b'm';
@@ -102,6 +101,7 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
 }
 
 /// Returns the payload of a publication.
+#[cfg(test)]
 pub fn encode_push(push: &Push) -> Vec<u8> {
     let (node, sequence, clients, joined, left) = match push {
         Push::Messages(entry) => return encode_entry(entry),

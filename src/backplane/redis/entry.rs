@@ -1,12 +1,33 @@
 //! A batch as Redis stores and publishes it.
 
-use super::call::{NodeId, Sequence};
 use crate::{
-    history::{Audience, Message, Position},
+    history::{Audience, Message, Offset, Position},
     ids::SpeakerId,
     wire::Payload,
 };
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
+
+/// One process of worldcast: random, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u64);
+
+impl NodeId {
+    /// Returns a random id.
+    pub fn random() -> Self {
+        Self(fastrand::u64(..))
+    }
+}
+
+impl fmt::Display for NodeId {
+    /// 16 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The number of a batch of one node, from 1, rising.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sequence(pub u64);
 
 /// A batch with its place in the order of the room.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +40,13 @@ pub struct Entry {
     pub sequence: Sequence,
     /// At least one message.
     pub messages: Vec<StoredMessage>,
+}
+
+impl Entry {
+    /// The offset of its first message.
+    pub fn first(&self) -> Offset {
+        self.until.offset.back(self.messages.len().saturating_sub(1))
+    }
 }
 
 /// A message as Redis stores it; its offset follows from its place in the batch.

@@ -1,11 +1,9 @@
 //! A Redis in memory for tests: what the scripts do, as plain data, with failures on demand.
 
 use super::{
-    call::{
-        Call, Fetch, Life, Members, NodeId, Publish, Push, Reply, Restore, RoomState, Sequence, first_of,
-    },
+    call::{Call, Fetch, Life, Members, Publish, Push, Reply, Restore, RoomState},
     codec,
-    entry::{Entry, StoredMessage},
+    entry::{Entry, NodeId, Sequence, StoredMessage},
     scripts,
 };
 use crate::{
@@ -315,7 +313,7 @@ impl FakeRedis {
         let entries = scripts::reaching(entries, *until).iter();
         let entries: Vec<_> =
             entries.filter(|entry| had.is_none_or(|had| entry.until.offset > had)).cloned().collect();
-        let first = entries.first().map(|entry| first_of(entry.until.offset, entry.messages.len()));
+        let first = entries.first().map(|entry| entry.first());
         let is_cut = first.is_none_or(|first| had.is_none_or(|had| first > had.next()));
         if is_cut {
             room.log.clear();

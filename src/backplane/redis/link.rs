@@ -21,7 +21,8 @@ pub use failure::SetupError;
 
 use super::{
     FromLink,
-    call::{Call, LinkEvent, NodeId, Outgoing, Reply},
+    call::{Call, LinkEvent, Outgoing, Reply},
+    entry::NodeId,
 };
 use crate::{
     config::{BackplaneSettings, Secret},
@@ -322,7 +323,6 @@ impl Runner {
                 }
                 _ = signs.tick() => chores.begin(sign_of_life(connection.clone())),
                 Some(done) = chores.running.next(), if !chores.running.is_empty() => match done {
-                    Ok(Chore::Done) => {}
                     Ok(Chore::Life(life, restore)) if connection.believes(life.clone()) => {
                         self.courier.queue(LinkEvent::LifeChanged { life, restore });
                     }
@@ -431,7 +431,6 @@ struct Chores {
 }
 
 enum Chore {
-    Done,
     Life(super::call::Life, Duration),
     Sign { was_missing: bool, dead: Vec<NodeId> },
     Reaped(NodeId),

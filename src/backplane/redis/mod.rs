@@ -13,7 +13,8 @@ mod fake; // a model of the scripts
 #[cfg(test)]
 mod simulation; // schedules of several nodes and a Redis that fails
 
-pub use call::{LinkEvent, NodeId};
+pub use call::LinkEvent;
+pub use entry::NodeId;
 pub use link::{Link, LinkHandle, SetupError};
 pub use node::{Counts, Node, NodeTimes};
 

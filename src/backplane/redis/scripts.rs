@@ -5,9 +5,9 @@
 //! all; scripts/*.lua say what they read and return. They need Redis 6.2, 7 or Valkey.
 
 use super::{
-    call::{Call, Fetch, Life, Members, NodeId, Publish, Reply, Restore, RoomState, Sequence},
+    call::{Call, Fetch, Life, Members, Publish, Reply, Restore, RoomState},
     codec::{self, DecodeError},
-    entry::{Entry, StoredMessage},
+    entry::{Entry, NodeId, Sequence, StoredMessage},
 };
 use crate::{
     config::RoomName,
@@ -33,8 +33,6 @@ pub const MAX_FORKS: usize = 8;
 /// A script and its SHA-1, by which Redis knows it once it is loaded.
 #[derive(Debug)]
 pub struct Script {
-    /// The name of the file.
-    pub name: &'static str,
     /// The source.
     pub source: &'static str,
     /// 40 hexadecimal digits.
@@ -43,10 +41,10 @@ pub struct Script {
 
 macro_rules! script {
     ($name:literal) => {
-        Script::new(
-            $name,
-            concat!(include_str!("scripts/common.lua"), include_str!(concat!("scripts/", $name, ".lua"))),
-        )
+        Script::new(concat!(
+            include_str!("scripts/common.lua"),
+            include_str!(concat!("scripts/", $name, ".lua"))
+        ))
     };
 }
 
@@ -56,8 +54,8 @@ pub static ALL: LazyLock<[Script; 5]> = LazyLock::new(|| {
 });
 
 impl Script {
-    fn new(name: &'static str, source: &'static str) -> Self {
-        Self { name, source, sha1: redis::Script::new(source).get_hash().to_owned() }
+    fn new(source: &'static str) -> Self {
+        Self { source, sha1: redis::Script::new(source).get_hash().to_owned() }
     }
 
     fn life() -> &'static Self {
@@ -106,13 +104,6 @@ pub struct LifeReply {
     pub time: SystemTime,
 }
 
-/// A command by the way in which it names its script.
-#[derive(Clone, Copy)]
-enum Way {
-    Sha1,
-    Source,
-}
-
 /// The names of keys and channels, and the commands that use them.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -136,23 +127,23 @@ impl Keys {
     /// A dead node is removed from a room by [`Call::Members`] on its behalf, with `whole`, no
     /// client, no speaker, and the sequence 0.
     pub fn command(&self, node: NodeId, call: &Call) -> Option<Cmd> {
-        self.build(Way::Sha1, node, call)
-    }
-
-    /// The same command with the source of the script, which Redis then knows.
-    pub fn eval_command(&self, node: NodeId, call: &Call) -> Option<Cmd> {
-        self.build(Way::Source, node, call)
+        match call {
+            Call::Publish(publish) => Some(self.publish(node, publish)),
+            Call::Fetch(fetch) => Some(self.fetch(fetch)),
+            Call::Restore(restore) => Some(self.restore(restore)),
+            Call::Members(members) => Some(self.members(node, members)),
+            Call::GetLife => Some(self.life_command()),
+            Call::Subscribe(_) | Call::Unsubscribe(_) => None,
+        }
     }
 
     /// The command that asks which process Redis is, and notes it for all rooms: [`read_life`]. Not
     /// for a cluster, since it uses keys of all slots.
     pub fn life_command(&self) -> Cmd {
-        self.life(Way::Sha1)
-    }
-
-    /// The same command with the source of the script.
-    pub fn eval_life_command(&self) -> Cmd {
-        self.life(Way::Source)
+        let keys: Vec<_> = self.tags.iter().map(|tag| format!("{}{{{tag}}}life", self.prefix)).collect();
+        let mut command = begin(Script::life(), &keys);
+        command.arg(millis(self.restore));
+        command
     }
 
     /// The channel in which a room is published.
@@ -190,25 +181,7 @@ impl Keys {
         if self.shard_channels { "SPUBLISH" } else { "PUBLISH" }
     }
 
-    fn build(&self, way: Way, node: NodeId, call: &Call) -> Option<Cmd> {
-        match call {
-            Call::Publish(publish) => Some(self.publish(way, node, publish)),
-            Call::Fetch(fetch) => Some(self.fetch(way, fetch)),
-            Call::Restore(restore) => Some(self.restore(way, restore)),
-            Call::Members(members) => Some(self.members(way, node, members)),
-            Call::GetLife => Some(self.life(way)),
-            Call::Subscribe(_) | Call::Unsubscribe(_) => None,
-        }
-    }
-
-    fn life(&self, way: Way) -> Cmd {
-        let keys: Vec<_> = self.tags.iter().map(|tag| format!("{}{{{tag}}}life", self.prefix)).collect();
-        let mut command = begin(way, Script::life(), &keys);
-        command.arg(millis(self.restore));
-        command
-    }
-
-    fn publish(&self, way: Way, node: NodeId, publish: &Publish) -> Cmd {
+    fn publish(&self, node: NodeId, publish: &Publish) -> Cmd {
         let Publish { room, life, sequence, messages, key, limits, epoch } = publish;
         let mut keys = vec![
             self.life_key(room),
@@ -221,7 +194,7 @@ impl Keys {
         }
         let size = BatchSize::of(messages);
         let (most_messages, most_bytes) = bounds(limits);
-        let mut command = begin(way, Script::publish(), &keys);
+        let mut command = begin(Script::publish(), &keys);
         command
             .arg(&life.0)
             .arg(millis(self.restore))
@@ -244,7 +217,7 @@ impl Keys {
         command
     }
 
-    fn fetch(&self, way: Way, Fetch { room, life, after, begin: epoch, limits }: &Fetch) -> Cmd {
+    fn fetch(&self, Fetch { room, life, after, begin: epoch, limits }: &Fetch) -> Cmd {
         let keys = [
             self.life_key(room),
             self.key(room, "room:"),
@@ -252,7 +225,7 @@ impl Keys {
             self.key(room, "clients:"),
             self.key(room, "speakers:"),
         ];
-        let mut command = begin(way, Script::fetch(), &keys);
+        let mut command = begin(Script::fetch(), &keys);
         command
             .arg(&life.0)
             .arg(millis(self.restore))
@@ -264,12 +237,12 @@ impl Keys {
         command
     }
 
-    fn restore(&self, way: Way, restore: &Restore) -> Cmd {
+    fn restore(&self, restore: &Restore) -> Cmd {
         let Restore { room, life, until, forks, sequences, entries, limits } = restore;
         let keys = [self.life_key(room), self.key(room, "room:"), self.key(room, "log:")];
         let (most_messages, most_bytes) = bounds(limits);
         let forks: Vec<_> = last_forks(forks).iter().map(Position::to_string).collect();
-        let mut command = begin(way, Script::restore(), &keys);
+        let mut command = begin(Script::restore(), &keys);
         command
             .arg(&life.0)
             .arg(self.publish_command())
@@ -288,7 +261,7 @@ impl Keys {
             let size = BatchSize::of(&entry.messages);
             let last = entry.until.offset;
             command
-                .arg(super::call::first_of(last, entry.messages.len()).to_u64())
+                .arg(entry.first().to_u64())
                 .arg(last.to_u64())
                 .arg(entry.node.to_string())
                 .arg(entry.sequence.0)
@@ -301,14 +274,14 @@ impl Keys {
         command
     }
 
-    fn members(&self, way: Way, node: NodeId, members: &Members) -> Cmd {
+    fn members(&self, node: NodeId, members: &Members) -> Cmd {
         let Members { room, sequence, clients, joined, left, whole } = members;
         let keys = [
             self.key(room, "clients:"),
             self.key(room, "speakers:"),
             format!("{}{{{}}}noderooms:{node}", self.prefix, self.tag(room)),
         ];
-        let mut command = begin(way, Script::members(), &keys);
+        let mut command = begin(Script::members(), &keys);
         command
             .arg(self.publish_command())
             .arg(self.channel(room))
@@ -326,15 +299,9 @@ impl Keys {
     }
 }
 
-fn begin<K: ToRedisArgs>(way: Way, script: &'static Script, keys: &[K]) -> Cmd {
-    let mut command = match way {
-        Way::Sha1 => redis::cmd("EVALSHA"),
-        Way::Source => redis::cmd("EVAL"),
-    };
-    match way {
-        Way::Sha1 => command.arg(&script.sha1),
-        Way::Source => command.arg(script.source),
-    };
+fn begin<K: ToRedisArgs>(script: &'static Script, keys: &[K]) -> Cmd {
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(&script.sha1);
     command.arg(keys.len()).arg(keys);
     command
 }

@@ -7,13 +7,14 @@
 
 use super::{
     Node, NodeTimes,
-    call::{LinkEvent, NodeId, Outgoing, Push, Reply},
-    entry::Entry,
+    call::{LinkEvent, Outgoing, Push, Reply},
+    entry::{Entry, NodeId},
     fake::FakeRedis,
 };
 use crate::{
     backplane::{
-        Arrival, Asker, IdempotencyBounds, Newcomer, NoticeList, Pending, Single, Speaker, Submission, Waiter,
+        Arrival, Asker, EpochChange, IdempotencyBounds, NewEpoch, Newcomer, NoticeList, Pending, Single,
+        Speaker, Submission, Waiter,
     },
     config::RoomName,
     history::{Audience, HistoryLimits, HistoryRequest, Message, NewMessage, Offset, Position},
@@ -399,13 +400,25 @@ impl World {
                         self.peers[at].node.announce(NoticeList { room: SLOT, changes, credit: None });
                     }
                 }
-                Arrival::Lost(lost) => {
-                    self.note(format!("node {at} tells a loss after {}", lost.kept));
+                Arrival::Epoch(NewEpoch { epoch, change, .. }) => {
+                    self.note(format!("node {at} tells {change:?}"));
                     for number in self.peers[at].admitted.clone() {
                         let client = &mut self.clients[number];
-                        client.tell(lost.kept);
+                        match change {
+                            EpochChange::Kept(offset) => {
+                                assert_eq!(client.position.map(|position| position.offset), Some(offset));
+                                client.position = Some(Position { epoch, offset });
+                                continue;
+                            }
+                            EpochChange::Lost(kept) => client.tell(kept),
+                            EpochChange::Hole { until, .. } => client.tell(until),
+                        }
                         client.received.clear();
-                        client.position = Some(Position { epoch: lost.epoch, offset: lost.kept });
+                        let (EpochChange::Lost(offset) | EpochChange::Hole { until: offset, .. }) = change
+                        else {
+                            continue;
+                        };
+                        client.position = Some(Position { epoch, offset });
                     }
                 }
                 Arrival::Notices(notices) => {

@@ -33,6 +33,12 @@ resumed = next('open');
 room.publish('close').catch(() => {});
 assert.equal((await resumed).who, 'c-3');
 
+// Messages that cannot be delivered are no silent hole.
+events.length = 0;
+room.publish('three messages');
+assert.deepEqual(await room.publish('skip two'), { offset: 6 });
+assert.deepEqual(events, ['one', 'two', 'three', { historyLost: { kept: 3 } }]);
+
 const end = next('end');
 room.close();
 await end;

@@ -3,7 +3,8 @@
 use super::failure::Failure;
 use crate::{
     backplane::redis::{
-        call::{Call, Life, NodeId, Outgoing, Reply},
+        call::{Call, Life, Outgoing, Reply},
+        entry::NodeId,
         scripts::{self, Keys, LifeReply},
     },
     config::{BackplaneSettings, RoomName},

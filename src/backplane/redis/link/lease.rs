@@ -8,7 +8,10 @@ use super::{
     failure::Failure,
 };
 use crate::{
-    backplane::redis::call::{Call, Members, NodeId, Sequence},
+    backplane::redis::{
+        call::{Call, Members},
+        entry::{NodeId, Sequence},
+    },
     config::RoomName,
 };
 use redis::{Pipeline, cmd};

@@ -7,7 +7,7 @@ use super::{
     pushes::Pushes,
 };
 use crate::{
-    backplane::redis::call::NodeId,
+    backplane::redis::entry::NodeId,
     config::{BackplaneSettings, Secret},
     metrics::Metrics,
     protocol::SessionTokens,

@@ -5,7 +5,7 @@ use super::{
     server::ServerFacts,
 };
 use crate::{
-    backplane::redis::call::NodeId,
+    backplane::redis::entry::NodeId,
     config::BackplaneSettings,
     exit::Exit,
     logging::{Escaped, TARGET},

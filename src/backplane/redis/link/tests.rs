@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     backplane::redis::{
-        call::{CallId, Fetch, Life, Members, Publish, Push, Sequence},
-        entry::StoredMessage,
+        call::{CallId, Fetch, Life, Members, Publish, Push},
+        entry::{Sequence, StoredMessage},
     },
     config::RoomName,
     history::{Audience, Epoch, HistoryLimits},

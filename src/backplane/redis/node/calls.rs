@@ -71,7 +71,7 @@ impl Node {
         }
         room.outbox.fill(|| {
             self.last_sequence = next;
-            crate::backplane::redis::call::Sequence(next)
+            crate::backplane::redis::entry::Sequence(next)
         });
         let NodeRoom { name, limits, generation, outbox, .. } = room.as_mut();
         let Some(batch) = &mut outbox.under_way else { return };

@@ -4,7 +4,7 @@ use super::Node;
 use crate::{
     backplane::{
         Arrival, GetPresence, NoticeList, Waiter,
-        redis::call::{NodeId, Sequence},
+        redis::entry::{NodeId, Sequence},
     },
     ids::{RoomSlot, SpeakerId},
     room::Change,

@@ -6,10 +6,10 @@
 use super::{Node, Purpose, Recall, SWEEP};
 use crate::{
     backplane::{
-        Arrival, Lost, Ordered,
+        Arrival, EpochChange, NewEpoch, Ordered,
         redis::{
-            call::{Call, Fetch, NodeId, Reply, Restore, RoomState, Sequence, first_of},
-            entry::{Entry, StoredMessage},
+            call::{Call, Fetch, Reply, Restore, RoomState},
+            entry::{Entry, NodeId, Sequence, StoredMessage},
         },
     },
     history::{Epoch, History, Message, NewMessage, Offset, Position},
@@ -207,6 +207,7 @@ impl Node {
             for entry in entries {
                 self.arrive_or_skip(slot, entry, now, arrived);
             }
+            self.skip_to(slot, until.offset, arrived); // the last ones are in no history
         }
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         (room.mirror.is_open, room.mirror.is_current) = (true, true);
@@ -232,18 +233,22 @@ impl Node {
         }
         if until.epoch != here.epoch {
             let end = forks.iter().find(|end| end.epoch == here.epoch).map(|end| end.offset);
-            if end.is_none_or(|end| here.offset > end) {
-                let kept = end.unwrap_or_default();
-                self.local.archive.rewind(slot, kept);
-                room.mirror.batches.retain(|batch| batch.until.offset <= kept);
-                arrived.push_back(Arrival::Lost(Lost { room: slot, epoch: until.epoch, kept }));
-            }
+            let change = match end {
+                Some(end) if here.offset <= end => EpochChange::Kept(here.offset),
+                end => {
+                    let kept = end.unwrap_or_default();
+                    self.local.archive.rewind(slot, kept);
+                    room.mirror.batches.retain(|batch| batch.until.offset <= kept);
+                    EpochChange::Lost(kept)
+                }
+            };
+            arrived.push_back(Arrival::Epoch(NewEpoch { room: slot, epoch: until.epoch, change }));
         }
         self.local.archive.fork(slot, until.epoch, forks);
     }
 
     /// Takes a batch of the history of Redis, unless the mirror has it. The history may begin after
-    /// the mirror ends: members are told of a hole that nobody can fill.
+    /// the mirror ends.
     fn arrive_or_skip(
         &mut self,
         slot: RoomSlot,
@@ -251,23 +256,27 @@ impl Node {
         now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
+        if entry.until.offset > self.local.archive.get(slot).position().offset {
+            self.skip_to(slot, entry.first().back(1), arrived);
+            self.arrive(slot, entry, now, arrived);
+        }
+    }
+
+    /// Lets the mirror go on after `offset`. Members are told of a hole that nobody can fill.
+    fn skip_to(&mut self, slot: RoomSlot, offset: Offset, arrived: &mut VecDeque<Arrival>) {
         let history = self.local.archive.get(slot);
         let (here, forks) = (history.position(), history.forks().to_vec());
-        let first = first_of(entry.until.offset, entry.messages.len());
-        if entry.until.offset <= here.offset {
+        let Some(room) = self.rooms[slot.index()].as_mut() else { return };
+        if offset <= here.offset {
             return;
         }
-        if first > here.offset.next() {
-            let before = Position { offset: first.back(1), ..here };
-            self.local.archive.restart(slot, before);
-            self.local.archive.fork(slot, here.epoch, forks);
-            let Some(room) = self.rooms[slot.index()].as_mut() else { return };
-            room.mirror.batches.clear();
-            if room.mirror.is_open {
-                arrived.push_back(Arrival::Lost(Lost { room: slot, epoch: here.epoch, kept: before.offset }));
-            }
+        room.mirror.batches.clear();
+        if room.mirror.is_open {
+            let change = EpochChange::Hole { after: here.offset, until: offset };
+            arrived.push_back(Arrival::Epoch(NewEpoch { room: slot, epoch: here.epoch, change }));
         }
-        self.arrive(slot, entry, now, arrived);
+        self.local.archive.restart(slot, Position { offset, ..here });
+        self.local.archive.fork(slot, here.epoch, forks);
     }
 
     /// A batch was published in a room.
@@ -281,7 +290,7 @@ impl Node {
         let here = self.local.archive.get(slot).position();
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         let mirror = &mut room.mirror;
-        let first = first_of(entry.until.offset, entry.messages.len());
+        let first = entry.first();
         if !mirror.is_current {
             mirror.keep(entry);
             return;

@@ -10,7 +10,10 @@ mod mirror; // what Redis has, and what this node has of it
 mod outbox; // batches on their way to Redis
 mod queries; // rooms without members on this node
 
-use super::call::{Call, CallId, Life, LinkEvent, NodeId, Outgoing, Push, Reply, Sequence};
+use super::{
+    call::{Call, CallId, Life, LinkEvent, Outgoing, Push, Reply},
+    entry::{NodeId, Sequence},
+};
 use crate::{
     backplane::{Arrival, Asker, GetPresence, NoticeList, Query, Single, Submission, Waiter},
     config::RoomName,

@@ -7,10 +7,7 @@ use super::{Node, take_first_if};
 use crate::{
     backplane::{
         Arrival, IdempotencyKey, KeyUse, NotPosted, Ordered, Pending, Published, Submission,
-        redis::{
-            call::{Reply, Sequence},
-            entry::StoredMessage,
-        },
+        redis::{call::Reply, entry::Sequence, entry::StoredMessage},
     },
     history::{Message, NewMessage, Position},
     ids::RoomSlot,

@@ -4,7 +4,7 @@ use super::{Node, Purpose, mirror::message_at};
 use crate::{
     backplane::{
         Described, Query,
-        redis::call::{Call, Fetch, Reply, RoomState, first_of},
+        redis::call::{Call, Fetch, Reply, RoomState},
     },
     config::RoomName,
     history::{History, HistoryLimits, Position},
@@ -39,7 +39,7 @@ fn history_of(state: RoomState, limits: HistoryLimits, now: Instant) -> (History
     let RoomState { until, forks, entries, clients, .. } = state;
     let mut messages = Vec::new();
     for entry in entries {
-        let mut offset = first_of(entry.until.offset, entry.messages.len());
+        let mut offset = entry.first();
         for stored in entry.messages {
             messages.push(message_at(stored, Position { offset, ..entry.until }, now));
             offset = offset.next();
