@@ -269,11 +269,19 @@ async fn nothing_is_lost_when_redis_restarts_several_times() {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_when_all_keys_are_deleted() {
-    nobody_notices(async |cluster| {
-        cluster.redis.cli(&["FLUSHALL"]).await;
-    })
-    .await;
+async fn clients_are_told_when_all_keys_of_redis_are_deleted() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let mut clients = [cluster.join(0, "news").await, cluster.join(1, "news").await];
+    cluster.posts(2, "news", "before").await;
+    for client in &mut clients {
+        assert_eq!(client.receives().await, "before");
+    }
+    cluster.redis.cli(&["FLUSHALL"]).await; // the same process of Redis: nobody gives anything back
+    cluster.posts(2, "news", "after").await;
+    for client in &mut clients {
+        assert_eq!(client.ended_with().await, End::Code(1012));
+    }
+    assert_eq!(cluster.history(0, "news").await, ["after"]);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ pub async fn stays(stage: Rc<Stage>, visit: Visit) {
         if stage.silence.is_cancelled() {
             return;
         }
-        sleep(Duration::from_millis(visit.seed % 300)).await;
+        sleep(Duration::from_millis(100 + visit.seed % 300)).await;
     }
 }
 
