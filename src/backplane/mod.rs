@@ -348,8 +348,8 @@ impl Backplane {
         }
     }
 
-    /// Returns true if [`Backplane::tick`] has something to do.
-    pub fn has_deadlines(&self) -> bool {
+    /// Returns true if other nodes may have members in the same rooms.
+    pub fn is_shared(&self) -> bool {
         matches!(self, Self::Redis(_))
     }
 
@@ -360,7 +360,7 @@ impl Backplane {
         }
     }
 
-    /// Handles what has become due, if this backplane has deadlines.
+    /// Handles what has become due, if other nodes may be late.
     pub fn tick(&mut self, now: Instant, arrived: &mut VecDeque<Arrival>) {
         if let Self::Redis(redis) = self {
             redis.node.tick(now, arrived);

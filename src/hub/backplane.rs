@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(50);
 impl Hub {
     /// Looks at the deadlines of the backplane from now on, if it has some.
     pub(super) fn start_ticks(&self, ctx: &mut Context<Self>) {
-        if self.store.backplane.has_deadlines() {
+        if self.store.backplane.is_shared() {
             ctx.run_later(TICK, Self::tick);
         }
     }

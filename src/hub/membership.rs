@@ -51,7 +51,8 @@ impl Hub {
         }
         let Some(opened) = self.store.rooms.get(slot) else { return };
         let (flow, greeting) = (opened.flow.clone(), opened.policy.greeting.clone());
-        let (is_announced, others_are_there) = (opened.policy.presence, opened.members.count() > 1);
+        let others_are_there = opened.members.count() > 1 || self.store.backplane.is_shared();
+        let is_announced = opened.policy.presence;
         if is_announced && self.store.rooms.presence(slot).add(who) && others_are_there {
             self.note_presence(slot, who, Change::Joined { connection: Some(connection) }, ctx);
         }

@@ -61,6 +61,8 @@ struct Room {
     /// The cost of all messages since the room began.
     cost: usize,
     log: VecDeque<Logged>,
+    /// Every batch that was appended, also those that the history has forgotten.
+    all: Vec<Arc<Entry>>,
     expires: u64,
 }
 
@@ -175,6 +177,11 @@ impl FakeRedis {
     pub fn entries(&self, room: &RoomName) -> Vec<Arc<Entry>> {
         let room = self.data.rooms.get(room);
         room.map(|room| room.log.iter().map(|logged| logged.entry.clone()).collect()).unwrap_or_default()
+    }
+
+    /// The batches that were appended to a room, also those that its history has forgotten.
+    pub fn appended(&self, room: &RoomName) -> &[Arc<Entry>] {
+        self.data.rooms.get(room).map_or(&[], |room| &room.all)
     }
 
     fn keep_earlier(&mut self) {
@@ -391,8 +398,16 @@ const NO_HISTORY: HistoryLimits = HistoryLimits { messages: 0, age: Duration::ZE
 
 impl Room {
     fn new(until: Position) -> Self {
-        let (forks, sequences, log) = (Vec::new(), BTreeMap::new(), VecDeque::new());
-        Self { until, life: None, forks, sequences, cost: 0, log, expires: 0 }
+        Self {
+            until,
+            life: None,
+            forks: Vec::new(),
+            sequences: BTreeMap::new(),
+            cost: 0,
+            log: VecDeque::new(),
+            all: Vec::new(),
+            expires: 0,
+        }
     }
 
     /// Returns true if the room has, or had in an earlier epoch, this position.
@@ -409,6 +424,7 @@ impl Room {
         let last = entry.messages.last().map_or(0, StoredMessage::cost);
         self.note(entry.node, entry.sequence, entry.until);
         self.until = entry.until;
+        self.all.push(entry.clone());
         self.log.push_back(Logged { entry, before_last: self.cost + cost - last });
         self.cost += cost;
     }

@@ -31,6 +31,25 @@ impl Node {
             }
         }
         self.plan_subscriptions();
+        self.plan_farewells();
+    }
+
+    /// Tells Redis that this node has no members in rooms that are closed here.
+    fn plan_farewells(&mut self) {
+        while self.connection.is_some()
+            && let Some((room, number)) = self.farewells.next()
+        {
+            let sequence = self.next_sequence();
+            let call = Members {
+                room: room.clone(),
+                sequence,
+                clients: 0,
+                joined: Vec::new(),
+                left: Vec::new(),
+                whole: true,
+            };
+            self.call(Call::Members(call), Purpose::Farewell(room, number));
+        }
     }
 
     fn plan(&mut self, slot: RoomSlot, now: Instant) {
@@ -55,6 +74,8 @@ impl Node {
                 }
             }
         }
+        // The join of a speaker comes before its messages, and its leave after them.
+        self.plan_members(slot, now);
         self.plan_publication(slot, now);
         self.plan_members(slot, now);
     }
@@ -69,7 +90,8 @@ impl Node {
         if room.mirror.is_wanted && !room.mirror.is_current {
             return;
         }
-        room.outbox.fill(|| {
+        let before = room.members.first_unsent().unwrap_or(u64::MAX);
+        room.outbox.fill(before, || {
             self.last_sequence = next;
             crate::backplane::redis::entry::Sequence(next)
         });
@@ -78,7 +100,7 @@ impl Node {
         if batch.is_calling || batch.retry_at.is_some_and(|at| at > now) {
             return;
         }
-        (batch.is_calling, batch.retry_at) = (true, None);
+        (batch.is_calling, batch.was_called, batch.retry_at) = (true, true, None);
         let publish = Publish {
             room: name.clone(),
             life,
@@ -88,7 +110,7 @@ impl Node {
             limits: *limits,
             epoch: Epoch::begin(),
         };
-        let purpose = Purpose::Publish(slot, *generation);
+        let purpose = Purpose::Publish(slot, *generation, batch.sequence);
         self.call(Call::Publish(publish), purpose);
     }
 
@@ -98,7 +120,8 @@ impl Node {
         if !room.mirror.is_current {
             return;
         }
-        let Some(change) = room.members.next_change(sequence, now) else { return };
+        let before = room.outbox.first_unsent().unwrap_or(u64::MAX);
+        let Some(change) = room.members.next_change(sequence, before, now) else { return };
         let (clients, joined, left, whole) = change;
         let members = Members { room: room.name.clone(), sequence, clients, joined, left, whole };
         let purpose = Purpose::Members(slot, room.generation);
@@ -121,15 +144,13 @@ impl Node {
     }
 
     /// Ends the subscription of a room that is closed here, and its members.
-    pub(super) fn say_goodbye(&mut self, mut room: NodeRoom) {
+    pub(super) fn say_goodbye(&mut self, room: NodeRoom) {
+        if room.members.may_be_known {
+            self.farewells.add(room.name.clone());
+            self.plan_farewells();
+        }
         if self.connection.is_none() {
             return;
-        }
-        let sequence = self.next_sequence();
-        room.members.leave_all();
-        if let Some((clients, joined, left, whole)) = room.members.next_change(sequence, Instant::now()) {
-            let members = Members { room: room.name.clone(), sequence, clients, joined, left, whole };
-            self.call(Call::Members(members), Purpose::Unsubscribe);
         }
         if room.mirror.subscription != Subscription::None {
             self.call(Call::Unsubscribe(vec![room.name]), Purpose::Unsubscribe);

@@ -1,6 +1,6 @@
 //! The clients and the speakers of a room on all nodes.
 
-use super::Node;
+use super::{Node, take_first_if};
 use crate::{
     backplane::{
         Arrival, GetPresence, NoticeList, Waiter,
@@ -18,6 +18,12 @@ use std::{
 /// The time in which the number of clients here is told to other nodes.
 const COUNT_TIME: Duration = Duration::from_secs(1);
 
+/// Changes that are remembered during a fetch; with more, Redis is asked again.
+const RECENT: usize = 256;
+
+/// The pause before this node tells its members again: its sign of life must come first.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
+
 /// The members of one room, here and elsewhere.
 #[derive(Default)]
 pub(super) struct RoomMembers {
@@ -33,17 +39,57 @@ pub(super) struct RoomMembers {
     mine: BTreeSet<SpeakerId>,
     /// Speakers of all nodes, as members here know them.
     all: BTreeSet<SpeakerId>,
-    /// Changes that have not arrived, with the number of their call.
-    lists: VecDeque<(Option<Sequence>, NoticeList)>,
+    /// Changes that have not arrived.
+    lists: VecDeque<Changes>,
     /// Redis is to be told all, not the changes.
     is_whole_due: bool,
+    /// The time at which Redis is told all: another node took this one for dead.
+    tell_again_at: Option<Instant>,
+    /// Redis may have members of this node in this room.
+    pub(super) may_be_known: bool,
+    /// Changes that came while a fetch waits for its reply, which may be older than they are.
+    recent: Vec<MembersOf>,
+    /// The number of `recent` is beyond its bound.
+    has_lost_recent: bool,
     /// A call waits for its reply.
     pub(super) is_calling: bool,
     /// Requests for presence that wait for the changes.
     pub(super) requests: Vec<(Instant, GetPresence)>,
 }
 
+/// Joins and leaves of this node.
+struct Changes {
+    /// Their place among the submissions and the changes of the room.
+    order: u64,
+    /// The number of the call that tells Redis; `None` before it is sent.
+    sent: Option<Sequence>,
+    notices: NoticeList,
+}
+
+/// A change of the members of one node.
+struct MembersOf {
+    node: NodeId,
+    clients: usize,
+    joined: Vec<SpeakerId>,
+    left: Vec<SpeakerId>,
+}
+
 impl RoomMembers {
+    /// The members of a room without any; Redis may have some of this node from before.
+    pub(super) fn new(may_be_known: bool) -> Self {
+        Self { may_be_known, is_whole_due: may_be_known, ..Self::default() }
+    }
+
+    /// Changes that come from now on may be newer than the state that Redis replies.
+    pub(super) fn begin_fetch(&mut self) {
+        (self.recent, self.has_lost_recent) = Default::default();
+    }
+
+    /// Redis is to be told all.
+    pub(super) fn tell_all(&mut self) {
+        self.is_whole_due |= self.may_be_known || self.clients > 0 || !self.mine.is_empty();
+    }
+
     /// Clients of all other nodes.
     pub(super) fn others(&self) -> usize {
         self.others.iter().map(|(_, clients)| clients).sum()
@@ -54,14 +100,14 @@ impl RoomMembers {
         &self.all
     }
 
-    pub(super) fn announce(&mut self, notices: NoticeList) {
+    pub(super) fn announce(&mut self, notices: NoticeList, order: u64) {
         for (who, change) in &notices.changes {
             match change {
                 Change::Joined { .. } => self.mine.insert(*who),
                 Change::Left => self.mine.remove(who),
             };
         }
-        self.lists.push_back((None, notices));
+        self.lists.push_back(Changes { order, sent: None, notices });
     }
 
     pub(super) fn set_clients(&mut self, clients: usize, now: Instant) {
@@ -86,23 +132,33 @@ impl RoomMembers {
     }
 
     pub(super) fn waits(&self) -> bool {
-        !self.requests.is_empty() || self.changed_at.is_some()
+        !self.requests.is_empty() || self.changed_at.is_some() || self.tell_again_at.is_some()
     }
 
     pub(super) fn reset_link(&mut self) {
         self.is_calling = false;
-        self.is_whole_due = self.clients > 0 || self.told > 0 || !self.mine.is_empty();
-        self.lists.iter_mut().for_each(|(sequence, _)| *sequence = None);
+        self.tell_all();
+        self.lists.iter_mut().for_each(|changes| changes.sent = None);
     }
 
-    /// The change that Redis is to be told: clients, speakers that joined and left, and whether
-    /// these are all.
+    /// The place of the first change that Redis was not told.
+    pub(super) fn first_unsent(&self) -> Option<u64> {
+        self.lists.iter().find(|changes| changes.sent.is_none()).map(|changes| changes.order)
+    }
+
+    /// The change that Redis is to be told, of changes before the place `before`: clients, speakers
+    /// that joined and left, and whether these are all.
     pub(super) fn next_change(
         &mut self,
         sequence: Sequence,
+        before: u64,
         now: Instant,
     ) -> Option<(usize, Vec<SpeakerId>, Vec<SpeakerId>, bool)> {
-        let has_lists = self.lists.iter().any(|(sent, _)| sent.is_none());
+        if self.tell_again_at.is_some_and(|at| at <= now) {
+            self.tell_again_at = None;
+            self.tell_all();
+        }
+        let has_lists = self.first_unsent().is_some_and(|order| order < before);
         let is_count_due = self.clients != self.told
             && self.changed_at.is_none_or(|at| now.saturating_duration_since(at) >= COUNT_TIME);
         if self.clients == self.told {
@@ -112,9 +168,10 @@ impl RoomMembers {
             return None;
         }
         let mut changes = BTreeMap::new();
-        for (sent, list) in self.lists.iter_mut().filter(|(sent, _)| sent.is_none()) {
-            *sent = Some(sequence);
-            changes.extend(list.changes.iter().copied());
+        let unsent = |list: &&mut Changes| list.sent.is_none() && list.order < before;
+        for list in self.lists.iter_mut().filter(unsent) {
+            list.sent = Some(sequence);
+            changes.extend(list.notices.changes.iter().copied());
         }
         let whole = mem::take(&mut self.is_whole_due);
         let (joined, left): (Vec<_>, Vec<_>) = match whole {
@@ -128,6 +185,7 @@ impl RoomMembers {
             }
         };
         (self.told, self.changed_at, self.is_calling) = (self.clients, None, true);
+        self.may_be_known = true;
         Some((self.clients, joined, left, whole))
     }
 }
@@ -174,14 +232,24 @@ impl Node {
         clients: usize,
         joined: Vec<SpeakerId>,
         left: Vec<SpeakerId>,
+        now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
         let is_ours = node == self.id;
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         let members = &mut room.members;
-        if is_ours {
-            members.is_whole_due |= sequence == Sequence(0) && members.clients > 0;
-        } else {
+        if room.mirror.is_calling {
+            let change = MembersOf { node, clients, joined: joined.clone(), left: left.clone() };
+            members.recent.push(change);
+            if members.recent.len() > RECENT {
+                (members.recent, members.has_lost_recent) = (Vec::new(), true);
+            }
+        }
+        if is_ours && sequence == Sequence(0) {
+            members.tell_again_at = Some(now + TELL_AGAIN);
+            self.watched.insert(slot);
+        }
+        if !is_ours {
             members.others.retain(|(id, _)| *id != node);
             members.others.extend((clients > 0).then_some((node, clients)));
         }
@@ -189,8 +257,8 @@ impl Node {
         fresh.extend(joined.into_iter().filter(|who| members.all.insert(*who)).map(|who| (who, true)));
         fresh.extend(left.into_iter().filter(|who| members.all.remove(who)).map(|who| (who, false)));
         while is_ours
-            && members.lists.front().is_some_and(|(sent, _)| *sent == Some(sequence))
-            && let Some((_, mut list)) = members.lists.pop_front()
+            && let Some(Changes { notices: mut list, .. }) =
+                take_first_if(&mut members.lists, |list| list.sent == Some(sequence))
         {
             list.changes.retain(|(who, change)| {
                 let has_joined = matches!(change, Change::Joined { .. });
@@ -225,18 +293,26 @@ impl Node {
         let id = self.id;
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         let members = &mut room.members;
-        let here = clients.iter().find(|(node, _)| *node == id).map_or(0, |(_, clients)| *clients);
-        let speakers: BTreeSet<_> = speakers.into_iter().collect();
+        let (mut clients, mut speakers): (BTreeMap<_, _>, BTreeSet<_>) =
+            (clients.into_iter().collect(), speakers.into_iter().collect());
+        for MembersOf { node, clients: count, joined, left } in members.recent.drain(..) {
+            clients.insert(node, count);
+            speakers.extend(joined);
+            speakers.retain(|who| !left.contains(who));
+        }
+        room.mirror.wants_fetch |= mem::take(&mut members.has_lost_recent);
+        let here = clients.get(&id).copied().unwrap_or_default();
         members.is_whole_due |= !members.is_calling
             && (here != members.told || !members.mine.is_subset(&speakers) && members.lists.is_empty());
-        members.others = clients.into_iter().filter(|(node, _)| *node != id).collect();
+        members.others = clients.into_iter().filter(|(node, clients)| *node != id && *clients > 0).collect();
         let joined: Vec<_> = speakers.difference(&members.all).copied().collect();
         let left: BTreeSet<_> =
             members.all.difference(&speakers).filter(|who| !members.mine.contains(who)).copied().collect();
         members.all.retain(|who| !left.contains(who));
         // A speaker of ours that waits in a list is told by the list.
-        let joined: Vec<_> =
-            joined.into_iter().filter(|who| !members.mine.contains(who) || !was_open).collect();
+        let waiting: BTreeSet<_> =
+            members.lists.iter().flat_map(|(_, list)| list.changes.iter().map(|(who, _)| *who)).collect();
+        let joined: Vec<_> = joined.into_iter().filter(|who| !waiting.contains(who) || !was_open).collect();
         members.all.extend(joined.iter().copied());
         let joined = joined.into_iter().map(|who| remote(who, true));
         let changes = joined.chain(left.into_iter().map(|who| remote(who, false)));

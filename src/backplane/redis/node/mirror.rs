@@ -3,7 +3,7 @@
 //! What arrives is contiguous: a hole, a lost tail and another epoch are noticed, and the node asks
 //! Redis for the truth. What Redis has lost in a failure it is given back.
 
-use super::{Node, Purpose, Recall, SWEEP};
+use super::{Node, Purpose, Recall, SWEEP, Sweep, outbox::ARRIVAL_TIME};
 use crate::{
     backplane::{
         Arrival, EpochChange, NewEpoch, Ordered,
@@ -18,7 +18,7 @@ use crate::{
 };
 use smallvec::SmallVec;
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     mem,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -46,13 +46,16 @@ pub(super) struct Mirror {
     pub(super) subscription: Subscription,
     /// The time at which Redis is asked again.
     pub(super) retry_at: Option<Instant>,
+    /// The offset that publications on their way are to reach: a fetch has found it, and Redis does
+    /// not hold the messages before it any longer.
+    expected: Option<Offset>,
     /// Batches that came while the mirror was not current.
     inbox: VecDeque<Entry>,
     inbox_bytes: usize,
     /// The batches of the history, oldest first.
     batches: VecDeque<BatchEnd>,
-    /// The last batch of each node.
-    sequences: HashMap<NodeId, Sequence>,
+    /// The last batch of each node; the node that has published last is at the end.
+    sequences: Vec<(NodeId, Sequence)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -82,8 +85,21 @@ impl Mirror {
 
     /// Something may have been missed.
     pub(super) fn distrust(&mut self) {
-        self.is_current = false;
+        (self.is_current, self.expected) = (false, None);
         self.wants_fetch = self.is_wanted;
+    }
+
+    /// Returns true if publications on their way may fill the hole between `here` and `held`. A
+    /// reply may overtake them, so Redis is asked once more before a hole is a loss.
+    fn awaits(&mut self, here: Offset, held: Offset, now: Instant) -> bool {
+        match self.expected.take() {
+            Some(expected) => here >= expected,
+            None => {
+                (self.expected, self.wants_fetch) = (Some(held), true);
+                self.retry_at = Some(now + ARRIVAL_TIME);
+                true
+            }
+        }
     }
 
     fn keep(&mut self, entry: Entry) {
@@ -106,12 +122,11 @@ impl Mirror {
     }
 
     fn note_sequence(&mut self, node: NodeId, sequence: Sequence) {
-        let known = self.sequences.entry(node).or_default();
-        *known = sequence.max(*known);
-        if self.sequences.len() > SEQUENCES
-            && let Some(oldest) = self.sequences.keys().copied().find(|id| *id != node)
-        {
-            self.sequences.remove(&oldest);
+        let place = self.sequences.iter().position(|(id, _)| *id == node);
+        let known = place.map_or(Sequence::default(), |place| self.sequences.remove(place).1);
+        self.sequences.push((node, sequence.max(known)));
+        if self.sequences.len() > SEQUENCES {
+            self.sequences.remove(0);
         }
     }
 }
@@ -147,6 +162,7 @@ impl Node {
         let position = self.local.archive.get(slot).position();
         let room = self.rooms[slot.index()].as_mut()?;
         (room.mirror.wants_fetch, room.mirror.is_calling, room.mirror.retry_at) = (false, true, None);
+        room.members.begin_fetch();
         let fetch = Fetch {
             room: room.name.clone(),
             life,
@@ -198,8 +214,13 @@ impl Node {
         if is_behind && !is_of_this_life {
             return self.restore(slot, Some(until.offset));
         }
-        if !is_behind {
-            room.mirror.sequences = sequences.into_iter().collect();
+        let held = entries.first().map_or(until.offset, |oldest| oldest.first().back(1));
+        let is_hole = is_open && was_current && until.epoch == here.epoch && here.offset < held;
+        let is_awaited = is_hole && room.mirror.awaits(here.offset, held, now);
+        if is_awaited {
+            self.watched.insert(slot);
+        } else if !is_behind {
+            room.mirror.sequences = sequences;
             self.follow(slot, until, forks, arrived);
             let is_late =
                 is_open && was_current && entries.iter().any(|entry| entry.until.offset > here.offset);
@@ -210,7 +231,8 @@ impl Node {
             self.skip_to(slot, until.offset, arrived); // the last ones are in no history
         }
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
-        (room.mirror.is_open, room.mirror.is_current) = (true, true);
+        let is_subscribed = room.mirror.subscription == Subscription::Confirmed; // it may have ended
+        (room.mirror.is_open, room.mirror.is_current) = (true, is_subscribed);
         self.know_members(slot, clients, speakers, is_open, arrived);
         self.empty_inbox(slot, now, arrived);
         self.answer_recalls(slot, now, arrived);
@@ -341,7 +363,7 @@ impl Node {
         room.mirror.note_batch(BatchEnd { until, messages: count, node, sequence }, forgotten);
         let ours = room.outbox.under_way.as_ref().is_some_and(|batch| batch.sequence == sequence);
         if ours && node == self.id {
-            return self.confirm(slot, until, 0, messages, arrived);
+            return self.confirm(slot, until, 0, messages, now, arrived);
         }
         if room.mirror.is_open {
             arrived.push_back(Arrival::Messages(Ordered {
@@ -422,7 +444,7 @@ impl Node {
             life,
             until: history.position(),
             forks: history.forks().to_vec(),
-            sequences: room.mirror.sequences.iter().map(|(node, sequence)| (*node, *sequence)).collect(),
+            sequences: room.mirror.sequences.clone(),
             entries,
             limits: room.limits,
         });
@@ -445,13 +467,16 @@ impl Node {
     /// Lets some rooms be compared with Redis, so that each open one is within a minute.
     pub(super) fn sweep_some(&mut self, now: Instant) {
         let rooms = self.rooms.len();
-        let (next, since) = (self.sweep.0, *self.sweep.1.get_or_insert(now));
-        let passed = now.saturating_duration_since(since).min(SWEEP);
-        let share = (rooms as f64 * passed.as_secs_f64() / SWEEP.as_secs_f64()) as usize;
-        if share == 0 {
+        let Sweep { next, share, at } = &mut self.sweep;
+        let passed = now.saturating_duration_since(at.replace(now).unwrap_or(now));
+        *share += rooms as f64 * passed.as_secs_f64() / SWEEP.as_secs_f64();
+        let due = (*share as usize).min(rooms);
+        if due == 0 {
             return;
         }
-        for at in (next..next + share).map(|at| at % rooms) {
+        let first = std::mem::replace(next, (*next + due) % rooms);
+        *share = share.fract();
+        for at in (first..first + due).map(|at| at % rooms) {
             if let Some(room) = self.rooms[at].as_mut()
                 && room.mirror.is_open
             {
@@ -459,6 +484,5 @@ impl Node {
                 self.poke(RoomSlot(at as u32));
             }
         }
-        self.sweep = ((next + share) % rooms, Some(now));
     }
 }

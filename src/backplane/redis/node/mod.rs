@@ -6,6 +6,7 @@
 
 mod calls; // the next calls of each room
 mod members; // clients and speakers of all nodes
+mod farewells; // rooms that were closed here
 mod mirror; // what Redis has, and what this node has of it
 mod outbox; // batches on their way to Redis
 mod queries; // rooms without members on this node
@@ -20,6 +21,7 @@ use crate::{
     history::{HistoryLimits, HistoryRequest},
     ids::RoomSlot,
 };
+use farewells::Farewells;
 use members::RoomMembers;
 use mirror::Mirror;
 use outbox::Outbox;
@@ -68,8 +70,8 @@ pub struct Node {
     fetching: usize,
     /// Rooms in which something waits.
     watched: BTreeSet<RoomSlot>,
-    /// The room after which the sweep goes on, and the time at which it does.
-    sweep: (usize, Option<Instant>),
+    sweep: Sweep,
+    farewells: Farewells,
     tickets: Tickets,
     /// Rooms without members whose time here is over.
     over: Vec<RoomSlot>,
@@ -87,6 +89,17 @@ pub struct Counts {
     pub batches: [u64; 2],
 }
 
+/// The place of the sweep among the rooms.
+#[derive(Default)]
+struct Sweep {
+    /// The index of the next room.
+    next: usize,
+    /// Rooms that are due, with a fraction.
+    share: f64,
+    /// The time up to which they are counted.
+    at: Option<Instant>,
+}
+
 struct Connection {
     life: Life,
     /// The end of the time in which Redis may be given back what it has lost.
@@ -100,6 +113,8 @@ struct NodeRoom {
     /// Distinguishes it from other rooms at the same slot.
     generation: u64,
     is_due: bool,
+    /// The number of submissions and changes of members so far.
+    order: u64,
     mirror: Mirror,
     outbox: Outbox,
     members: RoomMembers,
@@ -118,12 +133,13 @@ struct Recall {
 
 /// The use of a reply.
 enum Purpose {
-    Publish(RoomSlot, u64),
+    Publish(RoomSlot, u64, Sequence),
     Fetch(RoomSlot, u64),
     Restore(RoomSlot, u64, u64),
     Members(RoomSlot, u64),
     Subscribe(Vec<(RoomSlot, u64)>),
     Unsubscribe,
+    Farewell(RoomName, u64),
     Life,
     Query(Query),
 }
@@ -146,6 +162,13 @@ impl Tickets {
     fn close(&mut self, ticket: u64, arrived: &mut VecDeque<Arrival>) {
         self.open.remove(&ticket);
         self.release(arrived);
+    }
+
+    /// Forgets submissions of a room that is closed.
+    fn abandon(&mut self, tickets: impl Iterator<Item = u64>) {
+        for ticket in tickets {
+            self.open.remove(&ticket);
+        }
     }
 
     /// Gives back the waiters whose turn has come.
@@ -181,7 +204,8 @@ impl Node {
             to_subscribe: Vec::new(),
             fetching: 0,
             watched: BTreeSet::new(),
-            sweep: (0, None),
+            sweep: Sweep::default(),
+            farewells: Farewells::default(),
             tickets: Tickets::default(),
             over: Vec::new(),
             counts: Counts::default(),
@@ -201,9 +225,10 @@ impl Node {
             limits,
             generation: self.last_generation,
             is_due: false,
+            order: 0,
             mirror: Mirror::default(),
             outbox: Outbox::default(),
-            members: RoomMembers::default(),
+            members: RoomMembers::new(self.farewells.take_back(name)),
             recalls: Vec::new(),
             lingers_until: None,
         }));
@@ -214,6 +239,7 @@ impl Node {
         self.local.archive.close(slot);
         let Some(room) = self.rooms.get_mut(slot.index()).and_then(Option::take) else { return };
         self.by_name.remove(&room.name);
+        self.tickets.abandon(room.outbox.tickets());
         self.watched.remove(&slot);
         if self.by_name.is_empty() {
             self.rooms = Vec::new(); // gives its memory back
@@ -223,9 +249,10 @@ impl Node {
 
     /// Submits messages of an open room.
     pub fn submit(&mut self, submission: Submission, now: Instant) {
-        let (slot, ticket) = (submission.room, self.tickets.open());
+        let slot = submission.room;
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
-        room.outbox.push(submission, ticket, now);
+        room.order += 1;
+        room.outbox.push(submission, self.tickets.open(), room.order, now);
         self.watched.insert(slot);
         self.poke(slot);
     }
@@ -234,7 +261,8 @@ impl Node {
     pub fn announce(&mut self, notices: NoticeList) {
         let slot = notices.room;
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
-        room.members.announce(notices);
+        room.order += 1;
+        room.members.announce(notices, room.order);
         self.poke(slot);
     }
 
@@ -344,7 +372,7 @@ impl Node {
                 match push {
                     Push::Messages(entry) => self.receive(slot, entry, now, arrived),
                     Push::Members { node, sequence, clients, joined, left } => {
-                        self.members_changed(slot, node, sequence, clients, joined, left, arrived);
+                        self.members_changed(slot, node, sequence, clients, joined, left, now, arrived);
                     }
                 }
             }
@@ -354,6 +382,7 @@ impl Node {
                     && let Some(room) = self.rooms[slot.index()].as_mut()
                 {
                     room.mirror.reset_link();
+                    room.members.reset_link(); // a change may have been missed
                     self.poke(slot);
                 }
             }
@@ -367,6 +396,7 @@ impl Node {
             self.watch(slot, now, arrived);
         }
         self.sweep_some(now);
+        self.tickets.release(arrived);
     }
 
     /// Takes the calls that are due.
@@ -378,12 +408,15 @@ impl Node {
     fn connected(&mut self, life: Life, restore_until: Instant) {
         self.disconnected();
         self.connection = Some(Connection { life, restore_until });
+        self.farewells.repeat();
         self.poke_all();
     }
 
     fn disconnected(&mut self) {
         self.connection = None;
         self.calls.clear(); // queries end without an answer
+        self.due.clear();
+        self.farewells.reset_link();
         self.outgoing.clear();
         self.to_subscribe.clear();
         self.fetching = 0;
@@ -391,16 +424,19 @@ impl Node {
             room.mirror.reset_link();
             room.outbox.reset_link();
             room.members.reset_link();
+            room.is_due = false;
         }
     }
 
+    /// Redis is another process, or has lost its data: everything is compared with it.
     fn life_changed(&mut self, life: Life, restore_until: Instant) {
         if let Some(connection) = &mut self.connection {
-            let is_new = connection.life != life;
             *connection = Connection { life, restore_until };
-            if is_new {
-                self.rooms.iter_mut().flatten().for_each(|room| room.mirror.distrust());
+            for room in self.rooms.iter_mut().flatten() {
+                room.mirror.distrust();
+                room.members.tell_all();
             }
+            self.farewells.repeat();
             self.poke_all();
         }
     }
@@ -413,9 +449,10 @@ impl Node {
         }
     }
 
-    /// Notes that a call may be due in a room.
+    /// Notes that a call may be due in a room; a new connection looks at all of them.
     fn poke(&mut self, slot: RoomSlot) {
-        if let Some(room) = self.rooms[slot.index()].as_mut()
+        if self.connection.is_some()
+            && let Some(room) = self.rooms[slot.index()].as_mut()
             && !std::mem::replace(&mut room.is_due, true)
         {
             self.due.push_back(slot);
@@ -456,7 +493,9 @@ impl Node {
             self.ask_life();
         }
         match purpose {
-            Purpose::Publish(slot, generation) => self.published(slot, generation, reply, now, arrived),
+            Purpose::Publish(slot, generation, sequence) => {
+                self.published(slot, generation, sequence, reply, now, arrived);
+            }
             Purpose::Fetch(slot, generation) => {
                 self.fetching -= 1;
                 self.fetched(slot, generation, reply, now, arrived);
@@ -473,6 +512,7 @@ impl Node {
             }
             Purpose::Subscribe(rooms) => self.subscribed(rooms),
             Purpose::Unsubscribe => {}
+            Purpose::Farewell(room, number) => self.farewells.confirm(room, number, now),
             Purpose::Life => {
                 if let Reply::Life(life, restore) = reply {
                     self.life_changed(life, now + restore);

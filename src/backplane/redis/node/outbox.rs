@@ -10,7 +10,7 @@ use crate::{
         redis::{call::Reply, entry::Sequence, entry::StoredMessage},
     },
     history::{Message, NewMessage, Position},
-    ids::RoomSlot,
+    ids::{ConnectionId, RoomSlot},
 };
 use smallvec::{SmallVec, smallvec};
 use std::{
@@ -27,7 +27,7 @@ const BATCH_MESSAGES: usize = 256;
 const BATCH_BYTES: usize = 64 << 10;
 
 /// The time after which a confirmed batch whose messages have not come is looked for.
-const ARRIVAL_TIME: Duration = Duration::from_millis(500);
+pub(super) const ARRIVAL_TIME: Duration = Duration::from_millis(500);
 
 /// The submissions of one room that have not arrived.
 #[derive(Default)]
@@ -45,6 +45,8 @@ struct Queued {
 /// One submission.
 struct Part {
     ticket: u64,
+    /// Its place among the submissions and the changes of members of the room.
+    order: u64,
     since: Instant,
     messages: usize,
     /// Empty after the publisher was told that nothing is known.
@@ -59,6 +61,8 @@ pub(super) struct Batch {
     key: Option<Box<KeyUse>>,
     parts: SmallVec<[Part; 1]>,
     pub(super) is_calling: bool,
+    /// The call was sent on the present connection.
+    pub(super) was_called: bool,
     /// The time at which the call is repeated.
     pub(super) retry_at: Option<Instant>,
     /// The time at which the messages must have arrived after a confirmation.
@@ -66,12 +70,12 @@ pub(super) struct Batch {
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, submission: Submission, ticket: u64, now: Instant) {
+    pub(super) fn push(&mut self, submission: Submission, ticket: u64, order: u64, now: Instant) {
         let Submission { messages, key, pending, .. } = submission;
         let time = SystemTime::now();
         let stored = |NewMessage { payload, who, audience }| StoredMessage { payload, who, audience, time };
         let messages: SmallVec<_> = messages.into_iter().map(stored).collect();
-        let part = Part { ticket, since: now, messages: messages.len(), pending, is_given_up: false };
+        let part = Part { ticket, order, since: now, messages: messages.len(), pending, is_given_up: false };
         self.queue.push_back(Queued { part, messages, key });
     }
 
@@ -81,6 +85,12 @@ impl Outbox {
         !self.queue.is_empty() || self.under_way.as_ref().is_some_and(waits)
     }
 
+    /// The tickets of all submissions.
+    pub(super) fn tickets(&self) -> impl Iterator<Item = u64> {
+        let under_way = self.under_way.iter().flat_map(|batch| &batch.parts);
+        under_way.chain(self.queue.iter().map(|queued| &queued.part)).map(|part| part.ticket)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.under_way.is_none()
     }
@@ -88,22 +98,33 @@ impl Outbox {
     /// Nothing that was called will be answered.
     pub(super) fn reset_link(&mut self) {
         if let Some(batch) = &mut self.under_way {
-            (batch.is_calling, batch.retry_at, batch.arrives_by) = (false, None, None);
+            (batch.is_calling, batch.was_called) = (false, false);
+            (batch.retry_at, batch.arrives_by) = (None, None);
         }
     }
 
-    /// Puts the next batch under way, unless there is one or nothing is queued.
-    pub(super) fn fill(&mut self, sequence: impl FnOnce() -> Sequence) {
+    /// The place of the first submission that was not sent on the present connection.
+    pub(super) fn first_unsent(&self) -> Option<u64> {
+        let under_way = self.under_way.as_ref().filter(|batch| !batch.was_called);
+        let under_way = under_way.and_then(|batch| batch.parts.first());
+        under_way.or(self.queue.front().map(|queued| &queued.part)).map(|part| part.order)
+    }
+
+    /// Puts the next batch under way, of submissions before the place `before`, unless there is one
+    /// or nothing is queued.
+    pub(super) fn fill(&mut self, before: u64, sequence: impl FnOnce() -> Sequence) {
         if self.under_way.is_some() {
             return;
         }
-        let Some(Queued { part, messages, key }) = self.queue.pop_front() else { return };
+        let is_next = |queued: &Queued| queued.part.order < before;
+        let Some(Queued { part, messages, key }) = take_first_if(&mut self.queue, is_next) else { return };
         let mut batch = Batch {
             sequence: sequence(),
             messages: messages.into_vec(),
             key,
             parts: smallvec![part],
             is_calling: false,
+            was_called: false,
             retry_at: None,
             arrives_by: None,
         };
@@ -112,6 +133,7 @@ impl Outbox {
             && let Some(next) = take_first_if(&mut self.queue, |next| {
                 bytes += bytes_of(&next.messages);
                 next.key.is_none()
+                    && is_next(next)
                     && batch.messages.len() + next.messages.len() <= BATCH_MESSAGES
                     && bytes <= BATCH_BYTES
             })
@@ -121,6 +143,11 @@ impl Outbox {
         }
         self.under_way = Some(batch);
     }
+}
+
+/// The connection of the publisher that waits, if it is a session.
+fn connection_of(pending: &Pending) -> Option<ConnectionId> {
+    pending.speaker.as_ref().map(|speaker| speaker.connection)
 }
 
 fn bytes_of(messages: &[StoredMessage]) -> usize {
@@ -141,18 +168,22 @@ impl Node {
         &mut self,
         slot: RoomSlot,
         generation: u64,
+        sequence: Sequence,
         reply: Reply,
         now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
         let restore_until = self.restore_until();
         let Some(room) = self.room_of(slot, generation) else { return };
-        let Some(batch) = &mut room.outbox.under_way else { return };
+        let under_way = room.outbox.under_way.as_mut();
+        let Some(batch) = under_way.filter(|batch| batch.sequence == sequence) else {
+            return; // the messages came before the answer
+        };
         batch.is_calling = false;
         match reply {
             Reply::Published { until, .. } | Reply::Repeated { until } if !room.mirror.is_wanted => {
                 let others = if let Reply::Published { clients, .. } = reply { clients } else { 0 };
-                self.confirm(slot, until, others, Vec::new(), arrived);
+                self.confirm(slot, until, others, Vec::new(), now, arrived);
             }
             Reply::Published { .. } => {
                 batch.arrives_by = Some(now + ARRIVAL_TIME);
@@ -162,9 +193,9 @@ impl Node {
                 let has_arrived =
                     room.mirror.is_current && self.local.archive.get(slot).position().offset >= until.offset;
                 if has_arrived {
-                    self.confirm(slot, until, 0, Vec::new(), arrived);
+                    self.confirm(slot, until, 0, Vec::new(), now, arrived);
                 } else if let Some(room) = self.room_of(slot, generation) {
-                    room.mirror.wants_fetch = true;
+                    room.mirror.distrust(); // the batch goes out again only after a fetch
                     room.outbox.reset_link();
                 }
             }
@@ -184,6 +215,7 @@ impl Node {
         until: Position,
         clients: usize,
         messages: Vec<Arc<Message>>,
+        now: Instant,
         arrived: &mut VecDeque<Arrival>,
     ) {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
@@ -200,7 +232,7 @@ impl Node {
             let receivers = if room.mirror.is_wanted { here + others } else { here.max(others) };
             let published = Published { position: Position { offset, ..until }, messages: count, receivers };
             if let Some(KeyUse { room, key, source }) = key.take().map(|key| *key) {
-                self.local.idempotency.remember(room, key, source, published, Instant::now());
+                self.local.idempotency.remember(room, key, source, published, now);
             }
             arrived.push_back(Arrival::Messages(Ordered {
                 room: slot,
@@ -224,9 +256,12 @@ impl Node {
         arrived: &mut VecDeque<Arrival>,
     ) {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
-        let Some(Batch { key: Some(used), parts, .. }) = room.outbox.under_way.take() else { return };
+        let batch = room.outbox.under_way.take_if(|batch| batch.key.is_some());
+        let Some(Batch { key: Some(used), parts, .. }) = batch else { return };
         let is_same = used.key.fingerprint == fingerprint;
-        let published = Published { position: until, messages, receivers: room.members.others() };
+        let here = |part: &Part| part.pending.reply.as_ref().map_or(0, |reply| reply.receivers);
+        let receivers = parts.first().map_or(0, here) + room.members.others();
+        let published = Published { position: until, messages, receivers };
         if is_same {
             let KeyUse { room, key, source } = *used;
             self.local.idempotency.remember(room, key, source, published, now);
@@ -249,8 +284,9 @@ impl Node {
         let patience = self.times.patience;
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         let is_late = |part: &Part| now.saturating_duration_since(part.since) >= patience;
+        let Outbox { queue, under_way } = &mut room.outbox;
         let mut late: Vec<(u64, Pending)> = Vec::new();
-        if let Some(batch) = &mut room.outbox.under_way {
+        if let Some(batch) = under_way {
             if batch.arrives_by.is_some_and(|by| by <= now) {
                 batch.arrives_by = None;
                 room.mirror.wants_fetch = true;
@@ -260,8 +296,19 @@ impl Node {
                 late.push((part.ticket, mem::take(&mut part.pending)));
             }
         }
-        while let Some(queued) = take_first_if(&mut room.outbox.queue, |queued| is_late(&queued.part)) {
+        while let Some(queued) = take_first_if(queue, |queued| is_late(&queued.part)) {
             late.push((queued.part.ticket, queued.part.pending));
+        }
+        // What a speaker has published is a prefix of what it has sent: the rest goes too.
+        let speakers: Vec<_> = late.iter().filter_map(|(_, pending)| connection_of(pending)).collect();
+        let is_of_late = |queued: &Queued| {
+            connection_of(&queued.part.pending).is_some_and(|connection| speakers.contains(&connection))
+        };
+        if queue.iter().any(is_of_late) {
+            let (of_late, others) = mem::take(queue).into_iter().partition(is_of_late);
+            *queue = others;
+            let of_late: VecDeque<Queued> = of_late;
+            late.extend(of_late.into_iter().map(|queued| (queued.part.ticket, queued.part.pending)));
         }
         for (ticket, pending) in late {
             arrived.push_back(Arrival::Messages(Ordered {
