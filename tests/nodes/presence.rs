@@ -114,7 +114,6 @@ async fn joins_leaves_and_answers_of_all_nodes_never_contradict_each_other() {
                 }
             }
             assert_eq!(names(&answer), members);
-            assert_eq!(answer["clients"], members.len());
         }
     };
     tokio::select! {

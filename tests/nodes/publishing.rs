@@ -1,8 +1,8 @@
 //! Publishing over HTTP: any node takes a message for all of them.
 
-use crate::support::{Cluster, Http, Subscriber};
+use crate::support::{Cluster, Http, Reply, Subscriber};
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NEWS: &str = "/rooms/news/messages";
 
@@ -62,6 +62,13 @@ async fn a_batch_has_no_message_of_another_node_between_its_own() {
     }
 }
 
+/// The answer to a publication, without the receivers: they are counted anew.
+fn place(reply: &Reply) -> Value {
+    let mut answer = reply.json();
+    answer.as_object_mut().expect("an object").remove("received");
+    answer
+}
+
 #[tokio::test]
 async fn a_request_that_is_repeated_at_other_nodes_is_published_once() {
     let Some(cluster) = Cluster::start().await else { return };
@@ -72,11 +79,11 @@ async fn a_request_that_is_repeated_at_other_nodes_is_published_once() {
     let requests: Vec<_> = (0..9).map(|at| post(at % 3, "a-1", "once")).collect();
     let replies = join_all(requests.iter().map(Http::reply)).await; // all at once
     for reply in &replies {
-        assert_eq!((reply.status, reply.json()), (201, replies[0].json()));
+        assert_eq!((reply.status, place(reply)), (201, place(&replies[0])));
     }
     for node in 0..3 {
         let again = post(node, "a-1", "once").reply().await; // and later
-        assert_eq!((again.status, again.json()), (201, replies[0].json()));
+        assert_eq!((again.status, place(&again)), (201, place(&replies[0])));
     }
     cluster.posts(1, "news", "the next").await;
     assert_eq!(anna.receives_many(2).await, ["once", "the next"]);

@@ -255,7 +255,9 @@ impl Node {
         }
         let mut fresh: BTreeMap<SpeakerId, bool> = BTreeMap::new();
         fresh.extend(joined.into_iter().filter(|who| members.all.insert(*who)).map(|who| (who, true)));
-        fresh.extend(left.into_iter().filter(|who| members.all.remove(who)).map(|who| (who, false)));
+        // Speakers that are here have not left, though another node may have taken this one for dead.
+        let left = left.into_iter().filter(|who| !members.mine.contains(who) && members.all.remove(who));
+        fresh.extend(left.map(|who| (who, false)));
         while is_ours
             && let Some(Changes { notices: mut list, .. }) =
                 take_first_if(&mut members.lists, |list| list.sent == Some(sequence))
