@@ -36,7 +36,9 @@ impl World {
             for seconds in [0, 2, 2, 6] {
                 self.rest_for(Duration::from_secs(seconds));
             }
-            self.check_promptness(); // the sweep has repaired at most a part
+            if !self.was_emptied {
+                self.check_promptness(); // the sweep has repaired at most a part
+            }
             self.rest_for(Duration::from_secs(61));
         }
         for number in 0..self.clients.len() {
