@@ -52,6 +52,8 @@ pub(super) struct Mirror {
     /// Batches that came while the mirror was not current.
     inbox: VecDeque<Entry>,
     inbox_bytes: usize,
+    /// Batches at the front of `inbox` that came before the present fetch was sent.
+    inbox_before_fetch: usize,
     /// The batches of the history, oldest first.
     batches: VecDeque<BatchEnd>,
     /// The last batch of each node; the node that has published last is at the end.
@@ -80,7 +82,7 @@ impl Mirror {
         self.subscription = Subscription::None;
         self.distrust();
         (self.is_calling, self.retry_at) = (false, None);
-        (self.inbox, self.inbox_bytes) = Default::default();
+        (self.inbox, self.inbox_bytes, self.inbox_before_fetch) = Default::default();
     }
 
     /// Something may have been missed.
@@ -106,7 +108,7 @@ impl Mirror {
         let bytes: usize = entry.messages.iter().map(|message| message.payload.as_bytes().len() + 64).sum();
         self.inbox_bytes += bytes;
         if self.inbox_bytes > INBOX_BYTES {
-            (self.inbox, self.inbox_bytes) = Default::default();
+            (self.inbox, self.inbox_bytes, self.inbox_before_fetch) = Default::default();
             self.wants_fetch = true; // the hole is filled by another fetch
             return;
         }
@@ -162,6 +164,7 @@ impl Node {
         let position = self.local.archive.get(slot).position();
         let room = self.rooms[slot.index()].as_mut()?;
         (room.mirror.wants_fetch, room.mirror.is_calling, room.mirror.retry_at) = (false, true, None);
+        room.mirror.inbox_before_fetch = room.mirror.inbox.len();
         room.members.begin_fetch();
         let fetch = Fetch {
             room: room.name.clone(),
@@ -333,11 +336,14 @@ impl Node {
         self.poke(slot);
     }
 
-    /// Takes the batches that came meanwhile.
+    /// Takes the batches that came while the fetch was under way. Of those that came before it, the
+    /// reply has all that Redis has not lost.
     fn empty_inbox(&mut self, slot: RoomSlot, now: Instant, arrived: &mut VecDeque<Arrival>) {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
-        room.mirror.inbox_bytes = 0;
-        for entry in mem::take(&mut room.mirror.inbox) {
+        let mirror = &mut room.mirror;
+        mirror.inbox_bytes = 0;
+        let older = mem::take(&mut mirror.inbox_before_fetch);
+        for entry in mem::take(&mut mirror.inbox).into_iter().skip(older) {
             // What Redis had published before it was read is in the mirror, in whichever epoch.
             if entry.until.offset > self.local.archive.get(slot).position().offset {
                 self.receive(slot, entry, now, arrived);

@@ -33,9 +33,13 @@ impl World {
                 }
             }
             self.reap_dead();
-            for seconds in [0, 2, 2, 6, 61] {
+            for seconds in [0, 2, 2, 6] {
                 self.rest_for(Duration::from_secs(seconds));
             }
+            if !self.was_emptied {
+                self.check_promptness(); // the sweep has repaired at most a part
+            }
+            self.rest_for(Duration::from_secs(61));
         }
         for number in 0..self.clients.len() {
             if self.clients[number].process.is_none() {
@@ -79,8 +83,7 @@ impl World {
     pub fn check(&mut self) {
         for room in self.rooms.clone() {
             let appended = self.appended(&room);
-            let top = self.servers[self.master()].redis.position(&room).unwrap_or(Position::FOREIGN).offset;
-            self.check_clients(&room, &appended, top);
+            self.check_clients(&room, &appended, self.top(&room));
             self.check_presence(&room);
         }
         self.check_posts();
@@ -92,6 +95,21 @@ impl World {
             self.tally.restored += process.node.take_counts().restored;
         }
         self.tally.told = self.clients.iter().map(|client| client.told).sum();
+    }
+
+    /// Checks that clients have come to the end of their room, and know its members.
+    fn check_promptness(&self) {
+        for client in self.clients.iter().filter(|client| client.process.is_some()) {
+            let top = self.top(&client.room);
+            let offset = client.position.map(|position| position.offset);
+            assert_eq!(offset, Some(top), "{} is not at the end of {} in time", client.who, client.room);
+        }
+        self.rooms.iter().for_each(|room| self.check_presence(room));
+    }
+
+    /// The offset of the last message of a room.
+    fn top(&self, room: &RoomName) -> Offset {
+        self.servers[self.master()].redis.position(room).unwrap_or(Position::FOREIGN).offset
     }
 
     /// Every message of a room since it began, also those that the history has forgotten.

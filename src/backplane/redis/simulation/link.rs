@@ -178,6 +178,7 @@ impl World {
     pub fn flush(&mut self) {
         let master = self.master();
         self.servers[master].redis.flush();
+        self.was_emptied = true;
         self.tally.failures += 1;
         self.note(|| "Redis is emptied".into());
     }

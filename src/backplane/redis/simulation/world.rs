@@ -61,6 +61,9 @@ pub struct World {
     pub is_troubled: bool,
     /// True if a deposed master may go on.
     pub splits: bool,
+    /// True if Redis has lost its data while the connections stayed: the next call of a room
+    /// notices it.
+    pub was_emptied: bool,
     is_verbose: bool,
     /// The events so far.
     pub trace: VecDeque<String>,
@@ -95,6 +98,7 @@ impl World {
             processes_so_far: 0,
             is_troubled: true,
             splits,
+            was_emptied: false,
             is_verbose: variable("WORLDCAST_SIMULATION_SEED").is_some(),
             trace: VecDeque::new(),
             tally: Tally::default(),
