@@ -104,8 +104,12 @@ fn imports_of_modules(root: &Path) -> Imports {
     imports
 }
 
-/// The code of a file without its comments and without the unit tests at its end.
+/// The code of a file without its comments and without the unit tests at its end; none of a file of
+/// unit tests.
 fn code(file: &Path) -> String {
+    if file.file_name().is_some_and(|name| name == "tests.rs") {
+        return String::new();
+    }
     let source = fs::read_to_string(file).expect("text");
     let before_tests = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     before_tests

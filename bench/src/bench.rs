@@ -51,6 +51,7 @@ impl Pace {
 impl Bench {
     /// Starts the server, and returns when it accepts connections.
     pub fn start(&self, setup: Setup, share: Share) -> anyhow::Result<Server> {
-        Server::start(|ports| self.peer.command(&self.program, setup, ports), self.cores, share)
+        let command = |ports| self.peer.command(&self.program, setup, ports);
+        Server::start(command, setup.cluster, self.cores, share)
     }
 }

@@ -35,6 +35,7 @@ use std::{
 /// The sending half of one session, shared by the session and the relay of its thread.
 #[repr(C)] // the fields of a push share two or three cache lines
 pub struct Connection {
+    /// Messages and bytes pushed so far, of which the outbox may still hold some.
     sent: Cell<Traffic>,
     transport: Transport,
     /// The negotiated encoding of its frames.

@@ -26,7 +26,9 @@ struct Encoded {
 /// The end of one message in the joined bytes; equal to the previous end if this encoding omits it.
 #[derive(Clone, Copy, Default)]
 struct Boundary {
+    /// The offset in bytes.
     bytes: usize,
+    /// The number of messages up to there.
     messages: usize,
 }
 

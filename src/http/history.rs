@@ -139,7 +139,9 @@ struct Json {
     messages: vec::IntoIter<Arc<Message>>,
     /// The message that is being encoded, and the number of its bytes that are.
     current: Option<(Arc<Message>, usize)>,
+    /// No message was encoded yet, so the next one has no comma before it.
     is_first: bool,
+    /// The end of the document was encoded.
     is_over: bool,
     /// The cost of the messages encoded since [`HistoryBody`] has released any.
     written: usize,

@@ -32,6 +32,7 @@ pub struct ConnectionLimits {
 
 #[derive(Default)]
 struct Counts {
+    /// Connections of all addresses.
     all: usize,
     by_ip: HashMap<IpAddr, usize>,
     /// The beginning of the second in which sessions are counted.

@@ -33,9 +33,11 @@ pub struct FairSemaphore {
 struct Queue {
     /// The permits that the waiters at the semaphore need together.
     admitted: u32,
+    /// The last number of a waiter or a turn; the next one is greater by one.
     next: u64,
     /// The other waiters of each source, oldest first, and the turn of the source.
     sources: HashMap<Source, (u64, BTreeMap<u64, Waiting>)>,
+    /// The sources with waiters, by the number of their turn.
     turns: BTreeMap<u64, Source>,
 }
 

@@ -17,8 +17,11 @@ const LEFT_FREE: usize = 3;
 /// source has to return anything. The first amount of a source may be all that is free.
 #[derive(Debug)]
 pub struct Ledger {
+    /// The limit of all amounts together, inclusive.
     capacity: usize,
+    /// The sum of the amounts of all sources.
     held: usize,
+    /// The part of `held` that belongs to sources without a key.
     held_without_key: usize,
     by_source: HashMap<Source, usize>,
 }

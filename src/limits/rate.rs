@@ -16,9 +16,11 @@ pub struct RateLimit {
 struct Bucket {
     /// Tokens per second; 0 is no limit.
     per_second: f64,
+    /// The largest number of tokens.
     capacity: f64,
     /// Negative while there is a debt.
     tokens: f64,
+    /// The time for which `tokens` is right.
     filled: Instant,
 }
 

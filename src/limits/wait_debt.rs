@@ -19,6 +19,7 @@ pub struct WaitDebt(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// The time that the room has waited in vain, and that is not made up for.
     debt: Duration,
     /// The time at which `debt` was right.
     updated: Option<Instant>,

@@ -38,10 +38,13 @@ const LEFT_FREE: i64 = 3;
 /// Three quarters of them are for any client. Of the last quarter each address has one line, and
 /// then a third of what it leaves for others, so that a client who floods the log hides no other.
 pub struct Budget {
+    /// Lines of each second; 0 is no limit.
     per_second: AtomicI64,
+    /// Lines that are left of the present second.
     left: AtomicI64,
     /// The time of the last refill, in milliseconds.
     refilled_ms: AtomicU64,
+    /// Lines that were left out since the start.
     suppressed: AtomicU64,
     shares: [Share; SHARES],
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 /// The deadline of each session, within the time of the drain.
 pub struct DrainSchedule {
+    /// The end of the drain; no deadline is later.
     until: Instant,
     /// The latest first, so that due sessions are at the end.
     deadlines: Vec<(Instant, ConnectionId)>,

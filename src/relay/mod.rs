@@ -30,7 +30,7 @@ use actix::prelude::*;
 use credit::CATCH_UP_INTERVAL;
 use drain::DrainSchedule;
 use log::warn;
-use newcomers::{Newcomer, Newcomers};
+use newcomers::{Newcomers, WaitingNewcomer};
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -75,7 +75,9 @@ pub struct Relay {
     stint: Stint,
     histories: HistoryCache,
     newcomers: Newcomers,
+    /// A flush will follow when the mailbox is empty.
     flush_is_due: bool,
+    /// A check of held credit will follow.
     waits_for_subscribers: bool,
     drain_schedule: Option<DrainSchedule>,
     /// The last check of deadlines was skipped after a standstill, so that input is read before
@@ -129,7 +131,7 @@ impl Relay {
                 } else {
                     connection.await_history(); // every turn ends with a visit to the newcomers
                     let group = (room, connection.encoding);
-                    self.newcomers.add(group, Newcomer { connection: id, admission });
+                    self.newcomers.add(group, WaitingNewcomer { connection: id, admission });
                     self.worker.shared.metrics.newcomers_waiting.inc();
                 }
                 self.gathered.add(1, 0);
@@ -231,7 +233,7 @@ impl Relay {
             None => drop(self.newcomers.take_first()), // it has left, or its connection ends
             Some(connection) => {
                 if self.histories.encode_some(room, encoding, &newcomer.admission.history)
-                    && let Some(Newcomer { mut admission, .. }) = self.newcomers.take_first()
+                    && let Some(WaitingNewcomer { mut admission, .. }) = self.newcomers.take_first()
                 {
                     let (tokens, histories) = (&self.worker.shared.tokens, &self.histories);
                     welcome::send_history(connection, room, &mut admission, tokens, histories);

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// An admitted session without its first frames.
-pub struct Newcomer {
+pub struct WaitingNewcomer {
     /// Its connection.
     pub connection: ConnectionId,
     /// Its first content.
@@ -30,11 +30,11 @@ pub type Group = (RoomSlot, Encoding);
 /// histories of all groups exceed the cache.
 #[derive(Default)]
 pub struct Newcomers {
-    groups: HashMap<Group, VecDeque<Newcomer>>,
+    groups: HashMap<Group, VecDeque<WaitingNewcomer>>,
     /// The groups in the order in which they are served; the groups of `groups`, each once.
     order: VecDeque<Group>,
     /// The group that is being served.
-    current: Option<(Group, VecDeque<Newcomer>)>,
+    current: Option<(Group, VecDeque<WaitingNewcomer>)>,
     waiting: usize,
 }
 
@@ -47,7 +47,7 @@ impl Newcomers {
     const FEW: usize = 64;
 
     /// Adds a newcomer of a group.
-    pub fn add(&mut self, group: Group, newcomer: Newcomer) {
+    pub fn add(&mut self, group: Group, newcomer: WaitingNewcomer) {
         let newcomers = self.groups.entry(group).or_default();
         if newcomers.is_empty() {
             self.order.push_back(group);
@@ -57,7 +57,7 @@ impl Newcomers {
     }
 
     /// Returns the newcomer that is served next, and its group.
-    pub fn first(&mut self) -> Option<(Group, &Newcomer)> {
+    pub fn first(&mut self) -> Option<(Group, &WaitingNewcomer)> {
         if self.current.as_ref().is_none_or(|(_, newcomers)| newcomers.is_empty()) {
             self.current = self.order.pop_front().and_then(|group| self.groups.remove_entry(&group));
         }
@@ -66,7 +66,7 @@ impl Newcomers {
     }
 
     /// Removes the newcomer that [`Newcomers::first`] returns.
-    pub fn take_first(&mut self) -> Option<Newcomer> {
+    pub fn take_first(&mut self) -> Option<WaitingNewcomer> {
         let newcomer = self.current.as_mut()?.1.pop_front()?;
         self.waiting -= 1;
         if self.waiting == 0 {
@@ -109,13 +109,13 @@ mod tests {
 
     const RAW: Encoding = Encoding { protocol: Protocol::Raw, window: None };
 
-    fn newcomer() -> Newcomer {
+    fn newcomer() -> WaitingNewcomer {
         let limits = HistoryLimits { messages: 1, age: Duration::MAX, bytes: 1 };
         let history = History::new(limits).slice(HistoryRequest::default());
         let room = "news".parse().unwrap();
         let admission =
             Box::new(Admission { who: SpeakerId::next(), resumed: false, room, greeting: None, history });
-        Newcomer { connection: ConnectionId::next(), admission }
+        WaitingNewcomer { connection: ConnectionId::next(), admission }
     }
 
     /// Serves one newcomer; returns its room.

@@ -348,6 +348,7 @@ struct Writer<'a> {
     transport: &'a Transport,
     session: &'a SessionPolicy,
     began: Instant,
+    /// Bytes of the response that the kernel has accepted.
     written: usize,
 }
 

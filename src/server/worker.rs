@@ -38,6 +38,7 @@ pub(super) struct Worker {
 #[derive(Message)]
 #[rtype(result = "()")]
 struct NewConnection {
+    /// The index of the listener that accepted it.
     listener: usize,
     client: Detached,
     peer: Option<SocketAddr>,

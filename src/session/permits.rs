@@ -68,6 +68,7 @@ impl Permits {
 struct Acquisition {
     /// The last future; its memory is used again by the next one. `None` before the first wait.
     future: Option<ReusableBoxFuture<'static, FairPermit>>,
+    /// `future` waits for the present acquisition, and is not just kept for its memory.
     is_waiting: bool,
 }
 

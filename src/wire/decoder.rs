@@ -18,7 +18,9 @@ const BYTES_PER_FRAGMENT: usize = 64;
 /// The decoder of one client's frames. It holds no heap memory between messages.
 #[derive(Debug)]
 pub struct Decoder {
+    /// The largest message in bytes, inclusive, also after decompression.
     max_message: usize,
+    /// permessage-deflate was negotiated.
     compression: bool,
     header: PartialHeader,
     frame: Option<Frame>,
@@ -38,6 +40,7 @@ struct PartialHeader {
 struct Frame {
     kind: Kind,
     mask: Mask,
+    /// Bytes of the payload that have not arrived.
     missing: usize,
 }
 

@@ -11,6 +11,7 @@ mod frame; // frames as a client sends them
 mod handshake; // the opening handshake
 mod hex; // bytes as pairs of digits
 mod http; // plain requests over a socket
+mod nginx; // nginx as a process
 pub mod process; // the program as a process
 mod proxy; // a TCP proxy with faults
 mod raw; // a client that writes and reads bytes
@@ -27,6 +28,7 @@ pub use frame::{append_frame, frame, masked_frame, text};
 pub use handshake::{KEY, handshake};
 pub use hex::hex;
 pub use http::{Http, Reply};
+pub use nginx::Nginx;
 pub use process::{Launch, Metrics, Process, Program, executable};
 pub use proxy::Proxy;
 pub use raw::Raw;

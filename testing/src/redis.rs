@@ -31,6 +31,8 @@ const CLI_WITHIN: Duration = Duration::from_secs(10);
 /// A server while it runs; dropping this kills it and removes its data.
 pub struct Redis {
     program: String,
+    /// A configuration file, which the options override.
+    file: Option<PathBuf>,
     options: Vec<(String, String)>,
     address: SocketAddr,
     directory: TempDir,
@@ -46,10 +48,24 @@ impl Redis {
     /// # Panics
     /// If the server ends at its start, for example because it does not know an option.
     pub async fn start(options: &[(&str, &str)]) -> Option<Self> {
+        Self::start_with(None, options).await
+    }
+
+    /// Starts a server with this configuration file, apart from its address, its directory and these
+    /// options; else as [`Redis::start`].
+    ///
+    /// # Panics
+    /// As [`Redis::start`] does.
+    pub async fn start_with_file(file: &str, options: &[(&str, &str)]) -> Option<Self> {
+        Self::start_with(Some(file.into()), options).await
+    }
+
+    async fn start_with(file: Option<PathBuf>, options: &[(&str, &str)]) -> Option<Self> {
         let program = env::var("REDIS_SERVER").unwrap_or_else(|_| PROGRAM.to_owned());
         let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut redis = Self {
             program,
+            file,
             options: options.collect(),
             address: free_address(),
             directory: tempfile::tempdir().expect("a directory"),
@@ -161,9 +177,13 @@ impl Redis {
     async fn run(&mut self) -> io::Result<bool> {
         let path = |name: &str| self.directory.path().join(name).display().to_string();
         let mut command = Command::new(&self.program);
+        match &self.file {
+            Some(file) => command.arg(file),
+            None => command.args(["--save", "", "--appendonly", "no"]),
+        };
         command.args(["--bind", "127.0.0.1", "--port", &self.address.port().to_string()]);
         command.args(["--dir", &path(""), "--logfile", &path("redis.log")]);
-        command.args(["--unixsocket", &path("redis.sock"), "--save", "", "--appendonly", "no"]);
+        command.args(["--unixsocket", &path("redis.sock")]);
         for (name, value) in &self.options {
             command.arg(format!("--{name}")).args(value.split(' '));
         }

@@ -41,7 +41,7 @@ fn the_file_for_a_server_has_only_values_that_differ() {
 }
 
 /// The keys that are set to their defaults.
-fn unchanged(table: &Table, default: &Table) -> Vec<String> {
+pub fn unchanged(table: &Table, default: &Table) -> Vec<String> {
     let keys = table.iter().flat_map(|(name, value)| match value {
         Value::Table(section) => unchanged(section, default[name].as_table().unwrap()),
         value if *value == default[name] => vec![name.clone()],

@@ -83,14 +83,14 @@ fn small_outboxes(settings: &mut Settings) {
     settings.session.send_buffer = ByteSize::from_kib(16);
 }
 
-/// Many short messages without end, by a client without echo.
-async fn chatters(server: &TestServer) -> JoinHandle<()> {
+/// Messages of so many bytes without end, by a client without echo.
+async fn chatters(server: &TestServer, length: usize) -> JoinHandle<()> {
     let mut chatterer = Raw::connect(server.address()).await;
     chatterer.sends(handshake("/websocket/news?echo=false", "")).await;
     chatterer.is_admitted().await;
     chatterer.is_greeted().await;
     let mut socket = chatterer.into_socket();
-    let frames = frame(0x81, &[b'x'; 22]).repeat(1000);
+    let frames = frame(0x81, &vec![b'x'; length]).repeat(1000);
     spawn(async move { while socket.write_all(&frames).await.is_ok() {} })
 }
 
@@ -116,7 +116,8 @@ async fn a_client_that_always_lags_a_little_is_not_waited_for_for_ever() {
     let server = TestServer::with(|settings| settings.session.send_buffer = ByteSize::from_kib(16)).await;
     let slow = Raw::connect_with_a_small_buffer(server.address()).await;
     let mut slow = joined(slow).await;
-    let chatterer = chatters(&server).await;
+    // Large enough that a busy machine, too, publishes more bytes than the client reads.
+    let chatterer = chatters(&server, 300).await;
     spawn(async move { reads_slowly(&mut slow, 150_000, Duration::from_secs(60)).await });
     server.counts_at_least(r#"closes_total{code="1013",reason="too_slow"}"#, 1).await;
     server.counts_at_least("patience_exhausted_total", 1).await;
@@ -128,7 +129,7 @@ async fn a_client_that_reads_at_the_promised_rate_is_never_closed() {
     let server = TestServer::with(small_outboxes).await;
     let slow = Raw::connect_with_a_small_buffer(server.address()).await;
     let mut slow = joined(slow).await;
-    let chatterer = chatters(&server).await;
+    let chatterer = chatters(&server, 22).await;
     let promised = 10 * (16 << 10); // an eighth of an outbox in a tenth of a second
     let ended = reads_slowly(&mut slow, promised, Duration::from_secs(6)).await;
     server.counts_at_least(r#"pauses_total{reason="room"}"#, 1).await;

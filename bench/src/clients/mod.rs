@@ -73,7 +73,7 @@ impl Clients {
             let batch = self.list.len()..end.min(self.list.len() + BATCH);
             let opening = |client: usize| Opening { peer, room: first_room + client / in_each, compressed };
             let connections =
-                batch.clone().map(|client| Client::connect(server.address(), opening(client), client));
+                batch.clone().map(|client| Client::connect(server.address(client), opening(client), client));
             let mut clients = connections.collect::<anyhow::Result<Vec<_>>>()?;
             server.wait_until_idle()?;
             for (client, number) in clients.iter_mut().zip(batch) {

@@ -1,9 +1,10 @@
 //! The servers that are measured: how each is started and addressed.
 
-mod server; // the process of a server
+mod process; // one process, observed in /proc
+mod server; // the processes of a server
 pub mod versions; // the installed versions
 
-pub use server::{DEADLINE, Server};
+pub use server::{DEADLINE, Part, Server};
 
 use crate::descriptors;
 use std::{
@@ -21,11 +22,34 @@ pub struct Setup {
     pub compressed: bool,
     /// Messages per second that one client may send, where the peer can limit that; 0 is no limit.
     pub messages_per_second: u32,
+    pub cluster: Cluster,
+}
+
+/// Several nodes of worldcast over a Redis of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cluster {
+    /// Their number; 0 is one server without Redis.
+    pub nodes: usize,
+    /// True if clients connect to each in turn, and not only to the first.
+    pub spreads: bool,
+    /// True if Redis writes every call to its disk within a second (`appendonly yes`).
+    pub append_only: bool,
+}
+
+impl Cluster {
+    /// One server without Redis.
+    pub const NONE: Self = Self { nodes: 0, spreads: false, append_only: false };
+
+    /// So many nodes, which share the clients.
+    pub const fn of(nodes: usize) -> Self {
+        Self { nodes, spreads: true, append_only: false }
+    }
 }
 
 impl Setup {
-    /// One worker, no compression, no limit of messages.
-    pub const SIMPLE: Self = Self { workers: 1, compressed: false, messages_per_second: 0 };
+    /// One worker, no compression, no limit of messages, no Redis.
+    pub const SIMPLE: Self =
+        Self { workers: 1, compressed: false, messages_per_second: 0, cluster: Cluster::NONE };
 }
 
 /// The ports on which a server is to listen, on 127.0.0.1.
@@ -33,6 +57,8 @@ impl Setup {
 pub struct Ports {
     pub clients: u16,
     pub operators: u16,
+    /// That of Redis, for nodes.
+    pub redis: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,7 +166,7 @@ impl Peer {
 
 /// The defaults with every limit in place, but without the greeting and the log of messages.
 fn worldcast(program: &Path, setup: Setup, ports: Ports) -> Launch {
-    Launch::of(program).settings(&[
+    let launch = Launch::of(program).settings(&[
         ("listen", format!("127.0.0.1:{}", ports.clients)),
         ("admin.listen", format!("127.0.0.1:{}", ports.operators)),
         ("workers", setup.workers.to_string()),
@@ -149,7 +175,20 @@ fn worldcast(program: &Path, setup: Setup, ports: Ports) -> Launch {
         ("limits.connections", descriptors::allowed().to_string()),
         ("log.messages", "false".to_owned()),
         ("log.level", "warn".to_owned()),
-    ])
+    ]);
+    let Some(redis) = ports.redis else { return launch };
+    // Rooms of a new Redis open at once.
+    let redis = format!("redis://127.0.0.1:{redis}");
+    launch.settings(&[("backplane.kind", "redis"), ("backplane.url", &redis), ("backplane.restore", "0s")])
+}
+
+/// The command that starts a Redis on `port`, which saves its data only with `append_only`, in a
+/// directory that does not outlive it.
+pub fn redis(port: u16, append_only: bool) -> Command {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--loglevel", "warning"]);
+    command.args(["--save", "", "--appendonly", if append_only { "yes" } else { "no" }]);
+    command
 }
 
 /// The path of a program that the same build has made.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[command(name = "cargo run --release -p worldcast-bench --")]
 pub struct Arguments {
     /// Peers and scenarios to measure; without any peer all peers, without any scenario all
-    /// scenarios.
+    /// scenarios. `nodes` is all scenarios whose names begin with `nodes-`.
     #[arg(value_name = "PEER or SCENARIO")]
     names: Vec<String>,
 
@@ -61,9 +61,9 @@ impl Arguments {
         let mut groups = catalogue::groups();
         let all: Vec<_> = groups.iter().flatten().map(|scenario| scenario.name.clone()).collect();
         self.refuse_unknown_names(&all)?;
-        let without_names = !all.iter().any(|name| self.names(name));
+        let without_names = !all.iter().any(|name| self.names_scenario(name, &all));
         for scenarios in &mut groups {
-            scenarios.retain(|scenario| without_names || self.names(&scenario.name));
+            scenarios.retain(|scenario| without_names || self.names_scenario(&scenario.name, &all));
             for Scenario { name, .. } in scenarios.extract_if(.., |scenario| scenario.clients() > allowed) {
                 eprintln!(
                     "{name} is left out: only {allowed} connections fit into the descriptors (ulimit -Hn)"
@@ -78,6 +78,12 @@ impl Arguments {
         self.names.iter().any(|given| given == name)
     }
 
+    /// True if the scenario `name` is asked for, by its name or by the begin of several names.
+    fn names_scenario(&self, name: &str, all: &[String]) -> bool {
+        let begins = |given: &String| begins(name, given) && !all.contains(given);
+        self.names(name) || self.names.iter().any(begins)
+    }
+
     /// # Errors
     /// If a peer is asked for.
     pub fn name_no_peer(&self) -> anyhow::Result<()> {
@@ -90,10 +96,16 @@ impl Arguments {
     fn refuse_unknown_names(&self, scenarios: &[String]) -> anyhow::Result<()> {
         let peers = Peer::ALL.map(Peer::name);
         for name in &self.names {
-            if !peers.contains(&&**name) && !scenarios.contains(name) {
+            let is_scenario = scenarios.iter().any(|scenario| scenario == name || begins(scenario, name));
+            if !peers.contains(&&**name) && !is_scenario {
                 bail!("no \"{name}\"; peers: {}; scenarios: {}", peers.join(", "), scenarios.join(", "));
             }
         }
         Ok(())
     }
+}
+
+/// True for `nodes-single` and `nodes`.
+fn begins(scenario: &str, name: &str) -> bool {
+    scenario.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
 }

@@ -4,14 +4,17 @@ use super::{
     Measure::{self, *},
     Scenario,
     cpu::Load,
-    idle::IdleClients,
+    idle::{Histories as Rooms, IdleClients},
     latency::Traffic,
     rate::{Question::*, Rate},
 };
 use crate::{
     clients::Layout,
     cores::Share,
-    peers::Peer::{self, *},
+    peers::{
+        Cluster, Part,
+        Peer::{self, *},
+    },
     words::grouped,
 };
 
@@ -54,6 +57,7 @@ pub fn groups() -> Vec<Vec<Scenario>> {
         connections(),
         workers(),
         noisy_neighbors(),
+        nodes(),
     ]
 }
 
@@ -108,7 +112,10 @@ fn shared(rooms: usize, in_each: usize) -> Measure {
 }
 
 fn conversations() -> Vec<Scenario> {
-    let rate = |publishers| Rate { clients: 200, bytes: 64, in_flight: 16, publishers };
+    let rate = |publishers| {
+        let cluster = Cluster::NONE;
+        Rate { clients: 200, bytes: 64, in_flight: 16, publishers, cluster }
+    };
     let server = "CPU of the server, 16 in flight, 16 publishers, of its core";
     let client = "CPU of the client, 16 in flight, 16 publishers, of its core";
     vec![
@@ -189,6 +196,88 @@ fn noisy_neighbors() -> Vec<Scenario> {
         new("flood", flood, WITH_ROOMS, Latency(FLOOD)).over("steady"),
         new("flood-paced", paced, OURS, Latency(PACED)).over("steady"),
     ]
+}
+
+/// Nodes over Redis, each beside one server without it.
+fn nodes() -> Vec<Scenario> {
+    let groups = [node_cpu(), redis_cpu(), node_latency(), node_rates(), node_memory()];
+    groups.into_iter().flatten().collect()
+}
+
+fn node_cpu() -> Vec<Scenario> {
+    let of = |name: &str, what: &str, load: Load| {
+        let title = |with: &str| format!("CPU of a delivery: 500 clients, {what}, {with}");
+        let alone = new(format!("nodes-{name}-alone"), title("one server"), OURS, Cpu(load));
+        let load = Load { cluster: Cluster::of(1), ..load };
+        let node = new(format!("nodes-{name}"), title("a node over Redis"), OURS, Cpu(load));
+        let node = node.over(&alone.name);
+        [alone, node]
+    };
+    let bystander = Cluster { nodes: 2, spreads: false, ..Cluster::NONE };
+    let bystander =
+        Load { cluster: bystander, part: Part::LastNode, for_each_message: true, burst: 64, ..Load::of(2) };
+    let title = "CPU of a node without members, for each message in a room of another";
+    let bystander = new("nodes-bystander", title, OURS, Cpu(bystander));
+    let deliveries = [of("single", "one message at a time", SINGLE), of("burst", "bursts of 8", BURST)];
+    deliveries.into_iter().flatten().chain([bystander]).collect()
+}
+
+/// A publisher and a subscriber, so that Redis does most of the work.
+fn redis_cpu() -> Vec<Scenario> {
+    let of = |name: &str, what: &str, load: Load| {
+        let title = format!("CPU of Redis for a message: {what}");
+        let load = Load { part: Part::Redis, for_each_message: true, ..load };
+        new(format!("nodes-redis-{name}"), title, OURS, Cpu(load))
+    };
+    let single = Load { cluster: Cluster::of(1), ..Load::of(2) };
+    let burst = Load { burst: 8, ..single };
+    let append_only = Load { cluster: Cluster { append_only: true, ..single.cluster }, ..single };
+    vec![
+        of("single", "one at a time", single),
+        of("burst", "bursts of 8", burst).over("nodes-redis-single"),
+        of("batch", "8 in one write", Load { in_one_write: true, ..burst }).over("nodes-redis-single"),
+        of("3-nodes", "one at a time, 3 nodes", Load { cluster: Cluster::of(3), ..Load::of(3) })
+            .over("nodes-redis-single"),
+        of("append-only", "one at a time, appendonly yes", append_only).over("nodes-redis-single"),
+    ]
+}
+
+fn node_latency() -> Vec<Scenario> {
+    let of = |percentile, name: &str, what: &str, nodes| {
+        let title = format!("p{percentile} of 100 clients, 100 messages a second, {what}");
+        let traffic = Traffic { percentile, cluster: Cluster::of(nodes), ..Traffic::of(100, 64, 100) };
+        new(format!("nodes-p{percentile}{name}"), title, OURS, Latency(traffic))
+    };
+    let three = |percentile| {
+        let alone = of(percentile, "-alone", "one server", 0);
+        let one = of(percentile, "", "a node over Redis", 1).over(&alone.name);
+        let two = of(percentile, "-2", "2 nodes over Redis", 2).over(&alone.name);
+        [alone, one, two]
+    };
+    [three(50), three(99)].into_iter().flatten().collect()
+}
+
+fn node_rates() -> Vec<Scenario> {
+    let of = |name: &str, what: &str, nodes| {
+        let rate = Rate { clients: 6, bytes: 64, in_flight: 96, publishers: 6, cluster: Cluster::of(nodes) };
+        let title = format!("messages a second of one room: 6 clients, 96 in flight, {what}");
+        new(format!("nodes-rate-{name}"), title, OURS, Conversation(rate, MessagesPerSecond))
+    };
+    let alone = of("alone", "one server", 0);
+    let nodes = [(1, "1 node"), (2, "2 nodes"), (3, "3 nodes")];
+    let nodes = nodes.map(|(nodes, what)| of(&nodes.to_string(), what, nodes).over(&alone.name));
+    [alone].into_iter().chain(nodes).collect()
+}
+
+fn node_memory() -> Vec<Scenario> {
+    let of = |name: &str, what: &str, nodes| {
+        let rooms = Rooms { rooms: 500, messages: 100, bytes: 64, cluster: Cluster::of(nodes) };
+        let title = format!("memory of a message in a history: 500 rooms, {what}");
+        new(format!("nodes-memory{name}"), title, OURS, Histories(rooms))
+    };
+    let alone = of("-alone", "one server", 0);
+    let node = of("", "the mirror of a node", 1).over(&alone.name);
+    vec![alone, node]
 }
 
 fn new(

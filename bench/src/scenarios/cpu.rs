@@ -1,4 +1,4 @@
-//! CPU time of the server for each delivery.
+//! CPU time of the server for each delivery, or for each message.
 //!
 //! The client reads only after the server has written everything: a client that reads on the other
 //! core meanwhile makes every write dearer, by a varying amount.
@@ -8,7 +8,7 @@ use crate::{
     clients::{Clients, Layout, frame},
     cores::Share,
     party::Party,
-    peers::{Server, Setup},
+    peers::{Cluster, Part, Server, Setup},
     words::json,
 };
 use std::time::{Duration, Instant};
@@ -31,6 +31,11 @@ pub struct Load {
     /// True if turns are so long that the caches hold one server's data, even if another has many
     /// more clients.
     pub at_length: bool,
+    pub cluster: Cluster,
+    /// The part whose CPU time counts.
+    pub part: Part,
+    /// True if it is divided by messages instead of deliveries.
+    pub for_each_message: bool,
 }
 
 impl Load {
@@ -47,6 +52,9 @@ impl Load {
             workers: 1,
             share,
             at_length: false,
+            cluster: Cluster::NONE,
+            part: Part::Nodes,
+            for_each_message: false,
         }
     }
 
@@ -61,7 +69,8 @@ pub const TURN: Duration = Duration::from_millis(20);
 /// worldcast waits for a pong.
 pub const LONG_TURN: Duration = Duration::from_millis(250);
 
-/// A server and the clients of all rooms. The figure is CPU time in µs for each delivery.
+/// A server and the clients of all rooms. The figure is CPU time in µs for each delivery or
+/// message.
 pub struct DeliveryParty {
     load: Load,
     clients: Clients,
@@ -70,12 +79,14 @@ pub struct DeliveryParty {
     writes: Vec<Vec<u8>>,
     server: Server,
     spent: Duration,
-    deliveries: usize,
+    /// Deliveries or messages.
+    count: usize,
 }
 
 impl DeliveryParty {
     pub fn open(bench: &Bench, load: Load) -> anyhow::Result<Self> {
-        let setup = Setup { workers: load.workers, compressed: load.layout.compressed, ..Setup::SIMPLE };
+        let Load { workers, cluster, layout: Layout { compressed, .. }, .. } = load;
+        let setup = Setup { workers, compressed, cluster, ..Setup::SIMPLE };
         let server = bench.start(setup, load.share)?;
         let mut clients = Clients::connect(&server, bench.peer, load.layout)?;
         let others = Layout { first_room: load.layout.rooms, ..Layout::of(load.idle, 1) };
@@ -85,21 +96,22 @@ impl DeliveryParty {
         let message = frame::text(text.as_bytes());
         let writes =
             if load.in_one_write { vec![message.repeat(load.burst)] } else { vec![message; load.burst] };
-        let (spent, deliveries) = (Duration::ZERO, 0);
-        let mut rooms = Self { load, clients, others, writes, server, spent, deliveries };
+        let (spent, count) = (Duration::ZERO, 0);
+        let mut rooms = Self { load, clients, others, writes, server, spent, count };
         rooms.take_turn(bench.pace.warm())?;
-        Ok(Self { spent, deliveries, ..rooms })
+        Ok(Self { spent, count, ..rooms })
     }
 
-    /// Publishes once from every publisher, and returns the number of deliveries.
+    /// Publishes once from every publisher, and returns the number of deliveries or messages.
     fn publish(&mut self) -> anyhow::Result<usize> {
-        let Load { burst, publishers, layout, .. } = self.load;
+        let Load { burst, publishers, layout, for_each_message, .. } = self.load;
         for write in &self.writes {
             self.clients.send(write, publishers)?;
         }
         self.server.wait_until_idle()?;
         self.clients.receive_all(burst * publishers)?;
-        Ok(burst * publishers * layout.rooms * layout.in_each)
+        let receivers = if for_each_message { 1 } else { layout.in_each };
+        Ok(burst * publishers * layout.rooms * receivers)
     }
 }
 
@@ -107,16 +119,16 @@ impl Party for DeliveryParty {
     fn take_turn(&mut self, time: Duration) -> anyhow::Result<()> {
         self.publish()?; // not counted: the caches are cold, and clients owe pongs
         self.server.wait_until_idle()?;
-        let (began, before) = (Instant::now(), self.server.cpu()?);
+        let (began, before) = (Instant::now(), self.server.cpu_of(self.load.part)?);
         while began.elapsed() < time {
-            self.deliveries += self.publish()?;
+            self.count += self.publish()?;
         }
-        self.spent += self.server.cpu_since(before)?;
+        self.spent += self.server.cpu_of_since(self.load.part, before)?;
         self.others.answer_pings()?;
         self.server.wait_until_idle()
     }
 
     fn figure(&mut self) -> f64 {
-        self.spent.as_secs_f64() * 1e6 / self.deliveries as f64
+        self.spent.as_secs_f64() * 1e6 / self.count as f64
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::{
     bench::Bench,
-    clients::{BATCH, Clients, Layout, PolledClients},
+    clients::{BATCH, Clients, Layout, PolledClients, frame},
     cores::Share,
     party::Party,
-    peers::{Peer, Server, Setup},
+    peers::{Cluster, Peer, Server, Setup},
     words::json,
 };
 use anyhow::{Context, ensure};
@@ -141,6 +141,32 @@ pub fn spread(bench: &Bench, clients: usize, half_goes: bool) -> anyhow::Result<
     let held = server.watched()?;
     let (max, all) = (held.iter().max(), held.iter().sum::<usize>());
     Ok(*max.context("its epoll sets are empty")? as f64 * 100.0 / all as f64)
+}
+
+/// Rooms with one member each and messages in their histories.
+#[derive(Clone, Copy, Debug)]
+pub struct Histories {
+    pub rooms: usize,
+    pub messages: usize,
+    pub bytes: usize,
+    pub cluster: Cluster,
+}
+
+/// Resident memory of the first node in bytes for each message in its histories.
+pub fn histories(bench: &Bench, histories: Histories) -> anyhow::Result<f64> {
+    let Histories { rooms, messages, bytes, cluster } = histories;
+    let server = bench.start(Setup { cluster, ..Setup::SIMPLE }, Share::OneEach)?;
+    let mut clients = Clients::connect(&server, bench.peer, Layout::of(rooms, 1))?;
+    let text = bench.peer.message(&json(bytes));
+    clients.verify_delivery(&text)?;
+    let before = settled_memory(&server)?;
+    let message = frame::text(text.as_bytes());
+    for _ in 0..messages {
+        clients.send(&message, 1)?;
+        clients.receive_all(1)?;
+    }
+    let after = settled_memory(&server)?;
+    Ok(after.saturating_sub(before) as f64 / (rooms * messages) as f64)
 }
 
 /// Resident memory, after a second for garbage collectors.

@@ -6,7 +6,7 @@ use crate::{
     clients::{Client, Clients, Flood, Layout, Opening, PolledClients, frame},
     cores::Share,
     party::Party,
-    peers::{DEADLINE, Server, Setup},
+    peers::{Cluster, DEADLINE, Server, Setup},
     words::json,
 };
 use anyhow::ensure;
@@ -28,11 +28,25 @@ pub struct Traffic {
     pub pace: u32,
     /// The factor by which this is measured longer than others.
     pub times: u32,
+    /// The deliveries in percent that are made within the time of the figure.
+    pub percentile: usize,
+    pub cluster: Cluster,
 }
 
 impl Traffic {
     pub const fn of(clients: usize, bytes: usize, per_second: u32) -> Self {
-        Self { clients, bytes, per_second, publishers: 1, non_readers: 0, flood: false, pace: 0, times: 1 }
+        Self {
+            clients,
+            bytes,
+            per_second,
+            publishers: 1,
+            non_readers: 0,
+            flood: false,
+            pace: 0,
+            times: 1,
+            percentile: 99,
+            cluster: Cluster::NONE,
+        }
     }
 }
 
@@ -43,15 +57,15 @@ pub const TURN: Duration = Duration::from_millis(500);
 fn connect_non_readers(server: &Server, bench: &Bench, count: usize) -> anyhow::Result<Vec<Client>> {
     let opening = Opening { peer: bench.peer, room: 0, compressed: false };
     let non_readers = (0..count).map(|_| {
-        let mut client = Client::non_reading(server.address(), opening)?;
+        let mut client = Client::non_reading(server.address(0), opening)?;
         client.finish_handshake(opening)?;
         Ok(client)
     });
     non_readers.collect()
 }
 
-/// A server and its clients. The figure is the time in ms within which 99 of 100 deliveries are
-/// made.
+/// A server and its clients. The figure is the time in ms within which the percentile of all
+/// deliveries is made.
 pub struct LatencyParty {
     server: Server,
     traffic: Traffic,
@@ -69,8 +83,8 @@ pub struct LatencyParty {
 
 impl LatencyParty {
     pub fn open(bench: &Bench, traffic: Traffic) -> anyhow::Result<Self> {
-        let server =
-            bench.start(Setup { messages_per_second: traffic.pace, ..Setup::SIMPLE }, Share::OneEach)?;
+        let setup = Setup { messages_per_second: traffic.pace, cluster: traffic.cluster, ..Setup::SIMPLE };
+        let server = bench.start(setup, Share::OneEach)?;
         let count = traffic.clients + usize::from(traffic.flood);
         let mut clients = Clients::connect(&server, bench.peer, Layout::of(1, count))?;
         let text = bench.peer.message(&json(traffic.bytes));
@@ -142,7 +156,7 @@ impl Party for LatencyParty {
     }
 
     fn figure(&mut self) -> f64 {
-        let at = self.took.len() * 99 / 100;
+        let at = self.took.len() * self.traffic.percentile / 100;
         self.took.select_nth_unstable(at).1.as_secs_f64() * 1e3
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     peers::Peer,
 };
 use cpu::{DeliveryParty, Load};
-use idle::{AcceptParty, IdleClients};
+use idle::{AcceptParty, Histories, IdleClients};
 use latency::{LatencyParty, Traffic};
 use rate::{Question, Rate, RateParty};
 use std::time::Duration;
@@ -38,6 +38,7 @@ pub enum Measure {
     Accept(IdleClients),
     IdleCpu(usize),
     Scrape(usize),
+    Histories(Histories),
     /// The distribution of clients over two workers; with `half_goes`, half of them disconnect.
     Spread {
         clients: usize,
@@ -76,7 +77,11 @@ impl Scenario {
             // pauses.
             Measure::Latency(Traffic { flood, non_readers, .. }) => !flood && non_readers == 0,
             Measure::Cpu(_) | Measure::Conversation(..) | Measure::Accept(_) => true,
-            Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => false,
+            Measure::Memory(_)
+            | Measure::IdleCpu(_)
+            | Measure::Scrape(_)
+            | Measure::Histories(_)
+            | Measure::Spread { .. } => false,
         }
     }
 
@@ -90,6 +95,7 @@ impl Scenario {
             Measure::Memory(idle_clients) => Box::new(idle::memory(bench, idle_clients)?),
             Measure::IdleCpu(clients) => Box::new(idle::cpu(bench, clients)?),
             Measure::Scrape(clients) => Box::new(idle::scrape(bench, clients)?),
+            Measure::Histories(histories) => Box::new(idle::histories(bench, histories)?),
             Measure::Spread { clients, half_goes } => Box::new(idle::spread(bench, clients, half_goes)?),
         })
     }
@@ -97,9 +103,9 @@ impl Scenario {
     pub fn unit(&self) -> &'static str {
         match self.measure {
             Measure::Cpu(_) | Measure::Accept(_) => "µs",
-            Measure::Conversation(_, Question::DeliveriesPerSecond) => "1/s",
+            Measure::Conversation(_, Question::DeliveriesPerSecond | Question::MessagesPerSecond) => "1/s",
             Measure::Latency(_) | Measure::Scrape(_) => "ms",
-            Measure::Memory(_) => "bytes",
+            Measure::Memory(_) | Measure::Histories(_) => "bytes",
             Measure::IdleCpu(_) => "µs/s",
             Measure::Conversation(..) | Measure::Spread { .. } => "%",
         }
@@ -113,6 +119,7 @@ impl Scenario {
             Measure::Latency(traffic) => traffic.clients + traffic.non_readers,
             Measure::Memory(idle_clients) | Measure::Accept(idle_clients) => idle_clients.clients,
             Measure::IdleCpu(clients) | Measure::Scrape(clients) => clients,
+            Measure::Histories(histories) => histories.rooms,
             Measure::Spread { clients, .. } => clients,
         }
     }
@@ -124,6 +131,7 @@ impl Scenario {
         let besides = match self.measure {
             Measure::Cpu(_) | Measure::Conversation(..) => pace.warm(),
             Measure::Memory(_) => Duration::from_secs(2),
+            Measure::Histories(_) => Duration::from_secs(5),
             Measure::IdleCpu(_) => pace.idle(),
             Measure::Latency(_) | Measure::Accept(_) | Measure::Scrape(_) => Duration::ZERO,
             Measure::Spread { .. } => Duration::from_secs(1),
@@ -146,9 +154,11 @@ impl Scenario {
                 let time = pace.latency() * times;
                 (if flood { time } else { latency::TURN }, time) // a flood has no pauses
             }
-            Measure::Memory(_) | Measure::IdleCpu(_) | Measure::Scrape(_) | Measure::Spread { .. } => {
-                (Duration::ZERO, Duration::ZERO)
-            }
+            Measure::Memory(_)
+            | Measure::IdleCpu(_)
+            | Measure::Scrape(_)
+            | Measure::Histories(_)
+            | Measure::Spread { .. } => (Duration::ZERO, Duration::ZERO),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     clients::{Clients, Layout, PolledClients, frame},
     cores::Share,
     party::Party,
-    peers::{DEADLINE, Server, Setup},
+    peers::{Cluster, DEADLINE, Server, Setup},
     words::json,
 };
 use anyhow::ensure;
@@ -23,6 +23,7 @@ pub struct Rate {
     pub in_flight: usize,
     /// The number of clients that take turns in publishing.
     pub publishers: usize,
+    pub cluster: Cluster,
 }
 
 pub const TURN: Duration = Duration::from_millis(100);
@@ -31,6 +32,7 @@ pub const TURN: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub enum Question {
     DeliveriesPerSecond,
+    MessagesPerSecond,
     /// In percent of one core.
     CpuOfServer,
     CpuOfClient,
@@ -54,7 +56,7 @@ struct Taken {
 
 impl RateParty {
     pub fn open(bench: &Bench, rate: Rate, question: Question) -> anyhow::Result<Self> {
-        let server = bench.start(Setup::SIMPLE, Share::OneEach)?;
+        let server = bench.start(Setup { cluster: rate.cluster, ..Setup::SIMPLE }, Share::OneEach)?;
         let mut clients = Clients::connect(&server, bench.peer, Layout::of(1, rate.clients))?;
         let text = bench.peer.message(&json(rate.bytes));
         clients.verify_delivery(&text)?;
@@ -81,6 +83,9 @@ impl Party for RateParty {
         let per_second = |what| what / time.as_secs_f64();
         match self.question {
             Question::DeliveriesPerSecond => per_second(*deliveries as f64),
+            Question::MessagesPerSecond => {
+                per_second(*deliveries as f64 / self.conversation.rate.clients as f64)
+            }
             Question::CpuOfServer => per_second(server.as_secs_f64() * 100.0),
             Question::CpuOfClient => per_second(client.as_secs_f64() * 100.0),
         }

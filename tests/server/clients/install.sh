@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests run beside the server: Redis, and clients in other languages, with
+# Installs what the tests run beside the server: Redis, nginx, and clients in other languages, with
 # libraries of Python and Node below target/tmp/clients. Put target/tmp/clients/bin in front of PATH.
 # What is there already is left alone.
 set -eu
@@ -13,6 +13,7 @@ has curl || packages curl
 has promtool || packages prometheus
 has java || packages openjdk-17-jdk-headless
 has redis-server || packages redis-server
+has nginx || [ -x /usr/sbin/nginx ] || packages nginx
 python3 -c "import venv, ensurepip" || packages python3 python3-venv
 
 clients=${CARGO_TARGET_DIR:-target}/tmp/clients
