@@ -73,6 +73,7 @@ fn place(reply: &Reply) -> Value {
 async fn a_request_that_is_repeated_at_other_nodes_is_published_once() {
     let Some(cluster) = Cluster::start().await else { return };
     let mut anna = cluster.join(0, "news").await;
+    cluster.has_clients("news", 1).await;
     let post = |node: usize, key: &str, text: &str| {
         Http::post(cluster.address(node), NEWS).header("Idempotency-Key", key).text(text)
     };
@@ -94,6 +95,7 @@ async fn a_request_that_is_repeated_at_other_nodes_is_published_once() {
 async fn a_batch_that_is_repeated_at_another_node_is_published_once() {
     let Some(cluster) = Cluster::start().await else { return };
     let mut anna = cluster.join(2, "news").await;
+    cluster.has_clients("news", 1).await;
     let batch = json!({"messages": [{"text": "a"}, {"text": "b"}, {"base64": "AP8="}]});
     let post = |node: usize| {
         let request = Http::post(cluster.address(node), "/rooms/news/batch");
