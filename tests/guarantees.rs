@@ -60,7 +60,8 @@ fn faults(cell: &str) -> Vec<String> {
 #[test]
 fn every_promise_names_a_test_that_exists() {
     let table = fs::read_to_string("docs/guarantees.md").expect("the document");
-    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let is_row = |line: &&str| line.starts_with("| ") && !line.starts_with("| promise |");
+    let rows: Vec<_> = table.lines().filter(is_row).collect();
     assert!(rows.len() > 10, "the table has changed its form");
     let cells =
         rows.iter().map(|row| row.trim_end_matches(['|', ' ']).rsplit_once(" | ").expect("two cells").1);

@@ -2,12 +2,14 @@
 //! promised.
 //!
 //! `cargo test --test stress` plays for some seconds; `cargo test --release --test stress --
-//! --minutes 30` for longer. The seed that is printed brings the same crowd again: `-- --seed N`.
+//! --minutes 30` for longer, and with `--nodes 3` over nodes that share one Redis. The seed that is
+//! printed brings the same crowd again: `-- --seed N`.
 
 mod options; // the command line
 mod settings; // the settings of the server
 mod plan; // the visits of all clients
 mod acts; // the course of a run
+mod nodes; // the course of a run over several nodes
 mod stage; // the state that all clients share
 mod clients; // orderly clients, and all others
 mod model; // the promises
@@ -21,18 +23,25 @@ use testing::process; // the program in a process of its own
 use tokio::{runtime, task::LocalSet};
 
 fn main() -> ExitCode {
-    let Some(Options { seed, length }) = Options::read(std::env::args().skip(1)) else {
+    let Some(Options { seed, length, nodes }) = Options::read(std::env::args().skip(1)) else {
         return ExitCode::SUCCESS;
     };
     println!("stress: seed {seed}, {length:?} of talk");
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let play = acts::play(Plan::new(seed, length));
-    let (stage, verdict) = LocalSet::new().block_on(&runtime, play);
+    let plan = Plan::new(seed, length);
+    let play = async {
+        match nodes {
+            0 => Some(acts::play(plan).await),
+            nodes => nodes::play(plan, seed, nodes).await,
+        }
+    };
+    let Some((stage, verdict)) = LocalSet::new().block_on(&runtime, play) else { return ExitCode::SUCCESS };
     println!("{}", stage.report());
     let Some(breach) = verdict.err().or(stage.breach()) else { return ExitCode::SUCCESS };
     println!("\n{breach}");
     println!(
-        "\nstress: failed with seed {seed}; `cargo test --test stress -- --seed {seed}` brings the same crowd"
+        "\nstress: failed with seed {seed}; `cargo test --test stress -- --seed {seed}` and the same options bring the same \
+         crowd"
     );
     ExitCode::FAILURE
 }

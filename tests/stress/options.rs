@@ -9,10 +9,12 @@ pub struct Options {
     pub seed: u64,
     /// The length of the main act.
     pub length: Duration,
+    /// Nodes that share one Redis; 0 is one server without it.
+    pub nodes: usize,
 }
 
 impl Options {
-    /// `--seed N`, `--seconds N`, `--minutes N`; `None` when other tests were asked for, or a list
+    /// `--seed N`, `--seconds N`, `--minutes N`, `--nodes N`; `None` when other tests were asked for, or a list
     /// of them.
     pub fn read(arguments: impl Iterator<Item = String>) -> Option<Self> {
         let arguments: Vec<_> = arguments.collect();
@@ -23,11 +25,12 @@ impl Options {
         let minutes = number("--minutes").map(|minutes| Duration::from_secs(60 * minutes));
         let length = number("--seconds").map(Duration::from_secs).or(minutes).unwrap_or(SHORT);
         let seed = number("--seed").unwrap_or_else(|| fastrand::u64(..1_000_000));
+        let nodes = number("--nodes").unwrap_or_default() as usize;
         if arguments.iter().any(|argument| argument == "--list") {
             println!("stress: test");
             return None;
         }
-        is_for_us(&arguments).then_some(Self { seed, length })
+        is_for_us(&arguments).then_some(Self { seed, length, nodes })
     }
 }
 

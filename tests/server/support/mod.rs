@@ -2,28 +2,22 @@
 
 mod app; // answers without a socket
 mod binary; // the program itself
-mod events; // a client of Server-Sent Events
 mod fake; // servers that misbehave
 mod host; // requests to a server
-mod http; // plain requests over a socket
 mod program; // foreign programs
 mod proxy; // a proxy that cuts connections
 mod server; // a server in this process
 mod tls; // TLS in front of one
-mod v1; // a client of the subprotocol
 
 pub use app::{Answer, answer, answer_while_stopping, answer_with, upgrade};
 pub use binary::Binary;
-pub use events::Events;
 pub use fake::Fake;
 pub use host::Host;
-pub use http::{Http, Reply};
 pub use program::output_of;
 pub use proxy::{QuietProxy, proxy_that_cuts};
 pub use server::TestServer;
-pub use testing::{Client, End, Raw, frame, handshake, hex, text, within};
+pub use testing::{Client, End, Events, Http, Raw, Reply, V1, frame, handshake, hex, text, within};
 pub use tls::{Authority, Flaw, TlsProxy};
-pub use v1::V1;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

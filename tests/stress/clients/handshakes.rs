@@ -131,7 +131,8 @@ pub async fn sends_slowly(stage: &Stage, dribbles: bool, seed: u64) -> End {
 }
 
 pub fn address(stage: &Stage, rng: &mut Rng) -> SocketAddr {
-    stage.listeners[rng.usize(..stage.listeners.len())]
+    let listeners = stage.listeners.borrow();
+    listeners[rng.usize(..listeners.len())]
 }
 
 /// An opening handshake for `room`.

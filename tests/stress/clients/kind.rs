@@ -108,6 +108,12 @@ impl Kind {
         }
     }
 
+    /// Its expected ends while nodes and Redis are disturbed.
+    pub fn ends_when_disturbed(self) -> Vec<End> {
+        let of_nodes = [End::Lost, End::Reset, End::NotAdmitted, End::Code(1012), End::Code(1013)];
+        [&of_nodes[..], &self.ends()].concat()
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Subscriber => "subscribers",

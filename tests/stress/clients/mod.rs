@@ -20,11 +20,12 @@ pub use end::End;
 pub use kind::Kind;
 
 use crate::{
-    model::{Departure, SubscribeOptions},
+    model::{ClientId, Departure, SubscribeOptions},
     plan::Visit,
     stage::Stage,
 };
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
+use tokio::time::sleep;
 
 /// Plays the visit of one client, and judges its end.
 pub async fn visits(stage: Rc<Stage>, visit: Visit) {
@@ -38,6 +39,29 @@ pub async fn visits(stage: Rc<Stage>, visit: Visit) {
         _ => is_admitted(&stage, &visit).await,
     };
     stage.sees_end(&visit, end);
+}
+
+/// Comes back after every end of its connection, until all clients leave.
+pub async fn stays(stage: Rc<Stage>, visit: Visit) {
+    for connection in 0..ClientId::PER_VISIT {
+        let visit = Visit { client: ClientId(visit.client.0 + connection), ..visit.clone() };
+        let options = SubscribeOptions { echo: visit.kind.echo() };
+        let end = match Client::joins(&stage, &visit, visit.client, visit.room, options).await {
+            Err(end) => end,
+            Ok(mut client) => {
+                let end = acts(&mut client, visit.kind).await.unwrap_or_else(|end| end);
+                let leaves_last = stage.leave.is_cancelled() && end == End::Answered;
+                // A node that took its messages may have been killed before Redis had them.
+                client.leaves(if leaves_last { Departure::Orderly } else { Departure::Sudden });
+                end
+            }
+        };
+        stage.sees_end(&visit, end);
+        if stage.silence.is_cancelled() {
+            return;
+        }
+        sleep(Duration::from_millis(100 + visit.seed % 300)).await;
+    }
 }
 
 async fn is_admitted(stage: &Rc<Stage>, visit: &Visit) -> End {

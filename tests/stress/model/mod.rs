@@ -66,6 +66,12 @@ impl Model {
         self.rooms.get(&room).is_some_and(Room::has_begun)
     }
 
+    /// True if every client knows its place in its room: those that stay settle the order when
+    /// others lose their connections.
+    pub fn is_placed(&self) -> bool {
+        self.rooms.values().all(Room::is_placed)
+    }
+
     /// The number of clients that are connected or connecting.
     pub fn clients(&self) -> usize {
         self.rooms.values().map(Room::clients).sum()

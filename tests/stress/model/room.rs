@@ -97,6 +97,12 @@ impl Room {
         self.subscribers.values().filter(|subscriber| !subscriber.is_gone && subscriber.was_greeted()).count()
     }
 
+    /// True if a client has its place, and so has every other that has received the greeting.
+    pub fn is_placed(&self) -> bool {
+        let mut here = self.subscribers.values().filter(|one| !one.is_gone && one.was_greeted()).peekable();
+        here.peek().is_some() && here.all(Subscriber::has_place)
+    }
+
     pub fn has_begun(&self) -> bool {
         self.subscribers.values().any(Subscriber::knows_its_own)
     }

@@ -124,6 +124,11 @@ impl Subscriber {
         }
     }
 
+    /// True if its next message is known.
+    pub fn has_place(&self) -> bool {
+        matches!(self.place, Position::Next(_))
+    }
+
     /// True if every received message has its place.
     pub fn is_settled(&self) -> bool {
         self.ahead.is_empty()

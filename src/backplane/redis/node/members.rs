@@ -311,7 +311,7 @@ impl Node {
         members.all.retain(|who| !left.contains(who));
         // A speaker of ours that waits in a list is told by the list.
         let waiting: BTreeSet<_> =
-            members.lists.iter().flat_map(|(_, list)| list.changes.iter().map(|(who, _)| *who)).collect();
+            members.lists.iter().flat_map(|list| list.notices.changes.iter().map(|(who, _)| *who)).collect();
         let joined: Vec<_> = joined.into_iter().filter(|who| !waiting.contains(who) || !was_open).collect();
         members.all.extend(joined.iter().copied());
         let joined = joined.into_iter().map(|who| remote(who, true));

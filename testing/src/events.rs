@@ -1,22 +1,27 @@
 //! A client of Server-Sent Events, chunk by chunk.
 
-use super::{Raw, within};
+use crate::{Raw, within};
 use std::net::SocketAddr;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     net::TcpStream,
 };
 
+/// A connection that receives events.
 pub struct Events {
     socket: BufReader<TcpStream>,
     /// Taken out of their chunks, not yet whole.
     unread: String,
 }
 
+/// The fields of an event; those that are missing are empty.
 #[derive(Debug, Default, PartialEq)]
 pub struct Event {
+    /// `id`
     pub id: String,
+    /// `event`
     pub name: String,
+    /// The lines of `data`.
     pub data: String,
 }
 

@@ -1,9 +1,11 @@
 //! A usual client of worldcast.v1.
 
-use super::{Client, End};
+use crate::{Client, End};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use tungstenite::Message;
 
+/// A client that offers the subprotocol and reads JSON.
 pub struct V1 {
     client: Client,
     /// The welcome.
@@ -13,12 +15,19 @@ pub struct V1 {
 impl V1 {
     /// A client at `path` that was welcomed.
     pub async fn connect(address: SocketAddr, path: &str) -> Self {
+        Self::try_connect(address, path).await.unwrap_or_else(|| panic!("{address}{path}: no session"))
+    }
+
+    /// A client at `path` that was welcomed; `None` if the server is gone, refuses it, or ends the
+    /// session first.
+    pub async fn try_connect(address: SocketAddr, path: &str) -> Option<Self> {
         let offer = [("Sec-WebSocket-Protocol", "worldcast.v1")];
-        let (mut client, answer) = Client::try_connect_with(address, path, &offer).await.expect("a session");
+        let (mut client, answer) = Client::try_connect_with(address, path, &offer).await.ok()?;
         assert_eq!(answer.headers()["sec-websocket-protocol"], "worldcast.v1");
-        let welcome = parse(&client.receives().await);
+        let Message::Text(welcome) = client.next().await? else { return None };
+        let welcome = parse(&welcome);
         assert_eq!(welcome["type"], "welcome");
-        Self { client, welcome }
+        Some(Self { client, welcome })
     }
 
     /// The query to resume after the message at `offset`.
@@ -32,26 +41,44 @@ impl V1 {
         self.since(self.welcome["offset"].as_u64().expect("an offset"))
     }
 
+    /// Sends a request.
     pub async fn sends(&mut self, request: Value) {
         self.client.publishes(request.to_string()).await;
     }
 
+    /// Publishes a text, without a `ref`.
     pub async fn publishes(&mut self, text: &str) {
         self.sends(json!({"type": "publish", "text": text})).await;
     }
 
+    /// Receives the next object.
     pub async fn receives(&mut self) -> Value {
         parse(&self.client.receives().await)
     }
 
-    /// The offset and the text of the next message.
+    /// The next object; `None` at the end of the session.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            match self.client.next().await? {
+                Message::Text(text) => return Some(parse(&text)),
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// The offset and the text of the next message; a new epoch before it is ignored.
     pub async fn receives_message(&mut self) -> (u64, String) {
-        let message = self.receives().await;
+        let mut message = self.receives().await;
+        while message["type"] == "epoch" {
+            message = self.receives().await;
+        }
         assert_eq!(message["type"], "message", "{message}");
         let text = message["text"].as_str().expect("text").to_owned();
         (message["offset"].as_u64().expect("an offset"), text)
     }
 
+    /// Sends a close frame with 1000 and waits for the end.
     pub async fn closes(self) -> End {
         self.client.closes(1000).await
     }
