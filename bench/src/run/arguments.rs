@@ -109,3 +109,21 @@ impl Arguments {
 fn begins(scenario: &str, name: &str) -> bool {
     scenario.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_scenario_or_the_begin_of_several() {
+        let chosen = |name: &str| {
+            let arguments = Arguments::parse_from(["bench", name]);
+            let scenarios = arguments.groups(usize::MAX).unwrap().concat();
+            scenarios.into_iter().map(|scenario| scenario.name).collect::<Vec<_>>()
+        };
+        assert_eq!(chosen("burst"), ["burst"]);
+        assert!(chosen("nodes").len() > 10);
+        assert!(chosen("nodes").iter().all(|name| name.starts_with("nodes-")));
+        assert!(Arguments::parse_from(["bench", "nod"]).groups(usize::MAX).is_err());
+    }
+}
