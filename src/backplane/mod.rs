@@ -353,10 +353,10 @@ impl Backplane {
         matches!(self, Self::Redis(_))
     }
 
-    /// Handles events of the link.
-    pub fn handle(&mut self, events: Vec<LinkEvent>, now: Instant, arrived: &mut VecDeque<Arrival>) {
+    /// Handles an event of the link.
+    pub fn handle(&mut self, event: LinkEvent, now: Instant, arrived: &mut VecDeque<Arrival>) {
         if let Self::Redis(redis) = self {
-            redis.handle(events, now, arrived);
+            redis.node.handle(event, now, arrived);
         }
     }
 

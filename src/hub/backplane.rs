@@ -62,8 +62,10 @@ impl Handler<FromLink> for Hub {
 
     fn handle(&mut self, FromLink(events): FromLink, ctx: &mut Self::Context) {
         let stint_is_over = self.begin_entry();
-        self.store.backplane.handle(events, Instant::now(), &mut self.arrived);
-        self.handle_arrivals(ctx);
+        for event in events {
+            self.store.backplane.handle(event, Instant::now(), &mut self.arrived);
+            self.handle_arrivals(ctx); // an answer must not know what a later event brings
+        }
         self.count_rooms();
         self.end_entry(stint_is_over, ctx);
     }

@@ -199,6 +199,7 @@ async fn members_of_a_node_that_was_taken_for_dead_come_back_with_it() {
     let mut bert = cluster.join_v1(1, "news").await;
     let members = BTreeSet::from([name(&anna), name(&bert)]);
     knows(&mut anna, &members).await;
+    knows(&mut bert, &members).await;
     cluster.nodes[1].stands_still();
     assert_eq!(anna.receives().await, json!({"type": "leave", "who": bert.welcome["who"]}));
     cluster.nodes[1].continues();

@@ -18,8 +18,7 @@ pub use entry::NodeId;
 pub use link::{Link, LinkHandle, SetupError};
 pub use node::{Counts, Node, NodeTimes};
 
-use super::Arrival;
-use std::{collections::VecDeque, time::Instant};
+use std::time::Instant;
 
 /// Link → hub: events in their order.
 #[derive(actix::Message)]
@@ -44,10 +43,5 @@ impl Redis {
         if !calls.is_empty() {
             self.link.send(calls);
         }
-    }
-
-    /// Handles events of the link.
-    pub(super) fn handle(&mut self, events: Vec<LinkEvent>, now: Instant, arrived: &mut VecDeque<Arrival>) {
-        events.into_iter().for_each(|event| self.node.handle(event, now, arrived));
     }
 }

@@ -312,8 +312,7 @@ impl Node {
             members.all.difference(&speakers).filter(|who| !members.mine.contains(who)).copied().collect();
         members.all.retain(|who| !left.contains(who));
         // A speaker of ours that waits in a list is told by the list.
-        let listed =
-            members.lists.iter().flat_map(|list| list.notices.changes.iter().map(|(who, _)| *who));
+        let listed = members.lists.iter().flat_map(|list| list.notices.changes.iter().map(|(who, _)| *who));
         let waiting: BTreeSet<_> = listed.filter(|who| members.mine.contains(who)).collect();
         let joined: Vec<_> = joined.into_iter().filter(|who| !waiting.contains(who) || !was_open).collect();
         members.all.extend(joined.iter().copied());
