@@ -1,4 +1,4 @@
-//! Connections of nodes to Redis, and the ways in which Redis fails.
+//! The steps of links to Redis, and the ways in which Redis fails.
 
 use super::{
     super::{
@@ -6,32 +6,11 @@ use super::{
         entry::{NodeId, Sequence},
         fake::FakeRedis,
     },
+    connection::{Connection, Server},
     world::{PROCESSES, World},
 };
 use crate::config::RoomName;
 use std::collections::{BTreeSet, VecDeque};
-
-/// One process of Redis.
-pub struct Server {
-    pub redis: FakeRedis,
-    pub is_up: bool,
-}
-
-/// The link of one node: two streams, of replies and of publications.
-pub struct Connection {
-    /// The index of the server.
-    pub server: usize,
-    calls: VecDeque<Outgoing>,
-    replies: VecDeque<LinkEvent>,
-    pushes: VecDeque<LinkEvent>,
-    subscribed: BTreeSet<RoomName>,
-}
-
-impl Connection {
-    pub fn is_quiet(&self) -> bool {
-        self.calls.is_empty() && self.replies.is_empty() && self.pushes.is_empty()
-    }
-}
 
 impl World {
     /// The index of the server that new connections reach.

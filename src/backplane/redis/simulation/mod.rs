@@ -9,7 +9,8 @@
 
 mod checks; // the promises, after everything has come to rest
 mod client; // clients, and publishers over HTTP
-mod link; // connections to Redis, and its failures
+mod connection; // processes of Redis, and connections to them
+mod link; // the steps of links, and failures of Redis
 mod process; // a node with its stand-in for the hub
 mod world; // one schedule
 

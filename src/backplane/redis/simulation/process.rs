@@ -2,7 +2,7 @@
 
 use super::{
     super::{Node, NodeTimes, entry::NodeId},
-    link::Connection,
+    connection::Connection,
 };
 use crate::{
     backplane::{IdempotencyBounds, Single},

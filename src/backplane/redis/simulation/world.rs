@@ -4,7 +4,7 @@ use super::{
     super::{call::LinkEvent, entry::NodeId, fake::FakeRedis},
     Tally,
     client::{Client, Post, text_of},
-    link::Server,
+    connection::Server,
     process::Process,
     variable,
 };
