@@ -230,8 +230,19 @@ mod tests {
     use toml::{Table, Value};
 
     /// The keys that only a start can set; every other one is in the policy.
-    const ONLY_AT_START: [&str; 8] = [
+    const ONLY_AT_START: [&str; 19] = [
         "admin.listen",
+        "backplane.ca",
+        "backplane.kind",
+        "backplane.node_timeout",
+        "backplane.password",
+        "backplane.password_file",
+        "backplane.prefix",
+        "backplane.push_buffer",
+        "backplane.restore",
+        "backplane.timeout",
+        "backplane.url",
+        "backplane.user",
         "limits.answer_bytes",
         "limits.body_bytes",
         "limits.in_flight_bytes",
@@ -244,7 +255,7 @@ mod tests {
     /// Values of all types of settings, each other than a default.
     const OTHERS: &str = r#"
         values = [
-            "7s", "7KiB", "debug", "seven", 7, true, false, "a-secret-of-thirty-two-characters",
+            "7s", "7KiB", "debug", "redis", "redis://seven.example", "seven", 7, true, false, "a-secret-of-thirty-two-characters",
             ["127.0.0.1:7"], ["https://seven.example"], ["seven.example"], ["a-key-of-20-letters"],
             [{ match = "seven", echo = false }],
         ]

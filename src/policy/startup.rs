@@ -1,7 +1,7 @@
 //! The settings that only a start can set.
 
 use crate::{
-    config::{AdminSettings, BackplaneKind, BackplaneSettings, PageSettings, Secret, Settings},
+    config::{AdminSettings, BackplaneSettings, PageSettings, Secret, Settings},
     limits::PoolSizes,
 };
 use std::{net::SocketAddr, path::PathBuf};
@@ -19,8 +19,8 @@ pub struct Startup {
     pub page_directory: PathBuf,
     /// The secret of session tokens; empty for a random one, or for that of the backplane.
     pub secret: Secret,
-    /// The server that makes the order of several nodes; `None` if this node is alone.
-    pub redis: Option<BackplaneSettings>,
+    /// The server that makes the order of several nodes, if there is one.
+    pub backplane: BackplaneSettings,
     /// The configured sizes of the pools that all clients share. Those in use are in
     /// [`Limits`](crate::limits::Limits), and may be larger.
     pub pools: PoolSizes,
@@ -52,7 +52,7 @@ impl Startup {
             workers: *workers,
             page_directory: directory.clone(),
             secret: session.secret.clone(),
-            redis: (backplane.kind == BackplaneKind::Redis).then(|| backplane.clone()),
+            backplane: backplane.clone(),
             pools: PoolSizes {
                 in_flight: limits.in_flight_bytes.bytes(),
                 bodies: limits.body_bytes.bytes(),

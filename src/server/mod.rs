@@ -16,7 +16,7 @@ pub use signals::Signals;
 use crate::{
     backplane::{Backplane, Link, LinkHandle, NodeId, NodeTimes, SetupError},
     clock,
-    config::Settings,
+    config::{BackplaneKind, Settings},
     hub::{Drain, Hub},
     limits::Descriptors,
     logging::TARGET,
@@ -229,9 +229,10 @@ fn start_hub(
 ) -> Result<(Addr<Hub>, Option<LinkHandle>), StartError> {
     let (policy, metrics) = (shared.policy.load_full(), shared.metrics.clone());
     let start = |hub| Hub::start_in_arbiter(&Arbiter::new().handle(), |_| hub);
-    let Some(settings) = shared.startup.redis.clone() else {
+    let settings = shared.startup.backplane.clone();
+    if settings.kind == BackplaneKind::None {
         return Ok((start(Hub::new(policy, metrics)), None));
-    };
+    }
     let id = NodeId::random();
     let (link, handle) = Link::new(settings, id);
     let times =

@@ -39,6 +39,8 @@ pub(super) struct RoomMembers {
     mine: BTreeSet<SpeakerId>,
     /// Speakers of all nodes, as members here know them.
     all: BTreeSet<SpeakerId>,
+    /// Speakers of this node that another one has removed, taking this node for dead.
+    removed: BTreeSet<SpeakerId>,
     /// Changes that have not arrived.
     lists: VecDeque<Changes>,
     /// Redis is to be told all, not the changes.
@@ -254,10 +256,15 @@ impl Node {
             members.others.extend((clients > 0).then_some((node, clients)));
         }
         let mut fresh: BTreeMap<SpeakerId, bool> = BTreeMap::new();
+        members.removed.retain(|who| !joined.contains(who));
         fresh.extend(joined.into_iter().filter(|who| members.all.insert(*who)).map(|who| (who, true)));
-        // Speakers that are here have not left, though another node may have taken this one for dead.
-        let left = left.into_iter().filter(|who| !members.mine.contains(who) && members.all.remove(who));
-        fresh.extend(left.map(|who| (who, false)));
+        for who in left {
+            if members.mine.contains(&who) {
+                members.removed.insert(who); // it is here: Redis is told again
+            } else if members.all.remove(&who) {
+                fresh.insert(who, false);
+            }
+        }
         while is_ours
             && let Some(Changes { notices: mut list, .. }) =
                 take_first_if(&mut members.lists, |list| list.sent == Some(sequence))
@@ -267,11 +274,12 @@ impl Node {
                 if fresh.get(who) == Some(&has_joined) {
                     return fresh.remove(who).is_some();
                 }
+                if !has_joined {
+                    let has_left = members.removed.remove(who) && !members.mine.contains(who);
+                    return has_left && members.all.remove(who);
+                }
                 // Redis may have known a join from a call whose answer was lost.
-                has_joined
-                    && !fresh.contains_key(who)
-                    && members.mine.contains(who)
-                    && members.all.insert(*who)
+                !fresh.contains_key(who) && members.mine.contains(who) && members.all.insert(*who)
             });
             arrived.push_back(Arrival::Notices(list));
         }
@@ -311,6 +319,7 @@ impl Node {
         let left: BTreeSet<_> =
             members.all.difference(&speakers).filter(|who| !members.mine.contains(who)).copied().collect();
         members.all.retain(|who| !left.contains(who));
+        members.removed.retain(|who| !speakers.contains(who));
         // A speaker of ours that waits in a list is told by the list.
         let listed = members.lists.iter().flat_map(|list| list.notices.changes.iter().map(|(who, _)| *who));
         let waiting: BTreeSet<_> = listed.filter(|who| members.mine.contains(who)).collect();

@@ -36,7 +36,7 @@ impl World {
             for seconds in [0, 2, 2, 6] {
                 self.rest_for(Duration::from_secs(seconds));
             }
-            if !self.was_emptied {
+            if !self.was_emptied && !self.splits {
                 self.check_promptness(); // the sweep has repaired at most a part
             }
             self.rest_for(Duration::from_secs(61));
