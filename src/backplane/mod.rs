@@ -131,9 +131,10 @@ pub struct NewEpoch {
 /// The consequence of a [`NewEpoch`] for members.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EpochChange {
-    /// All that members have received, up to this offset, is kept.
+    /// All messages that members have received, up to this offset, are kept.
     Kept(Offset),
-    /// What members have received after this offset has never been; messages after it come anew.
+    /// Messages that members have received after this offset are void; others follow under their
+    /// offsets.
     Lost(Offset),
     /// Messages between the last that members have received and the next cannot be delivered.
     Hole {

@@ -1,4 +1,4 @@
-//! What a backplane of several nodes brings, and what is due in it.
+//! Events of a backplane that several nodes share, and its deadlines.
 
 use super::{Event, Hub};
 use crate::{

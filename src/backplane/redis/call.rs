@@ -82,7 +82,7 @@ pub struct Fetch {
     pub limits: HistoryLimits,
 }
 
-/// What a node has of a room, behind what Redis has.
+/// The part of a room that a node has and Redis has not.
 #[derive(Clone, Debug)]
 pub struct Restore {
     /// The room.

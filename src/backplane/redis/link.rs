@@ -93,14 +93,15 @@ impl LinkHandle {
     /// Sends calls, without waiting. While Redis cannot be called they are dropped: the node sends
     /// them again after [`LinkEvent::Connected`].
     ///
-    /// The queue has no bound of its own: a node has at most one `Publish` and one `Members` of each
-    /// room, and 16 of the other calls, without a reply.
+    /// The queue has no bound of its own. The node bounds the calls without a reply: a `Publish`, a
+    /// `Members` and a subscription of each room, 16 that read or restore rooms, 64 queries and 64
+    /// farewells. Only the ends of subscriptions have no bound but the rooms that are closed.
     pub fn send(&self, calls: Vec<Outgoing>) {
         let _ = self.0.send(Order::Call(calls)); // after the end of the link nobody waits for a reply
     }
 
-    /// Carries out the calls that were sent, removes the clients and speakers of this node from all rooms, and
-    /// ends the link; gives up after `within`, and leaves the rest to the other nodes.
+    /// Carries out the calls that were sent, removes the clients and speakers of this node from all
+    /// rooms, and ends the link; gives up after `within`, and leaves the rest to the other nodes.
     pub async fn leave(&self, within: Duration) {
         let (done, left) = oneshot::channel();
         if self.0.send(Order::Leave(done)).is_ok() {
@@ -422,7 +423,7 @@ impl From<Failure> for End {
     }
 }
 
-/// What a link does besides the calls of its node.
+/// The work of a link besides the calls of its node.
 #[derive(Default)]
 struct Chores {
     running: FuturesUnordered<Running<Chore>>,

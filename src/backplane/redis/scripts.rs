@@ -306,7 +306,7 @@ fn begin<K: ToRedisArgs>(script: &'static Script, keys: &[K]) -> Cmd {
     command
 }
 
-/// What a script must know of a batch without reading it.
+/// The facts of a batch that a script needs without reading it.
 struct BatchSize {
     /// The bytes for which it counts in the history.
     cost: usize,

@@ -36,7 +36,7 @@ pub struct Connection {
     metrics: Arc<Metrics>,
 }
 
-/// What a connection is made of.
+/// The parts of a connection.
 pub struct Parts<'a> {
     pub calls: MultiplexedConnection,
     pub subscriber: MultiplexedConnection,

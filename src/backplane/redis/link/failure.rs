@@ -186,7 +186,7 @@ fn answer(code: &str, detail: &str) -> String {
     format!("{code} {detail}").trim_end().to_owned()
 }
 
-/// What an operator may do about an answer of the server.
+/// The remedy for an answer of the server.
 fn remedy(answer: &str) -> &'static str {
     match answer.split(' ').next().unwrap_or_default() {
         "LOADING" => "it reads its data, and is ready soon",

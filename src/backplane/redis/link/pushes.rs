@@ -42,7 +42,7 @@ pub enum Pushed {
     Overflow,
 }
 
-/// What is pushed on the connections of one connect.
+/// The pushes on the two connections of one connect.
 pub struct Pushes {
     receiver: mpsc::UnboundedReceiver<Pushed>,
     sender: PushSender,

@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// What the key `PREFIXformat` holds: a change of the keys or of their contents changes it.
+/// The value of the key `PREFIXformat`: a change of the keys or of their contents changes it.
 pub const FORMAT: &str = "worldcast 1";
 
 /// The oldest version that is supported.
@@ -53,7 +53,7 @@ pub struct Contact<'a> {
     pub avoids_shards: bool,
 }
 
-/// What a server says about itself.
+/// The facts that a server states about itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerFacts {
     name: &'static str,
@@ -251,7 +251,7 @@ impl Contact<'_> {
 }
 
 impl ServerFacts {
-    /// What an operator should know, with the remedy.
+    /// The warnings for an operator, each with its remedy.
     pub fn warnings(&self) -> Vec<String> {
         let evicts = self.evicts.as_ref().map(|policy| {
             format!(

@@ -1,4 +1,4 @@
-//! What people and machines see of the link: log lines, readiness, metrics.
+//! The state of the link as people and machines see it: log lines, readiness, metrics.
 
 use super::{
     failure::{Failure, SetupError},
@@ -44,7 +44,7 @@ pub struct Status {
     warned: BTreeSet<String>,
 }
 
-/// What is said of a server.
+/// The state of a server, as it is logged.
 #[derive(Clone, PartialEq)]
 enum State {
     /// It can be called; with the facts.

@@ -120,7 +120,7 @@ impl RoomMembers {
         }
     }
 
-    /// Nobody is here any more.
+    /// Removes all members of this node.
     pub(super) fn leave_all(&mut self) {
         self.is_whole_due |= self.told > 0 || !self.mine.is_empty() || !self.lists.is_empty();
         self.clients = 0;

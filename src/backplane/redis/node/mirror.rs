@@ -1,7 +1,7 @@
 //! The mirrors: what Redis has of each room that has members here.
 //!
-//! What arrives is contiguous: a hole, a lost tail and another epoch are noticed, and the node asks
-//! Redis for the truth. What Redis has lost in a failure it is given back.
+//! Arrivals are contiguous: a hole, a lost tail and another epoch are noticed, and the node reads
+//! the room in Redis again. The node gives Redis back the messages that Redis has lost in a failure.
 
 use super::{Node, Purpose, Recall, SWEEP, Sweep, outbox::ARRIVAL_TIME};
 use crate::{
@@ -37,7 +37,7 @@ pub(super) struct Mirror {
     pub(super) is_wanted: bool,
     /// The history in the archive is what Redis had at some time.
     pub(super) is_open: bool,
-    /// Everything that came since then is in it too.
+    /// It has every batch that was published since then, too.
     pub(super) is_current: bool,
     /// Redis is to be asked.
     pub(super) wants_fetch: bool,
@@ -344,7 +344,7 @@ impl Node {
         mirror.inbox_bytes = 0;
         let older = mem::take(&mut mirror.inbox_before_fetch);
         for entry in mem::take(&mut mirror.inbox).into_iter().skip(older) {
-            // What Redis had published before it was read is in the mirror, in whichever epoch.
+            // The mirror has every batch that Redis had published before the read, in any epoch.
             if entry.until.offset > self.local.archive.get(slot).position().offset {
                 self.receive(slot, entry, now, arrived);
             }
@@ -360,7 +360,7 @@ impl Node {
             .into_iter()
             .map(|stored| {
                 position.offset = position.offset.next();
-                let source = Source::new(None, false); // of all other nodes together
+                let source = Source::new(None, false); // one for all: Redis does not know addresses
                 self.local.archive.insert(slot, message_at(stored, position, now), source, now)
             })
             .collect();

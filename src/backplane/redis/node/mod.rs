@@ -351,7 +351,7 @@ impl Node {
         std::mem::take(&mut self.counts)
     }
 
-    /// Publications and requests that wait for Redis.
+    /// Submissions that have not arrived.
     pub fn waiting(&self) -> usize {
         self.tickets.open.len()
     }

@@ -1,7 +1,7 @@
 //! The batches of one room on their way to Redis.
 //!
 //! One batch is under way at a time, and keeps its number and its messages until its outcome is
-//! known: a repetition is then recognized. What is submitted meanwhile becomes the next batch.
+//! known: a repetition is then recognized. Messages submitted meanwhile become the next batch.
 
 use super::{Node, take_first_if};
 use crate::{
@@ -49,7 +49,7 @@ struct Part {
     order: u64,
     since: Instant,
     messages: usize,
-    /// Empty after the publisher was told that nothing is known.
+    /// Empty after the publisher was told that its messages are not confirmed.
     pending: Pending,
     is_given_up: bool,
 }
@@ -95,7 +95,7 @@ impl Outbox {
         self.queue.is_empty() && self.under_way.is_none()
     }
 
-    /// Nothing that was called will be answered.
+    /// Forgets the calls of the connection that has ended: they will have no reply.
     pub(super) fn reset_link(&mut self) {
         if let Some(batch) = &mut self.under_way {
             (batch.is_calling, batch.was_called) = (false, false);
@@ -299,7 +299,7 @@ impl Node {
         while let Some(queued) = take_first_if(queue, |queued| is_late(&queued.part)) {
             late.push((queued.part.ticket, queued.part.pending));
         }
-        // What a speaker has published is a prefix of what it has sent: the rest goes too.
+        // The published messages of a speaker are a prefix of those that it has sent: later ones go too.
         let speakers: Vec<_> = late.iter().filter_map(|(_, pending)| connection_of(pending)).collect();
         let is_of_late = |queued: &Queued| {
             connection_of(&queued.part.pending).is_some_and(|connection| speakers.contains(&connection))
