@@ -368,7 +368,7 @@ impl Backplane {
         }
     }
 
-    /// Submissions that have not arrived.
+    /// Submissions that have not arrived, and requests that wait for the mirror of their room.
     pub fn waiting(&self) -> usize {
         match self {
             Self::Redis(redis) => redis.node.waiting(),

@@ -57,6 +57,8 @@ impl Node {
         let mirror = &mut room.mirror;
         if mirror.is_wanted {
             match mirror.subscription {
+                // A subscription must not overtake the end of the one before.
+                Subscription::None if self.ending.contains_key(&room.name) => return,
                 Subscription::None => {
                     mirror.subscription = Subscription::Requested;
                     return self.to_subscribe.push(slot);
@@ -146,14 +148,15 @@ impl Node {
     /// Ends the subscription of a room that is closed here, and its members.
     pub(super) fn say_goodbye(&mut self, room: NodeRoom) {
         if room.members.may_be_known {
-            self.farewells.add(room.name.clone());
+            self.farewells.add(room.name.clone(), self.connection.is_some());
             self.plan_farewells();
         }
         if self.connection.is_none() {
             return;
         }
         if room.mirror.subscription != Subscription::None {
-            self.call(Call::Unsubscribe(vec![room.name]), Purpose::Unsubscribe);
+            *self.ending.entry(room.name.clone()).or_default() += 1;
+            self.call(Call::Unsubscribe(vec![room.name.clone()]), Purpose::Unsubscribe(room.name));
         }
     }
 

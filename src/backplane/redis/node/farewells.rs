@@ -34,11 +34,14 @@ pub(super) struct Farewells {
 }
 
 impl Farewells {
-    /// Notes that a room was closed.
-    pub(super) fn add(&mut self, room: RoomName) {
+    /// Notes that a room was closed. Without a connection nothing is to be sent before
+    /// [`Farewells::repeat`].
+    pub(super) fn add(&mut self, room: RoomName, is_connected: bool) {
         self.last += 1;
         self.open.insert(room.clone(), self.last);
-        self.due.push_back((room, self.last));
+        if is_connected {
+            self.due.push_back((room, self.last));
+        }
     }
 
     /// Notes that a room is open again; true if Redis may have members of it from before.
@@ -83,6 +86,6 @@ impl Farewells {
     pub(super) fn repeat(&mut self) {
         self.due.clear();
         let rooms = self.open.keys().cloned().chain(self.confirmed.drain(..).map(|(_, room)| room));
-        rooms.collect::<Vec<_>>().into_iter().for_each(|room| self.add(room));
+        rooms.collect::<Vec<_>>().into_iter().for_each(|room| self.add(room, true));
     }
 }

@@ -72,6 +72,8 @@ pub struct Node {
     watched: BTreeSet<RoomSlot>,
     sweep: Sweep,
     farewells: Farewells,
+    /// Rooms whose subscription is being ended, with the number of these calls.
+    ending: HashMap<RoomName, usize>,
     tickets: Tickets,
     /// Rooms without members whose time here is over.
     over: Vec<RoomSlot>,
@@ -138,7 +140,7 @@ enum Purpose {
     Restore(RoomSlot, u64, u64),
     Members(RoomSlot, u64),
     Subscribe(Vec<(RoomSlot, u64)>),
-    Unsubscribe,
+    Unsubscribe(RoomName),
     Farewell(RoomName, u64),
     Life,
     Query(Query),
@@ -206,6 +208,7 @@ impl Node {
             watched: BTreeSet::new(),
             sweep: Sweep::default(),
             farewells: Farewells::default(),
+            ending: HashMap::new(),
             tickets: Tickets::default(),
             over: Vec::new(),
             counts: Counts::default(),
@@ -351,9 +354,11 @@ impl Node {
         std::mem::take(&mut self.counts)
     }
 
-    /// Submissions that have not arrived.
+    /// Submissions that have not arrived, and requests that wait for the mirror of their room.
     pub fn waiting(&self) -> usize {
-        self.tickets.open.len()
+        let watched = self.watched.iter().filter_map(|slot| self.rooms.get(slot.index())?.as_ref());
+        let requests = watched.map(|room| room.recalls.len() + room.members.requests.len());
+        self.tickets.open.len() + requests.sum::<usize>()
     }
 
     /// Handles an event of the link.
@@ -417,6 +422,7 @@ impl Node {
         self.calls.clear(); // queries end without an answer
         self.due.clear();
         self.farewells.reset_link();
+        self.ending.clear();
         self.outgoing.clear();
         self.to_subscribe.clear();
         self.fetching = 0;
@@ -511,7 +517,14 @@ impl Node {
                 }
             }
             Purpose::Subscribe(rooms) => self.subscribed(rooms),
-            Purpose::Unsubscribe => {}
+            Purpose::Unsubscribe(room) => {
+                let calls = self.ending.remove(&room).unwrap_or(1);
+                if calls > 1 {
+                    self.ending.insert(room, calls - 1);
+                } else if let Some(slot) = self.by_name.get(&room).copied() {
+                    self.poke(slot); // it was opened again
+                }
+            }
             Purpose::Farewell(room, number) => self.farewells.confirm(room, number, now),
             Purpose::Life => {
                 if let Reply::Life(life, restore) = reply {
