@@ -132,20 +132,19 @@ impl Archive {
         message
     }
 
-    /// Begins the history of an open room anew, after `position`.
-    pub fn restart(&mut self, slot: RoomSlot, position: Position) {
+    /// Forgets all messages of an open room, which goes on after `offset` in its epoch.
+    pub fn restart(&mut self, slot: RoomSlot, offset: Offset) {
         self.change(slot, |history, accounts| {
             forget_all(slot, accounts, || history.forget_oldest());
-            *history = History::at(history.limits(), position);
+            history.go_on_after(offset);
         });
         self.reschedule(slot);
     }
 
     /// Forgets the messages of an open room after `offset`, as if they had never been.
     pub fn rewind(&mut self, slot: RoomSlot, offset: Offset) {
-        let history = self.get(slot);
-        if history.forgotten() > offset {
-            return self.restart(slot, Position { offset, ..history.position() });
+        if self.get(slot).forgotten() > offset {
+            return self.restart(slot, offset);
         }
         self.change(slot, |history, accounts| forget_all(slot, accounts, || history.take_back(offset)));
         self.reschedule(slot);

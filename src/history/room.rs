@@ -107,14 +107,14 @@ impl History {
         history
     }
 
-    /// Returns the bounds.
-    pub fn limits(&self) -> HistoryLimits {
-        self.limits
-    }
-
     /// Returns the ends of earlier epochs that this one continues, the oldest first.
     pub fn forks(&self) -> &[Position] {
         &self.forks
+    }
+
+    /// Goes on after `offset`, once every message is forgotten.
+    pub(super) fn go_on_after(&mut self, offset: Offset) {
+        self.last = offset;
     }
 
     /// Goes on in `epoch` after the last message: offsets rise further, and positions of the

@@ -1,4 +1,4 @@
-//! What members receive when the backplane has lost messages, or has not confirmed them.
+//! Notices to members when the backplane has lost messages, or has not confirmed them.
 
 use super::*;
 use crate::{

@@ -359,7 +359,7 @@ impl Handler<Turn> for Relay {
 }
 
 #[cfg(test)]
-mod lost_messages; // what members receive when the backplane has lost messages
+mod lost_messages; // notices to members when the backplane has lost messages
 
 #[cfg(test)]
 mod tests {

@@ -29,7 +29,7 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 pub struct Nginx {
     process: Process,
     directory: TempDir,
-    /// Where it listens, in the order of the ports that were to be replaced.
+    /// The addresses on which it listens, in the order of the ports that were to be replaced.
     pub listeners: Vec<SocketAddr>,
 }
 

@@ -118,6 +118,13 @@ pub struct Members {
     pub whole: bool,
 }
 
+impl Members {
+    /// The change after which a node has nobody in `room`.
+    pub fn none(room: RoomName, sequence: Sequence) -> Self {
+        Self { room, sequence, clients: 0, joined: Vec::new(), left: Vec::new(), whole: true }
+    }
+}
+
 /// The answer of Redis to a [`Call`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {

@@ -55,7 +55,7 @@ impl BackplaneUrl {
         self.0.expose().starts_with("rediss://")
     }
 
-    /// What a client of the server needs; `None` if no server is named.
+    /// The parts that a client of the server needs; `None` if no server is named.
     pub fn connection_info(&self) -> Option<ConnectionInfo> {
         parse_redis_url(self.0.expose())?.into_connection_info().ok()
     }

@@ -47,7 +47,7 @@ pub enum SetupError {
     Mode {
         /// The address of the server.
         address: String,
-        /// What the server is, with its article.
+        /// The kind of server, with its article.
         what: &'static str,
     },
     /// Another program uses the prefix.

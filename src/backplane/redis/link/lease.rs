@@ -132,16 +132,7 @@ impl Connection {
 
     async fn remove_members(&self, node: NodeId, rooms: &[Vec<u8>]) -> Result<(), Failure> {
         let names = rooms.iter().filter_map(|name| std::str::from_utf8(name).ok()?.parse::<RoomName>().ok());
-        let none = |room| {
-            Call::Members(Members {
-                room,
-                sequence: Sequence(0),
-                clients: 0,
-                joined: Vec::new(),
-                left: Vec::new(),
-                whole: true,
-            })
-        };
+        let none = |room| Call::Members(Members::none(room, Sequence(0)));
         let calls: Vec<_> = names.map(none).collect();
         self.run_as(node, &calls.iter().collect::<Vec<_>>()).await?;
         Ok(())

@@ -40,14 +40,7 @@ impl Node {
             && let Some((room, number)) = self.farewells.next()
         {
             let sequence = self.next_sequence();
-            let call = Members {
-                room: room.clone(),
-                sequence,
-                clients: 0,
-                joined: Vec::new(),
-                left: Vec::new(),
-                whole: true,
-            };
+            let call = Members::none(room.clone(), sequence);
             self.call(Call::Members(call), Purpose::Farewell(room, number));
         }
     }
@@ -87,16 +80,13 @@ impl Node {
     fn plan_publication(&mut self, slot: RoomSlot, now: Instant) {
         let Some(life) = self.connection.as_ref().map(|connection| connection.life.clone()) else { return };
         let key_window = self.times.key_window;
-        let next = self.last_sequence + 1;
+        let sequence = self.next_sequence();
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         if room.mirror.is_wanted && !room.mirror.is_current {
             return;
         }
         let before = room.members.first_unsent().unwrap_or(u64::MAX);
-        room.outbox.fill(before, || {
-            self.last_sequence = next;
-            crate::backplane::redis::entry::Sequence(next)
-        });
+        room.outbox.fill(before, sequence);
         let NodeRoom { name, limits, generation, outbox, .. } = room.as_mut();
         let Some(batch) = &mut outbox.under_way else { return };
         if batch.is_calling || batch.retry_at.is_some_and(|at| at > now) {
@@ -123,9 +113,7 @@ impl Node {
             return;
         }
         let before = room.outbox.first_unsent().unwrap_or(u64::MAX);
-        let Some(change) = room.members.next_change(sequence, before, now) else { return };
-        let (clients, joined, left, whole) = change;
-        let members = Members { room: room.name.clone(), sequence, clients, joined, left, whole };
+        let Some(members) = room.members.next_change(&room.name, sequence, before, now) else { return };
         let purpose = Purpose::Members(slot, room.generation);
         self.call(Call::Members(members), purpose);
     }

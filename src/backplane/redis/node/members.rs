@@ -4,8 +4,12 @@ use super::{Node, take_first_if};
 use crate::{
     backplane::{
         Arrival, GetPresence, NoticeList, Waiter,
-        redis::entry::{NodeId, Sequence},
+        redis::{
+            call::Members,
+            entry::{NodeId, Sequence},
+        },
     },
+    config::RoomName,
     ids::{RoomSlot, SpeakerId},
     room::Change,
 };
@@ -148,14 +152,14 @@ impl RoomMembers {
         self.lists.iter().find(|changes| changes.sent.is_none()).map(|changes| changes.order)
     }
 
-    /// The change that Redis is to be told, of changes before the place `before`: clients, speakers
-    /// that joined and left, and whether these are all.
+    /// The call that tells Redis the changes before the place `before`, if one is due.
     pub(super) fn next_change(
         &mut self,
+        room: &RoomName,
         sequence: Sequence,
         before: u64,
         now: Instant,
-    ) -> Option<(usize, Vec<SpeakerId>, Vec<SpeakerId>, bool)> {
+    ) -> Option<Members> {
         if self.tell_again_at.is_some_and(|at| at <= now) {
             self.tell_again_at = None;
             self.tell_all();
@@ -188,7 +192,7 @@ impl RoomMembers {
         };
         (self.told, self.changed_at, self.is_calling) = (self.clients, None, true);
         self.may_be_known = true;
-        Some((self.clients, joined, left, whole))
+        Some(Members { room: room.clone(), sequence, clients: self.clients, joined, left, whole })
     }
 }
 

@@ -253,7 +253,7 @@ impl Node {
         let here = self.local.archive.get(slot).position();
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         if !room.mirror.is_open {
-            self.local.archive.restart(slot, Position { offset: Offset::default(), ..until });
+            self.local.archive.restart(slot, Offset::default());
             return self.local.archive.fork(slot, until.epoch, forks);
         }
         if until.epoch != here.epoch {
@@ -289,8 +289,7 @@ impl Node {
 
     /// Lets the mirror go on after `offset`. Members are told of a hole that nobody can fill.
     fn skip_to(&mut self, slot: RoomSlot, offset: Offset, arrived: &mut VecDeque<Arrival>) {
-        let history = self.local.archive.get(slot);
-        let (here, forks) = (history.position(), history.forks().to_vec());
+        let here = self.local.archive.get(slot).position();
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         if offset <= here.offset {
             return;
@@ -300,8 +299,7 @@ impl Node {
             let change = EpochChange::Hole { after: here.offset, until: offset };
             arrived.push_back(Arrival::Epoch(NewEpoch { room: slot, epoch: here.epoch, change }));
         }
-        self.local.archive.restart(slot, Position { offset, ..here });
-        self.local.archive.fork(slot, here.epoch, forks);
+        self.local.archive.restart(slot, offset);
     }
 
     /// A batch was published in a room.

@@ -87,8 +87,6 @@ pub struct Counts {
     pub gaps_filled: u64,
     /// Messages that Redis was given back.
     pub restored: u64,
-    /// Messages of the batches that Redis confirmed, one number for each.
-    pub batches: [u64; 2],
 }
 
 /// The place of the sweep among the rooms.

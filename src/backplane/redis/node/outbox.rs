@@ -7,7 +7,10 @@ use super::{Node, take_first_if};
 use crate::{
     backplane::{
         Arrival, IdempotencyKey, KeyUse, NotPosted, Ordered, Pending, Published, Submission,
-        redis::{call::Reply, entry::Sequence, entry::StoredMessage},
+        redis::{
+            call::Reply,
+            entry::{Sequence, StoredMessage},
+        },
     },
     history::{Message, NewMessage, Position},
     ids::{ConnectionId, RoomSlot},
@@ -112,14 +115,14 @@ impl Outbox {
 
     /// Puts the next batch under way, of submissions before the place `before`, unless there is one
     /// or nothing is queued.
-    pub(super) fn fill(&mut self, before: u64, sequence: impl FnOnce() -> Sequence) {
+    pub(super) fn fill(&mut self, before: u64, sequence: Sequence) {
         if self.under_way.is_some() {
             return;
         }
         let is_next = |queued: &Queued| queued.part.order < before;
         let Some(Queued { part, messages, key }) = take_first_if(&mut self.queue, is_next) else { return };
         let mut batch = Batch {
-            sequence: sequence(),
+            sequence,
             messages: messages.into_vec(),
             key,
             parts: smallvec![part],
@@ -220,8 +223,6 @@ impl Node {
     ) {
         let Some(room) = self.rooms[slot.index()].as_mut() else { return };
         let Some(batch) = room.outbox.under_way.take() else { return };
-        self.counts.batches[0] += 1;
-        self.counts.batches[1] += batch.messages.len() as u64;
         let others = clients.max(room.members.others());
         let mut offset = until.offset.back(batch.messages.len());
         let mut messages = messages.into_iter();

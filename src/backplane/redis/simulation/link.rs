@@ -166,9 +166,7 @@ impl World {
     pub fn reap(&mut self, id: NodeId) {
         let master = self.master();
         for room in self.rooms.clone() {
-            let (joined, left) = Default::default();
-            let sequence = Sequence(0);
-            let call = Call::Members(Members { room, sequence, clients: 0, joined, left, whole: true });
+            let call = Call::Members(Members::none(room, Sequence(0)));
             let (_, pushes) = self.servers[master].redis.call(id, &call, self.unix);
             self.push_all(master, pushes);
         }

@@ -359,7 +359,7 @@ impl World {
         self.keyed.get(text).is_some_and(|before| failures_since(before) > 0)
     }
 
-    /// What a hub does with arrivals.
+    /// The work of a hub with arrivals.
     fn arrive(&mut self, at: usize, arrived: VecDeque<Arrival>) {
         for arrival in arrived {
             match arrival {
