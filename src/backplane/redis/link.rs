@@ -121,8 +121,8 @@ impl Link {
     /// Starts the link on a thread of its own, and waits for the first contact with the server, or
     /// until the server proves to be out of reach, for `backplane.timeout` at most.
     ///
-    /// `tokens` take the secret that all nodes share, if they are to have one. The node is not ready
-    /// until the server can be called. A server whose set-up turns out to be wrong at a first
+    /// `tokens` take the secret that all nodes share, if they are to have one. The node is not
+    /// ready until the server can be called. A server whose set-up turns out to be wrong at a first
     /// contact that comes later ends the process.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The mirrors: what Redis has of each room that has members here.
 //!
 //! Arrivals are contiguous: a hole, a lost tail and another epoch are noticed, and the node reads
-//! the room in Redis again. The node gives Redis back the messages that Redis has lost in a failure.
+//! the room in Redis again. The node gives Redis back the messages that Redis has lost in a
+//! failure.
 
 use super::{Node, Purpose, Recall, SWEEP, Sweep, outbox::ARRIVAL_TIME};
 use crate::{
